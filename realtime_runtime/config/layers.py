@@ -1,0 +1,275 @@
+"""Resolution of parameters, and the one validation behind every way to change them. Pure.
+
+Per parameter the highest layer that sets it wins: symbol > global > environment > default.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any, Literal
+
+from pydantic import ValidationError
+
+from realtime_runtime.strategies.base import Parameters, ParameterSpec, Strategy
+
+Source = Literal["default", "environment", "global", "symbol"]
+ErrorCode = Literal["UNKNOWN_PARAMETER", "INVALID_TYPE", "OUT_OF_RANGE", "NOT_ALLOWED", "CONFLICTING_VALUES"]
+Values = Mapping[str, Any]
+StrategyClass = type[Strategy[Any]]
+NOTHING: Values = MappingProxyType({})
+
+_TRUE = frozenset({"1", "true", "yes", "on"})
+_FALSE = frozenset({"0", "false", "no", "off"})
+_EXPECTED = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "a text", "list": "a list of texts"}
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterError:
+    """One reason for a refusal. ``suggested_value`` is a value that would be accepted, or None.
+
+    ``symbol`` names the override that a change of a lower layer would break.
+    """
+
+    field: str
+    code: ErrorCode
+    message: str
+    suggested_value: Any = None
+    symbol: str | None = None
+
+
+class InvalidParametersError(Exception):
+    """The parameters break their declaration or a rule; ``errors`` holds every reason."""
+
+    def __init__(self, errors: Iterable[ParameterError]) -> None:
+        self.errors = tuple(errors)
+        super().__init__("; ".join(error.message for error in self.errors))
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentProblem:
+    """A variable that could not be used and was left out of the layer."""
+
+    variable: str
+    field: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentLayer:
+    """What the environment says of one strategy: usable values, the enabled switch, what was left out.
+
+    ``variables`` maps each parameter that is set to the variable that set it.
+    """
+
+    values: Values
+    enabled: bool
+    is_enabled_set: bool
+    variables: Mapping[str, str]
+    problems: tuple[EnvironmentProblem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """All parameters of a strategy and the layer that each came from."""
+
+    parameters: Parameters
+    sources: Mapping[str, Source]
+
+
+def check_values(strategy: StrategyClass, values: Values) -> tuple[dict[str, Any], list[ParameterError]]:
+    """Check each value by itself: (accepted values, normalised to their type; every error)."""
+    specs = {spec.name: spec for spec in strategy.specs()}
+    errors: dict[str, ParameterError] = {}
+    for name in values:
+        if name not in specs:
+            errors[name] = ParameterError(name, "UNKNOWN_PARAMETER", _unknown_message(strategy, name))
+    known = {name: value for name, value in values.items() if name in specs}
+    try:
+        strategy.parameters.model_validate(known)
+    except ValidationError as exception:
+        for detail in exception.errors(include_url=False):
+            if not detail["loc"]:
+                continue
+            spec = specs[str(detail["loc"][0])]
+            errors.setdefault(spec.name, _explain(spec, detail["type"], known[spec.name]))
+    accepted = {name: _normalise(specs[name], value) for name, value in known.items() if name not in errors}
+    return accepted, [errors[name] for name in values if name in errors]
+
+
+def resolve(
+    strategy: StrategyClass, *, environment: Values = NOTHING, global_values: Values = NOTHING, symbol_values: Values = NOTHING
+) -> Resolved:
+    """Resolve the layers, each already checked or not; raises InvalidParametersError with every error."""
+    merged: dict[str, Any] = {}
+    sources: dict[str, Source] = dict.fromkeys(strategy.parameters.model_fields, "default")
+    layers: tuple[tuple[Source, Values], ...] = (
+        ("environment", environment),
+        ("global", global_values),
+        ("symbol", symbol_values),
+    )
+    for source, values in layers:
+        merged.update(values)
+        sources.update(dict.fromkeys(values, source))
+    try:
+        return Resolved(strategy.parameters.model_validate(merged), MappingProxyType(sources))
+    except ValidationError:
+        raise InvalidParametersError(_all_errors(strategy, merged)) from None
+
+
+def validate_layer(
+    strategy: StrategyClass, values: Values, *, below: Values = NOTHING, overrides: Mapping[str, Values] = MappingProxyType({})
+) -> dict[str, Any]:
+    """Check a layer's own values by themselves and as resolved; returns them normalised.
+
+    ``below`` are the values of the lower layers (defaults may be left out), ``overrides`` the own values
+    of the symbol layers above, by symbol: a rule that the change would break for one of them refuses the
+    change and names the symbol. Raises InvalidParametersError with every error at once.
+    """
+    accepted, errors = check_values(strategy, values)
+    errors.extend(_rule_errors(strategy, {**below, **accepted}, unusable={e.field for e in errors}))
+    if not errors:
+        for symbol, own in overrides.items():
+            found = _all_errors(strategy, {**below, **accepted, **own})
+            errors.extend(replace(e, symbol=symbol, message=f"With the override for {symbol}: {e.message}") for e in found)
+    if errors:
+        raise InvalidParametersError(errors)
+    return accepted
+
+
+def read_environment(strategy: StrategyClass, environ: Mapping[str, str]) -> EnvironmentLayer:
+    """Read a strategy's variables. What cannot be used is left out and reported; nothing is raised."""
+    values: dict[str, Any] = {}
+    variables: dict[str, str] = {}
+    problems: list[EnvironmentProblem] = []
+    for spec in strategy.specs():
+        variable = next((name for name in spec.environment if environ.get(name, "").strip()), None)
+        if variable is None:
+            continue
+        text = environ[variable].strip()
+        try:
+            accepted, errors = check_values(strategy, {spec.name: parse_text(spec, text)})
+        except ValueError as exception:
+            problems.append(EnvironmentProblem(variable, spec.name, str(exception)))
+            continue
+        if errors:
+            problems.append(EnvironmentProblem(variable, spec.name, errors[0].message))
+            continue
+        values.update(accepted)
+        variables[spec.name] = variable
+    for error in _rule_errors(strategy, values, unusable=set()):
+        for name in _rule_fields(strategy, values, error) & values.keys():
+            problems.append(EnvironmentProblem(variables.pop(name), name, error.message))
+            del values[name]
+    variable = strategy.enabled_variable()
+    switch = _parse_switch(environ.get(variable, "").strip())
+    if switch is None and environ.get(variable, "").strip():
+        problems.append(EnvironmentProblem(variable, "enabled", f"enabled must be true or false, not {environ[variable]!r}."))
+    return EnvironmentLayer(
+        values=MappingProxyType(values),
+        enabled=strategy.enabled_by_default if switch is None else switch,
+        is_enabled_set=switch is not None,
+        variables=MappingProxyType(variables),
+        problems=tuple(problems),
+    )
+
+
+def parse_text(spec: ParameterSpec, text: str) -> Any:
+    """The value that ``text`` (a variable or a form field) stands for; raises ValueError with a message."""
+    try:
+        if spec.type == "int":
+            return int(text)
+        if spec.type == "float":
+            return float(text)
+    except ValueError:
+        raise ValueError(f"{spec.name} must be {_EXPECTED[spec.type]}, not {text!r}.") from None
+    if spec.type == "bool":
+        switch = _parse_switch(text)
+        if switch is None:
+            raise ValueError(f"{spec.name} must be true or false, not {text!r}.")
+        return switch
+    if spec.type == "list":
+        return [item.strip() for item in text.split(",") if item.strip()]
+    return text
+
+
+def as_json(parameters: Parameters) -> dict[str, Any]:
+    """The parameters as JSON types, in declaration order."""
+    return parameters.model_dump(mode="json")
+
+
+def _parse_switch(text: str) -> bool | None:
+    lowered = text.lower()
+    return True if lowered in _TRUE else False if lowered in _FALSE else None
+
+
+def _all_errors(strategy: StrategyClass, merged: Values) -> list[ParameterError]:
+    accepted, errors = check_values(strategy, merged)
+    return [*errors, *_rule_errors(strategy, accepted, unusable={e.field for e in errors})]
+
+
+def _rule_errors(strategy: StrategyClass, values: Values, *, unusable: set[str]) -> list[ParameterError]:
+    """The broken rules among usable values; ``unusable`` fields stand at their default and are not judged."""
+    parameters = strategy.parameters.model_construct(**dict(values))
+    return [
+        ParameterError(rule.field, "CONFLICTING_VALUES", rule.message, rule.suggested_value)
+        for rule in parameters.broken_rules()
+        if unusable.isdisjoint(rule.fields)
+    ]
+
+
+def _rule_fields(strategy: StrategyClass, values: Values, error: ParameterError) -> set[str]:
+    parameters = strategy.parameters.model_construct(**dict(values))
+    return {name for rule in parameters.broken_rules() if rule.message == error.message for name in rule.fields}
+
+
+def _normalise(spec: ParameterSpec, value: Any) -> Any:
+    return float(value) if spec.type == "float" else list(value) if spec.type == "list" else value
+
+
+def _unknown_message(strategy: StrategyClass, name: str) -> str:
+    known = ", ".join(strategy.parameters.model_fields)
+    return f"{strategy.id} has no parameter {name[:64]!r}. It has: {known}."
+
+
+def _explain(spec: ParameterSpec, kind: str, value: Any) -> ParameterError:
+    """Put pydantic's error of one field into the product's words."""
+    shown = _shown(value)
+    if kind in {"greater_than_equal", "less_than_equal"}:
+        suggestion = spec.minimum if kind == "greater_than_equal" else spec.maximum
+        message = f"{spec.name} {shown} must be between {spec.minimum:g} and {spec.maximum:g}{_unit(spec)}."
+        return ParameterError(spec.name, "OUT_OF_RANGE", message, suggestion)
+    if kind == "too_short":
+        message = f"{spec.name} must have at least {spec.minimum:g} different items."
+        return ParameterError(spec.name, "OUT_OF_RANGE", message, spec.default)
+    if kind in {"literal_error", "duplicate_items"}:
+        allowed = ", ".join(str(item) for item in spec.allowed_values or ())
+        message = f"{spec.name} {shown} must be chosen from {allowed}, each at most once."
+        return ParameterError(spec.name, "NOT_ALLOWED", message, spec.default)
+    message = f"{spec.name} must be {_EXPECTED[spec.type]}, not {shown}."
+    return ParameterError(spec.name, "INVALID_TYPE", message, _as_type(spec, value))
+
+
+def _as_type(spec: ParameterSpec, value: Any) -> Any:
+    """The value in the declared type where that is obvious (``"5"`` for an int), else the default."""
+    if spec.type in {"int", "float"} and isinstance(value, (str, float)) and not isinstance(value, bool):
+        try:
+            number = float(value)
+        except ValueError:
+            return spec.default
+        if math.isfinite(number) and (spec.type == "float" or number.is_integer()):
+            low, high = spec.minimum, spec.maximum
+            in_range = min(max(number, number if low is None else low), number if high is None else high)
+            return int(in_range) if spec.type == "int" else in_range
+    return spec.default
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, int) and value.bit_length() > 64:
+        return "a number beyond 64 bits"
+    text = "null" if value is None else str(value).lower() if isinstance(value, bool) else repr(value)
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
+def _unit(spec: ParameterSpec) -> str:
+    return f" ({spec.unit})" if spec.unit else ""

@@ -1,0 +1,251 @@
+"""How configuration lies in Redis: keys, payloads, and the one script that writes. Used by both sides. Pure.
+
+- hash ``<prefix>:config``: one field a layer that exists (``orderbook_skew``, ``orderbook_skew:BTCUSDT``),
+  each a ``Document`` as JSON; hash ``<prefix>:sequences`` remembers the sequence of every field ever
+  written, deleted ones included, so that an older document never replaces a newer one.
+- ``<prefix>:sequence``: the last published sequence. Absent: nothing has been published here.
+- stream ``<prefix>:changes``: one ``Change`` an accepted change under the id ``<sequence>-0``; a reload
+  notice under ``<sequence>-<n>``. Capped, ids ascend, no sequence is left out.
+- ``<prefix>:runtime:<instance>``: ``Heartbeat`` with a time to live; stream ``<prefix>:acks``: ``Ack``;
+  stream ``<prefix>:signals``: the latest signals.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import msgspec
+
+Source = Literal["default", "environment", "global", "symbol"]
+CHANGES_CAP = 10_000
+ACKS_CAP = 10_000
+SIGNALS_CAP = 10_000
+HEARTBEAT_TTL_SECONDS = 15
+
+
+class WireError(ValueError):
+    """A payload that is not what this module writes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The names of everything under one prefix."""
+
+    prefix: str
+
+    @property
+    def config(self) -> str:
+        return f"{self.prefix}:config"
+
+    @property
+    def sequences(self) -> str:
+        return f"{self.prefix}:sequences"
+
+    @property
+    def sequence(self) -> str:
+        return f"{self.prefix}:sequence"
+
+    @property
+    def changes(self) -> str:
+        return f"{self.prefix}:changes"
+
+    @property
+    def acks(self) -> str:
+        return f"{self.prefix}:acks"
+
+    @property
+    def signals(self) -> str:
+        return f"{self.prefix}:signals"
+
+    @property
+    def identities(self) -> str:
+        """A counter that rises whenever a token, user or group changes: cached identities end with it."""
+        return f"{self.prefix}:identities"
+
+    def runtime(self, instance_id: str) -> str:
+        return f"{self.prefix}:runtime:{instance_id}"
+
+    @property
+    def runtimes_pattern(self) -> str:
+        return f"{self.prefix}:runtime:*"
+
+
+class LayerConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """One layer, resolved: exactly the ``ConfigResponse`` of the HTTP contract.
+
+    ``parameters`` are all of the strategy's, ``overrides`` the layer's own. ``version`` is the layer's
+    (0: never set). ``source`` is "default", "environment" or the kind of the store. Times are ISO 8601 in UTC.
+    """
+
+    strategy_id: str
+    symbol: str | None
+    enabled: bool
+    parameters: dict[str, Any]
+    version: int
+    source: str
+    is_override: bool
+    sources: dict[str, Source]
+    overrides: dict[str, Any]
+    created_at: str | None
+    updated_at: str | None
+    updated_by: str | None
+    reason: str | None
+    expires_at: str | None
+    sequence: int
+
+
+class Document(msgspec.Struct, frozen=True, kw_only=True):
+    """What the hash holds for a layer.
+
+    ``config`` holds now; from ``expires_at_ms`` (Unix, milliseconds) on, ``after`` holds instead.
+    ``global_version``/``symbol_version`` go into signals; ``symbol_version`` is 0 for a global layer.
+    """
+
+    config: LayerConfig
+    global_version: int
+    symbol_version: int
+    expires_at_ms: int | None = None
+    after: LayerConfig | None = None
+    format: Literal[1] = 1
+
+
+class DocumentBytes(msgspec.Struct, frozen=True, kw_only=True):
+    """A ``Document`` whose configs stay the bytes they are: for serving them unchanged."""
+
+    config: msgspec.Raw
+    expires_at_ms: int | None = None
+    after: msgspec.Raw | None = None
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """One stream entry: an accepted change, or (``kind`` reload) the notice to read everything anew.
+
+    ``documents`` maps each field that the change touched to its document (None: the layer is gone). Where
+    they are too many for the stream, ``fields`` names them instead, to be read from the hash.
+    ``published_at_ms`` is the site's clock in Unix milliseconds, with fractions.
+    """
+
+    sequence: int
+    kind: Literal["change", "reload"]
+    strategy_id: str | None = None
+    symbol: str | None = None
+    action: str | None = None
+    version: int | None = None
+    changed_by: str | None = None
+    reason: str | None = None
+    changed_at: str | None = None
+    documents: dict[str, msgspec.Raw | None] = {}
+    fields: list[str] = []
+    published_at_ms: float = 0.0
+
+
+class Ack(msgspec.Struct, frozen=True, kw_only=True):
+    """A runtime's answer to one sequence. ``latency_ms`` is from publication to application, host clocks."""
+
+    sequence: int
+    instance_id: str
+    status: Literal["applied", "rejected"]
+    error: str | None = None
+    latency_ms: float | None = None
+    field: str | None = None
+
+
+class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
+    """What a runtime says of itself every few seconds."""
+
+    instance_id: str
+    host: str
+    version: str
+    started_at: str
+    sent_at: str
+    sequence: int
+    lag_ms: float
+    messages_per_second: float
+    symbols: list[str]
+    strategies: list[str]
+    errors: int
+    dropped: int
+    signals: int
+    config_stale_seconds: float
+    market_source: str
+    replica: str
+
+
+def field_name(strategy_id: str, symbol: str | None) -> str:
+    """The hash field of a layer."""
+    return strategy_id if symbol is None else f"{strategy_id}:{symbol}"
+
+
+_encoder = msgspec.json.Encoder()
+_decoders: dict[type, msgspec.json.Decoder[Any]] = {
+    kind: msgspec.json.Decoder(kind) for kind in (Document, DocumentBytes, Change, Ack, Heartbeat)
+}
+
+
+def encode(payload: msgspec.Struct) -> bytes:
+    """The payload as JSON."""
+    return _encoder.encode(payload)
+
+
+def decode_document(raw: bytes) -> Document:
+    """Raises WireError where ``raw`` is no Document."""
+    return _decode(Document, raw)  # type: ignore[no-any-return]  # the decoder's table is untyped
+
+
+def decode_document_bytes(raw: bytes) -> DocumentBytes:
+    """Raises WireError where ``raw`` is no Document."""
+    return _decode(DocumentBytes, raw)  # type: ignore[no-any-return]  # the decoder's table is untyped
+
+
+def decode_change(raw: bytes) -> Change:
+    """Raises WireError where ``raw`` is no Change."""
+    return _decode(Change, raw)  # type: ignore[no-any-return]  # the decoder's table is untyped
+
+
+def decode_ack(raw: bytes) -> Ack:
+    """Raises WireError where ``raw`` is no Ack."""
+    return _decode(Ack, raw)  # type: ignore[no-any-return]  # the decoder's table is untyped
+
+
+def decode_heartbeat(raw: bytes) -> Heartbeat:
+    """Raises WireError where ``raw`` is no Heartbeat."""
+    return _decode(Heartbeat, raw)  # type: ignore[no-any-return]  # the decoder's table is untyped
+
+
+def _decode(kind: type, raw: bytes) -> Any:
+    try:
+        return _decoders[kind].decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError) as exception:
+        raise WireError(f"not a {kind.__name__}: {exception}") from None
+
+
+PUBLISH_SCRIPT = """
+-- KEYS: config, sequences, sequence, changes.
+-- ARGV: expected last sequence (-1: any; -2: start anew, dropping all that is there), stream cap, number of layers,
+--       then field, sequence, document ('' = gone) a layer, then stream id, payload an entry.
+-- Answers {1, last} when written, {0, last} when the last sequence is another (-1: nothing was ever published).
+local last = tonumber(redis.call('GET', KEYS[3]) or '-1')
+local expected = tonumber(ARGV[1])
+if expected == -2 then
+  redis.call('DEL', KEYS[1], KEYS[2], KEYS[3], KEYS[4])
+  last = -1
+elseif expected >= 0 and last ~= expected then
+  return {0, last}
+end
+local layers = tonumber(ARGV[3])
+local at = 4
+for _ = 1, layers do
+  local field, sequence, document = ARGV[at], tonumber(ARGV[at + 1]), ARGV[at + 2]
+  if sequence >= tonumber(redis.call('HGET', KEYS[2], field) or '-1') then
+    if document == '' then redis.call('HDEL', KEYS[1], field) else redis.call('HSET', KEYS[1], field, document) end
+    redis.call('HSET', KEYS[2], field, ARGV[at + 1])
+  end
+  at = at + 3
+end
+while at < #ARGV do
+  redis.call('XADD', KEYS[4], 'MAXLEN', '~', ARGV[2], ARGV[at], 'p', ARGV[at + 1])
+  last = math.max(last, tonumber(string.match(ARGV[at], '^%d+')))
+  at = at + 2
+end
+redis.call('SET', KEYS[3], last)
+return {1, last}
+"""

@@ -1,0 +1,91 @@
+"""Market messages as they stand on the wire, decoded into typed structs by msgspec.
+
+Sources: Binance spot and USD-M/COIN-M web socket streams (prices and quantities are strings there),
+and this product's own observation subjects. A number that is NaN, infinite or negative, and a price
+of zero, are refused by the decoder itself, so that no strategy ever sees one.
+"""
+
+from typing import Annotated
+
+import msgspec
+
+Price = Annotated[float, msgspec.Meta(gt=0, le=1e300)]
+Quantity = Annotated[float, msgspec.Meta(ge=0, le=1e300)]
+Signed = Annotated[float, msgspec.Meta(ge=-1e300, le=1e300)]
+Milliseconds = Annotated[int, msgspec.Meta(ge=0)]
+Level = tuple[Price, Quantity]
+"""One side's level of an order book: (price, quantity)."""
+
+
+class Envelope(msgspec.Struct, gc=False):
+    """A combined-stream message: the stream's name decides how ``data`` is decoded.
+
+    ``source`` is empty on live data; the simulated feed sets it to ``simulated``.
+    """
+
+    stream: str
+    data: msgspec.Raw
+    source: str = ""
+
+
+class DepthMessage(msgspec.Struct, gc=False):
+    """Partial book depth. Spot streams say ``bids``/``asks`` and carry no time, futures say ``b``/``a``."""
+
+    bids: list[Level] | None = None
+    asks: list[Level] | None = None
+    futures_bids: list[Level] | None = msgspec.field(name="b", default=None)
+    futures_asks: list[Level] | None = msgspec.field(name="a", default=None)
+    symbol: str = msgspec.field(name="s", default="")
+    time_ms: Milliseconds = msgspec.field(name="E", default=0)
+
+
+class Trade(msgspec.Struct, gc=False):
+    """A trade or aggregated trade. ``is_buyer_maker`` true: the taker sold into a resting bid."""
+
+    price: Price = msgspec.field(name="p")
+    quantity: Quantity = msgspec.field(name="q")
+    is_buyer_maker: bool = msgspec.field(name="m")
+    symbol: str = msgspec.field(name="s", default="")
+    time_ms: Milliseconds = msgspec.field(name="E", default=0)
+    trade_time_ms: Milliseconds = msgspec.field(name="T", default=0)
+
+
+class Ticker(msgspec.Struct, gc=False):
+    """A rolling 24-hour ticker. ``volume`` is in base units over the last 24 hours."""
+
+    price: Price = msgspec.field(name="c")
+    volume: Quantity = msgspec.field(name="v")
+    symbol: str = msgspec.field(name="s", default="")
+    time_ms: Milliseconds = msgspec.field(name="E", default=0)
+
+
+class ExchangePrice(msgspec.Struct, gc=False):
+    """The last price of a symbol on one exchange; ``time_ms`` is ``ts`` on the wire."""
+
+    exchange: str
+    symbol: str
+    price: Price
+    time_ms: Milliseconds = msgspec.field(name="ts")
+    source: str = ""
+
+
+class Dominance(msgspec.Struct, gc=False):
+    """Share of bitcoin in the total market capitalisation, in percent."""
+
+    btc: Annotated[float, msgspec.Meta(gt=0, lt=100)]
+    time_ms: Milliseconds = msgspec.field(name="ts")
+    source: str = ""
+
+
+class OnchainObservation(msgspec.Struct, gc=False):
+    """Chain activity of one asset over one period. Amounts in coins; what is not known is absent."""
+
+    asset: str
+    time_ms: Milliseconds = msgspec.field(name="ts")
+    exchange_inflow: Quantity | None = None
+    exchange_outflow: Quantity | None = None
+    active_addresses: Quantity | None = None
+    transaction_volume: Quantity | None = None
+    largest_transfer_to_exchange: Quantity | None = None
+    largest_transfer_from_exchange: Quantity | None = None
+    source: str = ""

@@ -1,0 +1,250 @@
+"""What a strategy is made of: declared parameters, market events in, decisions out.
+
+A strategy is one file in this package. It declares its ``Parameters`` and its metadata, from which
+validation, admin form, API schema, environment names and documentation derive, and it holds its rule.
+Nothing here does I/O or reads a clock: time comes from the messages.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, ClassVar, Generic, Literal, NamedTuple, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from realtime_runtime.market.book import Book
+from realtime_runtime.market.messages import Dominance, ExchangePrice, OnchainObservation, Ticker, Trade
+
+ParameterType = Literal["int", "float", "bool", "str", "list"]
+Action = Literal["buy", "sell"]
+MAX_CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterSpec:
+    """Everything the product knows of one parameter, read off its declaration.
+
+    ``environment`` lists the variable names that set it, the first one wins. For a list, ``minimum`` is
+    the least number of items.
+    """
+
+    name: str
+    type: ParameterType
+    default: Any
+    minimum: float | None
+    maximum: float | None
+    allowed_values: tuple[Any, ...] | None
+    unit: str
+    description: str
+    example: Any
+    environment: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenRule:
+    """A rule between parameters that does not hold. ``field`` is the one to change first."""
+
+    field: str
+    fields: tuple[str, ...]
+    message: str
+    suggested_value: Any = None
+
+
+def parameter(
+    default: Any,
+    *,
+    description: str,
+    unit: str = "",
+    minimum: float | None = None,
+    maximum: float | None = None,
+    choices: tuple[Any, ...] | None = None,
+    minimum_items: int | None = None,
+    example: Any = None,
+    legacy_environment: tuple[str, ...] = (),
+) -> Any:
+    """Declare a parameter: bounds are inclusive, ``example`` defaults to the default."""
+    bounds = {"ge": minimum, "le": maximum, "min_length": minimum_items}
+    return Field(
+        default=default,
+        description=description,
+        json_schema_extra={
+            "unit": unit,
+            "minimum": minimum if minimum_items is None else minimum_items,
+            "maximum": maximum,
+            "choices": None if choices is None else list(choices),
+            "example": default if example is None else example,
+            "legacy_environment": list(legacy_environment),
+        },
+        **{name: bound for name, bound in bounds.items() if bound is not None},
+    )
+
+
+class Parameters(BaseModel):
+    """The typed, immutable parameters of one strategy. Strict: no coercion, no NaN, no unknown field."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False, validate_default=True)
+
+    def broken_rules(self) -> Iterator[BrokenRule]:
+        """The cross-field rules that do not hold. A strategy with such rules overrides this."""
+        return iter(())
+
+    @model_validator(mode="after")
+    def _refuse_broken_rules(self) -> "Parameters":
+        broken = list(self.broken_rules())
+        if broken:
+            raise PydanticCustomError("conflicting_values", "{message}", {"message": "; ".join(r.message for r in broken)})
+        return self
+
+
+@dataclass(slots=True)
+class SymbolMarket:
+    """What all strategies of one symbol share. ``last_price`` is 0 until the symbol has traded or quoted."""
+
+    symbol: str
+    last_price: float = 0.0
+    seen: int = field(default=0, compare=False)
+
+
+class Decision(NamedTuple):
+    """What a strategy decided. ``details`` are the deciding numbers (JSON types only).
+
+    ``stop_loss`` and ``take_profit`` are prices; None: the engine sets them from the confidence.
+    """
+
+    action: Action
+    confidence: float
+    price: float
+    signal_type: str
+    details: dict[str, Any]
+    stop_loss: float | None = None
+    take_profit: float | None = None
+
+
+Decisions = Sequence[Decision]
+NO_DECISION: Decisions = ()
+P = TypeVar("P", bound=Parameters)
+
+
+class Strategy(Generic[P]):
+    """One strategy on one symbol: its state, and its reaction to each kind of market event.
+
+    Subclasses set the metadata, override the ``on_…`` methods they need, and get the parameters with
+    every call. A method that is not overridden is never called. Event times rise within a symbol.
+    """
+
+    __slots__ = ("market",)
+
+    id: ClassVar[str]
+    name: ClassVar[str]
+    description: ClassVar[str]
+    category: ClassVar[Literal["Realtime Data", "Market Logic", "Microstructure"]]
+    type: ClassVar[str]
+    formula: ClassVar[str]
+    enabled_by_default: ClassVar[bool] = True
+    parameters: ClassVar[type[Parameters]]
+
+    def __init__(self, market: SymbolMarket) -> None:
+        self.market = market
+
+    def on_depth(self, book: Book, parameters: P) -> Decisions:
+        """An order-book snapshot."""
+        return NO_DECISION
+
+    def on_trade(self, trade: Trade, parameters: P) -> Decisions:
+        """A trade."""
+        return NO_DECISION
+
+    def on_ticker(self, ticker: Ticker, parameters: P) -> Decisions:
+        """A 24-hour ticker."""
+        return NO_DECISION
+
+    def on_exchange_price(self, price: ExchangePrice, parameters: P) -> Decisions:
+        """A price of this symbol on another exchange."""
+        return NO_DECISION
+
+    def on_dominance(self, observation: Dominance, parameters: P) -> Decisions:
+        """A dominance observation (BTCUSDT only)."""
+        return NO_DECISION
+
+    def on_onchain(self, observation: OnchainObservation, parameters: P) -> Decisions:
+        """An on-chain observation of this symbol's base asset (<ASSET>USDT only)."""
+        return NO_DECISION
+
+    @classmethod
+    def symbol_limit(cls, parameters: P) -> int:
+        """Symbols to keep state for; the least recently seen goes first."""
+        return 2_000
+
+    @classmethod
+    def specs(cls) -> tuple[ParameterSpec, ...]:
+        """The declared parameters, in declaration order."""
+        return parameter_specs(cls.id, cls.parameters)
+
+    @classmethod
+    def enabled_variable(cls) -> str:
+        """The environment variable of the lowest layer of the enabled switch."""
+        return f"STRATEGY_ENABLED_{cls.id.upper()}"
+
+
+def lift(base: float, strength: float) -> float:
+    """Confidence at ``strength`` in [0, 1]: from ``base`` at 0 to 0.95 at 1, ``base`` itself from 0.95 up.
+
+    A ``Decision`` may carry more than 0.95; the engine caps what goes out.
+    """
+    if base >= MAX_CONFIDENCE:
+        return base
+    return base + (MAX_CONFIDENCE - base) * strength
+
+
+class EdgeTrigger:
+    """Lets a decision through when the state turns to BUY or SELL from something else.
+
+    An edge that comes less than the interval after the last signal is dropped and not made up for.
+    """
+
+    __slots__ = ("_last_signal_ms", "_state")
+
+    def __init__(self) -> None:
+        self._state = 0
+        self._last_signal_ms: int | None = None
+
+    def turns(self, state: int, now_ms: int, interval_seconds: float) -> bool:
+        """``state`` is 1 (BUY), -1 (SELL) or 0 (neutral); true where a signal is to go out now."""
+        if state == self._state:
+            return False
+        self._state = state
+        if state == 0:
+            return False
+        last = self._last_signal_ms
+        if last is not None and now_ms - last < interval_seconds * 1000:
+            return False
+        self._last_signal_ms = now_ms
+        return True
+
+
+_TYPE_NAMES: dict[Any, ParameterType] = {bool: "bool", int: "int", float: "float", str: "str"}
+
+
+@cache
+def parameter_specs(strategy_id: str, model: type[Parameters]) -> tuple[ParameterSpec, ...]:
+    """Read the declarations of ``model``. The general environment name comes first, then the legacy ones."""
+    specs = []
+    for name, info in model.model_fields.items():
+        extra: Any = info.json_schema_extra
+        choices = extra["choices"]
+        specs.append(
+            ParameterSpec(
+                name=name,
+                type=_TYPE_NAMES.get(info.annotation, "list"),
+                default=list(info.default) if isinstance(info.default, tuple) else info.default,
+                minimum=extra["minimum"],
+                maximum=extra["maximum"],
+                allowed_values=None if choices is None else tuple(choices),
+                unit=extra["unit"],
+                description=info.description or "",
+                example=list(extra["example"]) if isinstance(extra["example"], tuple) else extra["example"],
+                environment=(f"{strategy_id}_{name}".upper(), *extra["legacy_environment"]),
+            )
+        )
+    return tuple(specs)
