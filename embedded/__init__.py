@@ -1,0 +1,1 @@
+"""Real servers from PyPI wheels for development and tests; nothing here runs in production."""

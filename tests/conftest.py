@@ -1,0 +1,61 @@
+"""Fixtures that every test may use: real servers, a key prefix of one's own, the recorded market data."""
+
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from embedded.servers import NatsServer, Valkey
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
+    """One Valkey for the whole session. Keep to `redis_prefix`; a test that stops it takes `fresh_valkey`."""
+    with Valkey(tmp_path_factory.mktemp("valkey")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def nats_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
+    """One nats-server for the whole session. Use subjects of your own; a test that stops it takes `fresh_nats`."""
+    with NatsServer(tmp_path_factory.mktemp("nats")) as server:
+        yield server
+
+
+@pytest.fixture
+def fresh_valkey(tmp_path: Path) -> Iterator[Valkey]:
+    """A running Valkey of this test's own, to be stopped, killed or paused."""
+    with Valkey(tmp_path / "valkey") as server:
+        yield server
+
+
+@pytest.fixture
+def fresh_nats(tmp_path: Path) -> Iterator[NatsServer]:
+    """A running nats-server of this test's own, to be stopped, killed or paused."""
+    with NatsServer(tmp_path / "nats") as server:
+        yield server
+
+
+@pytest.fixture
+def redis_prefix() -> str:
+    """A key prefix that no other test uses."""
+    return f"test-{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def nats_subject() -> str:
+    """A subject (or the beginning of some) that no other test uses."""
+    return f"test-{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture(scope="session")
+def market_data() -> Path:
+    """The folder of recorded market data: MARKET_DATA_DIR, else ../shared/data beside the project."""
+    folder = Path(os.environ.get("MARKET_DATA_DIR") or PROJECT_ROOT.parent / "shared" / "data")
+    if not (folder / "MANIFEST.json").is_file():
+        pytest.skip(f"no recorded market data in {folder} (set MARKET_DATA_DIR)")
+    return folder
