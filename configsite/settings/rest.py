@@ -1,0 +1,48 @@
+"""Django REST Framework and the OpenAPI document: settings that never differ between environments."""
+
+from typing import Any
+
+REST_FRAMEWORK: dict[str, Any] = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "strategy_config.api.authentication.BearerAuthentication",
+        "strategy_config.api.authentication.AdminSessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["strategy_config.api.permissions.HasPermission"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["strategy_config.api.parsing.StrictJSONParser"],
+    "DEFAULT_METADATA_CLASS": None,
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "strategy_config.api.errors.answer_exception",
+    "UNAUTHENTICATED_USER": None,
+    "URL_FORMAT_OVERRIDE": None,
+}
+
+SPECTACULAR_SETTINGS: dict[str, Any] = {
+    "TITLE": "Real-time strategies: configuration",
+    "DESCRIPTION": (
+        "Change the parameters of running trading strategies without a restart, and see who changed what, when and why.\n\n"
+        "Every answer has the same envelope: `success`, `data`, `error`, `metadata`. Parameters resolve per name: "
+        "symbol > global > environment > default.\n\n"
+        "Authenticate with `Authorization: Bearer <token>` (`manage.py create_token USER`) or with an admin session. "
+        "Without the envelope and without authentication: `/healthz`, `/ready`, `/metrics`, `/info`."
+    ),
+    "VERSION": "1.0.0",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_AUTHENTICATION": [],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "persistAuthorization": True, "displayRequestDuration": True},
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "SORT_OPERATIONS": False,
+    "SORT_OPERATION_PARAMETERS": False,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "POSTPROCESSING_HOOKS": ["strategy_config.api.schema.complete"],
+    "TAGS": [
+        {"name": "Strategies", "description": "The catalogue: what there is, and what each parameter means."},
+        {"name": "Configuration", "description": "Read and change the parameters, for all symbols or for one."},
+        {"name": "History", "description": "Who changed what, when and why; and the way back."},
+        {"name": "Operation", "description": "The kill switch, the shared cache, and the runtimes that trade."},
+    ],
+}

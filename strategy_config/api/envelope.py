@@ -1,0 +1,85 @@
+"""The envelope around every JSON answer of the API.
+
+``{"success": bool, "data": any | null, "error": {"code", "message", "details"} | null, "metadata": {…}}``;
+``metadata.request_id`` is always there and equals the ``X-Request-ID`` header.
+"""
+
+import re
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from django.http import HttpRequest, HttpResponse
+
+CONTENT_TYPE = "application/json"
+REQUEST_ID_HEADER = "X-Request-ID"
+_USABLE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
+_encoder = msgspec.json.Encoder()
+
+
+class EnvelopedResponse(HttpResponse):
+    """A finished answer of the API: the middleware leaves its body as it is."""
+
+
+def choose_request_id(claimed: str | None) -> str:
+    """The id that the request came with where it is usable (1 to 128 of ``A-Za-z0-9._-``), else a new one."""
+    if claimed is not None and _USABLE_REQUEST_ID.fullmatch(claimed):
+        return claimed
+    return secrets.token_hex(16)
+
+
+def request_id_of(request: Any) -> str:
+    """The id that the middleware gave the request."""
+    return str(request.META["strategy_config.request_id"])
+
+
+def give_request_id(request: HttpRequest) -> str:
+    """Settle the request's id, once, and keep it with the request."""
+    request_id = choose_request_id(request.META.get("HTTP_X_REQUEST_ID"))
+    request.META["strategy_config.request_id"] = request_id
+    return request_id
+
+
+def success(
+    request: Any, data: Any, *, headers: Mapping[str, str] | None = None, metadata: Mapping[str, Any] | None = None
+) -> EnvelopedResponse:
+    """Answer 200 with ``data`` (anything that msgspec encodes; ``msgspec.Raw`` goes out as it is)."""
+    return _respond(request, 200, data=data, error=None, metadata=metadata, headers=headers)
+
+
+def failure(
+    request: Any,
+    *,
+    status: int,
+    code: str,
+    message: str,
+    details: Mapping[str, Any] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> EnvelopedResponse:
+    """Answer an error; ``code`` is stable, ``message`` is for people."""
+    error = {"code": code, "message": message, "details": dict(details or {})}
+    return _respond(request, status, data=None, error=error, metadata=None, headers=headers)
+
+
+def _respond(
+    request: Any,
+    status: int,
+    *,
+    data: Any,
+    error: Mapping[str, Any] | None,
+    metadata: Mapping[str, Any] | None,
+    headers: Mapping[str, str] | None,
+) -> EnvelopedResponse:
+    request_id = request_id_of(request)
+    body = _encoder.encode(
+        {
+            "success": error is None,
+            "data": data,
+            "error": error,
+            "metadata": {"request_id": request_id, **(metadata or {})},
+        }
+    )
+    return EnvelopedResponse(
+        body, status=status, content_type=CONTENT_TYPE, headers={REQUEST_ID_HEADER: request_id, **(headers or {})}
+    )

@@ -1,0 +1,25 @@
+"""The Django app of the configuration."""
+
+from typing import Any
+
+from django.apps import AppConfig
+from django.db.models.signals import post_migrate
+
+
+class StrategyConfigConfig(AppConfig):
+    """Keeps the catalogue's rows and groups up to date with the code at every ``migrate``."""
+
+    name = "strategy_config"
+    verbose_name = "Strategy configuration"
+
+    def ready(self) -> None:
+        from strategy_config import identities
+
+        post_migrate.connect(_sync_catalogue, sender=self)
+        identities.connect()
+
+
+def _sync_catalogue(**kwargs: Any) -> None:
+    from strategy_config import services
+
+    services.sync_catalogue()

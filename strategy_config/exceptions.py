@@ -1,0 +1,53 @@
+"""What the services and selectors refuse with: each has the stable code and the status of the HTTP contract.
+
+Refused parameters are ``realtime_runtime.config.layers.InvalidParametersError``, unchanged.
+"""
+
+from typing import Any, ClassVar
+
+
+class ConfigError(Exception):
+    """A refusal with a message for people, a stable code for programs, and details as JSON types."""
+
+    code: ClassVar[str]
+    status: ClassVar[int]
+
+    def __init__(self, message: str, **details: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details: dict[str, Any] = details
+
+
+class NotFoundError(ConfigError):
+    """There is no such strategy, layer, version or row."""
+
+    code = "NOT_FOUND"
+    status = 404
+
+
+class InvalidSymbolError(ConfigError):
+    """The text is no trading symbol."""
+
+    code = "INVALID_SYMBOL"
+    status = 400
+
+
+class InvalidRequestError(ConfigError):
+    """The request itself makes no sense; ``details["field"]`` names the member to mend."""
+
+    code = "INVALID_REQUEST"
+    status = 400
+
+
+class VersionConflictError(ConfigError):
+    """The layer is not in the state that the writer saw; ``details["current_version"]`` is its version."""
+
+    code = "VERSION_CONFLICT"
+    status = 412
+
+
+class StoreUnavailableError(ConfigError):
+    """The store cannot be reached or stayed locked; nothing was changed, trying again later may work."""
+
+    code = "STORE_UNAVAILABLE"
+    status = 503

@@ -1,0 +1,194 @@
+"""The store: the layers of every strategy, their history, the sequence behind both, and API tokens.
+
+Rows of layers are never deleted: "no layer" is ``parameters`` NULL, so that versions never restart.
+A symbol of "" in the history is the global layer (NULLs would not collide in a unique constraint).
+"""
+
+import uuid
+from typing import Any, ClassVar, NoReturn
+
+from django.conf import settings
+from django.db import models
+
+STRATEGY_ID_LENGTH = 64
+SYMBOL_LENGTH = 24
+CHANGED_BY_LENGTH = 100
+REASON_LENGTH = 1_000
+REQUEST_ID_LENGTH = 128
+
+
+class ImmutableRowError(TypeError):
+    """History is written once: it is neither updated nor deleted."""
+
+
+class Layer(models.Model):
+    """What the global layer and a symbol's layer have in common.
+
+    ``version`` counts the accepted changes of the layer, 0 = never set. ``sequence`` is that of the last one.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    parameters = models.JSONField(null=True, blank=True)
+    version = models.PositiveBigIntegerField(default=0)
+    sequence = models.PositiveBigIntegerField(default=0)
+    created_at = models.DateTimeField(null=True, blank=True)
+    updated_at = models.DateTimeField(null=True, blank=True)
+    updated_by = models.CharField(max_length=CHANGED_BY_LENGTH, blank=True, default="")
+    reason = models.CharField(max_length=REASON_LENGTH, blank=True, default="")
+
+    class Meta:
+        abstract = True
+
+
+class StrategyConfig(Layer):
+    """The global layer of a strategy; one row each, always there.
+
+    ``enabled`` is the kill switch for all symbols; NULL leaves it to the environment.
+    """
+
+    strategy_id = models.CharField(max_length=STRATEGY_ID_LENGTH, unique=True)
+    enabled = models.BooleanField(null=True, blank=True)
+
+    class Meta:
+        db_table = "strategy_configs"
+        ordering: ClassVar = ["strategy_id"]
+        permissions: ClassVar = [
+            ("change_parameters", "Can change the parameters of strategies"),
+            ("switch_strategy", "Can enable and disable strategies"),
+            ("refresh_cache", "Can rebuild the shared cache"),
+        ]
+
+    def __str__(self) -> str:
+        return self.strategy_id
+
+
+class SymbolOverride(Layer):
+    """The layer of one strategy on one symbol. From ``expires_at`` on its parameters no longer count."""
+
+    strategy_id = models.CharField(max_length=STRATEGY_ID_LENGTH)
+    symbol = models.CharField(max_length=SYMBOL_LENGTH)
+    enabled = models.BooleanField(default=True)
+    expires_at = models.DateTimeField(null=True, blank=True, db_index=True)
+
+    class Meta:
+        db_table = "strategy_config_overrides"
+        ordering: ClassVar = ["strategy_id", "symbol"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["strategy_id", "symbol"], name="one_override_per_symbol"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.strategy_id} on {self.symbol}"
+
+
+class ConfigAuditQuerySet(models.QuerySet["ConfigAudit"]):
+    """Reads only: the writes of a queryset are refused."""
+
+    def update(self, **kwargs: Any) -> NoReturn:
+        raise ImmutableRowError("Audit rows cannot be updated.")
+
+    def bulk_update(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise ImmutableRowError("Audit rows cannot be updated.")
+
+    def delete(self) -> NoReturn:
+        raise ImmutableRowError("Audit rows cannot be deleted.")
+
+
+class ConfigAudit(models.Model):
+    """One accepted change of one layer, written once. ``hash`` covers all of it and the predecessor's hash.
+
+    ``changed_by`` is what the writer claimed, ``actor`` who was authenticated. The parameters are the layer's
+    own before and after the change; NULL: no layer.
+    """
+
+    class Action(models.TextChoices):
+        CREATE = "CREATE"
+        UPDATE = "UPDATE"
+        DELETE = "DELETE"
+        ROLLBACK = "ROLLBACK"
+        ENABLE = "ENABLE"
+        DISABLE = "DISABLE"
+        EXPIRE = "EXPIRE"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    sequence = models.PositiveBigIntegerField(unique=True)
+    strategy_id = models.CharField(max_length=STRATEGY_ID_LENGTH)
+    symbol = models.CharField(max_length=SYMBOL_LENGTH, blank=True, default="")
+    action = models.CharField(max_length=8, choices=Action)
+    version = models.PositiveBigIntegerField()
+    old_parameters = models.JSONField(null=True)
+    new_parameters = models.JSONField(null=True)
+    changes = models.JSONField(default=list)
+    changed_by = models.CharField(max_length=CHANGED_BY_LENGTH)
+    actor = models.CharField(max_length=150)
+    channel = models.CharField(max_length=8)
+    request_id = models.CharField(max_length=REQUEST_ID_LENGTH, blank=True, default="")
+    changed_at = models.DateTimeField()
+    reason = models.CharField(max_length=REASON_LENGTH, blank=True, default="")
+    hash = models.CharField(max_length=64)
+    previous_hash = models.CharField(max_length=64)
+
+    objects = models.Manager.from_queryset(ConfigAuditQuerySet)()
+
+    class Meta:
+        db_table = "strategy_config_audit"
+        ordering: ClassVar = ["-sequence"]
+        default_permissions = ("view",)
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["strategy_id", "symbol", "version"], name="one_audit_row_per_version"),
+        ]
+        indexes: ClassVar = [models.Index(fields=["strategy_id", "-sequence"], name="audit_newest_first")]
+
+    def __str__(self) -> str:
+        return f"{self.sequence}: {self.action} {self.strategy_id} {self.symbol or 'global'} v{self.version}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Insert; an existing row is refused with ImmutableRowError."""
+        if not self._state.adding:
+            raise ImmutableRowError("Audit rows cannot be updated.")
+        super().save(*args, **{**kwargs, "force_insert": True})
+
+    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Refused."""
+        raise ImmutableRowError("Audit rows cannot be deleted.")
+
+
+class ChangeSequence(models.Model):
+    """The one row that every write updates first: it orders all changes and holds the head of the audit chain.
+
+    ``identities`` counts the changes of tokens, users and groups.
+    """
+
+    ONLY_ID: ClassVar = uuid.UUID(int=1)
+
+    id = models.UUIDField(primary_key=True, default=ONLY_ID, editable=False)
+    value = models.PositiveBigIntegerField(default=0)
+    head_hash = models.CharField(max_length=64)
+    identities = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        db_table = "strategy_config_sequence"
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"sequence {self.value}"
+
+
+class ApiToken(models.Model):
+    """A bearer token of a user. Only its digest is kept; ``last_four`` is for telling tokens apart."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="api_tokens")
+    name = models.CharField(max_length=100)
+    digest = models.CharField(max_length=64, unique=True)
+    last_four = models.CharField(max_length=4)
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        db_table = "strategy_config_tokens"
+        ordering: ClassVar = ["-created_at"]
+
+    def __str__(self) -> str:
+        return f"{self.name} (…{self.last_four})"
