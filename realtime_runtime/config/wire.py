@@ -8,8 +8,11 @@
   notice under ``<sequence>-<n>``. Capped, ids ascend, no sequence is left out.
 - ``<prefix>:runtime:<instance>``: ``Heartbeat`` with a time to live; stream ``<prefix>:acks``: ``Ack``;
   stream ``<prefix>:signals``: the latest signals.
+
+An entry of each of these streams has one field, ``p``: its payload as JSON.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -20,6 +23,9 @@ CHANGES_CAP = 10_000
 ACKS_CAP = 10_000
 SIGNALS_CAP = 10_000
 HEARTBEAT_TTL_SECONDS = 15
+STREAM_FIELD = "p"
+SYMBOL_PATTERN = re.compile(r"[A-Z0-9][A-Z0-9_]{3,23}", re.ASCII)
+"""Matches the whole of a symbol's name (``fullmatch``)."""
 
 
 class WireError(ValueError):
@@ -150,7 +156,12 @@ class Ack(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
-    """What a runtime says of itself every few seconds."""
+    """What a runtime says of itself every few seconds.
+
+    ``lag_ms``: the longest that a market message waited between its receipt and its processing since the heartbeat
+    before. ``errors``: messages that could not be decoded and strategy calls that raised, since the start.
+    ``replica`` is "<ordinal>/<replicas>".
+    """
 
     instance_id: str
     host: str
@@ -220,13 +231,15 @@ def _decode(kind: type, raw: bytes) -> Any:
 
 PUBLISH_SCRIPT = """
 -- KEYS: config, sequences, sequence, changes.
--- ARGV: expected last sequence (-1: any; -2: start anew, dropping all that is there), stream cap, number of layers,
---       then field, sequence, document ('' = gone) a layer, then stream id, payload an entry.
+-- ARGV: expected last sequence (-1: any; -2: start anew, dropping all documents that are there), stream cap, number of
+--       layers, then field, sequence, document ('' = gone) a layer, then stream id, payload an entry.
+-- Starting anew keeps the stream, so that its ids go on rising and nobody who waits for the next one misses the reload
+-- notice. Only a stream whose ids are ahead (a restored backup of the store) starts anew as well.
 -- Answers {1, last} when written, {0, last} when the last sequence is another (-1: nothing was ever published).
 local last = tonumber(redis.call('GET', KEYS[3]) or '-1')
 local expected = tonumber(ARGV[1])
 if expected == -2 then
-  redis.call('DEL', KEYS[1], KEYS[2], KEYS[3], KEYS[4])
+  redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
   last = -1
 elseif expected >= 0 and last ~= expected then
   return {0, last}
@@ -242,7 +255,12 @@ for _ = 1, layers do
   at = at + 3
 end
 while at < #ARGV do
-  redis.call('XADD', KEYS[4], 'MAXLEN', '~', ARGV[2], ARGV[at], 'p', ARGV[at + 1])
+  local added = redis.pcall('XADD', KEYS[4], 'MAXLEN', '~', ARGV[2], ARGV[at], 'p', ARGV[at + 1])
+  if type(added) == 'table' and added.err then
+    if expected ~= -2 then return added end
+    redis.call('DEL', KEYS[4])
+    redis.call('XADD', KEYS[4], 'MAXLEN', '~', ARGV[2], ARGV[at], 'p', ARGV[at + 1])
+  end
   last = math.max(last, tonumber(string.match(ARGV[at], '^%d+')))
   at = at + 2
 end
