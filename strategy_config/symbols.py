@@ -1,16 +1,13 @@
 """What a trading symbol is."""
 
-import re
-
+from realtime_runtime.config.wire import SYMBOL_PATTERN
 from strategy_config.exceptions import InvalidSymbolError
-
-_SYMBOL = re.compile(r"[A-Z0-9][A-Z0-9_]{3,23}", re.ASCII)
 
 
 def normalise_symbol(text: str) -> str:
     """The symbol in capitals (``btcusdt`` -> ``BTCUSDT``); raises InvalidSymbolError."""
     symbol = text.upper()
-    if not text.isascii() or _SYMBOL.fullmatch(symbol) is None:
+    if not text.isascii() or SYMBOL_PATTERN.fullmatch(symbol) is None:
         raise InvalidSymbolError(
             "A symbol has 4 to 24 letters, digits or underscores and starts with a letter or digit, like BTCUSDT."
         )

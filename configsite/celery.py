@@ -1,0 +1,39 @@
+"""The Celery application: the clock behind reconciliation, expiry and the audit check."""
+
+import os
+
+from celery import Celery
+from django.conf import settings
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "configsite.settings.base")
+
+RECONCILE_SECONDS = 15
+VERIFY_SECONDS = 3_600
+
+app = Celery("configsite")
+app.conf.update(
+    broker_url=settings.REDIS_URL,
+    broker_connection_retry_on_startup=True,
+    # Apart from the configuration's own keys, so that emptying one leaves the other.
+    broker_transport_options={"global_keyprefix": f"{settings.REDIS_KEY_PREFIX}:celery:"},
+    task_ignore_result=True,
+    worker_hijack_root_logger=False,
+    beat_schedule={
+        "reconcile": {
+            "task": "strategy_config.tasks.reconcile",
+            "schedule": RECONCILE_SECONDS,
+            "options": {"expires": RECONCILE_SECONDS},
+        },
+        "rewrite": {
+            "task": "strategy_config.tasks.rewrite",
+            "schedule": settings.CONFIG_CACHE_TTL_SECONDS,
+            "options": {"expires": settings.CONFIG_CACHE_TTL_SECONDS},
+        },
+        "verify_audit": {
+            "task": "strategy_config.tasks.verify_audit",
+            "schedule": VERIFY_SECONDS,
+            "options": {"expires": VERIFY_SECONDS},
+        },
+    },
+)
+app.autodiscover_tasks(["strategy_config"])

@@ -1,0 +1,71 @@
+"""The only reader of the environment on the site. A missing or unparsable value stops the start by its name."""
+
+import os
+from collections.abc import Mapping
+
+from django.core.exceptions import ImproperlyConfigured
+
+_SWITCHES = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+
+
+def everything() -> Mapping[str, str]:
+    """The whole environment, for the strategies' own variables, which ``layers.read_environment`` reads."""
+    return os.environ
+
+
+def is_set(name: str) -> bool:
+    """Whether the variable has a value. An empty one counts as not set, everywhere."""
+    return bool(os.environ.get(name, "").strip())
+
+
+def text(name: str, default: str | None = None) -> str:
+    """The variable's text; without a default the variable is required."""
+    value = os.environ.get(name, "").strip() or default
+    if value is None:
+        raise ImproperlyConfigured(f"{name} must be set.")
+    return value
+
+
+def flag(name: str, *, default: bool) -> bool:
+    """true/false, yes/no, on/off, 1/0 in any case."""
+    value = text(name, str(default)).lower()
+    if value not in _SWITCHES:
+        raise ImproperlyConfigured(f"{name} must be true or false, not {value!r}.")
+    return _SWITCHES[value]
+
+
+def integer(name: str, *, default: int, minimum: int) -> int:
+    """A whole number, at least ``minimum``."""
+    value = text(name, str(default))
+    try:
+        number = int(value)
+    except ValueError:
+        raise ImproperlyConfigured(f"{name} must be a whole number, not {value!r}.") from None
+    if number < minimum:
+        raise ImproperlyConfigured(f"{name} must be at least {minimum}, not {number}.")
+    return number
+
+
+def choice(name: str, *choices: str, default: str) -> str:
+    """One of ``choices``, in any case; answers it as written there."""
+    value = text(name, default)
+    for allowed in choices:
+        if value.lower() == allowed.lower():
+            return allowed
+    raise ImproperlyConfigured(f"{name} must be one of {', '.join(choices)}, not {value!r}.")
+
+
+def items(name: str, default: str = "") -> list[str]:
+    """A comma-separated list, blanks and empty items dropped."""
+    return [item.strip() for item in text(name, default).split(",") if item.strip()]
+
+
+def pairs(name: str) -> dict[str, str]:
+    """A comma-separated list of ``key=value``."""
+    found = {}
+    for item in items(name):
+        key, separator, value = item.partition("=")
+        if not separator or not key.strip() or not value.strip():
+            raise ImproperlyConfigured(f"{name} must be a list of name=value, not {item!r}.")
+        found[key.strip()] = value.strip()
+    return found

@@ -1,0 +1,94 @@
+"""Settings of every installation; production.py hardens them, test.py shuts the surroundings out."""
+
+from pathlib import Path
+from types import MappingProxyType
+
+from django.core.exceptions import ImproperlyConfigured
+
+from configsite import env
+from configsite.settings import database
+from configsite.settings.rest import *  # noqa: F403  (the settings of the HTTP API have a file of their own)
+from realtime_runtime.config.layers import read_environment
+from realtime_runtime.strategies.registry import STRATEGIES
+
+BASE_DIR = Path(__file__).resolve().parent.parent.parent
+
+DEBUG = env.flag("DEBUG", default=False)
+SECRET_KEY = env.text("SECRET_KEY", "for development only, never in production" if DEBUG else None)
+ALLOWED_HOSTS = env.items("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
+ENVIRONMENT = env.text("ENVIRONMENT", "development")
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "strategy_config.apps.StrategyConfigConfig",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+ROOT_URLCONF = "configsite.urls"
+WSGI_APPLICATION = "configsite.wsgi.application"
+
+if env.is_set("MONGODB_URI"):
+    raise ImproperlyConfigured("MONGODB_URI: the MongoDB store comes later; unset it and use DATABASE_URL.")
+DATABASES = {
+    "default": database.from_url(env.text("DATABASE_URL", f"sqlite:///{BASE_DIR / 'var' / 'db.sqlite3'}"), "DATABASE_URL")
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")
+]
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "var" / "static"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
+}
+
+LOGGING_CONFIG = "configsite.logs.configure"
+LOGGING = {
+    "level": env.choice("LOG_LEVEL", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", default="INFO"),
+    "format": env.choice("LOG_FORMAT", "json", "console", default="json"),
+}
+
+REDIS_URL = env.text("REDIS_URL", "redis://127.0.0.1:6379/0")
+REDIS_KEY_PREFIX = env.text("REDIS_KEY_PREFIX", "strategies")
+CONFIG_CACHE_TTL_SECONDS = env.integer("CONFIG_CACHE_TTL_SECONDS", default=60, minimum=1)
+API_ANONYMOUS = env.choice("API_ANONYMOUS", "none", "read", "write", default="none")
+CONFLICT_CHECK_URLS = env.pairs("CONFLICT_CHECK_URLS")
+STRATEGY_ENVIRONMENT = MappingProxyType(
+    {strategy_id: read_environment(strategy, env.everything()) for strategy_id, strategy in STRATEGIES.items()}
+)

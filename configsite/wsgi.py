@@ -1,0 +1,9 @@
+"""The site as a WSGI application, for granian."""
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "configsite.settings.base")
+
+application = get_wsgi_application()
