@@ -12,8 +12,8 @@ class Book:
 
     __slots__ = ("asks", "best_ask", "best_bid", "bids", "mid", "spread", "time_ms")
 
-    def __init__(self, bids: list[Level], asks: list[Level], time_ms: int) -> None:
-        """Takes the sides as they are; raises ValueError where one is empty or the book is crossed."""
+    def __init__(self, bids: list[Level] | None, asks: list[Level] | None, time_ms: int) -> None:
+        """Takes the sides as they are; raises ValueError where one is empty or missing or the book is crossed."""
         if not bids or not asks:
             raise ValueError("one side of the book is empty")
         self.best_bid = best_bid = bids[0][0]

@@ -5,14 +5,17 @@ and this product's own observation subjects. A number that is NaN, infinite or n
 of zero, are refused by the decoder itself, so that no strategy ever sees one.
 """
 
-from typing import Annotated
+from typing import Annotated, Generic, TypeVar
 
 import msgspec
+
+LAST_MILLISECOND = 253_402_300_799_999
+"""The end of the year 9999: no later event time can be written as a date."""
 
 Price = Annotated[float, msgspec.Meta(gt=0, le=1e300)]
 Quantity = Annotated[float, msgspec.Meta(ge=0, le=1e300)]
 Signed = Annotated[float, msgspec.Meta(ge=-1e300, le=1e300)]
-Milliseconds = Annotated[int, msgspec.Meta(ge=0)]
+Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=LAST_MILLISECOND)]
 Level = tuple[Price, Quantity]
 """One side's level of an order book: (price, quantity)."""
 
@@ -20,12 +23,25 @@ Level = tuple[Price, Quantity]
 class Envelope(msgspec.Struct, gc=False):
     """A combined-stream message: the stream's name decides how ``data`` is decoded.
 
-    ``source`` is empty on live data; the simulated feed sets it to ``simulated``.
+    ``source`` is empty on live data; the simulated feed sets it to ``simulated``. ``ts`` is there in
+    replays only: the recorded event time, for streams that carry none of their own.
     """
 
     stream: str
     data: msgspec.Raw
     source: str = ""
+    ts: Milliseconds = 0
+
+
+M = TypeVar("M")
+
+
+class Enveloped(msgspec.Struct, Generic[M], gc=False):
+    """An ``Envelope`` whose stream is known, decoded together with its message in one pass."""
+
+    data: M
+    source: str = ""
+    ts: Milliseconds = 0
 
 
 class DepthMessage(msgspec.Struct, gc=False):
