@@ -3,10 +3,8 @@
 from pathlib import Path
 from types import MappingProxyType
 
-from django.core.exceptions import ImproperlyConfigured
-
 from configsite import env
-from configsite.settings import database
+from configsite.settings import database, mongodb
 from configsite.settings.rest import *  # noqa: F403  (the settings of the HTTP API have a file of their own)
 from realtime_runtime.config.layers import read_environment
 from realtime_runtime.strategies.registry import STRATEGIES
@@ -56,12 +54,24 @@ TEMPLATES = [
 ROOT_URLCONF = "configsite.urls"
 WSGI_APPLICATION = "configsite.wsgi.application"
 
-if env.is_set("MONGODB_URI"):
-    raise ImproperlyConfigured("MONGODB_URI: the MongoDB store comes later; unset it and use DATABASE_URL.")
-DATABASES = {
-    "default": database.from_url(env.text("DATABASE_URL", f"sqlite:///{BASE_DIR / 'var' / 'db.sqlite3'}"), "DATABASE_URL")
-}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+MIGRATION_MODULES: dict[str, str] = {}
+MONGODB_TIMEOUT_MS = env.integer("MONGODB_TIMEOUT_MS", default=5000, minimum=100)
+if env.is_set("MONGODB_URI"):
+    DATABASES = {
+        "default": mongodb.connection(
+            env.text("MONGODB_URI"),
+            "MONGODB_URI",
+            name=env.text("MONGODB_DATABASE", "petrosa"),
+            timeout_ms=MONGODB_TIMEOUT_MS,
+        )
+    }
+    DEFAULT_AUTO_FIELD = mongodb.DEFAULT_AUTO_FIELD
+    MIGRATION_MODULES = mongodb.MIGRATION_MODULES
+    INSTALLED_APPS = mongodb.apps(INSTALLED_APPS)
+else:
+    sqlite_url = f"sqlite:///{BASE_DIR / 'var' / 'db.sqlite3'}"
+    DATABASES = {"default": database.from_url(env.text("DATABASE_URL", sqlite_url), "DATABASE_URL")}
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")

@@ -4,6 +4,12 @@ import os
 from types import MappingProxyType
 
 os.environ.setdefault("SECRET_KEY", "for tests only")
+IS_ON_MONGODB = os.environ.get("TEST_STORE", "sqlite") == "mongodb"
+if IS_ON_MONGODB:
+    # Without a deployment of one's own, tests/conftest.py starts a server and puts its address here.
+    os.environ["MONGODB_URI"] = os.environ.get("MONGODB_TEST_URI") or "mongodb://127.0.0.1:1/"
+else:
+    os.environ.pop("MONGODB_URI", None)
 
 from configsite.settings.base import *  # noqa: E402, F403  (base needs the key that is set above)
 from configsite.settings.database import SQLITE_OPTIONS  # noqa: E402  (after the key, as above)
@@ -11,7 +17,8 @@ from realtime_runtime.config.layers import read_environment  # noqa: E402  (afte
 from realtime_runtime.strategies.registry import STRATEGIES  # noqa: E402  (after the key, as above)
 
 DEBUG = False
-DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:", "OPTIONS": SQLITE_OPTIONS}}
+if not IS_ON_MONGODB:
+    DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:", "OPTIONS": SQLITE_OPTIONS}}
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},

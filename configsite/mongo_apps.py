@@ -1,0 +1,23 @@
+"""Django's own apps as MongoDB needs them: its primary keys are ObjectIds, and these apps ask for integers by name.
+
+Their migrations are in `configsite.mongo_migrations`, made by `manage.py makemigrations admin auth contenttypes`
+with MONGODB_URI set; to be made again when Django's own models change.
+"""
+
+from django.contrib.admin.apps import AdminConfig
+from django.contrib.auth.apps import AuthConfig
+from django.contrib.contenttypes.apps import ContentTypesConfig
+
+OBJECT_ID = "django_mongodb_backend.fields.ObjectIdAutoField"
+
+
+class MongoAdminConfig(AdminConfig):
+    default_auto_field = OBJECT_ID
+
+
+class MongoAuthConfig(AuthConfig):
+    default_auto_field = OBJECT_ID
+
+
+class MongoContentTypesConfig(ContentTypesConfig):
+    default_auto_field = OBJECT_ID
