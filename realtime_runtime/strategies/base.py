@@ -64,7 +64,7 @@ def parameter(
     legacy_environment: tuple[str, ...] = (),
 ) -> Any:
     """Declare a parameter: bounds are inclusive, ``example`` defaults to the default."""
-    bounds = {"ge": minimum, "le": maximum, "min_length": minimum_items}
+    bounds: dict[str, Any] = {"ge": minimum, "le": maximum, "min_length": minimum_items}
     return Field(
         default=default,
         description=description,
@@ -93,8 +93,13 @@ class Parameters(BaseModel):
     def _refuse_broken_rules(self) -> "Parameters":
         broken = list(self.broken_rules())
         if broken:
-            raise PydanticCustomError("conflicting_values", "{message}", {"message": "; ".join(r.message for r in broken)})
+            raise PydanticCustomError(
+                "conflicting_values", "{message}", {"message": "; ".join(r.message for r in broken)}
+            )
         return self
+
+
+ParametersClass = type[Parameters]
 
 
 @dataclass(slots=True)
@@ -142,7 +147,7 @@ class Strategy(Generic[P]):
     type: ClassVar[str]
     formula: ClassVar[str]
     enabled_by_default: ClassVar[bool] = True
-    parameters: ClassVar[type[Parameters]]
+    parameters: ClassVar[ParametersClass]
 
     def __init__(self, market: SymbolMarket) -> None:
         self.market = market
@@ -217,7 +222,8 @@ class EdgeTrigger:
         if state == 0:
             return False
         last = self._last_signal_ms
-        if last is not None and now_ms - last < interval_seconds * 1000:
+        # The distance, not the difference: a replay that starts over must not wait for the end of the one before.
+        if last is not None and abs(now_ms - last) < interval_seconds * 1000:
             return False
         self._last_signal_ms = now_ms
         return True

@@ -56,7 +56,9 @@ def depth(bids: list[tuple[float, float]], asks: list[tuple[float, float]], time
 
 def trade(time_ms: int, price: float, quantity: float = 1.0, *, bought: bool = True) -> Event:
     """A trade event; ``bought``: the taker bought."""
-    return "trade", Trade(price=price, quantity=quantity, is_buyer_maker=not bought, time_ms=time_ms, trade_time_ms=time_ms)
+    return "trade", Trade(
+        price=price, quantity=quantity, is_buyer_maker=not bought, time_ms=time_ms, trade_time_ms=time_ms
+    )
 
 
 class _Line(msgspec.Struct):
