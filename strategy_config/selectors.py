@@ -1,14 +1,19 @@
-"""Every non-trivial read."""
+"""Every non-trivial read. Errors of the store's connection come out as StoreUnavailableError."""
 
 import uuid
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
 
 from realtime_runtime.config import wire
-from strategy_config.models import ConfigAudit
+from realtime_runtime.strategies.registry import STRATEGIES
+from strategy_config import resolution, transactions
+from strategy_config.exceptions import InvalidRequestError, NotFoundError
+from strategy_config.models import ChangeSequence, ConfigAudit, StrategyConfig, SymbolOverride
+from strategy_config.resolution import StoreKind
+from strategy_config.symbols import normalise_symbol
 
-StoreKind = Literal["sqlite", "postgresql", "mongodb"]
+ONLY_GLOBAL = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,21 +34,80 @@ class StrategySummary:
     updated_by: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class PublicationState:
+    """The store at one sequence: accepted changes, oldest first, and the state of fields of the shared cache.
+
+    ``states`` are all fields, or at least those that the changes touched.
+    """
+
+    sequence: int
+    changes: list[ConfigAudit]
+    states: dict[str, resolution.FieldState]
+
+
+def strategy_row(strategy_id: str) -> StrategyConfig:
+    """The global layer; raises NotFoundError for a strategy that the code does not know."""
+    resolution.strategy_class(strategy_id)
+    return StrategyConfig.objects.get(strategy_id=strategy_id)
+
+
+@transactions.store_errors()
 def layer_config(*, strategy_id: str, symbol: str | None = None, at: datetime) -> wire.LayerConfig:
-    """What holds for the strategy, or for one symbol of it, at the instant ``at``; raises NotFoundError."""
-    raise NotImplementedError
+    """What holds for the strategy, or for one symbol of it, at the instant ``at``.
+
+    A symbol without a layer shows the global one under its own version (0 where it never had a layer).
+    Raises NotFoundError, InvalidSymbolError.
+    """
+    resolution.strategy_class(strategy_id)
+    if symbol is None:
+        return resolution.global_config(strategy_row(strategy_id))
+    symbol = normalise_symbol(symbol)
+    row = strategy_row(strategy_id)
+    override = SymbolOverride.objects.filter(strategy_id=strategy_id, symbol=symbol).first()
+    if override is None:
+        override = SymbolOverride(strategy_id=strategy_id, symbol=symbol)
+    elif resolution.is_due(override, at):
+        override = resolution.expired(override)
+    return resolution.symbol_config(row, override)
 
 
+@transactions.store_errors()
 def documents(strategy_id: str) -> dict[str, wire.Document]:
-    """The document of every layer of the strategy, by the field of the shared cache."""
-    raise NotImplementedError
+    """The document of every layer of the strategy, by the field of the shared cache; raises NotFoundError."""
+    row = strategy_row(strategy_id)
+    states = resolution.states_of(row, SymbolOverride.objects.filter(strategy_id=strategy_id))
+    return {field: state.document for field, state in states.items() if state.document is not None}
 
 
+@transactions.store_errors()
 def strategy_summaries(at: datetime) -> list[StrategySummary]:
-    """All strategies, in catalogue order, in a constant number of queries."""
-    raise NotImplementedError
+    """All strategies in catalogue order, in two queries however many overrides there are."""
+    rows = {row.strategy_id: row for row in StrategyConfig.objects.all()}
+    symbols: dict[str, list[str]] = defaultdict(list)
+    for override in SymbolOverride.objects.only("strategy_id", "symbol", "parameters", "enabled", "expires_at"):
+        if not override.enabled or (override.parameters is not None and not resolution.is_due(override, at)):
+            symbols[override.strategy_id].append(override.symbol)
+    return [
+        StrategySummary(
+            strategy_id=strategy.id,
+            name=strategy.name,
+            description=strategy.description,
+            category=strategy.category,
+            type=strategy.type,
+            enabled=resolution.is_enabled(rows[strategy.id]),
+            has_global_config=rows[strategy.id].parameters is not None,
+            symbol_overrides=tuple(symbols[strategy.id]),
+            parameter_count=len(strategy.specs()),
+            version=rows[strategy.id].version,
+            updated_at=rows[strategy.id].updated_at,
+            updated_by=rows[strategy.id].updated_by or None,
+        )
+        for strategy in STRATEGIES.values()
+    ]
 
 
+@transactions.store_errors()
 def audit_page(
     *,
     strategy_id: str,
@@ -55,25 +119,101 @@ def audit_page(
     limit: int = 100,
     cursor: str | None = None,
 ) -> tuple[list[ConfigAudit], str | None]:
-    """A page of history, newest first, and the cursor of the next one. ``symbol`` "" is the global layer, None all."""
-    raise NotImplementedError
+    """A page of history, newest first, and the cursor of the next one, None after the last.
+
+    ``symbol`` ONLY_GLOBAL is the global layer, None all layers. ``since`` and ``until`` are inclusive.
+    Raises NotFoundError, InvalidSymbolError, InvalidRequestError (cursor).
+    """
+    resolution.strategy_class(strategy_id)
+    rows = ConfigAudit.objects.filter(strategy_id=strategy_id).order_by("-sequence")
+    if symbol is not None:
+        rows = rows.filter(symbol=symbol and normalise_symbol(symbol))
+    if action is not None:
+        rows = rows.filter(action=action)
+    if changed_by is not None:
+        rows = rows.filter(changed_by=changed_by)
+    if since is not None:
+        rows = rows.filter(changed_at__gte=since)
+    if until is not None:
+        rows = rows.filter(changed_at__lte=until)
+    if cursor is not None:
+        if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= 18):
+            raise InvalidRequestError("cursor must be the next_cursor of an earlier answer.", field="cursor")
+        rows = rows.filter(sequence__lt=int(cursor))
+    page = list(rows[: limit + 1])
+    if len(page) <= limit:
+        return page, None
+    return page[:limit], str(page[limit - 1].sequence)
 
 
+@transactions.store_errors()
 def audit_row(*, strategy_id: str, row_id: uuid.UUID | str) -> ConfigAudit:
     """One row of the strategy's history; raises NotFoundError."""
-    raise NotImplementedError
+    resolution.strategy_class(strategy_id)
+    try:
+        row = ConfigAudit.objects.filter(strategy_id=strategy_id, pk=uuid.UUID(str(row_id))).first()
+    except ValueError:
+        row = None
+    if row is None:
+        raise NotFoundError(f"{strategy_id} has no such entry in its history.")
+    return row
 
 
+@transactions.store_errors()
 def chain_head() -> tuple[int, str]:
     """The last sequence and the hash of its audit row; changes with every accepted write."""
-    raise NotImplementedError
+    head = ChangeSequence.objects.get(pk=ChangeSequence.ONLY_ID)
+    return head.value, head.head_hash
+
+
+@transactions.store_errors()
+def whole_state() -> PublicationState:
+    """Every layer as of one sequence, without history."""
+    with transactions.atomic():
+        sequence = ChangeSequence.objects.get(pk=ChangeSequence.ONLY_ID).value
+        rows = list(StrategyConfig.objects.filter(strategy_id__in=list(STRATEGIES)))
+        overrides: dict[str, list[SymbolOverride]] = defaultdict(list)
+        for override in SymbolOverride.objects.all():
+            overrides[override.strategy_id].append(override)
+    states: dict[str, resolution.FieldState] = {}
+    for row in rows:
+        states.update(resolution.states_of(row, overrides[row.strategy_id]))
+    return PublicationState(sequence, [], states)
+
+
+@transactions.store_errors()
+def state_after(sequence: int, *, limit: int) -> PublicationState | None:
+    """The changes after ``sequence`` and what they touched; None where they are more than ``limit``.
+
+    No changes where ``sequence`` is the last one, or ahead of the store.
+    """
+    with transactions.atomic():
+        last = ChangeSequence.objects.get(pk=ChangeSequence.ONLY_ID).value
+        if last <= sequence:
+            return PublicationState(last, [], {})
+        if last - sequence > limit:
+            return None
+        changes = list(ConfigAudit.objects.filter(sequence__gt=sequence).order_by("sequence"))
+        symbols: dict[str, set[str]] = defaultdict(set)
+        for change in changes:
+            symbols[change.strategy_id].add(change.symbol)
+        touched = []
+        for strategy_id, names in symbols.items():
+            overrides = SymbolOverride.objects.filter(strategy_id=strategy_id)
+            if ONLY_GLOBAL not in names:
+                overrides = overrides.filter(symbol__in=names)
+            touched.append((strategy_row(strategy_id), list(overrides)))
+    states: dict[str, resolution.FieldState] = {}
+    for row, overrides_of_row in touched:
+        states.update(resolution.states_of(row, overrides_of_row))
+    return PublicationState(last, changes, states)
 
 
 def etag(config: wire.LayerConfig) -> str:
     """The entity tag of a config, quotes included."""
-    raise NotImplementedError
+    return resolution.etag(config.strategy_id, config.symbol, config.version, config.sequence)
 
 
 def store_kind() -> StoreKind:
-    """What the store is."""
-    raise NotImplementedError
+    """What the store is, as ``source`` names it."""
+    return resolution.store_kind()

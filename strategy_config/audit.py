@@ -1,0 +1,176 @@
+"""The history: a chain of rows, each with the SHA-256 of its content and of its predecessor's hash."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import F
+
+from strategy_config import transactions
+from strategy_config.models import ChangeSequence, ConfigAudit
+from strategy_config.resolution import iso
+
+GENESIS = "0" * 64
+BATCH_SIZE = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class BadRow:
+    """The first row of the history that does not hold, and what is wrong with it."""
+
+    sequence: int
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """How far the history holds: ``sequence`` and ``hash`` are the checkpoint to keep elsewhere."""
+
+    rows: int
+    sequence: int
+    hash: str
+    bad: BadRow | None
+
+
+def content_hash(row: ConfigAudit) -> str:
+    """The SHA-256 of everything in the row but ``hash`` itself, in canonical JSON.
+
+    Numbers as in RFC 8785: 1.0 is 1, because not every store keeps them apart.
+    """
+    content = {
+        "id": str(row.id),
+        "sequence": row.sequence,
+        "strategy_id": row.strategy_id,
+        "symbol": row.symbol,
+        "action": str(row.action),
+        "version": row.version,
+        "old_parameters": _canonical(row.old_parameters),
+        "new_parameters": _canonical(row.new_parameters),
+        "changes": _canonical(row.changes),
+        "changed_by": row.changed_by,
+        "actor": row.actor,
+        "channel": row.channel,
+        "request_id": row.request_id,
+        "changed_at": iso(row.changed_at),
+        "reason": row.reason,
+        "previous_hash": row.previous_hash,
+    }
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+class Chain:
+    """The end of the history, locked for the transaction that is open: open one first.
+
+    The lock is an UPDATE of the one row that all writers share, so they come one after another.
+    """
+
+    def __init__(self) -> None:
+        ChangeSequence.objects.filter(pk=ChangeSequence.ONLY_ID).update(value=F("value") + 1)
+        head = ChangeSequence.objects.get(pk=ChangeSequence.ONLY_ID)
+        self._next = head.value
+        self._hash = head.head_hash
+        self.rows: list[ConfigAudit] = []
+
+    @property
+    def next_sequence(self) -> int:
+        """The sequence of the row that comes next."""
+        return self._next
+
+    def append(self, row: ConfigAudit) -> None:
+        """Write ``row``, which lacks only its place in the chain."""
+        row.sequence = self._next
+        row.previous_hash = self._hash
+        row.hash = content_hash(row)
+        row.save()
+        self.rows.append(row)
+        self._next += 1
+        self._hash = row.hash
+
+    def close(self) -> None:
+        """Leave the end of the chain to the next writer. At least one row must have been appended."""
+        ChangeSequence.objects.filter(pk=ChangeSequence.ONLY_ID).update(value=self._next - 1, head_hash=self._hash)
+
+
+@transactions.store_errors()
+def verify(from_sequence: int = 0, *, progress: Callable[[int, int], None] | None = None) -> Verification:
+    """Walk the history from ``from_sequence`` to its end; stops at the first row that does not hold.
+
+    Checks each content hash, each link, that no sequence and no version of a layer is missing, and that the end is
+    the one that the writers know. From a sequence above 1 on, the first row is trusted to be the right successor.
+    ``progress`` is called with (rows done, rows in all).
+    """
+    head = ChangeSequence.objects.get(pk=ChangeSequence.ONLY_ID)
+    first = max(from_sequence, 1)
+    expected = first
+    previous_hash = GENESIS if first == 1 else None
+    versions: dict[tuple[str, str], int] = {}
+    total = max(head.value - first + 1, 0)
+    for row in _rows(first, head.value):
+        problem = _problem(row, expected, previous_hash, versions, is_from_start=first == 1)
+        if problem is not None:
+            checkpoint = previous_hash or GENESIS
+            return Verification(expected - first, expected - 1, checkpoint, BadRow(row.sequence, problem))
+        versions[row.strategy_id, row.symbol] = row.version
+        previous_hash = row.hash
+        expected += 1
+        if progress is not None:
+            progress(expected - first, total)
+    bad = None
+    if expected <= head.value:
+        bad = BadRow(expected, f"missing: the history ends at {expected - 1}, {head.value} rows were written")
+    elif (previous_hash or head.head_hash) != head.head_hash:
+        bad = BadRow(head.value, "hash: the writers know another hash of the last row")
+    elif (extra := _first_after(head.value)) is not None:
+        bad = BadRow(extra, f"unexpected: only {head.value} rows were written")
+    return Verification(expected - first, expected - 1, previous_hash or head.head_hash, bad)
+
+
+def _rows(first: int, last: int) -> Iterator[ConfigAudit]:
+    """The rows from ``first`` to ``last`` in order, in batches; a duplicate cannot be (unique constraint)."""
+    while True:
+        batch = list(ConfigAudit.objects.filter(sequence__gte=first, sequence__lte=last).order_by("sequence")[:BATCH_SIZE])
+        yield from batch
+        if len(batch) < BATCH_SIZE:
+            return
+        first = batch[-1].sequence + 1
+
+
+def _first_after(sequence: int) -> int | None:
+    """A row beyond the end that no writer knows. A change committed a moment ago is no such row."""
+    with transactions.atomic():
+        value = ChangeSequence.objects.values_list("value", flat=True).get(pk=ChangeSequence.ONLY_ID)
+        rows = ConfigAudit.objects.filter(sequence__gt=max(value, sequence)).order_by("sequence")
+        return rows.values_list("sequence", flat=True).first()
+
+
+def _problem(
+    row: ConfigAudit,
+    expected: int,
+    previous_hash: str | None,
+    versions: dict[tuple[str, str], int],
+    *,
+    is_from_start: bool,
+) -> str | None:
+    if row.sequence != expected:
+        return f"gap: the row before it should be {expected}, which is missing"
+    if content_hash(row) != row.hash:
+        return "content hash: the row is not what was written"
+    if previous_hash is not None and row.previous_hash != previous_hash:
+        return "link: its predecessor is not the row that it was written after"
+    known = versions.get((row.strategy_id, row.symbol), 0 if is_from_start else None)
+    if known is not None and row.version != known + 1:
+        return f"version gap: version {row.version} of {row.strategy_id} {row.symbol or 'global'} follows {known}"
+    return None
+
+
+def _canonical(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _canonical(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_canonical(inner) for inner in value]
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value

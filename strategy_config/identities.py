@@ -1,0 +1,52 @@
+"""Tells every worker when tokens, users, groups or permissions change, so that no cached identity outlives it.
+
+The store counts the changes; Redis shows the count under ``wire.Keys.identities``. The number shown has random
+low bits, so that no two announcements are ever equal, in whatever order they arrive.
+"""
+
+import secrets
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
+from django.db.models import F
+from django.db.models.signals import m2m_changed, post_delete, post_save
+
+from strategy_config import shared_cache, transactions
+from strategy_config.models import ApiToken, ChangeSequence
+
+_RANDOM_BITS = 32
+
+
+def connect() -> None:
+    """Watch everything that an identity is made of, edits in the admin included."""
+    user = get_user_model()
+    for model in (ApiToken, user, Group):
+        post_save.connect(_changed, sender=model, dispatch_uid=f"identities.save.{model.__name__}")
+        post_delete.connect(_changed, sender=model, dispatch_uid=f"identities.delete.{model.__name__}")
+    for relation in (user.groups.through, user.user_permissions.through, Group.permissions.through):
+        m2m_changed.connect(_changed, sender=relation, dispatch_uid=f"identities.{relation.__name__}")
+
+
+def announce() -> bool:
+    """Show the store's count in Redis where another one stands there; false while Redis is away.
+
+    Called after every change, and by the clock for what Redis missed while it was away.
+    """
+    count = ChangeSequence.objects.values_list("identities", flat=True).get(pk=ChangeSequence.ONLY_ID)
+    key = shared_cache.keys().identities
+    try:
+        shown = shared_cache.run(lambda client: client.get(key))
+        if shown is None or not shown.isdigit() or int(shown) >> _RANDOM_BITS != count:
+            number = (count << _RANDOM_BITS) + secrets.randbits(_RANDOM_BITS)
+            shared_cache.run(lambda client: client.set(key, number))
+    except shared_cache.SharedCacheUnavailableError:
+        return False
+    return True
+
+
+def _changed(**kwargs: Any) -> None:
+    if kwargs.get("update_fields") == frozenset({"last_login"}) or kwargs.get("raw"):
+        return
+    if ChangeSequence.objects.filter(pk=ChangeSequence.ONLY_ID).update(identities=F("identities") + 1):
+        transactions.on_commit(announce)

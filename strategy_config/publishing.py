@@ -1,0 +1,164 @@
+"""From the store to Redis, after the commit: every sequence is one entry of the stream, once, in order.
+
+The store is the truth. What cannot be told now is told by the next write or by the clock.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import msgspec
+import structlog
+
+from realtime_runtime.config import wire
+from strategy_config import selectors, shared_cache
+from strategy_config.exceptions import StoreUnavailableError
+from strategy_config.models import ConfigAudit
+from strategy_config.resolution import FieldState, iso
+from strategy_config.shared_cache import SharedCacheUnavailableError
+
+EMBEDDED_LAYERS = 16
+FARTHEST_BEHIND = 1_000
+ATTEMPTS = 10
+NOTHING_PUBLISHED = -1
+START_ANEW = -2
+
+logger = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Rewritten:
+    """What a rewrite of the shared cache found: documents there now, their sequence, the fields that were wrong."""
+
+    entries: int
+    sequence: int
+    repaired: tuple[str, ...]
+
+
+def publish(changes: Sequence[ConfigAudit], states: Mapping[str, FieldState]) -> bool:
+    """Tell the shared cache of committed changes, and of those before them that it has missed.
+
+    Answers whether it knows them now. Never raises for Redis or the store.
+    """
+    try:
+        is_written, last = _publish(changes[0].sequence - 1, changes, states)
+        return is_written or _catch_up(last)
+    except (SharedCacheUnavailableError, StoreUnavailableError) as exception:
+        logger.info("publication.postponed", sequence=changes[-1].sequence, error=str(exception))
+        return False
+
+
+def publish_pending() -> bool:
+    """Bring the shared cache to the store's sequence; false where that has to wait. For the clock and at start."""
+    try:
+        return _catch_up(_last_published())
+    except (SharedCacheUnavailableError, StoreUnavailableError) as exception:
+        logger.info("publication.postponed", error=str(exception))
+        return False
+
+
+def rewrite_all(*, is_forced: bool) -> Rewritten:
+    """Compare the shared cache with the store and rewrite it where it differs, or anyway where ``is_forced``.
+
+    Runtimes are told to read everything anew when anything was written. Raises SharedCacheUnavailableError,
+    StoreUnavailableError.
+    """
+    for _ in range(ATTEMPTS):
+        if not _catch_up(_last_published()):
+            continue
+        state = selectors.whole_state()
+        wanted = {field: _encoded(one) for field, one in state.states.items() if one.document is not None}
+        try:
+            found = {
+                field.decode(errors="replace"): document
+                for field, document in shared_cache.run(lambda client: client.hgetall(shared_cache.keys().config)).items()
+            }
+        except SharedCacheUnavailableError:
+            _start_anew()
+            return Rewritten(len(wanted), state.sequence, tuple(wanted))
+        wrong = tuple(field for field in {**found, **wanted} if found.get(field) != wanted.get(field))
+        if not wrong and not is_forced:
+            return Rewritten(len(wanted), state.sequence, ())
+        layers = _layers(state.states)
+        layers.extend((field, state.sequence, b"") for field in found if field not in state.states)
+        if shared_cache.publish(state.sequence, layers, [_reload_notice(state.sequence)])[0]:
+            if wrong:
+                logger.warning("shared_cache.repaired", fields=wrong[:20], count=len(wrong), sequence=state.sequence)
+            return Rewritten(len(wanted), state.sequence, wrong)
+    raise SharedCacheUnavailableError("Other writers were faster each time.")
+
+
+def _catch_up(last: int) -> bool:
+    """From ``last``, the last sequence published, to the store's; starts anew where that is no way."""
+    for _ in range(ATTEMPTS):
+        state = None if last == NOTHING_PUBLISHED else selectors.state_after(last, limit=FARTHEST_BEHIND)
+        if state is None or last > state.sequence:
+            _start_anew()
+            last = _last_published()
+            continue
+        if last == state.sequence:
+            return True
+        is_written, last = _publish(last, state.changes, state.states)
+        if is_written:
+            logger.info("publication.caught_up", changes=len(state.changes), sequence=state.sequence)
+            return True
+    return False
+
+
+def _start_anew() -> None:
+    state = selectors.whole_state()
+    shared_cache.publish(START_ANEW, _layers(state.states), [_reload_notice(state.sequence)])
+    logger.warning("shared_cache.started_anew", sequence=state.sequence, fields=len(state.states))
+
+
+def _last_published() -> int:
+    key = shared_cache.keys().sequence
+    found = shared_cache.run(lambda client: client.get(key), is_patient=True)
+    return int(found) if found is not None and found.isdigit() else NOTHING_PUBLISHED
+
+
+def _publish(expected: int, changes: Sequence[ConfigAudit], states: Mapping[str, FieldState]) -> tuple[bool, int]:
+    layers = _layers(states)
+    encoded = {field: msgspec.Raw(document) if document else None for field, _, document in layers}
+    entries = [(f"{change.sequence}-0", wire.encode(_entry(change, encoded))) for change in changes]
+    return shared_cache.publish(expected, layers, entries)
+
+
+def _layers(states: Mapping[str, FieldState]) -> list[tuple[str, int, bytes]]:
+    return [(field, state.sequence, _encoded(state)) for field, state in states.items()]
+
+
+def _encoded(state: FieldState) -> bytes:
+    return b"" if state.document is None else wire.encode(state.document)
+
+
+def _entry(change: ConfigAudit, encoded: Mapping[str, msgspec.Raw | None]) -> wire.Change:
+    """The stream's entry of one change: with the documents where they are few, else with the names of their fields."""
+    fields = [wire.field_name(change.strategy_id, change.symbol)] if change.symbol else _of_strategy(change, encoded)
+    is_embedded = len(fields) <= EMBEDDED_LAYERS
+    return wire.Change(
+        sequence=change.sequence,
+        kind="change",
+        strategy_id=change.strategy_id,
+        symbol=change.symbol or None,
+        action=change.action,
+        version=change.version,
+        changed_by=change.changed_by,
+        reason=change.reason or None,
+        changed_at=iso(change.changed_at),
+        documents={field: encoded[field] for field in fields} if is_embedded else {},
+        fields=[] if is_embedded else fields,
+        published_at_ms=time.time() * 1000,
+    )
+
+
+def _of_strategy(change: ConfigAudit, encoded: Mapping[str, msgspec.Raw | None]) -> list[str]:
+    own = wire.field_name(change.strategy_id, None)
+    return [field for field in encoded if field == own or field.startswith(f"{own}:")]
+
+
+def _reload_notice(sequence: int) -> tuple[str, bytes]:
+    """Under an id that rises with the clock: whoever waits behind an earlier notice sees this one too."""
+    now = time.time()
+    payload = wire.encode(wire.Change(sequence=sequence, kind="reload", published_at_ms=now * 1000))
+    return f"{sequence}-{int(now * 1_000_000)}", payload

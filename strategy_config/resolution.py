@@ -1,0 +1,226 @@
+"""From rows of the store to what holds: resolved configs and the documents of the shared cache. Asks the store nothing."""
+
+import copy
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any, Literal, NamedTuple
+
+import structlog
+from django.conf import settings
+from django.db import connection
+
+from realtime_runtime.config import layers, wire
+from realtime_runtime.config.layers import NOTHING, EnvironmentLayer, InvalidParametersError, Resolved, StrategyClass, Values
+from realtime_runtime.strategies.registry import STRATEGIES
+from strategy_config.exceptions import NotFoundError
+from strategy_config.models import StrategyConfig, SymbolOverride
+
+StoreKind = Literal["sqlite", "postgresql", "mongodb"]
+EXPIRED_BY = "schedule"
+
+
+class FieldState(NamedTuple):
+    """A field of the shared cache as of the last change that affected it; no document: the layer is gone."""
+
+    sequence: int
+    document: wire.Document | None
+
+
+logger = structlog.get_logger(__name__)
+
+
+def strategy_class(strategy_id: str) -> StrategyClass:
+    """The strategy's declaration; raises NotFoundError."""
+    try:
+        return STRATEGIES[strategy_id]
+    except KeyError:
+        known = ", ".join(STRATEGIES)
+        raise NotFoundError(f"There is no strategy {strategy_id[:64]!r}. There are: {known}.") from None
+
+
+def environment_of(strategy_id: str) -> EnvironmentLayer:
+    """The environment layer that this process was started with."""
+    found: EnvironmentLayer = settings.STRATEGY_ENVIRONMENT[strategy_id]
+    return found
+
+
+@cache
+def store_kind() -> StoreKind:
+    """What the store is, as ``source`` names it."""
+    return "sqlite" if connection.vendor == "sqlite" else "postgresql" if connection.vendor == "postgresql" else "mongodb"
+
+
+def to_milliseconds(instant: datetime) -> datetime:
+    """The instant in UTC, cut to what every store keeps."""
+    instant = instant.astimezone(UTC)
+    return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
+
+
+def iso(instant: datetime | None) -> str | None:
+    """ISO 8601 in UTC with milliseconds: ``2024-08-08T10:00:00.000Z``."""
+    return None if instant is None else instant.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def is_due(row: SymbolOverride, at: datetime) -> bool:
+    """Whether the layer's parameters have expired by ``at`` and nobody has recorded it yet."""
+    return row.expires_at is not None and row.expires_at <= at
+
+
+def expired(row: SymbolOverride) -> SymbolOverride:
+    """The row as it will be once its expiry is recorded (the sequence of that is not known before)."""
+    after = copy.copy(row)
+    after.parameters = None
+    after.version += 1
+    after.updated_at = row.expires_at
+    after.updated_by = EXPIRED_BY
+    after.reason = expiry_reason(row)
+    after.expires_at = None
+    return after
+
+
+def expiry_reason(row: SymbolOverride) -> str:
+    """The reason that the history gives for an expiry."""
+    return f"expired at {iso(row.expires_at)}"
+
+
+def has_layer(row: SymbolOverride) -> bool:
+    """Whether the symbol differs from the global layer: by parameters of its own, or by being switched off."""
+    return row.parameters is not None or not row.enabled
+
+
+def is_enabled(row: StrategyConfig, override: SymbolOverride | None = None) -> bool:
+    """The effective switch. A symbol's can only switch off."""
+    enabled = environment_of(row.strategy_id).enabled if row.enabled is None else row.enabled
+    return enabled and (override is None or override.enabled)
+
+
+def resolve_usable(strategy: StrategyClass, environment: Values, own: Values, symbol_own: Values) -> Resolved:
+    """Resolve; where the layers no longer fit together, without the lowest of them that is in the way.
+
+    They fitted when they were written. A restart with other variables, or a version of the code with other
+    ranges, may have changed that: then the layer counts as a whole or not at all, and a log line says so.
+    """
+    candidates: tuple[tuple[str, Values, Values, Values], ...] = (
+        ("", environment, own, symbol_own),
+        ("environment", NOTHING, own, symbol_own),
+        ("symbol", environment, own, NOTHING),
+        ("environment, symbol", NOTHING, own, NOTHING),
+        ("global, symbol", environment, NOTHING, NOTHING),
+    )
+    for left_out, below, middle, above in candidates:
+        try:
+            resolved = layers.resolve(strategy, environment=below, global_values=middle, symbol_values=above)
+        except InvalidParametersError as exception:
+            problem = str(exception)
+            continue
+        if left_out:
+            logger.error("layer.unusable", strategy_id=strategy.id, left_out=left_out, problem=problem)
+        return resolved
+    return layers.resolve(strategy)
+
+
+def global_config(row: StrategyConfig) -> wire.LayerConfig:
+    """What the strategy runs on where a symbol has no layer of its own."""
+    environment = environment_of(row.strategy_id)
+    own = NOTHING if row.parameters is None else row.parameters
+    resolved = resolve_usable(strategy_class(row.strategy_id), environment.values, own, NOTHING)
+    return _config(row, None, resolved)
+
+
+def symbol_config(row: StrategyConfig, override: SymbolOverride) -> wire.LayerConfig:
+    """What the strategy runs on for the symbol, whatever ``expires_at`` says."""
+    environment = environment_of(row.strategy_id)
+    own = NOTHING if row.parameters is None else row.parameters
+    symbol_own = NOTHING if override.parameters is None else override.parameters
+    resolved = resolve_usable(strategy_class(row.strategy_id), environment.values, own, symbol_own)
+    return _config(row, override, resolved)
+
+
+def global_document(row: StrategyConfig) -> wire.Document:
+    """The document of the global layer."""
+    return wire.Document(config=global_config(row), global_version=row.version, symbol_version=0)
+
+
+def symbol_document(row: StrategyConfig, override: SymbolOverride) -> wire.Document | None:
+    """The document of a symbol's layer; None where there is no layer."""
+    if not has_layer(override):
+        return None
+    expires_at = override.expires_at
+    return wire.Document(
+        config=symbol_config(row, override),
+        global_version=row.version,
+        symbol_version=override.version,
+        expires_at_ms=None if expires_at is None else round(expires_at.timestamp() * 1000),
+        after=None if expires_at is None else symbol_config(row, expired(override)),
+    )
+
+
+def global_state(row: StrategyConfig) -> FieldState:
+    """What the shared cache is to hold of the global layer."""
+    return FieldState(row.sequence, global_document(row))
+
+
+def symbol_state(row: StrategyConfig, override: SymbolOverride) -> FieldState:
+    """What the shared cache is to hold of the symbol's layer."""
+    return FieldState(max(row.sequence, override.sequence), symbol_document(row, override))
+
+
+def states_of(row: StrategyConfig, overrides: Iterable[SymbolOverride]) -> dict[str, FieldState]:
+    """What the shared cache is to hold of the strategy's global layer and of the given rows, by field."""
+    found = {wire.field_name(row.strategy_id, None): global_state(row)}
+    for override in overrides:
+        found[wire.field_name(row.strategy_id, override.symbol)] = symbol_state(row, override)
+    return found
+
+
+def etag(strategy_id: str, symbol: str | None, version: int, sequence: int) -> str:
+    """The entity tag, quotes included. A fifth part stands for the variables that the process was started with."""
+    environment = environment_of(strategy_id)
+    parts = [strategy_id, symbol or "global", str(version), str(sequence)]
+    if environment.values or environment.is_enabled_set:
+        parts.append(_digest(environment))
+    return f'"{":".join(parts)}"'
+
+
+def _digest(environment: EnvironmentLayer) -> str:
+    said = [dict(environment.values), environment.enabled if environment.is_enabled_set else None]
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def _config(row: StrategyConfig, override: SymbolOverride | None, resolved: Resolved) -> wire.LayerConfig:
+    """Who wrote it and when are those of the layer that speaks: the global one where the symbol has none."""
+    is_override = override is not None and has_layer(override)
+    told_by: StrategyConfig | SymbolOverride = row if override is None or not is_override else override
+    layer = row if override is None else override
+    return wire.LayerConfig(
+        strategy_id=row.strategy_id,
+        symbol=None if override is None else override.symbol,
+        enabled=is_enabled(row, override),
+        parameters=layers.as_json(resolved.parameters),
+        version=layer.version,
+        source=_source(resolved.sources),
+        is_override=is_override,
+        sources=dict(resolved.sources),
+        overrides=_overrides(layer.parameters),
+        created_at=iso(told_by.created_at),
+        updated_at=iso(told_by.updated_at),
+        updated_by=told_by.updated_by or None,
+        reason=told_by.reason or None,
+        expires_at=None if override is None else iso(override.expires_at),
+        sequence=row.sequence if override is None else max(row.sequence, override.sequence),
+    )
+
+
+def _overrides(parameters: dict[str, Any] | None) -> dict[str, Any]:
+    return {} if parameters is None else parameters
+
+
+def _source(sources: Mapping[str, layers.Source]) -> str:
+    """The highest layer that contributes a parameter."""
+    contributing = set(sources.values())
+    if contributing & {"global", "symbol"}:
+        return store_kind()
+    return "environment" if "environment" in contributing else "default"

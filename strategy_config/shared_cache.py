@@ -1,0 +1,121 @@
+"""The one client of Redis on the site, made when first used, quick to give up."""
+
+import threading
+import time
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, TypeVar
+
+import redis
+import structlog
+from django.conf import settings
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from realtime_runtime.config import wire
+
+T = TypeVar("T")
+TIMEOUT_SECONDS = 0.5
+REST_SECONDS = 1.0
+
+logger = structlog.get_logger(__name__)
+
+
+class SharedCacheUnavailableError(Exception):
+    """Redis did not answer, or answered with an error, or failed less than REST_SECONDS ago."""
+
+
+class _Breaker:
+    """After a failure nobody waits for Redis again before REST_SECONDS have passed."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._closed_from = 0.0
+        self._is_down = False
+
+    def is_open(self) -> bool:
+        return time.monotonic() < self._closed_from
+
+    def failed(self, exception: Exception) -> None:
+        with self._lock:
+            self._closed_from = time.monotonic() + REST_SECONDS
+            is_news, self._is_down = not self._is_down, True
+        if is_news:
+            logger.warning("shared_cache.lost", error=str(exception))
+
+    def succeeded(self) -> None:
+        if not self._is_down:
+            return
+        with self._lock:
+            is_news, self._is_down = self._is_down, False
+            self._closed_from = 0.0
+        if is_news:
+            logger.info("shared_cache.back")
+
+
+class _Connection:
+    """A pool of connections to one server and its breaker."""
+
+    def __init__(self, url: str) -> None:
+        self.client = redis.Redis.from_url(
+            url,
+            socket_timeout=TIMEOUT_SECONDS,
+            socket_connect_timeout=TIMEOUT_SECONDS,
+            # One quick retry: a pooled connection may have died with a restart of the server. Never after a timeout.
+            retry=Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
+        )
+        self.breaker = _Breaker()
+
+
+@lru_cache(maxsize=8)
+def _connection(url: str) -> _Connection:
+    return _Connection(url)
+
+
+def keys() -> wire.Keys:
+    """The names of everything that the site keeps in Redis."""
+    return wire.Keys(settings.REDIS_KEY_PREFIX)
+
+
+def run(operation: Callable[["redis.Redis[bytes]"], T], *, is_patient: bool = False) -> T:
+    """The answer of ``operation``, which gets the client; raises SharedCacheUnavailableError.
+
+    ``is_patient``: ask even where Redis has just failed (the clock's tasks, health checks).
+    """
+    connection = _connection(settings.REDIS_URL)
+    if connection.breaker.is_open() and not is_patient:
+        raise SharedCacheUnavailableError("Redis failed a moment ago.")
+    try:
+        answer = operation(connection.client)
+    except (redis.ConnectionError, redis.TimeoutError) as exception:
+        connection.breaker.failed(exception)
+        raise SharedCacheUnavailableError(f"Redis cannot be reached: {exception}") from exception
+    except redis.RedisError as exception:
+        raise SharedCacheUnavailableError(f"Redis refused: {exception}") from exception
+    connection.breaker.succeeded()
+    return answer
+
+
+def publish(expected: int, layers: list[tuple[str, int, bytes]], entries: list[tuple[str, bytes]]) -> tuple[bool, int]:
+    """Run ``wire.PUBLISH_SCRIPT``: (written, last sequence there or -1). Raises SharedCacheUnavailableError.
+
+    ``layers`` are (field, sequence, document or b"" where the layer is gone), ``entries`` (stream id, payload).
+    """
+    names = keys()
+    arguments: list[Any] = [expected, wire.CHANGES_CAP, len(layers)]
+    for layer in layers:
+        arguments.extend(layer)
+    for entry in entries:
+        arguments.extend(entry)
+    script = _script(settings.REDIS_URL)
+    answer = run(
+        lambda client: script(
+            keys=[names.config, names.sequences, names.sequence, names.changes], args=arguments, client=client
+        )
+    )
+    return answer[0] == 1, answer[1] if len(answer) > 1 else -1
+
+
+@lru_cache(maxsize=8)
+def _script(url: str) -> Any:
+    return _connection(url).client.register_script(wire.PUBLISH_SCRIPT)
