@@ -1,0 +1,68 @@
+"""Interleaved measurements: medians, their spread, and ratios that hold on a noisy machine.
+
+Every case is run once a round, so that a neighbour's load hits all of them alike; compare the ratios of
+one report, not the absolute figures of two.
+"""
+
+import os
+import platform
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+LEAST_RUNS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The results of one case's runs, in the unit that the case answers in."""
+
+    values: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        """The middle run."""
+        return statistics.median(self.values)
+
+    @property
+    def spread(self) -> float:
+        """How far the runs lie apart: (largest - smallest) / median."""
+        return (max(self.values) - min(self.values)) / self.median
+
+    def ratio(self, other: "Sample") -> float:
+        """The median over runs of this case's result divided by the other's in the same round."""
+        return statistics.median(own / its for own, its in zip(self.values, other.values, strict=True))
+
+
+def interleave(cases: Mapping[str, Callable[[], float]], *, runs: int = LEAST_RUNS) -> dict[str, Sample]:
+    """Run every case once a round, forwards and backwards by turns, after one round that is thrown away."""
+    if runs < LEAST_RUNS:
+        raise ValueError(f"{runs} runs are too few to speak of a median: at least {LEAST_RUNS}")
+    values: dict[str, list[float]] = {name: [] for name in cases}
+    names = list(cases)
+    for number in range(runs + 1):
+        for name in names if number % 2 else reversed(names):
+            result = cases[name]()
+            if number:
+                values[name].append(result)
+    return {name: Sample(tuple(results)) for name, results in values.items()}
+
+
+def machine() -> str:
+    """The machine and how busy it is with others' work, in a line."""
+    cores = f"{os.cpu_count()} cores ({platform.machine()})"
+    return f"Python {platform.python_version()}, {cores}, load {os.getloadavg()[0]:.1f} at the start"
+
+
+def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns of text, the first flush left, the others flush right."""
+    widths = [max(len(row[at]) for row in (headers, *rows)) for at in range(len(headers))]
+
+    def line(cells: Sequence[str]) -> str:
+        aligned = [
+            cell.ljust(width) if at == 0 else cell.rjust(width)
+            for at, (cell, width) in enumerate(zip(cells, widths, strict=True))
+        ]
+        return "  ".join(aligned).rstrip()
+
+    return "\n".join([line(headers), line(["-" * width for width in widths]), *(line(row) for row in rows)])
