@@ -1,0 +1,166 @@
+"""The command line of the feeds: ``python -m realtime_runtime feed …``."""
+
+import argparse
+import asyncio
+import signal
+from collections.abc import Coroutine, Mapping
+from pathlib import Path
+from typing import Any
+
+from realtime_runtime.feeds.replay import ReplayOptions, Totals, replay
+from realtime_runtime.feeds.report import say
+from realtime_runtime.feeds.simulate import SimulateOptions, simulate
+
+EXIT_INCOMPLETE = 1
+EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
+
+_EXAMPLES = """examples:
+  python -m realtime_runtime feed simulate
+  python -m realtime_runtime feed replay recording.jsonl.gz --speed max
+  python -m realtime_runtime feed replay monday.jsonl.zst tuesday.jsonl.zst --speed 10 --loop
+"""
+
+
+def add_arguments(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command ``feed`` with its kinds. The parsed arguments go to `run`."""
+    feed = subparsers.add_parser(
+        "feed",
+        help="publish market data to NATS",
+        description="Publish market data to NATS.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    kinds = feed.add_subparsers(dest="kind", required=True, metavar="KIND")
+    _add_replay(kinds)
+    _add_simulate(kinds)
+
+
+def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    """Run the feed; returns the exit code: 0, 1 (something is missing), 2 (usage), 130 (interrupted)."""
+    nats_url = arguments.nats_url or environ.get("NATS_URL") or "nats://localhost:4222"
+    topic = arguments.topic or environ.get("NATS_CONSUMER_TOPIC") or "binance.websocket.data"
+    if arguments.kind == "simulate":
+        options = SimulateOptions(
+            nats_url=nats_url, topic=topic, seed=arguments.seed, rate=arguments.rate, speed=arguments.speed
+        )
+        _run_until_stopped(simulate(options))
+        return 0
+    return _run_replay(arguments, nats_url, topic)
+
+
+def _run_replay(arguments: argparse.Namespace, nats_url: str, topic: str) -> int:
+    for path in arguments.files:
+        if problem := _problem_with(path):
+            say(f"feed replay: {path}: {problem}")
+            return EXIT_USAGE
+    totals = Totals()
+    options = ReplayOptions(
+        files=tuple(arguments.files),
+        nats_url=nats_url,
+        topic=topic,
+        speed=arguments.speed,
+        is_loop=arguments.loop,
+        replicas=arguments.replicas,
+    )
+    is_finished = _run_until_stopped(replay(options, totals))
+    print(totals, flush=True)
+    if not is_finished:
+        return EXIT_INTERRUPTED
+    if arguments.stay:
+        say("feed replay: waiting to be stopped")
+        _run_until_stopped(asyncio.Event().wait())
+    return 0 if totals.is_complete else EXIT_INCOMPLETE
+
+
+def _run_until_stopped(work: Coroutine[Any, Any, object]) -> bool:
+    """Run until it ends (true) or SIGINT or SIGTERM cancels it (false)."""
+
+    async def main() -> bool:
+        task = asyncio.create_task(work, name="feed")
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, task.cancel)
+        try:
+            await task
+        except asyncio.CancelledError:
+            return False
+        return True
+
+    return asyncio.run(main())
+
+
+def _add_replay(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = kinds.add_parser(
+        "replay",
+        help="replay recorded messages (.jsonl, .jsonl.gz, .jsonl.zst)",
+        description="Replay recorded messages: one {stream, data, ts} a line, plain, gzip or zstd.",
+    )
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    parser.add_argument(
+        "--speed",
+        type=_speed_or_max,
+        default=1.0,
+        help="multiple of event time, or max: as fast as the runtimes process, without losing anything (default 1)",
+    )
+    parser.add_argument("--loop", action="store_true", help="start again at the end, with event times that go on")
+    parser.add_argument("--stay", action="store_true", help="do not end after the last message (for make run)")
+    parser.add_argument("--replicas", type=_positive, default=1, help="runtimes to wait for (default 1)")
+    _add_destination(parser)
+
+
+def _add_simulate(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = kinds.add_parser(
+        "simulate",
+        help="a made-up market of six symbols in which every strategy finds its case within 3 minutes",
+        description="Publish a made-up market of six symbols; every message says that it is simulated.",
+    )
+    parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same market (default 1)")
+    parser.add_argument("--rate", type=_rate, default=10, help="books a second and symbol, 1 to 500 (default 10)")
+    parser.add_argument("--speed", type=_speed, default=1.0, help="multiple of the clock (default 1)")
+    _add_destination(parser)
+
+
+def _add_destination(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--nats-url", metavar="URL", help="default: NATS_URL, else nats://localhost:4222")
+    parser.add_argument(
+        "--topic",
+        metavar="SUBJECT",
+        help="default: NATS_CONSUMER_TOPIC, else binance.websocket.data; ending in .> it is one subject a symbol",
+    )
+
+
+def _speed(text: str) -> float:
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = 0.0
+    if not 0.01 <= speed <= 1000:
+        raise argparse.ArgumentTypeError(f"must be a number between 0.01 and 1000, not {text!r}")
+    return speed
+
+
+def _speed_or_max(text: str) -> float | None:
+    return None if text == "max" else _speed(text)
+
+
+def _positive(text: str) -> int:
+    if not (text.isascii() and text.isdecimal()) or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1, not {text!r}")
+    return int(text)
+
+
+def _rate(text: str) -> int:
+    rate = _positive(text)
+    if rate > 500:
+        raise argparse.ArgumentTypeError(f"must be at most 500, not {text!r}")
+    return rate
+
+
+def _problem_with(path: Path) -> str:
+    """Why the file cannot be replayed; empty where it can."""
+    try:
+        with path.open("rb"):
+            return ""
+    except OSError as error:
+        return error.strerror or str(error)

@@ -1,0 +1,64 @@
+"""How feeds reach NATS: one connection that is never given up, subjects, and the mark of data of another time."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from nats.aio.client import Client
+
+from realtime_runtime.feeds.report import say
+
+# With this header the runtime does not measure a message's age against the clock.
+REPLAY_HEADERS = {"Replay": "1"}
+CONNECT_TIMEOUT_SECONDS = 2
+# Room for what is published during a reconnect: two windows of the largest usual messages are 10 MB.
+PENDING_BYTES = 32 * 1024 * 1024
+
+
+def subject_for(topic: str, symbol: str) -> str:
+    """The subject of a symbol's market messages: the topic, or ``<topic>.<SYMBOL>`` where the topic ends in ``.>``.
+
+    Messages of a whole market have no symbol and go to ``<topic>.ALL``.
+    """
+    base = topic.removesuffix(".>")
+    return topic if base == topic else f"{base}.{symbol or 'ALL'}"
+
+
+@asynccontextmanager
+async def connected(url: str, *, name: str) -> AsyncIterator[Client]:
+    """A connection to NATS that waits for the server as long as it takes, at first and again, and says so once.
+
+    On leaving, what was published is flushed; what a server that is away never took is lost with a message.
+    """
+    client = Client()
+    said = ""
+
+    async def say_once(error: Exception) -> None:
+        nonlocal said
+        text = f"NATS: {type(error).__name__} {error}".rstrip()
+        if text != said:
+            said = text
+            say(f"{text}; trying again until it works")
+
+    async def reconnected() -> None:
+        nonlocal said
+        said = ""
+        say("NATS: connected again")
+
+    await client.connect(
+        url,
+        name=name,
+        connect_timeout=CONNECT_TIMEOUT_SECONDS,
+        reconnect_time_wait=1,
+        max_reconnect_attempts=-1,
+        pending_size=PENDING_BYTES,
+        error_cb=say_once,
+        reconnected_cb=reconnected,
+    )
+    try:
+        yield client
+    finally:
+        if client.is_connected:
+            await client.flush(timeout=5)
+        elif client.pending_data_size:
+            say(f"NATS is away: {client.pending_data_size:,} bytes were not sent")
+        await client.close()

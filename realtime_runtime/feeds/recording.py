@@ -1,0 +1,111 @@
+"""Reads recorded market data: one combined-stream message a line, plain, gzip or zstd."""
+
+import gzip
+import io
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import msgspec
+import zstandard
+
+MAX_LINE_BYTES = 1_000_000
+"""Just below nats-server's default limit for a payload."""
+
+
+class RecordedMessage(NamedTuple):
+    """One line: the envelope as it stands in the file, and what the replay needs to know of it.
+
+    ``time_ms`` is the line's ``ts``, else the event time ``data.E``, else 0 (not known). ``symbol`` is in capitals,
+    empty for a stream of a whole market. ``position`` is how many bytes of the file were read so far.
+    """
+
+    payload: bytes
+    symbol: str
+    time_ms: int
+    position: int
+
+
+class UnreadableLine(NamedTuple):
+    """A line that is no message; ``line`` counts from 1."""
+
+    path: Path
+    line: int
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}: {self.reason}"
+
+
+class _Times(msgspec.Struct):
+    symbol: str = msgspec.field(name="s", default="")
+    time_ms: int = msgspec.field(name="E", default=0)
+
+
+class _Line(msgspec.Struct):
+    stream: str
+    data: msgspec.Raw
+    ts: int = 0
+
+
+_decode_line = msgspec.json.Decoder(_Line).decode
+_decode_times = msgspec.json.Decoder(_Times).decode
+
+
+def read_messages(path: Path) -> Iterator[RecordedMessage | UnreadableLine]:
+    """Yield the file's messages and, in their place, the lines that are none; blank lines are left out.
+
+    A file that breaks off inside its compression ends with an `UnreadableLine`. Raises OSError where the file
+    cannot be opened.
+    """
+    number = 0
+    with _opened(path) as (lines, raw):
+        try:
+            while line := lines.readline(MAX_LINE_BYTES + 1):
+                number += 1
+                if len(line) > MAX_LINE_BYTES:
+                    yield UnreadableLine(path, number, f"longer than {MAX_LINE_BYTES:,} bytes")
+                    while line and not line.endswith(b"\n"):
+                        line = lines.readline(MAX_LINE_BYTES)
+                elif payload := line.strip():
+                    yield _parse(payload, path, number, raw.tell())
+        except (EOFError, OSError, zlib.error, zstandard.ZstdError) as error:
+            yield UnreadableLine(path, number + 1, f"the file cannot be read any further: {error}")
+
+
+def shift_event_times(payload: bytes, by_ms: int) -> bytes:
+    """The message with its event times (``E`` and ``T`` of ``data``, and ``ts``) moved, all else unchanged."""
+    message: dict[str, Any] = msgspec.json.decode(payload)
+    for holder, names in ((message, ("ts",)), (message["data"], ("E", "T"))):
+        for name in names:
+            if isinstance(holder, dict) and isinstance(holder.get(name), int):
+                holder[name] += by_ms
+    return msgspec.json.encode(message)
+
+
+def _parse(payload: bytes, path: Path, number: int, position: int) -> RecordedMessage | UnreadableLine:
+    try:
+        line = _decode_line(payload)
+        # An array of a whole market has no symbol and no time of its own.
+        times = _decode_times(line.data) if bytes(line.data[:1]) == b"{" else _Times()
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return UnreadableLine(path, number, f"not a market message: {error}")
+    symbol = times.symbol or line.stream.partition("@")[0]
+    return RecordedMessage(
+        payload, "" if symbol.startswith("!") else symbol.upper(), line.ts or times.time_ms, position
+    )
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[io.BufferedReader, BinaryIO]]:
+    """The decompressed bytes, and the file below, whose position tells the progress."""
+    with path.open("rb") as raw:
+        if path.suffix == ".gz":
+            stream: Any = gzip.GzipFile(fileobj=raw)
+        elif path.suffix == ".zst":
+            stream = zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True)
+        else:
+            stream = raw
+        yield io.BufferedReader(stream, buffer_size=1 << 16), raw
