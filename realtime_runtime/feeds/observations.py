@@ -1,9 +1,9 @@
 """The simulated observations beside the market stream: other exchanges, dominance, chain activity. Pure.
 
-Windows of 24 hours have to fill within the first minutes of a demo. So dominance and chain observations come from 30
-days ago, 720 times as fast as the clock (an hour in 5 seconds), until they reach the present and go on at its pace. They
-are never ahead of the market, so that no signal is dated in the future. A runtime that starts in that first hour finds full
-windows after two minutes.
+Windows of 24 hours have to fill within the first minutes of a demo. So dominance and chain observations come from
+30 days ago, 720 times as fast as the clock (an hour in 5 seconds), until they reach the present and go on at its
+pace. They are never ahead of the market, so that no signal is dated in the future. A runtime that starts in that
+first hour finds full windows after two minutes.
 """
 
 from collections.abc import Iterator

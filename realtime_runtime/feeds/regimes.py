@@ -45,7 +45,7 @@ EPISODES = (
 )
 
 # Dominance and chain activity know one market each, not one a symbol.
-DOMINANCE_SHIFT_SECONDS = (125.0, 165.0)
+DOMINANCE_SHIFT_SECONDS = (95.0, 135.0)
 ACCUMULATION_SECONDS = (65.0, 95.0)
 
 
