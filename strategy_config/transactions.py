@@ -6,18 +6,27 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TypeVar
 
-from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError, transaction
+from django.db import Error, connection, transaction
+from pymongo.errors import PyMongoError
 
+from strategy_config import driver_errors
 from strategy_config.exceptions import StoreUnavailableError
 
 T = TypeVar("T")
-ATTEMPTS = 8
+# Fifty writers on one layer of a MongoDB take about four seconds: each of them conflicts with every other.
+PATIENCE_SECONDS = 10.0
+SHORTEST_PAUSE_SECONDS = 0.005
 LONGEST_PAUSE_SECONDS = 0.25
-_CONFLICT_STATES = frozenset({"40001", "40P01"})
+_ERRORS = (Error, PyMongoError)
 
 
 def atomic() -> AbstractContextManager[None]:
     """All or nothing. Outermost by force: what is committed when it ends stays committed."""
+    if connection.vendor == "mongodb":
+        # Imported here: the backend changes Django's query expressions when it is imported.
+        from strategy_config import mongo_transactions
+
+        return mongo_transactions.atomic()
     return transaction.atomic(durable=True)
 
 
@@ -31,39 +40,37 @@ def store_errors() -> Iterator[None]:
     """Turns errors of the connection into StoreUnavailableError; errors of ours (integrity, SQL) pass."""
     try:
         yield
-    except (OperationalError, InterfaceError) as exception:
-        raise StoreUnavailableError("The store cannot be reached right now. Nothing was changed.") from exception
+    except _ERRORS as exception:
+        if driver_errors.is_result_unknown(exception):
+            message = "The store was lost while it committed: look whether the change is there before repeating it."
+        elif driver_errors.is_unreachable(exception):
+            message = "The store cannot be reached right now. Nothing was changed."
+        else:
+            raise
+        raise StoreUnavailableError(message) from exception
 
 
+@store_errors()
 def run(use_case: Callable[[], T]) -> T:
     """Run ``use_case``, which opens ``atomic()`` itself, again as a whole while other writers are in its way.
 
-    At most ATTEMPTS times, with growing random pauses; then, or where the store is away, StoreUnavailableError.
+    With growing random pauses, for PATIENCE_SECONDS; then, or where the store is away, StoreUnavailableError.
+    A connection that was dropped is replaced once.
     """
-    with store_errors():
-        for attempt in range(1, ATTEMPTS):
-            try:
-                return use_case()
-            except DatabaseError as exception:
-                if not _is_conflict(exception):
-                    raise
-            time.sleep(random.uniform(0, min(LONGEST_PAUSE_SECONDS, 0.005 * 2**attempt)))  # noqa: S311  (no secret)
+    give_up_at = time.monotonic() + PATIENCE_SECONDS
+    longest_pause = SHORTEST_PAUSE_SECONDS
+    may_reconnect = True
+    while True:
         try:
             return use_case()
-        except DatabaseError as exception:
-            if _is_conflict(exception):
-                raise StoreUnavailableError("The store is busy with other writers. Nothing was changed.") from exception
-            raise
-
-
-def _is_conflict(exception: DatabaseError) -> bool:
-    """Whether the same use case may well succeed when it is run again."""
-    if isinstance(exception, IntegrityError):
-        return False
-    cause = exception.__cause__
-    if getattr(cause, "sqlite_errorname", "").startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-        return True
-    if getattr(cause, "sqlstate", None) in _CONFLICT_STATES:
-        return True
-    has_label = getattr(cause, "has_error_label", None)
-    return has_label is not None and bool(has_label("TransientTransactionError"))
+        except _ERRORS as exception:
+            if driver_errors.is_conflict(exception):
+                if time.monotonic() > give_up_at:
+                    message = "The store is busy with other writers. Nothing was changed."
+                    raise StoreUnavailableError(message) from exception
+            elif may_reconnect and driver_errors.is_dropped(exception):
+                may_reconnect = False
+            else:
+                raise
+        longest_pause = min(2 * longest_pause, LONGEST_PAUSE_SECONDS)
+        time.sleep(random.uniform(0, longest_pause))  # noqa: S311  (no secret)
