@@ -225,7 +225,7 @@ def decode_heartbeat(raw: bytes) -> Heartbeat:
 def _decode(kind: type, raw: bytes) -> Any:
     try:
         return _decoders[kind].decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError) as exception:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exception:
         raise WireError(f"not a {kind.__name__}: {exception}") from None
 
 

@@ -1,0 +1,184 @@
+"""Runs a runtime: starts its parts in order, one task group, and ends them in order."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Coroutine
+from functools import partial
+from typing import Any
+
+import structlog
+
+from realtime_runtime.health import HealthServer
+from realtime_runtime.runtime import Runtime, assemble
+from realtime_runtime.settings import Settings
+from realtime_runtime.version import VERSION
+
+FIRST_CONFIG_SECONDS = 1.0
+FINISH_SECONDS = 3.0
+FLUSH_SECONDS = 3.0
+CLOSE_SECONDS = 2.0
+FAILURE_POLL_SECONDS = 1.0
+FAILURE_LOG_SECONDS = 60.0
+FAILED = 1
+
+log = structlog.get_logger(__name__)
+
+
+class DeadTaskError(Exception):
+    """A task that should run for ever has returned."""
+
+
+class App:
+    """One runtime from start to end. ``run`` returns after ``stop``; a dead task raises an ExceptionGroup from it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.runtime: Runtime = assemble(settings)
+        self.health = HealthServer(self.runtime)
+        self.started = asyncio.Event()
+        self._stop = asyncio.Event()
+
+    def stop(self) -> None:
+        """Have ``run`` end in good order, within 10 seconds."""
+        self._stop.set()
+
+    async def run(self) -> None:
+        """Start, trade until ``stop``, end: intake first, then what is queued, then signals, then connections."""
+        runtime, settings = self.runtime, self.runtime.settings
+        self._log_start()
+        await self.health.start()
+        runtime.config.load_snapshot()
+        try:
+            async with asyncio.TaskGroup() as group:
+                start = partial(_start, group)
+                tasks = [
+                    start("config.read", runtime.config.run()),
+                    start("config.expiry", runtime.config.run_expiry()),
+                    start("config.snapshots", runtime.config.run_snapshots()),
+                ]
+                await self._await_first_config()
+                tasks += [
+                    start("engine.consume", runtime.consumer.run()),
+                    start("nats.connection", runtime.bus.run()),
+                    start("signals.outbox", runtime.bus.run_outbox()),
+                    start("signals.history", runtime.history.run()),
+                    start("heartbeat", runtime.heartbeat.run()),
+                    start("strategies.failures", self._report_failures()),
+                ]
+                self.started.set()
+                log.info("runtime.started", health_port=self.health.port, instance_id=settings.instance_id)
+                await self._stop.wait()
+                await self._shut_down(tasks)
+        finally:
+            await self._close()
+
+    async def _await_first_config(self) -> None:
+        """Give Redis a moment, so that trading starts on the live configuration where there is one."""
+        try:
+            async with asyncio.timeout(FIRST_CONFIG_SECONDS):
+                await self.runtime.config.attempted.wait()
+        except TimeoutError:
+            self.runtime.config.attempted.set()
+
+    async def _shut_down(self, tasks: list[asyncio.Task[None]]) -> None:
+        runtime = self.runtime
+        log.info("runtime.stopping", queued=len(runtime.intake.messages), signals_waiting=runtime.bus.outbox_size)
+        await _bounded("stop intake", runtime.bus.stop_intake(), CLOSE_SECONDS)
+        await _bounded("finish what is queued", runtime.consumer.finish(), FINISH_SECONDS)
+        await _bounded("flush signals", _flush(runtime), FLUSH_SECONDS)
+        for task in tasks:
+            task.cancel()
+
+    async def _close(self) -> None:
+        """Close what holds connections or files, whatever came before."""
+        runtime = self.runtime
+        await _bounded("save the snapshot", runtime.config.save_snapshot(), CLOSE_SECONDS)
+        await _bounded("withdraw the heartbeat", runtime.heartbeat.withdraw(), CLOSE_SECONDS)
+        await _bounded("close NATS", runtime.bus.close(), CLOSE_SECONDS)
+        await _bounded("close Redis", runtime.redis.aclose(), CLOSE_SECONDS)
+        await self.health.stop()
+        log.info(
+            "runtime.stopped",
+            processed=runtime.consumer.processed,
+            signals=runtime.consumer.signals,
+            signals_sent=runtime.bus.signals_sent,
+            signals_unsent=runtime.bus.outbox_size,
+        )
+
+    async def _report_failures(self) -> None:
+        """Log each strategy that raises, at most once a minute, with the latest exception."""
+        logged_at: dict[str, float] = {}
+        while True:
+            await asyncio.sleep(FAILURE_POLL_SECONDS)
+            now = time.monotonic()
+            for failure in self.runtime.engine.take_failures():
+                if now - logged_at.get(failure.strategy_id, -FAILURE_LOG_SECONDS) < FAILURE_LOG_SECONDS:
+                    continue
+                logged_at[failure.strategy_id] = now
+                log.error(
+                    "strategy.failed",
+                    strategy_id=failure.strategy_id,
+                    symbol=failure.symbol,
+                    failures=self.runtime.engine.counters.strategy_errors.get(failure.strategy_id, 0),
+                    exc_info=failure.exception,
+                )
+
+    def _log_start(self) -> None:
+        settings = self.runtime.settings
+        log.info(
+            "runtime.starting",
+            version=VERSION,
+            instance_id=settings.instance_id,
+            environment=settings.environment,
+            replica=f"{settings.ordinal}/{settings.replicas}",
+            strategies=self.runtime.config.live.enabled_strategies(),
+        )
+        for problem in settings.environment_problems:
+            log.error("environment.ignored", variable=problem.variable, message=problem.message)
+
+
+async def run(settings: Settings) -> int:
+    """Run until SIGTERM or SIGINT; returns the process's exit code. A second signal ends the process at once."""
+    app = App(settings)
+    loop = asyncio.get_running_loop()
+
+    def on_signal(number: signal.Signals) -> None:
+        log.info("runtime.signal", signal=number.name)
+        loop.add_signal_handler(number, os._exit, 128 + number)
+        app.stop()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal, number)
+    try:
+        await app.run()
+    except (ExceptionGroup, OSError) as exception:
+        causes = exception.exceptions if isinstance(exception, ExceptionGroup) else (exception,)
+        reasons = [f"{type(cause).__name__}: {cause}" for cause in causes]
+        log.critical("runtime.failed", reasons=reasons, exc_info=exception)
+        return FAILED
+    return 0
+
+
+def _start(group: asyncio.TaskGroup, name: str, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    """Start a task that must not end by itself."""
+
+    async def forever() -> None:
+        await coroutine
+        raise DeadTaskError(f"the task {name} has ended")
+
+    return group.create_task(forever(), name=name)
+
+
+async def _bounded(step: str, coroutine: Coroutine[Any, Any, Any], seconds: float) -> None:
+    """Run one step of the shutdown; late or failed, the next one still gets its turn."""
+    try:
+        async with asyncio.timeout(seconds):
+            await coroutine
+    except Exception as exception:
+        log.error("runtime.shutdown_step_failed", step=step, error=f"{type(exception).__name__}: {exception}")
+
+
+async def _flush(runtime: Runtime) -> None:
+    await runtime.bus.flush()
+    await runtime.history.flush()

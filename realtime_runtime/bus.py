@@ -1,0 +1,266 @@
+"""All that the runtime has to do with NATS: market data in, signals out."""
+
+import asyncio
+import re
+import time
+from collections import deque
+from collections.abc import Callable
+from itertools import islice
+from typing import NamedTuple
+
+import structlog
+from nats import errors
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+
+from realtime_runtime.intake import Intake, Kind, Message
+
+OBSERVATION_SUBJECTS = {
+    "market.price.>": Kind.EXCHANGE_PRICE,
+    "market.dominance": Kind.DOMINANCE,
+    "market.onchain.>": Kind.ONCHAIN,
+}
+OUTBOX_LIMIT = 100_000
+OUTBOX_BATCH = 500
+CONFIRM_TIMEOUT_SECONDS = 2
+RETRY_SECONDS = 0.2
+RECONNECT_SECONDS = 1
+CONNECT_TIMEOUT_SECONDS = 2
+# A connection whose read loop has died is only noticed by its missing pongs.
+PING_SECONDS = 10
+KNOWN_SYMBOLS = 10_000
+
+_REPLAY_HEADER = re.compile(rb"\r\nReplay:[ \t]*1[ \t]*\r\n")
+
+log = structlog.get_logger(__name__)
+Handler = Callable[[bytes, bytes, bytes, bool], None]
+"""Takes (subject, reply, payload, is_replay)."""
+
+
+class NatsLostError(Exception):
+    """The connection to NATS was closed for good: the process cannot go on."""
+
+
+class OutgoingSignal(NamedTuple):
+    """A signal on its way out; ``id`` lets a stream drop duplicates."""
+
+    subject: str
+    id: str
+    payload: bytes
+
+
+class _DirectClient(Client):
+    """nats-py's client, with the messages of some subscriptions handed over while they are parsed.
+
+    A queue, a task switch and a parsed header a message cost 4 us, as much as the strategies themselves. Leans on
+    ``_process_msg``, ``stats`` and ``Subscription._id`` of the pinned version; tests/runtime/test_bus.py holds it
+    against the plain client.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.direct: dict[int, Handler] = {}
+
+    async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes | None) -> None:
+        handler = self.direct.get(sid)
+        if handler is None:
+            await super()._process_msg(sid, subject, reply, data, headers)  # type: ignore[arg-type]  # None it is, there
+            return
+        self.stats["in_msgs"] += 1
+        self.stats["in_bytes"] += len(data)
+        handler(subject, reply, data, headers is not None and _REPLAY_HEADER.search(headers) is not None)
+
+
+class Bus:
+    """One connection to NATS, kept for ever. Market messages go to ``intake``, signals wait in an outbox.
+
+    A signal stays in the outbox until the server has confirmed it: what was on its way when a connection broke goes
+    out again after the next one, under the same id. ``attempted`` is set when the first attempt to connect has
+    ended, well or not.
+    """
+
+    def __init__(self, intake: Intake, *, url: str, name: str, topic: str, queue_group: str) -> None:
+        self.attempted = asyncio.Event()
+        self.signals_sent = 0
+        self.signals_dropped = 0
+        self.reconnects = 0
+        self._intake = intake
+        self._url = url
+        self._name = name
+        self._topic = topic
+        self._queue_group = queue_group
+        self._client = _DirectClient()
+        self._subscriptions: list[Subscription] = []
+        self._outbox: deque[OutgoingSignal] = deque()
+        self._outbox_filled = asyncio.Event()
+        self._sending = asyncio.Lock()
+        self._closed = asyncio.Event()
+        self._is_closing = False
+        self._is_outage_logged = False
+        self._symbols: dict[bytes, str] = {}
+
+    @property
+    def is_connected(self) -> bool:
+        return self._client.is_connected
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the connection is closed for good."""
+        return self._closed.is_set() and not self._is_closing
+
+    @property
+    def outbox_size(self) -> int:
+        """Signals not yet confirmed by the server."""
+        return len(self._outbox)
+
+    async def run(self) -> None:
+        """Connect, subscribe, and stay; raises NatsLostError when the client gives the connection up."""
+        await self._client.connect(
+            self._url,
+            name=self._name,
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=RECONNECT_SECONDS,
+            connect_timeout=CONNECT_TIMEOUT_SECONDS,
+            ping_interval=PING_SECONDS,
+            error_cb=self._on_error,
+            disconnected_cb=self._on_disconnected,
+            reconnected_cb=self._on_reconnected,
+            closed_cb=self._on_closed,
+        )
+        await self._subscribe(self._topic, Kind.MARKET)
+        for subject, kind in OBSERVATION_SUBJECTS.items():
+            await self._subscribe(subject, kind)
+        self._is_outage_logged = False
+        self.attempted.set()
+        self._outbox_filled.set()
+        log.info("nats.connected", topic=self._topic, queue_group=self._queue_group)
+        await self._closed.wait()
+        raise NatsLostError("the connection to NATS was closed by the server or the client library")
+
+    def send(self, signal: OutgoingSignal) -> None:
+        """Put a signal into the outbox; full, that gives up the oldest one, with a count and a log."""
+        if len(self._outbox) >= OUTBOX_LIMIT:
+            self._outbox.popleft()
+            if self.signals_dropped % 1_000 == 0:
+                log.error("signals.dropped", limit=OUTBOX_LIMIT, dropped=self.signals_dropped + 1)
+            self.signals_dropped += 1
+        self._outbox.append(signal)
+        self._outbox_filled.set()
+
+    async def run_outbox(self) -> None:
+        """Send signals for ever, as they come and as the connection allows."""
+        while True:
+            await self._outbox_filled.wait()
+            self._outbox_filled.clear()
+            while self._outbox and self.is_connected:
+                if not await self._send_batch():
+                    await asyncio.sleep(RETRY_SECONDS)
+
+    async def flush(self) -> None:
+        """Send what is in the outbox while there is a connection; returns when it is empty. Bound it in time."""
+        while self._outbox:
+            if not self.is_connected or not await self._send_batch():
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def answer(self, reply: str, payload: bytes) -> None:
+        """Report progress to a feed. It is of use only now: without a connection it is not kept."""
+        if not self.is_connected:
+            return
+        try:
+            await self._client.publish(reply, payload)
+        except errors.Error as exception:
+            log.debug("nats.answer_failed", error=str(exception))
+
+    async def stop_intake(self) -> None:
+        """Take no more messages: unsubscribe from everything, as far as there is a connection."""
+        for subscription in self._subscriptions:
+            try:
+                await subscription.unsubscribe()
+            except (errors.Error, OSError) as exception:
+                log.debug("nats.unsubscribe_failed", error=str(exception))
+        self._client.direct.clear()
+        self._subscriptions.clear()
+
+    async def close(self) -> None:
+        """Close the connection."""
+        self._is_closing = True
+        await self._client.close()
+
+    async def _subscribe(self, subject: str, kind: Kind) -> None:
+        handler = self._handler(kind, subject)
+
+        async def between_subscription_and_registration(message: Msg) -> None:
+            is_replay = bool(message.headers) and (message.headers or {}).get("Replay") == "1"
+            handler(message.subject.encode(), message.reply.encode(), message.data, is_replay)
+
+        subscription = await self._client.subscribe(
+            subject,
+            queue=self._queue_group if kind is Kind.MARKET else "",
+            cb=between_subscription_and_registration,
+            # The bound is the intake's, which drops the oldest; the library would drop the newest.
+            pending_msgs_limit=0,
+            pending_bytes_limit=0,
+        )
+        self._client.direct[subscription._id] = handler
+        self._subscriptions.append(subscription)
+
+    def _handler(self, kind: Kind, subscribed: str) -> Handler:
+        put, now = self._intake.put, time.time
+        # Only the market topic has its symbol as the last token of the subject.
+        start = len(subscribed) - 1 if kind is Kind.MARKET and subscribed.endswith(".>") else 0
+
+        def handle(subject: bytes, reply: bytes, payload: bytes, is_replay: bool) -> None:
+            symbol = self._symbol(subject[start:]) if start else None
+            put(Message(kind, payload, int(now() * 1000), is_replay, symbol, reply.decode(errors="replace")))
+
+        return handle
+
+    def _symbol(self, token: bytes) -> str:
+        symbol = self._symbols.get(token)
+        if symbol is None:
+            if len(self._symbols) >= KNOWN_SYMBOLS:
+                self._symbols.clear()
+            symbol = self._symbols[token] = token.decode(errors="replace").upper()
+        return symbol
+
+    async def _send_batch(self) -> bool:
+        """Send some signals and have the server confirm them; false where that failed and they wait again."""
+        async with self._sending:
+            batch = list(islice(self._outbox, OUTBOX_BATCH))
+            for _ in batch:
+                self._outbox.popleft()
+            try:
+                for signal in batch:
+                    await self._client.publish(signal.subject, signal.payload, headers={"Nats-Msg-Id": signal.id})
+                await self._client.flush(CONFIRM_TIMEOUT_SECONDS)
+            except (errors.Error, OSError, TimeoutError) as exception:
+                self._outbox.extendleft(reversed(batch))
+                log.warning("signals.unconfirmed", signals=len(batch), error=f"{type(exception).__name__}: {exception}")
+                return False
+            except asyncio.CancelledError:
+                self._outbox.extendleft(reversed(batch))
+                raise
+            self.signals_sent += len(batch)
+            return True
+
+    async def _on_error(self, exception: Exception) -> None:
+        self.attempted.set()
+        if self._is_outage_logged:
+            return
+        # While connected each error is news (a refused permission, say); while not, the first tells all.
+        self._is_outage_logged = not self.is_connected
+        log.warning("nats.error", error=f"{type(exception).__name__}: {exception}")
+
+    async def _on_disconnected(self) -> None:
+        if not self._is_closing:
+            log.warning("nats.disconnected")
+
+    async def _on_reconnected(self) -> None:
+        self.reconnects += 1
+        self._is_outage_logged = False
+        self._outbox_filled.set()
+        log.info("nats.reconnected", waiting_signals=len(self._outbox))
+
+    async def _on_closed(self) -> None:
+        self._closed.set()

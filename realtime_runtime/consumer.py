@@ -1,0 +1,126 @@
+"""Takes messages from the intake through the engine, in slices, so that nothing else is ever kept waiting."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from realtime_runtime.bus import Bus, OutgoingSignal
+from realtime_runtime.engine import Engine
+from realtime_runtime.intake import Intake, Kind, Message
+from realtime_runtime.signal_history import SignalHistory
+from realtime_runtime.signals import Signal, encode
+
+SLICE_SECONDS = 0.001
+MESSAGES_PER_CLOCK_READ = 16
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """The answer to a message that asked for one: totals since the start of this runtime."""
+
+    instance_id: str
+    received: int
+    processed: int
+    dropped: int
+    errors: int
+
+
+class Consumer:
+    """The only task that calls the engine. ``processed`` counts messages, ``signals`` what came of them."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        intake: Intake,
+        bus: Bus,
+        history: SignalHistory,
+        *,
+        instance_id: str,
+        topic_intents: str,
+    ) -> None:
+        self.processed = 0
+        self.signals = 0
+        self._engine = engine
+        self._intake = intake
+        self._bus = bus
+        self._history = history
+        self._instance_id = instance_id
+        self._topic_intents = topic_intents
+        self._worst_lag_ms = 0.0
+        self._replies: list[str] = []
+        self._observations: dict[Kind, Callable[..., Sequence[Signal]]] = {
+            Kind.EXCHANGE_PRICE: engine.exchange_price,
+            Kind.DOMINANCE: engine.dominance,
+            Kind.ONCHAIN: engine.onchain,
+        }
+
+    async def run(self) -> None:
+        """Process messages for ever."""
+        while True:
+            await self._intake.wait()
+            await self.process_slice()
+            await asyncio.sleep(0)
+
+    async def finish(self) -> None:
+        """Process what is queued; returns when nothing is. Bound it in time."""
+        while self._intake.messages:
+            await self.process_slice()
+            await asyncio.sleep(0)
+
+    async def process_slice(self) -> None:
+        """Process messages for about a millisecond, then answer those that asked for it."""
+        messages = self._intake.messages
+        if messages:
+            self._worst_lag_ms = max(self._worst_lag_ms, time.time() * 1000 - messages[0].received_ms)
+        deadline = time.perf_counter() + SLICE_SECONDS
+        while messages and time.perf_counter() < deadline:
+            for _ in range(min(len(messages), MESSAGES_PER_CLOCK_READ)):
+                self._process(messages.popleft())
+        self._replies.extend(self._intake.unanswered)
+        self._intake.unanswered.clear()
+        if self._replies:
+            await self._answer()
+
+    def take_worst_lag_ms(self) -> float:
+        """The longest wait of a message in the intake since the last call, in milliseconds."""
+        worst, self._worst_lag_ms = self._worst_lag_ms, 0.0
+        return worst
+
+    def _process(self, message: Message) -> None:
+        kind, payload, received_ms, is_replay, symbol, reply = message
+        if reply and not payload:
+            # A feed only asks where we stand: before its first message, for the counters to start from.
+            self.processed += 1
+            self._replies.append(reply)
+            return
+        if kind is Kind.MARKET:
+            signals = self._engine.market(payload, received_ms=received_ms, is_replay=is_replay, subject_symbol=symbol)
+        else:
+            signals = self._observations[kind](payload, received_ms=received_ms, is_replay=is_replay)
+        self.processed += 1
+        if signals:
+            self._emit(signals)
+        if reply:
+            self._replies.append(reply)
+
+    def _emit(self, signals: Sequence[Signal]) -> None:
+        self.signals += len(signals)
+        for signal in signals:
+            payload = encode(signal)
+            self._bus.send(OutgoingSignal(f"{self._topic_intents}.{signal.strategy_id}", signal.id, payload))
+            self._history.add(payload)
+
+    async def _answer(self) -> None:
+        replies, self._replies = self._replies, []
+        progress = msgspec.json.encode(
+            Progress(
+                instance_id=self._instance_id,
+                received=self._intake.received,
+                processed=self.processed,
+                dropped=self._intake.dropped,
+                errors=self._engine.counters.errors,
+            )
+        )
+        for reply in replies:
+            await self._bus.answer(reply, progress)

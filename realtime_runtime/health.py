@@ -1,0 +1,166 @@
+"""The runtime's service endpoints: /healthz, /ready, /metrics and /info."""
+
+import json
+from typing import Any
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from realtime_runtime import metrics
+from realtime_runtime.config.active import ActiveConfig
+from realtime_runtime.config.layers import as_json
+from realtime_runtime.runtime import Runtime
+from realtime_runtime.version import VERSION
+
+SHUTDOWN_SECONDS = 1.0
+Json = dict[str, Any]
+
+
+class HealthServer:
+    """Serves on all interfaces (probes come from outside the pod); ``port`` is the one it listens on once started."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        application = web.Application()
+        application.add_routes(
+            [
+                web.get("/healthz", self._healthz),
+                web.get("/ready", self._ready),
+                web.get("/metrics", self._metrics),
+                web.get("/info", self._info),
+            ]
+        )
+        self._runner = web.AppRunner(
+            application, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_SECONDS
+        )
+        self.port = runtime.settings.health_check_port
+
+    async def start(self) -> None:
+        """Listen; raises OSError where the port is taken."""
+        await self._runner.setup()
+        try:
+            await web.TCPSite(self._runner, "0.0.0.0", self.port).start()  # noqa: S104 - see the class
+        except OSError:
+            await self._runner.cleanup()
+            raise
+        self.port = self._runner.addresses[0][1]
+
+    async def stop(self) -> None:
+        """End the server; requests under way get a second."""
+        await self._runner.cleanup()
+
+    async def _healthz(self, request: web.Request) -> web.Response:
+        return web.json_response({"status": "ok"})
+
+    async def _ready(self, request: web.Request) -> web.Response:
+        report = readiness(self._runtime)
+        return web.json_response(report, status=200 if report["status"] in {"ok", "degraded"} else 503)
+
+    async def _metrics(self, request: web.Request) -> web.Response:
+        return web.Response(body=metrics.render(self._runtime), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    async def _info(self, request: web.Request) -> web.Response:
+        return web.json_response(info(self._runtime), dumps=_dumps)
+
+
+def readiness(runtime: Runtime) -> Json:
+    """The body of /ready. "degraded" still trades, on the last good configuration or on what NATS has brought."""
+    config, bus = runtime.config, runtime.bus
+    return {
+        "status": runtime.status,
+        "checks": {
+            "config": {
+                "status": "ok" if config.degraded is None else "degraded",
+                "reason": config.degraded,
+                "sequence": config.live.sequence,
+                "config_stale_seconds": round(config.stale_seconds, 3),
+                "refused_documents": len(config.live.refused),
+            },
+            "nats": {
+                "status": "ok" if bus.is_connected else "failed" if bus.is_lost else "degraded",
+                "reason": None if bus.is_connected else "NATS cannot be reached",
+                "signals_waiting": bus.outbox_size,
+            },
+        },
+    }
+
+
+def info(runtime: Runtime) -> Json:
+    """The body of /info: the service, its endpoints, and the configuration in force. Names no secret."""
+    live = runtime.config.live
+    return {
+        "service": {
+            "name": "realtime-strategies-runtime",
+            "version": VERSION,
+            "description": "Trades the configured strategies on live market data",
+        },
+        "endpoints": {"health": "/healthz", "readiness": "/ready", "metrics": "/metrics", "info": "/info"},
+        "configuration": {
+            "enabled_strategies": live.enabled_strategies(),
+            "config": {
+                "sequence": live.sequence,
+                "strategies": _strategies(runtime),
+                "refused_documents": [{"field": each.field, "reason": each.reason} for each in live.refused],
+                "environment_problems": [
+                    {"variable": problem.variable, "parameter": problem.field, "message": problem.message}
+                    for problem in runtime.settings.environment_problems
+                ],
+            },
+        },
+        "runtime": {
+            "instance_id": runtime.settings.instance_id,
+            "environment": runtime.settings.environment,
+            "started_at": runtime.heartbeat.started_at.isoformat(timespec="milliseconds"),
+            "replica": {"ordinal": runtime.settings.ordinal, "replicas": runtime.settings.replicas},
+            "trading_symbols": sorted(runtime.settings.trading_symbols),
+            "paused_strategies": sorted(runtime.engine.paused),
+            "counters": _counters(runtime),
+        },
+    }
+
+
+def _strategies(runtime: Runtime) -> Json:
+    """By strategy: its global layer as resolved, and its symbol layers."""
+    strategies: Json = {}
+    for (strategy_id, symbol), config in sorted(
+        runtime.config.live.active.layers.items(), key=lambda item: (item[0][0], item[0][1] or "")
+    ):
+        if symbol is None:
+            strategies[strategy_id] = {**_config(config), "symbols": {}}
+        else:
+            strategies[strategy_id]["symbols"][symbol] = _config(config)
+    return strategies
+
+
+def _config(config: ActiveConfig) -> Json:
+    return {
+        "enabled": config.enabled,
+        "parameters": as_json(config.parameters),
+        "sequence": config.sequence,
+        "global_version": config.global_version,
+        "symbol_version": config.symbol_version,
+    }
+
+
+def _counters(runtime: Runtime) -> Json:
+    counters = runtime.engine.counters
+    return {
+        "received": runtime.intake.received,
+        "processed": runtime.consumer.processed,
+        "dropped": runtime.intake.dropped,
+        "decoded": dict(counters.decoded),
+        "unused": dict(counters.unused),
+        "unknown": dict(counters.unknown),
+        "foreign": counters.foreign,
+        "stale": counters.stale,
+        "malformed": counters.malformed,
+        "bad_input": counters.bad_input,
+        "strategy_errors": dict(counters.strategy_errors),
+        "signals": {f"{strategy_id}:{action}": value for (strategy_id, action), value in counters.signals.items()},
+        "signals_sent": runtime.bus.signals_sent,
+        "signals_dropped": runtime.bus.signals_dropped,
+    }
+
+
+def _dumps(body: Any) -> str:
+    return json.dumps(body, indent=2)

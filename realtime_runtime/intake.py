@@ -1,0 +1,65 @@
+"""The bounded queue between the bus and the engine. Full, it gives up the oldest message: fresh prices count."""
+
+import asyncio
+from collections import deque
+from enum import IntEnum
+from typing import NamedTuple
+
+
+class Kind(IntEnum):
+    """What a message is, as its subject says."""
+
+    MARKET = 0
+    EXCHANGE_PRICE = 1
+    DOMINANCE = 2
+    ONCHAIN = 3
+
+
+class Message(NamedTuple):
+    """A message on its way to the engine. ``received_ms`` is the host's clock in Unix milliseconds.
+
+    ``symbol`` is set where the subject names it; ``reply`` is where progress is to be reported ("": nowhere).
+    """
+
+    kind: Kind
+    payload: bytes
+    received_ms: int
+    is_replay: bool
+    symbol: str | None
+    reply: str
+
+
+class Intake:
+    """First in, first out, at most ``limit`` messages. ``dropped`` counts the oldest ones given up.
+
+    ``unanswered`` holds the reply subjects of dropped messages: their senders wait for an answer all the same.
+    """
+
+    __slots__ = ("_arrival", "_limit", "dropped", "messages", "received", "unanswered")
+
+    def __init__(self, limit: int) -> None:
+        self.messages: deque[Message] = deque()
+        self.unanswered: deque[str] = deque(maxlen=limit)
+        self.received = 0
+        self.dropped = 0
+        self._limit = limit
+        self._arrival = asyncio.Event()
+
+    def put(self, message: Message) -> None:
+        """Append a message; never waits and never raises."""
+        messages = self.messages
+        self.received += 1
+        if len(messages) >= self._limit:
+            oldest = messages.popleft()
+            self.dropped += 1
+            if oldest.reply:
+                self.unanswered.append(oldest.reply)
+        messages.append(message)
+        if len(messages) == 1:
+            self._arrival.set()
+
+    async def wait(self) -> None:
+        """Return as soon as there is a message."""
+        while not self.messages:
+            self._arrival.clear()
+            await self._arrival.wait()

@@ -1,0 +1,90 @@
+"""The parts of one runtime, put together. Nothing is started here."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from realtime_runtime.bus import Bus
+from realtime_runtime.config.client import ConfigClient
+from realtime_runtime.config.documents import Catalogue
+from realtime_runtime.config.state import LiveConfig
+from realtime_runtime.config.wire import Keys
+from realtime_runtime.consumer import Consumer
+from realtime_runtime.engine import Engine
+from realtime_runtime.heartbeat import HeartbeatWriter
+from realtime_runtime.intake import Intake
+from realtime_runtime.settings import Settings
+from realtime_runtime.signal_history import SignalHistory
+
+INTAKE_LIMIT = 10_000
+REDIS_CONNECT_TIMEOUT_SECONDS = 1.0
+REDIS_TIMEOUT_SECONDS = 2.0
+
+Status = Literal["starting", "ok", "degraded", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """Everything that makes up one runtime process."""
+
+    settings: Settings
+    config: ConfigClient
+    engine: Engine
+    intake: Intake
+    bus: Bus
+    consumer: Consumer
+    history: SignalHistory
+    heartbeat: HeartbeatWriter
+    redis: Redis
+
+    @property
+    def status(self) -> Status:
+        """Whether it trades: "starting" before the first attempts at Redis and NATS have ended, "failed" for good."""
+        if self.bus.is_lost:
+            return "failed"
+        if not (self.config.attempted.is_set() and self.bus.attempted.is_set()):
+            return "starting"
+        return "ok" if self.config.degraded is None and self.bus.is_connected else "degraded"
+
+
+def assemble(settings: Settings) -> Runtime:
+    """Put a runtime together; call it inside the event loop that will run it."""
+    live = LiveConfig(Catalogue(settings.strategies, settings.strategy_environment))
+    redis = Redis.from_url(
+        settings.redis_url,
+        protocol=2,
+        retry=Retry(NoBackoff(), 0),
+        socket_connect_timeout=REDIS_CONNECT_TIMEOUT_SECONDS,
+        socket_timeout=REDIS_TIMEOUT_SECONDS,
+    )
+    config = ConfigClient(
+        live,
+        redis_url=settings.redis_url,
+        prefix=settings.redis_key_prefix,
+        instance_id=settings.instance_id,
+        ttl_seconds=settings.config_cache_ttl_seconds,
+        snapshot_path=settings.config_snapshot_path,
+    )
+    engine = Engine(
+        settings.strategies,
+        live.active,
+        owns_symbol=settings.owns_symbol,
+        message_ttl_ms=int(settings.message_ttl_seconds * 1000),
+    )
+    intake = Intake(INTAKE_LIMIT)
+    bus = Bus(
+        intake,
+        url=settings.nats_url,
+        name=settings.nats_consumer_name,
+        topic=settings.nats_consumer_topic,
+        queue_group=settings.queue_group,
+    )
+    history = SignalHistory(redis, Keys(settings.redis_key_prefix))
+    consumer = Consumer(
+        engine, intake, bus, history, instance_id=settings.instance_id, topic_intents=settings.nats_topic_intents
+    )
+    heartbeat = HeartbeatWriter(redis, settings, config, engine, intake, consumer)
+    return Runtime(settings, config, engine, intake, bus, consumer, history, heartbeat, redis)

@@ -1,0 +1,221 @@
+"""The runtime's settings, read once at start from the environment that is handed in.
+
+A variable of the infrastructure that cannot be used stops the start by name. A variable of a strategy never does:
+it is left out of the environment layer and reported, because a trading process outlives a typing mistake.
+"""
+
+import re
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from os import getpid
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal, TypeVar, cast
+from urllib.parse import urlsplit
+from zlib import crc32
+
+from realtime_runtime.config.layers import EnvironmentLayer, EnvironmentProblem, StrategyClass, read_environment
+from realtime_runtime.config.wire import HEARTBEAT_TTL_SECONDS, SYMBOL_PATTERN
+from realtime_runtime.strategies.registry import STRATEGIES
+
+LogFormat = Literal["json", "console"]
+T = TypeVar("T")
+
+_LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+_POD_ORDINAL = re.compile(r"-(\d+)\Z")
+
+
+class SettingsError(Exception):
+    """Variables that stop the start; ``problems`` maps each name to what is wrong with it."""
+
+    def __init__(self, problems: Mapping[str, str]) -> None:
+        self.problems = dict(problems)
+        super().__init__("; ".join(f"{name}: {message}" for name, message in self.problems.items()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What one runtime process runs on. URLs may hold passwords: they are never logged or shown."""
+
+    environment: str
+    instance_id: str
+    host: str
+    redis_url: str = field(repr=False)
+    redis_key_prefix: str
+    config_cache_ttl_seconds: float
+    config_snapshot_path: Path
+    nats_url: str = field(repr=False)
+    nats_consumer_topic: str
+    nats_consumer_name: str
+    nats_consumer_group: str
+    nats_topic_intents: str
+    trading_symbols: frozenset[str]
+    replicas: int
+    ordinal: int
+    health_check_port: int
+    message_ttl_seconds: float
+    heartbeat_interval_seconds: float
+    log_level: str
+    log_format: LogFormat
+    strategies: Mapping[str, StrategyClass]
+    strategy_environment: Mapping[str, EnvironmentLayer]
+
+    @property
+    def queue_group(self) -> str:
+        """The NATS queue group; empty with several replicas, because those share the symbols, not the messages."""
+        return self.nats_consumer_group if self.replicas == 1 else ""
+
+    @property
+    def environment_problems(self) -> tuple[EnvironmentProblem, ...]:
+        """The strategies' variables that were left out."""
+        return tuple(problem for layer in self.strategy_environment.values() for problem in layer.problems)
+
+    def owns_symbol(self, symbol: str) -> bool:
+        """Whether this replica trades on the symbol: listed (or none is) and in its share by CRC-32."""
+        if self.trading_symbols and symbol not in self.trading_symbols:
+            return False
+        return self.replicas == 1 or crc32(symbol.encode()) % self.replicas == self.ordinal
+
+
+def read(environ: Mapping[str, str], *, default_log_format: LogFormat = "json") -> Settings:
+    """Read the settings; raises SettingsError with every unusable variable of the infrastructure at once."""
+    reader = _Reader(environ)
+    host = environ.get("HOSTNAME", "").strip() or socket.gethostname()
+    replicas = reader.get("RUNTIME_REPLICAS", "1", _integer(1, 1_000))
+    settings = Settings(
+        environment=reader.get("ENVIRONMENT", "development", str),
+        instance_id=f"{host}-{getpid()}",
+        host=host,
+        redis_url=reader.get("REDIS_URL", "redis://localhost:6379/0", _url("redis", "rediss", "unix")),
+        redis_key_prefix=reader.get("REDIS_KEY_PREFIX", "strategies", _word),
+        config_cache_ttl_seconds=reader.get("CONFIG_CACHE_TTL_SECONDS", "60", _number(1, 86_400)),
+        config_snapshot_path=Path(reader.get("CONFIG_SNAPSHOT_PATH", "var/config-snapshot.json", str)),
+        nats_url=reader.get("NATS_URL", "nats://localhost:4222", _url("nats", "tls", "ws", "wss")),
+        nats_consumer_topic=reader.get("NATS_CONSUMER_TOPIC", "binance.websocket.data", _consumer_topic),
+        nats_consumer_name=reader.get("NATS_CONSUMER_NAME", "realtime-strategies", _word),
+        nats_consumer_group=reader.get("NATS_CONSUMER_GROUP", "", _word),
+        nats_topic_intents=reader.get("NATS_TOPIC_INTENTS", "cio.intent.trading", _subject),
+        trading_symbols=reader.get("TRADING_SYMBOLS", "", _symbols),
+        replicas=replicas,
+        ordinal=_read_ordinal(reader, host, replicas),
+        health_check_port=reader.get("HEALTH_CHECK_PORT", "8081", _integer(0, 65_535)),
+        message_ttl_seconds=reader.get("MESSAGE_TTL_SECONDS", "60", _number(0, 86_400)),
+        heartbeat_interval_seconds=reader.get("HEARTBEAT_INTERVAL_SECONDS", "5", _heartbeat_interval),
+        log_level=reader.get("LOG_LEVEL", "INFO", _log_level),
+        log_format=reader.get("LOG_FORMAT", default_log_format, _log_format),
+        strategies=STRATEGIES,
+        strategy_environment=MappingProxyType(
+            {strategy_id: read_environment(strategy, environ) for strategy_id, strategy in STRATEGIES.items()}
+        ),
+    )
+    if reader.problems:
+        raise SettingsError(reader.problems)
+    return settings
+
+
+class _Reader:
+    """Reads variables one by one and collects what cannot be used."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self.problems: dict[str, str] = {}
+
+    def get(self, name: str, default: str, parse: Callable[[str], T]) -> T:
+        """The parsed variable; an empty one counts as not set. After a problem the value is meaningless."""
+        text = self._environ.get(name, "").strip() or default
+        try:
+            return parse(text)
+        except ValueError as exception:
+            self.problems[name] = str(exception)
+            return cast(T, None)
+
+
+def _read_ordinal(reader: _Reader, host: str, replicas: int) -> int:
+    if "RUNTIME_REPLICAS" in reader.problems or replicas == 1:
+        return 0
+    pod = _POD_ORDINAL.search(host)
+    return reader.get("RUNTIME_ORDINAL", pod.group(1) if pod else "", _integer(0, replicas - 1))
+
+
+def _integer(minimum: int, maximum: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not re.fullmatch(r"\d{1,9}", text, re.ASCII) or not minimum <= int(text) <= maximum:
+            raise ValueError(f"must be a whole number between {minimum} and {maximum}, not {text!r}")
+        return int(text)
+
+    return parse
+
+
+def _number(minimum: float, maximum: float) -> Callable[[str], float]:
+    def parse(text: str) -> float:
+        try:
+            number = float(text)
+        except ValueError:
+            number = float("nan")
+        if not minimum <= number <= maximum:
+            raise ValueError(f"must be a number between {minimum:g} and {maximum:g}, not {text!r}")
+        return number
+
+    return parse
+
+
+def _heartbeat_interval(text: str) -> float:
+    """At most half of a heartbeat's time to live, so that one lost write does not end a living runtime."""
+    return _number(0.1, HEARTBEAT_TTL_SECONDS / 2)(text)
+
+
+def _url(*schemes: str) -> Callable[[str], str]:
+    """The value itself is not repeated in the message: it may hold a password."""
+
+    def parse(text: str) -> str:
+        parts = urlsplit(text)
+        try:
+            is_complete = parts.scheme == "unix" or (bool(parts.hostname) and parts.port != 0)
+        except ValueError:
+            is_complete = False
+        if parts.scheme not in schemes or not is_complete:
+            raise ValueError(f"must be a URL that starts with {' or '.join(f'{scheme}://' for scheme in schemes)}")
+        return text
+
+    return parse
+
+
+def _subject(text: str) -> str:
+    if not re.fullmatch(r"[^\s.*>]+(\.[^\s.*>]+)*", text):
+        raise ValueError(f"must be a NATS subject without wildcards, not {text!r}")
+    return text
+
+
+def _consumer_topic(text: str) -> str:
+    try:
+        _subject(text.removesuffix(".>"))
+    except ValueError:
+        raise ValueError(f"must be a NATS subject, or one that ends in '.>', not {text!r}") from None
+    return text
+
+
+def _word(text: str) -> str:
+    if re.search(r"\s", text):
+        raise ValueError(f"must not contain spaces, not {text!r}")
+    return text
+
+
+def _symbols(text: str) -> frozenset[str]:
+    symbols = {symbol.strip().upper() for symbol in text.split(",") if symbol.strip()}
+    bad = sorted(symbol for symbol in symbols if not SYMBOL_PATTERN.fullmatch(symbol))
+    if bad:
+        raise ValueError(f"must be symbols separated by commas (BTCUSDT,ETHUSDT); not a symbol: {', '.join(bad)}")
+    return frozenset(symbols)
+
+
+def _log_level(text: str) -> str:
+    if text.upper() not in _LOG_LEVELS:
+        raise ValueError(f"must be one of {', '.join(_LOG_LEVELS)}, not {text!r}")
+    return text.upper()
+
+
+def _log_format(text: str) -> LogFormat:
+    if text not in {"json", "console"}:
+        raise ValueError(f"must be json or console, not {text!r}")
+    return cast(LogFormat, text)
