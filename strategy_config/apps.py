@@ -19,7 +19,11 @@ class StrategyConfigConfig(AppConfig):
         identities.connect()
 
 
-def _sync_catalogue(**kwargs: Any) -> None:
+def _sync_catalogue(apps: Any, **kwargs: Any) -> None:
     from strategy_config import services
 
+    try:
+        apps.get_model("strategy_config", "ChangeSequence")
+    except LookupError:
+        return  # migrated back to before there were tables
     services.sync_catalogue()

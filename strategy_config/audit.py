@@ -57,7 +57,7 @@ def content_hash(row: ConfigAudit) -> str:
         "reason": row.reason,
         "previous_hash": row.previous_hash,
     }
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -90,7 +90,7 @@ class Chain:
         self._hash = row.hash
 
     def close(self) -> None:
-        """Leave the end of the chain to the next writer. At least one row must have been appended."""
+        """Leave the end of the chain to the next writer; where nothing was appended it is where it was."""
         ChangeSequence.objects.filter(pk=ChangeSequence.ONLY_ID).update(value=self._next - 1, head_hash=self._hash)
 
 
@@ -109,10 +109,9 @@ def verify(from_sequence: int = 0, *, progress: Callable[[int, int], None] | Non
     versions: dict[tuple[str, str], int] = {}
     total = max(head.value - first + 1, 0)
     for row in _rows(first, head.value):
-        problem = _problem(row, expected, previous_hash, versions, is_from_start=first == 1)
-        if problem is not None:
-            checkpoint = previous_hash or GENESIS
-            return Verification(expected - first, expected - 1, checkpoint, BadRow(row.sequence, problem))
+        bad = row if isinstance(row, BadRow) else _judge(row, expected, previous_hash, versions, is_whole=first == 1)
+        if isinstance(row, BadRow) or bad is not None:
+            return Verification(expected - first, expected - 1, previous_hash or GENESIS, bad)
         versions[row.strategy_id, row.symbol] = row.version
         previous_hash = row.hash
         expected += 1
@@ -128,12 +127,21 @@ def verify(from_sequence: int = 0, *, progress: Callable[[int, int], None] | Non
     return Verification(expected - first, expected - 1, previous_hash or head.head_hash, bad)
 
 
-def _rows(first: int, last: int) -> Iterator[ConfigAudit]:
-    """The rows from ``first`` to ``last`` in order, in batches; a duplicate cannot be (unique constraint)."""
+def _rows(first: int, last: int) -> Iterator[ConfigAudit | BadRow]:
+    """The rows from ``first`` to ``last`` in order, read in batches. A row that cannot be read ends it as a BadRow."""
+    size = BATCH_SIZE
     while True:
-        batch = list(ConfigAudit.objects.filter(sequence__gte=first, sequence__lte=last).order_by("sequence")[:BATCH_SIZE])
+        rows = ConfigAudit.objects.filter(sequence__gte=first, sequence__lte=last).order_by("sequence")
+        try:
+            batch = list(rows[:size])
+        except ValueError as exception:
+            if size == 1:
+                yield BadRow(rows.values_list("sequence", flat=True)[0], f"unreadable: {exception}")
+                return
+            size = 1
+            continue
         yield from batch
-        if len(batch) < BATCH_SIZE:
+        if len(batch) < size:
             return
         first = batch[-1].sequence + 1
 
@@ -146,23 +154,20 @@ def _first_after(sequence: int) -> int | None:
         return rows.values_list("sequence", flat=True).first()
 
 
-def _problem(
-    row: ConfigAudit,
-    expected: int,
-    previous_hash: str | None,
-    versions: dict[tuple[str, str], int],
-    *,
-    is_from_start: bool,
-) -> str | None:
+def _judge(
+    row: ConfigAudit, expected: int, previous_hash: str | None, versions: dict[tuple[str, str], int], *, is_whole: bool
+) -> BadRow | None:
+    """``versions`` are the last ones seen of each layer; in a whole history every layer begins with 1."""
     if row.sequence != expected:
-        return f"gap: the row before it should be {expected}, which is missing"
+        return BadRow(expected, f"gap: this row is missing, the next one is {row.sequence}")
     if content_hash(row) != row.hash:
-        return "content hash: the row is not what was written"
+        return BadRow(row.sequence, "content hash: the row is not what was written")
     if previous_hash is not None and row.previous_hash != previous_hash:
-        return "link: its predecessor is not the row that it was written after"
-    known = versions.get((row.strategy_id, row.symbol), 0 if is_from_start else None)
+        return BadRow(row.sequence, "link: its predecessor is not the row that it was written after")
+    known = versions.get((row.strategy_id, row.symbol), 0 if is_whole else None)
     if known is not None and row.version != known + 1:
-        return f"version gap: version {row.version} of {row.strategy_id} {row.symbol or 'global'} follows {known}"
+        layer = f"{row.strategy_id} {row.symbol or 'global'}"
+        return BadRow(row.sequence, f"version gap: version {row.version} of {layer} follows version {known}")
     return None
 
 

@@ -52,6 +52,7 @@ class StrategyConfig(Layer):
     class Meta:
         db_table = "strategy_configs"
         ordering: ClassVar = ["strategy_id"]
+        default_permissions = ("view",)
         permissions: ClassVar = [
             ("change_parameters", "Can change the parameters of strategies"),
             ("switch_strategy", "Can enable and disable strategies"),
@@ -73,6 +74,7 @@ class SymbolOverride(Layer):
     class Meta:
         db_table = "strategy_config_overrides"
         ordering: ClassVar = ["strategy_id", "symbol"]
+        default_permissions = ("view",)
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["strategy_id", "symbol"], name="one_override_per_symbol"),
         ]

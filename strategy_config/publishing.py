@@ -71,7 +71,9 @@ def rewrite_all(*, is_forced: bool) -> Rewritten:
         try:
             found = {
                 field.decode(errors="replace"): document
-                for field, document in shared_cache.run(lambda client: client.hgetall(shared_cache.keys().config)).items()
+                for field, document in shared_cache.run(
+                    lambda client: client.hgetall(shared_cache.keys().config)
+                ).items()
             }
         except SharedCacheUnavailableError:
             _start_anew()

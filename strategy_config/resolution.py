@@ -1,4 +1,4 @@
-"""From rows of the store to what holds: resolved configs and the documents of the shared cache. Asks the store nothing."""
+"""From rows of the store to what holds: resolved configs, and documents of the shared cache. Asks the store nothing."""
 
 import copy
 import hashlib
@@ -13,7 +13,14 @@ from django.conf import settings
 from django.db import connection
 
 from realtime_runtime.config import layers, wire
-from realtime_runtime.config.layers import NOTHING, EnvironmentLayer, InvalidParametersError, Resolved, StrategyClass, Values
+from realtime_runtime.config.layers import (
+    NOTHING,
+    EnvironmentLayer,
+    InvalidParametersError,
+    Resolved,
+    StrategyClass,
+    Values,
+)
 from realtime_runtime.strategies.registry import STRATEGIES
 from strategy_config.exceptions import NotFoundError
 from strategy_config.models import StrategyConfig, SymbolOverride
@@ -50,7 +57,9 @@ def environment_of(strategy_id: str) -> EnvironmentLayer:
 @cache
 def store_kind() -> StoreKind:
     """What the store is, as ``source`` names it."""
-    return "sqlite" if connection.vendor == "sqlite" else "postgresql" if connection.vendor == "postgresql" else "mongodb"
+    return (
+        "sqlite" if connection.vendor == "sqlite" else "postgresql" if connection.vendor == "postgresql" else "mongodb"
+    )
 
 
 def to_milliseconds(instant: datetime) -> datetime:
@@ -61,7 +70,9 @@ def to_milliseconds(instant: datetime) -> datetime:
 
 def iso(instant: datetime | None) -> str | None:
     """ISO 8601 in UTC with milliseconds: ``2024-08-08T10:00:00.000Z``."""
-    return None if instant is None else instant.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return (
+        None if instant is None else instant.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    )
 
 
 def is_due(row: SymbolOverride, at: datetime) -> bool:

@@ -1,17 +1,53 @@
-"""Every write, each one use case."""
+"""Every write, each one use case: judged, stored with its history in one transaction, then published.
+
+Called through the module. All raise StoreUnavailableError where the store is away; what is refused changes nothing.
+"""
 
 import uuid
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
-from typing import Any, Literal
+from typing import Any
 
-from realtime_runtime.config.layers import ParameterError, Values
-from strategy_config.models import ApiToken
+from realtime_runtime.config.layers import NOTHING, Values
+from strategy_config import publishing, resolution, shared_cache, transactions
+from strategy_config.catalogue import sync_catalogue
+from strategy_config.exceptions import InvalidRequestError, NotFoundError, StoreUnavailableError
+from strategy_config.models import (
+    CHANGED_BY_LENGTH,
+    REASON_LENGTH,
+    REQUEST_ID_LENGTH,
+    ConfigAudit,
+    SymbolOverride,
+)
+from strategy_config.previews import ParameterChange, Preview, check_change, merged
+from strategy_config.recording import OpenLayer, Origin
 from strategy_config.symbols import normalise_symbol
+from strategy_config.tokens import issue_token, revoke_token
 
-__all__ = ["normalise_symbol"]
-Channel = Literal["api", "admin", "schedule", "import"]
+__all__ = [
+    "UNSET",
+    "Origin",
+    "ParameterChange",
+    "Preview",
+    "Refreshed",
+    "Unset",
+    "Written",
+    "check_change",
+    "delete_layer",
+    "expire_due",
+    "issue_token",
+    "merge_layer",
+    "normalise_symbol",
+    "refresh_cache",
+    "revoke_token",
+    "roll_back",
+    "set_layer",
+    "switch",
+    "sync_catalogue",
+]
+_SWITCHES = (ConfigAudit.Action.ENABLE, ConfigAudit.Action.DISABLE)
 
 
 class Unset(Enum):
@@ -21,18 +57,6 @@ class Unset(Enum):
 
 
 UNSET = Unset.UNSET
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Who changes, how and when. ``changed_by`` is claimed, ``actor`` authenticated, ``at`` aware."""
-
-    changed_by: str
-    actor: str
-    channel: Channel
-    request_id: str
-    at: datetime
-    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,30 +73,8 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True)
-class ParameterChange:
-    """A parameter whose resolved value would change; ``percent_of_range`` is None where there is no range."""
-
-    parameter: str
-    old: Any
-    new: Any
-    percent_of_range: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """What a change would do, or why it would be refused."""
-
-    errors: tuple[ParameterError, ...]
-    warnings: tuple[str, ...]
-    changes: tuple[ParameterChange, ...]
-    affected_symbols: tuple[str, ...]
-    unaffected_symbols: tuple[str, ...]
-    risk_level: Literal["low", "medium", "high"]
-
-
-@dataclass(frozen=True, slots=True)
 class Refreshed:
-    """The shared cache was rebuilt: documents written, and the sequence that they stand at."""
+    """The shared cache was rebuilt: documents there now, and the sequence that they stand at."""
 
     entries: int
     sequence: int
@@ -87,8 +89,18 @@ def set_layer(
     expires_at: datetime | None = None,
     if_match: str | None = None,
 ) -> Written:
-    """Replace the layer's own parameters. ``if_match`` is the value of an If-Match header."""
-    raise NotImplementedError
+    """Replace the layer's own parameters: CREATE where there was no layer, else UPDATE.
+
+    ``if_match`` is the value of an If-Match header. Raises NotFoundError, InvalidSymbolError, InvalidRequestError,
+    VersionConflictError, InvalidParametersError (with every error).
+    """
+    until = _checked_expiry(expires_at, symbol, origin)
+
+    def change(layer: OpenLayer, origin: Origin) -> None:
+        accepted = layer.validated(parameters)
+        layer.record("CREATE" if layer.own.parameters is None else "UPDATE", accepted, origin, expires_at=until)
+
+    return _write(strategy_id, symbol, origin, if_match, change)
 
 
 def merge_layer(
@@ -100,13 +112,36 @@ def merge_layer(
     expires_at: datetime | None | Unset = UNSET,
     if_match: str | None = None,
 ) -> Written:
-    """Merge into the layer's own parameters; a value of None removes the parameter from the layer."""
-    raise NotImplementedError
+    """Merge into the layer's own parameters; a value of None removes the parameter from the layer.
+
+    ``expires_at`` UNSET keeps the one there is. Raises as ``set_layer``.
+    """
+    until = UNSET if expires_at is UNSET else _checked_expiry(expires_at, symbol, origin)
+
+    def change(layer: OpenLayer, origin: Origin) -> None:
+        own = layer.own.parameters
+        accepted = layer.validated(merged(own or NOTHING, parameters))
+        kept = _expiry_of(layer) if until is UNSET else until
+        layer.record("CREATE" if own is None else "UPDATE", accepted, origin, expires_at=kept)
+
+    return _write(strategy_id, symbol, origin, if_match, change)
 
 
-def delete_layer(*, strategy_id: str, symbol: str | None = None, origin: Origin, if_match: str | None = None) -> Written:
-    """Remove the layer's parameters; raises NotFoundError where there are none. The switch stays."""
-    raise NotImplementedError
+def delete_layer(
+    *, strategy_id: str, symbol: str | None = None, origin: Origin, if_match: str | None = None
+) -> Written:
+    """Remove the layer's parameters; the switch stays as it is.
+
+    Raises as ``set_layer``, NotFoundError also where there are none.
+    """
+
+    def change(layer: OpenLayer, origin: Origin) -> None:
+        if layer.own.parameters is None:
+            raise NotFoundError(f"{_name(layer)} has no parameters of its own to delete.")
+        layer.require_removable()
+        layer.record("DELETE", None, origin)
+
+    return _write(strategy_id, symbol, origin, if_match, change)
 
 
 def roll_back(
@@ -118,49 +153,182 @@ def roll_back(
     rollback_id: uuid.UUID | str | None = None,
     if_match: str | None = None,
 ) -> Written:
-    """Restore the layer's parameters as a new version; without a target, those before the last change."""
-    raise NotImplementedError
+    """Restore parameters that the layer had, as a new version. No layer is such a state too. No expiry is restored.
+
+    To the state after ``target_version``, or after the row of history ``rollback_id``; without either, to the one
+    before the last change that was no switch. Raises as ``set_layer``, NotFoundError also where this layer has no
+    such version or row.
+    """
+    if target_version is not None and rollback_id is not None:
+        raise InvalidRequestError("Give target_version or rollback_id, not both.", field="rollback_id")
+
+    def change(layer: OpenLayer, origin: Origin) -> None:
+        parameters = _former_parameters(layer, target_version, rollback_id)
+        if parameters is None:
+            layer.require_removable()
+        else:
+            parameters = layer.validated(parameters)
+        layer.record("ROLLBACK", parameters, origin)
+
+    return _write(strategy_id, symbol, origin, if_match, change)
 
 
 def switch(
     *, strategy_id: str, symbol: str | None = None, enabled: bool, origin: Origin, if_match: str | None = None
 ) -> Written:
-    """The kill switch; ``origin.reason`` is required."""
-    raise NotImplementedError
+    """The kill switch, of the strategy or of one symbol of it; ``origin.reason`` is required.
+
+    A symbol trades while neither is off. Raises as ``set_layer``.
+    """
+    if not origin.reason.strip():
+        raise InvalidRequestError("A reason must be given.", field="reason")
+
+    def change(layer: OpenLayer, origin: Origin) -> None:
+        action = "ENABLE" if enabled else "DISABLE"
+        layer.record(action, layer.own.parameters, origin, enabled=enabled, expires_at=_expiry_of(layer))
+
+    return _write(strategy_id, symbol, origin, if_match, change)
 
 
 def expire_due(*, at: datetime) -> int:
     """Record the expiry of every layer that is past its ``expires_at``; answers how many."""
-    raise NotImplementedError
-
-
-def sync_catalogue() -> None:
-    """See that every strategy has its row and every group its permissions. Idempotent."""
-    raise NotImplementedError
+    at = resolution.to_milliseconds(at)
+    with transactions.store_errors():
+        due = list(SymbolOverride.objects.filter(expires_at__lte=at).order_by("expires_at"))
+    recorded = 0
+    for row in due:
+        layer, _ = _commit(row.strategy_id, row.symbol, at, OpenLayer.record_due_expiry)
+        recorded += len(layer.changes)
+    return recorded
 
 
 def refresh_cache() -> Refreshed:
-    """Rewrite the shared cache from the store and tell every runtime; raises SharedCacheUnavailableError."""
-    raise NotImplementedError
+    """Rewrite the shared cache from the store and tell every runtime.
+
+    Raises StoreUnavailableError, also where it is Redis that cannot be reached.
+    """
+    try:
+        rewritten = publishing.rewrite_all(is_forced=True)
+    except shared_cache.SharedCacheUnavailableError as exception:
+        raise StoreUnavailableError("The shared cache cannot be reached right now.") from exception
+    return Refreshed(rewritten.entries, rewritten.sequence)
 
 
-def check_change(
-    *,
+def _write(
     strategy_id: str,
-    symbol: str | None = None,
-    parameters: Values,
-    is_merge: bool = False,
-    at: datetime | None = None,
-) -> Preview:
-    """A dry run of set_layer (or of merge_layer): changes nothing, refuses nothing."""
-    raise NotImplementedError
+    symbol: str | None,
+    origin: Origin,
+    if_match: str | None,
+    change: Callable[[OpenLayer, Origin], None],
+) -> Written:
+    """Run ``change``, which records one row of history, on the layer as it is then."""
+    origin = _checked(origin)
+
+    def matched_change(layer: OpenLayer) -> None:
+        layer.require_match(if_match)
+        layer.record_due_expiry()
+        change(layer, origin)
+
+    layer, is_published = _commit(strategy_id, symbol, origin.at, matched_change)
+    row = layer.changes[-1]
+    return Written(
+        strategy_id=strategy_id,
+        symbol=layer.symbol,
+        action=row.action,
+        version=row.version,
+        sequence=row.sequence,
+        published=is_published,
+        warnings=_warnings(layer, row.action),
+    )
 
 
-def issue_token(*, user: Any, name: str, days: int) -> tuple[ApiToken, str]:
-    """A new token of the user, and its plaintext, which is kept nowhere."""
-    raise NotImplementedError
+def _commit(
+    strategy_id: str, symbol: str | None, at: datetime, change: Callable[[OpenLayer], None]
+) -> tuple[OpenLayer, bool]:
+    """Run ``change`` in a transaction, again where another writer was in the way; then publish what it recorded."""
+    strategy = resolution.strategy_class(strategy_id)
+    symbol = None if symbol is None else normalise_symbol(symbol)
+
+    def use_case() -> tuple[OpenLayer, dict[str, resolution.FieldState]]:
+        with transactions.atomic():
+            layer = OpenLayer(strategy, symbol, at)
+            change(layer)
+            return layer, layer.close()
+
+    layer, states = transactions.run(use_case)
+    return layer, not layer.changes or publishing.publish(layer.changes, states)
 
 
-def revoke_token(*, token: ApiToken, at: datetime) -> None:
-    """End the token; the next request with it is refused on every worker."""
-    raise NotImplementedError
+def _former_parameters(
+    layer: OpenLayer, target_version: int | None, rollback_id: uuid.UUID | str | None
+) -> dict[str, Any] | None:
+    history = ConfigAudit.objects.filter(strategy_id=layer.strategy.id, symbol=layer.symbol or "")
+    name = _name(layer)
+    if target_version is not None:
+        row = history.filter(version=target_version).first()
+        if row is None:
+            raise NotFoundError(f"{name} has never had a version {target_version}.")
+        return row.new_parameters
+    if rollback_id is not None:
+        try:
+            row = history.filter(pk=uuid.UUID(str(rollback_id))).first()
+        except ValueError:
+            row = None
+        if row is None:
+            raise NotFoundError(f"{name} has no such entry in its history.")
+        return row.new_parameters
+    row = history.exclude(action__in=_SWITCHES).order_by("-version").first()
+    if row is None:
+        raise NotFoundError(f"{name} has never been changed: there is nothing to go back to.")
+    return row.old_parameters
+
+
+def _checked(origin: Origin) -> Origin:
+    """The origin with its instant cut to milliseconds; raises InvalidRequestError."""
+    if origin.at.tzinfo is None:
+        raise ValueError("Origin.at must be aware.")
+    if not origin.changed_by.strip():
+        raise InvalidRequestError("changed_by must not be empty.", field="changed_by")
+    for field, text, length in (
+        ("changed_by", origin.changed_by, CHANGED_BY_LENGTH),
+        ("reason", origin.reason, REASON_LENGTH),
+        ("request_id", origin.request_id, REQUEST_ID_LENGTH),
+    ):
+        if len(text) > length:
+            raise InvalidRequestError(f"{field} must have at most {length} characters.", field=field)
+        if any(character == "\0" or "\ud800" <= character <= "\udfff" for character in text):
+            raise InvalidRequestError(f"{field} holds a character that cannot be stored.", field=field)
+    return replace(origin, at=resolution.to_milliseconds(origin.at))
+
+
+def _checked_expiry(expires_at: datetime | None, symbol: str | None, origin: Origin) -> datetime | None:
+    """The expiry, cut to milliseconds; raises InvalidRequestError."""
+    if expires_at is None:
+        return None
+    if symbol is None:
+        raise InvalidRequestError("Only the layer of a symbol can expire.", field="expires_at")
+    if expires_at.tzinfo is None:
+        raise InvalidRequestError("expires_at must have a time zone.", field="expires_at")
+    if resolution.to_milliseconds(expires_at) <= resolution.to_milliseconds(origin.at):
+        raise InvalidRequestError("expires_at must lie in the future.", field="expires_at")
+    return resolution.to_milliseconds(expires_at)
+
+
+def _expiry_of(layer: OpenLayer) -> datetime | None:
+    return layer.own.expires_at if isinstance(layer.own, SymbolOverride) else None
+
+
+def _name(layer: OpenLayer) -> str:
+    return f"{layer.strategy.id} {'as a whole' if layer.symbol is None else f'on {layer.symbol}'}"
+
+
+def _warnings(layer: OpenLayer, action: str) -> tuple[str, ...]:
+    """What the writer might not expect: that it is switched off what was just configured."""
+    if action == ConfigAudit.Action.DISABLE:
+        return ()
+    warnings = []
+    if layer.symbol is not None and not layer.own.enabled:
+        warnings.append(f"{layer.strategy.id} stays switched off on {layer.symbol}.")
+    if not layer.is_strategy_enabled:
+        warnings.append(f"{layer.strategy.id} is switched off for all symbols.")
+    return tuple(warnings)

@@ -1,0 +1,39 @@
+"""The rows and groups that follow from the code: made at every ``migrate``, never taken away."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from django.contrib.auth.models import Group, Permission
+
+from realtime_runtime.strategies.registry import STRATEGIES
+from strategy_config import audit
+from strategy_config.models import ChangeSequence, StrategyConfig
+
+_VIEW = frozenset({"view_strategyconfig", "view_symboloverride", "view_configaudit"})
+_TRADE = _VIEW | {"change_parameters"}
+_OPERATE = _TRADE | {"switch_strategy", "refresh_cache"}
+_TOKENS = {f"{verb}_apitoken" for verb in ("view", "add", "change", "delete")}
+_PEOPLE = {f"{verb}_{model}" for verb in ("view", "add", "change", "delete") for model in ("user", "group")}
+GROUPS: Mapping[str, frozenset[str]] = MappingProxyType(
+    {"viewer": _VIEW, "trader": _TRADE, "operator": _OPERATE, "admin": _OPERATE | _TOKENS | _PEOPLE}
+)
+_APPS = ("strategy_config", "auth")
+
+
+def sync_catalogue() -> None:
+    """See that the chain has its beginning, every strategy its row and every group its permissions. Idempotent.
+
+    What an administrator added to a group stays.
+    """
+    ChangeSequence.objects.get_or_create(pk=ChangeSequence.ONLY_ID, defaults={"head_hash": audit.GENESIS})
+    known = set(StrategyConfig.objects.values_list("strategy_id", flat=True))
+    for strategy_id in STRATEGIES:
+        if strategy_id not in known:
+            StrategyConfig.objects.get_or_create(strategy_id=strategy_id)
+    permissions = {
+        permission.codename: permission
+        for permission in Permission.objects.filter(content_type__app_label__in=_APPS).select_related("content_type")
+    }
+    for name, codenames in GROUPS.items():
+        group, _ = Group.objects.get_or_create(name=name)
+        group.permissions.add(*(permissions[codename] for codename in sorted(codenames) if codename in permissions))

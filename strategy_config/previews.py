@@ -1,0 +1,137 @@
+"""What a change would do: a dry run that writes nothing and refuses nothing."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from django.utils import timezone
+
+from realtime_runtime.config import layers
+from realtime_runtime.config.layers import NOTHING, InvalidParametersError, ParameterError, StrategyClass, Values
+from strategy_config import resolution, selectors, transactions
+from strategy_config.models import SymbolOverride
+from strategy_config.symbols import normalise_symbol
+
+RiskLevel = Literal["low", "medium", "high"]
+MEDIUM_RISK_PERCENT = 20.0
+HIGH_RISK_PERCENT = 50.0
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterChange:
+    """A parameter whose resolved value would change; ``percent_of_range`` is None where there is no range."""
+
+    parameter: str
+    old: Any
+    new: Any
+    percent_of_range: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a change would do, or why it would be refused.
+
+    The symbols are those with a layer of their own, whose resolved parameters would change or not; for a change on
+    one symbol, that symbol. ``risk_level`` goes by the greatest change relative to its range; what would be refused is
+    "high".
+    """
+
+    errors: tuple[ParameterError, ...]
+    warnings: tuple[str, ...]
+    changes: tuple[ParameterChange, ...]
+    affected_symbols: tuple[str, ...]
+    unaffected_symbols: tuple[str, ...]
+    risk_level: RiskLevel
+
+
+@transactions.store_errors()
+def check_change(
+    *,
+    strategy_id: str,
+    symbol: str | None = None,
+    parameters: Values,
+    is_merge: bool = False,
+    at: datetime | None = None,
+) -> Preview:
+    """A dry run of ``set_layer``, or of ``merge_layer`` where ``is_merge``, at the instant ``at`` (None: now).
+
+    Raises NotFoundError and InvalidSymbolError; refused parameters are in the answer.
+    """
+    row = selectors.strategy_row(strategy_id)
+    strategy = resolution.strategy_class(strategy_id)
+    above = _live_parameters(strategy_id, at or timezone.now())
+    environment = resolution.environment_of(strategy_id).values
+    global_own = row.parameters or NOTHING
+    if symbol is None:
+        own, below = global_own, environment
+    else:
+        symbol = normalise_symbol(symbol)
+        own, below = above.get(symbol, NOTHING), {**environment, **global_own}
+        above = {}
+    proposed = merged(own, parameters) if is_merge else parameters
+    try:
+        accepted = layers.validate_layer(strategy, proposed, below=below, overrides=above)
+    except InvalidParametersError as exception:
+        return Preview(exception.errors, (), (), (), (), "high")
+    old, new = {**below, **own}, {**below, **accepted}
+    changes = _changes(strategy, old, new)
+    if symbol is not None:
+        affected = [symbol] if changes else []
+    else:
+        affected = [name for name, theirs in above.items() if _changes(strategy, {**old, **theirs}, {**new, **theirs})]
+    return Preview(
+        errors=(),
+        warnings=tuple(_warnings(changes, above)),
+        changes=changes,
+        affected_symbols=tuple(affected),
+        unaffected_symbols=tuple(name for name in above if name not in affected),
+        risk_level=_risk(changes),
+    )
+
+
+def merged(own: Values, changes: Values) -> Values:
+    """``own`` with ``changes``, where a value of None removes."""
+    return {name: value for name, value in {**own, **changes}.items() if value is not None}
+
+
+def _live_parameters(strategy_id: str, at: datetime) -> dict[str, Values]:
+    return {
+        override.symbol: override.parameters
+        for override in SymbolOverride.objects.filter(strategy_id=strategy_id)
+        if override.parameters is not None and not resolution.is_due(override, at)
+    }
+
+
+def _changes(strategy: StrategyClass, old: Values, new: Values) -> tuple[ParameterChange, ...]:
+    """The parameters whose resolved value differs; a layer that sets nothing leaves the default."""
+    found = []
+    for spec in strategy.specs():
+        before, after = old.get(spec.name, spec.default), new.get(spec.name, spec.default)
+        if before == after:
+            continue
+        percent = None
+        if spec.type in {"int", "float"} and spec.minimum is not None and spec.maximum is not None:
+            percent = round(abs(after - before) / (spec.maximum - spec.minimum) * 100, 2)
+        found.append(ParameterChange(spec.name, before, after, percent))
+    return tuple(found)
+
+
+def _warnings(changes: tuple[ParameterChange, ...], above: Mapping[str, Values]) -> list[str]:
+    if not changes:
+        return ["Nothing would change."]
+    warnings = []
+    for change in changes:
+        hiding = [symbol for symbol, theirs in above.items() if change.parameter in theirs]
+        if hiding:
+            shown = ", ".join(hiding[:5]) + (f" and {len(hiding) - 5} more" if len(hiding) > 5 else "")
+            warnings.append(f"{change.parameter} is overridden for {shown}: no change there.")
+    return warnings
+
+
+def _risk(changes: tuple[ParameterChange, ...]) -> RiskLevel:
+    """A change of something without a range counts as medium."""
+    greatest = max(
+        (MEDIUM_RISK_PERCENT if c.percent_of_range is None else c.percent_of_range for c in changes), default=0.0
+    )
+    return "high" if greatest >= HIGH_RISK_PERCENT else "medium" if greatest >= MEDIUM_RISK_PERCENT else "low"

@@ -1,0 +1,180 @@
+"""One layer under change, inside a transaction: what it is, what it becomes, and the history of that."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from realtime_runtime.config import layers, wire
+from realtime_runtime.config.layers import NOTHING, StrategyClass, Values
+from strategy_config import audit, resolution
+from strategy_config.exceptions import VersionConflictError
+from strategy_config.models import ConfigAudit, StrategyConfig, SymbolOverride
+from strategy_config.resolution import FieldState
+
+Channel = Literal["api", "admin", "schedule", "import"]
+_ENTITY_TAG = re.compile(r'(W/)?"([^"]*)"')
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Who changes, how and when. ``changed_by`` is claimed, ``actor`` authenticated, ``at`` aware."""
+
+    changed_by: str
+    actor: str
+    channel: Channel
+    request_id: str
+    at: datetime
+    reason: str = ""
+
+
+def expiry_origin(row: SymbolOverride, at: datetime) -> Origin:
+    """What the history says of an expiry that is recorded at ``at``."""
+    who = resolution.EXPIRED_BY
+    return Origin(who, who, "schedule", request_id="", at=at, reason=resolution.expiry_reason(row))
+
+
+class OpenLayer:
+    """One layer, read under the lock of the chain. Make it inside ``transactions.atomic()``, end it with ``close``.
+
+    ``own`` is its row (a new one where the symbol has none yet), ``overrides`` the symbol rows of the strategy for
+    the global layer, else just ``own``.
+    """
+
+    def __init__(self, strategy: StrategyClass, symbol: str | None, at: datetime) -> None:
+        self.strategy = strategy
+        self.symbol = symbol
+        self._at = at
+        self._chain = audit.Chain()
+        self._row = StrategyConfig.objects.get(strategy_id=strategy.id)
+        rows = SymbolOverride.objects.filter(strategy_id=strategy.id)
+        self.own: StrategyConfig | SymbolOverride
+        if symbol is None:
+            self.own = self._row
+            self._overrides = list(rows)
+        else:
+            self.own = rows.filter(symbol=symbol).first() or SymbolOverride(strategy_id=strategy.id, symbol=symbol)
+            self._overrides = [self.own]
+
+    @property
+    def changes(self) -> list[ConfigAudit]:
+        """The rows of history written so far, oldest first."""
+        return self._chain.rows
+
+    @property
+    def is_strategy_enabled(self) -> bool:
+        """The switch for all symbols, as it stands now."""
+        return resolution.is_enabled(self._row)
+
+    def require_match(self, if_match: str | None) -> None:
+        """Compare with an If-Match header (entity tags, a bare ``"<version>"``, ``*``); raises VersionConflictError."""
+        if if_match is None or if_match.strip() == "*":
+            return
+        version = self.own.version
+        if isinstance(self.own, SymbolOverride) and resolution.is_due(self.own, self._at):
+            version += 1
+        sequence = max(self._row.sequence, self.own.sequence)
+        tag = resolution.etag(self.strategy.id, self.symbol, version, sequence).strip('"')
+        if not any(given in {tag, str(version)} for weak, given in _ENTITY_TAG.findall(if_match) if not weak):
+            message = f"The layer is at version {version} now; someone else has changed it. Look again, then decide."
+            raise VersionConflictError(message, current_version=version)
+
+    def validated(self, parameters: Values) -> dict[str, Any]:
+        """The layer's future own parameters, normalised; raises InvalidParametersError with every error.
+
+        They are judged as resolved: for the layer itself, and for every symbol layer above a global one.
+        """
+        below = dict(resolution.environment_of(self.strategy.id).values)
+        if self.symbol is not None:
+            below.update(_set(self._row.parameters))
+        return layers.validate_layer(self.strategy, parameters, below=below, overrides=self._parameters_above())
+
+    def require_removable(self) -> None:
+        """Raises InvalidParametersError where a symbol layer leans on the parameters of this one."""
+        if self.symbol is None:
+            self.validated(NOTHING)
+
+    def record_due_expiry(self) -> None:
+        """Where the layer has expired and nobody has recorded it, record that first."""
+        if isinstance(self.own, SymbolOverride) and resolution.is_due(self.own, self._at):
+            self.record("EXPIRE", None, expiry_origin(self.own, self._at))
+
+    def record(
+        self,
+        action: str,
+        parameters: dict[str, Any] | None,
+        origin: Origin,
+        *,
+        enabled: bool | None = None,
+        expires_at: datetime | None = None,
+    ) -> None:
+        """Make ``parameters`` the layer's own: one version and one row of history. ``enabled`` None: as it is."""
+        own = self.own
+        old_parameters, before = own.parameters, _switches(own)
+        own.parameters = parameters
+        if enabled is not None:
+            own.enabled = enabled
+        if isinstance(own, SymbolOverride):
+            own.expires_at = expires_at
+        if old_parameters is None and parameters is not None or own.created_at is None:
+            own.created_at = origin.at
+        own.version += 1
+        own.sequence = self._chain.next_sequence
+        own.updated_at, own.updated_by, own.reason = origin.at, origin.changed_by, origin.reason
+        own.save()
+        changes = [*_differences(_set(old_parameters), _set(parameters)), *_differences(before, _switches(own))]
+        self._chain.append(
+            ConfigAudit(
+                strategy_id=self.strategy.id,
+                symbol=self.symbol or "",
+                action=action,
+                version=own.version,
+                old_parameters=old_parameters,
+                new_parameters=parameters,
+                changes=changes,
+                changed_by=origin.changed_by,
+                actor=origin.actor,
+                channel=origin.channel,
+                request_id=origin.request_id,
+                changed_at=origin.at,
+                reason=origin.reason,
+            )
+        )
+
+    def close(self) -> dict[str, FieldState]:
+        """End the chain here; answers what the shared cache is to hold of everything that the change touched."""
+        self._chain.close()
+        if self.symbol is None:
+            return resolution.states_of(self._row, self._overrides)
+        override = self._overrides[0]
+        return {wire.field_name(self.strategy.id, self.symbol): resolution.symbol_state(self._row, override)}
+
+    def _parameters_above(self) -> dict[str, Values]:
+        if self.symbol is not None:
+            return {}
+        return {
+            override.symbol: override.parameters
+            for override in self._overrides
+            if override.parameters is not None and not resolution.is_due(override, self._at)
+        }
+
+
+def _set(parameters: dict[str, Any] | None) -> Values:
+    return NOTHING if parameters is None else parameters
+
+
+def _switches(row: StrategyConfig | SymbolOverride) -> dict[str, Any]:
+    """What a layer has besides parameters, as the history shows it."""
+    if isinstance(row, SymbolOverride):
+        return {"enabled": row.enabled, "expires_at": resolution.iso(row.expires_at)}
+    return {"enabled": row.enabled}
+
+
+def _differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """One entry for each name whose value differs; None where it was or is not set."""
+    return [
+        {"parameter": name, "old": old.get(name), "new": new.get(name)}
+        for name in {**old, **new}
+        if old.get(name) != new.get(name)
+    ]
