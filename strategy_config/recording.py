@@ -67,6 +67,12 @@ class OpenLayer:
         """The switch for all symbols, as it stands now."""
         return resolution.is_enabled(self._row)
 
+    def config(self) -> wire.LayerConfig:
+        """What holds for the layer, with everything recorded so far."""
+        if isinstance(self.own, SymbolOverride):
+            return resolution.symbol_config(self._row, self.own)
+        return resolution.global_config(self.own)
+
     def require_match(self, if_match: str | None) -> None:
         """Compare with an If-Match header (entity tags, a bare ``"<version>"``, ``*``); raises VersionConflictError."""
         if if_match is None or if_match.strip() == "*":

@@ -10,6 +10,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Any
 
+from realtime_runtime.config import wire
 from realtime_runtime.config.layers import NOTHING, Values
 from strategy_config import publishing, resolution, shared_cache, transactions
 from strategy_config.catalogue import sync_catalogue
@@ -61,7 +62,10 @@ UNSET = Unset.UNSET
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """An accepted change. ``published`` false: stored, the shared cache will be told as soon as it is back."""
+    """An accepted change, and the layer right after it, whoever wrote since.
+
+    ``published`` false: stored, the shared cache will be told as soon as it is back.
+    """
 
     strategy_id: str
     symbol: str | None
@@ -70,6 +74,7 @@ class Written:
     sequence: int
     published: bool
     warnings: tuple[str, ...]
+    config: wire.LayerConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +244,7 @@ def _write(
         sequence=row.sequence,
         published=is_published,
         warnings=_warnings(layer, row.action),
+        config=layer.config(),
     )
 
 
