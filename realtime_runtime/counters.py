@@ -15,7 +15,7 @@ class EngineCounters:
 
     Each received message is in exactly one of ``decoded`` (it reached the strategies), ``unused`` and
     ``unknown`` (by stream type, undecoded), ``foreign`` (another runtime's symbol), ``stale`` (too old to
-    trade on), ``malformed`` (no JSON, or no envelope) and ``bad_input`` (JSON whose content makes no sense).
+    trade on), ``malformed`` (no JSON, or no stream) and ``bad_input`` (JSON whose content makes no sense).
     """
 
     received: int = 0

@@ -17,7 +17,7 @@ from realtime_runtime.market.messages import (
     LAST_MILLISECOND,
     DepthMessage,
     Dominance,
-    Enveloped,
+    Envelope,
     ExchangePrice,
     OnchainObservation,
     Trade,
@@ -157,7 +157,7 @@ class Engine:
         return self._observation("onchain", observation, f"{observation.asset}USDT")
 
     def _market_event(
-        self, route: Route, envelope: Enveloped[Any], received_ms: int, is_replay: bool
+        self, route: Route, envelope: Envelope[Any], received_ms: int, is_replay: bool
     ) -> Sequence[Signal]:
         """Bring a decoded market message before the strategies of its symbol."""
         counters = self.counters
@@ -182,7 +182,9 @@ class Engine:
             state = self._restart(symbol)
         market = state.market
         market.seen = counters.received
-        state.last_ms = self.last_event_ms = time_ms
+        self.last_event_ms = time_ms
+        if time_ms > state.last_ms:
+            state.last_ms = time_ms
         self._source = envelope.source
         self._is_replay = is_replay
         if state.generation != self._config.generation or time_ms >= self._isolation.resume_at_ms:
@@ -330,7 +332,7 @@ class Engine:
             counters.count_unknown(route.stream_type)
 
 
-def _stand_in_time(envelope: Enveloped[Any], state: SymbolState | None, received_ms: int, is_replay: bool) -> int:
+def _stand_in_time(envelope: Envelope[Any], state: SymbolState | None, received_ms: int, is_replay: bool) -> int:
     """The event time of a message that carries none (spot partial depth; a trade's own time comes first).
 
     In a replay the clock of the host says nothing: without a recorded time the symbol's last one stands in.

@@ -15,7 +15,8 @@ STALE = -1
 class SymbolState:
     """All that is kept for one symbol: what its strategies share, the strategies, and a plan a kind of event.
 
-    The plans hold for the configurations of ``generation``; ``STALE`` matches none.
+    The plans hold for the configurations of ``generation``; ``STALE`` matches none. ``last_ms`` is the
+    latest event time of a market message.
     """
 
     __slots__ = (

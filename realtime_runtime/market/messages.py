@@ -20,24 +20,21 @@ Level = tuple[Price, Quantity]
 """One side's level of an order book: (price, quantity)."""
 
 
-class Envelope(msgspec.Struct, gc=False):
-    """A combined-stream message: the stream's name decides how ``data`` is decoded.
-
-    ``source`` is empty on live data; the simulated feed sets it to ``simulated``. ``ts`` is there in
-    replays only: the recorded event time, for streams that carry none of their own.
-    """
+class StreamName(msgspec.Struct, gc=False):
+    """Of a combined-stream message, the name alone: it decides how the message is decoded."""
 
     stream: str
-    data: msgspec.Raw
-    source: str = ""
-    ts: Milliseconds = 0
 
 
 M = TypeVar("M")
 
 
-class Enveloped(msgspec.Struct, Generic[M], gc=False):
-    """An ``Envelope`` whose stream is known, decoded together with its message in one pass."""
+class Envelope(msgspec.Struct, Generic[M], gc=False):
+    """A combined-stream message of a known stream: ``{"stream": "btcusdt@trade", "data": {...}}``.
+
+    ``source`` is empty on live data; the simulated feed sets it to ``simulated``. ``ts`` is there in
+    replays only: the recorded event time, for streams that carry none of their own.
+    """
 
     data: M
     source: str = ""
@@ -96,7 +93,7 @@ class Dominance(msgspec.Struct, gc=False):
 class OnchainObservation(msgspec.Struct, gc=False):
     """Chain activity of one asset over one period. Amounts in coins; what is not known is absent."""
 
-    asset: str
+    asset: Annotated[str, msgspec.Meta(min_length=1)]
     time_ms: Milliseconds = msgspec.field(name="ts")
     exchange_inflow: Quantity | None = None
     exchange_outflow: Quantity | None = None

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from realtime_runtime.market.messages import DepthMessage, Envelope, Enveloped, Ticker, Trade
+from realtime_runtime.market.messages import DepthMessage, Envelope, StreamName, Ticker, Trade
 
 SYMBOL_PATTERN = re.compile(r"[A-Z0-9][A-Z0-9_]{3,23}", re.ASCII)
 MAX_ROUTES = 20_000
@@ -53,11 +53,11 @@ class Kind(IntEnum):
     INVALID = 6
 
 
-Decode = Callable[[bytes], Enveloped[Any]]
+Decode = Callable[[bytes], Envelope[Any]]
 _DECODE: dict[Kind, Decode] = {
-    Kind.DEPTH: msgspec.json.Decoder(Enveloped[DepthMessage], strict=False).decode,
-    Kind.TRADE: msgspec.json.Decoder(Enveloped[Trade], strict=False).decode,
-    Kind.TICKER: msgspec.json.Decoder(Enveloped[Ticker], strict=False).decode,
+    Kind.DEPTH: msgspec.json.Decoder(Envelope[DepthMessage], strict=False).decode,
+    Kind.TRADE: msgspec.json.Decoder(Envelope[Trade], strict=False).decode,
+    Kind.TICKER: msgspec.json.Decoder(Envelope[Ticker], strict=False).decode,
 }
 _USED_TYPES = {
     "aggTrade": Kind.TRADE,
@@ -67,7 +67,7 @@ _USED_TYPES = {
     "ticker": Kind.TICKER,
     "trade": Kind.TRADE,
 }
-_decode_envelope = msgspec.json.Decoder(Envelope).decode
+_decode_stream_name = msgspec.json.Decoder(StreamName).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +131,8 @@ class Router:
         return payload[: payload.find(b'"', 12)]
 
     def find(self, payload: bytes) -> Route:
-        """The route of a message whose prefix is not known; raises DecodeError or others where it is no envelope."""
-        stream = _decode_envelope(payload).stream
+        """The route of a message whose prefix is not known; raises DecodeError or others where it names no stream."""
+        stream = _decode_stream_name(payload).stream
         if len(stream) > MAX_STREAM_NAME:
             return Route("", Kind.INVALID, "", None)
         route = route_stream(stream)
