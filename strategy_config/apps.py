@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.apps import AppConfig
+from django.apps import apps as installed
 from django.db.models.signals import post_migrate
 
 
@@ -19,7 +20,8 @@ class StrategyConfigConfig(AppConfig):
         identities.connect()
 
 
-def _sync_catalogue(apps: Any, **kwargs: Any) -> None:
+def _sync_catalogue(apps: Any = installed, **kwargs: Any) -> None:
+    # `flush` sends the signal too, without `apps`.
     from strategy_config import services
 
     try:

@@ -6,8 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.conf import settings
+from django.db import connections
+from pytest_django import DjangoDbBlocker
 
+from embedded.mongo import MongoWireServer
 from embedded.servers import NatsServer, Valkey
+from tests.mongo_store import CleanState
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
@@ -59,3 +64,31 @@ def market_data() -> Path:
     if not (folder / "MANIFEST.json").is_file():
         pytest.skip(f"no recorded market data in {folder} (set MARKET_DATA_DIR)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def mongodb_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A MongoDB with transactions: MONGODB_TEST_URI, else a wire server for the whole session."""
+    if uri := os.environ.get("MONGODB_TEST_URI"):
+        yield uri
+    else:
+        with MongoWireServer(tmp_path_factory.mktemp("mongo")) as server:
+            yield server.url
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    django_db_modify_db_settings_parallel_suffix: None, request: pytest.FixtureRequest
+) -> None:
+    """With TEST_STORE=mongodb the tests' database is on `mongodb_uri` (pytest-django asks here before it makes one)."""
+    if settings.IS_ON_MONGODB:
+        uri = request.getfixturevalue("mongodb_uri")
+        settings.DATABASES["default"]["HOST"] = uri
+        connections["default"].settings_dict["HOST"] = uri
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
+    if settings.IS_ON_MONGODB:
+        with django_db_blocker.unblock():
+            CleanState().replace_flush()
