@@ -6,6 +6,7 @@ The store is the truth. What cannot be told now is told by the next write or by 
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 import structlog
@@ -69,12 +70,7 @@ def rewrite_all(*, is_forced: bool) -> Rewritten:
         state = selectors.whole_state()
         wanted = {field: _encoded(one) for field, one in state.states.items() if one.document is not None}
         try:
-            found = {
-                field.decode(errors="replace"): document
-                for field, document in shared_cache.run(
-                    lambda client: client.hgetall(shared_cache.keys().config)
-                ).items()
-            }
+            found = _documents_there()
         except SharedCacheUnavailableError:
             _start_anew()
             return Rewritten(len(wanted), state.sequence, tuple(wanted))
@@ -111,6 +107,12 @@ def _start_anew() -> None:
     state = selectors.whole_state()
     shared_cache.publish(START_ANEW, _layers(state.states), [_reload_notice(state.sequence)])
     logger.warning("shared_cache.started_anew", sequence=state.sequence, fields=len(state.states))
+
+
+def _documents_there() -> dict[str, bytes]:
+    key = shared_cache.keys().config
+    found: Any = shared_cache.run(lambda client: client.hgetall(key))
+    return {field.decode(errors="replace"): document for field, document in found.items()}
 
 
 def _last_published() -> int:

@@ -77,7 +77,7 @@ def keys() -> wire.Keys:
     return wire.Keys(settings.REDIS_KEY_PREFIX)
 
 
-def run(operation: Callable[["redis.Redis[bytes]"], T], *, is_patient: bool = False) -> T:
+def run(operation: Callable[[redis.Redis], T], *, is_patient: bool = False) -> T:
     """The answer of ``operation``, which gets the client; raises SharedCacheUnavailableError.
 
     ``is_patient``: ask even where Redis has just failed (the clock's tasks, health checks).

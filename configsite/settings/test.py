@@ -26,7 +26,7 @@ STORAGES = {
 }
 REDIS_URL = "redis://127.0.0.1:1/0"
 API_ANONYMOUS = "none"
-CONFLICT_CHECK_URLS: dict[str, str] = {}
+CONFLICT_CHECK_URLS = {}
 STRATEGY_ENVIRONMENT = MappingProxyType(
     {strategy_id: read_environment(strategy, {}) for strategy_id, strategy in STRATEGIES.items()}
 )

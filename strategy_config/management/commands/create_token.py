@@ -1,0 +1,35 @@
+"""Make an API token."""
+
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from strategy_config import services
+from strategy_config.exceptions import InvalidRequestError
+
+DEFAULT_DAYS = 90
+
+
+class Command(BaseCommand):
+    """Prints the token alone on standard output, so that a script can take it."""
+
+    help = "Make an API token for a user. It is printed once and kept nowhere."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Declare the arguments."""
+        parser.add_argument("user", help="The user's name.")
+        parser.add_argument("--days", type=int, default=DEFAULT_DAYS, help="How long it lasts (default: %(default)s).")
+        parser.add_argument("--name", default="command line", help="What it is for (default: %(default)s).")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Make and print it."""
+        user = User.objects.filter(username=options["user"]).first()
+        if user is None:
+            raise CommandError(f"There is no user {options['user']!r}.")
+        try:
+            token, plaintext = services.issue_token(user=user, name=options["name"], days=options["days"])
+        except InvalidRequestError as exception:
+            raise CommandError(exception.message) from None
+        self.stderr.write(f"Valid until {token.expires_at:%Y-%m-%d %H:%M} UTC. It is not shown again.")
+        self.stdout.write(plaintext)

@@ -1,0 +1,45 @@
+"""Walk the history and say whether it holds."""
+
+import json
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from tqdm import tqdm
+
+from strategy_config import audit
+
+
+class Command(BaseCommand):
+    """Exit code 0 where the history holds, 1 where it does not: then the first bad row is named."""
+
+    help = (
+        "Verify the chain of audit rows. Keep the printed checkpoint (sequence and hash) elsewhere: it shows later "
+        "that the history up to there is still the same."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Declare the options."""
+        parser.add_argument("--json", action="store_true", help="Print one JSON object instead of text.")
+        parser.add_argument(
+            "--from-sequence", type=int, default=0, metavar="N", help="Begin there instead of at the first row."
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Verify, with a progress bar on a terminal."""
+        with tqdm(unit=" rows", disable=None if self.stderr.isatty() else True) as bar:
+
+            def progress(done: int, total: int) -> None:
+                bar.total = total
+                bar.update(done - bar.n)
+
+            found = audit.verify(options["from_sequence"], progress=progress)
+        bad = None if found.bad is None else {"sequence": found.bad.sequence, "problem": found.bad.problem}
+        if options["json"]:
+            checkpoint = {"sequence": found.sequence, "hash": found.hash}
+            report = {"ok": bad is None, "rows": found.rows, "checkpoint": checkpoint, "bad": bad}
+            self.stdout.write(json.dumps(report))
+        else:
+            self.stdout.write(f"verified up to {found.sequence} ({found.rows} rows)")
+            self.stdout.write(f"checkpoint: {found.sequence} {found.hash}")
+        if found.bad is not None:
+            raise CommandError(f"bad row: {found.bad.sequence}: {found.bad.problem}", returncode=1)
