@@ -2,8 +2,23 @@
 
 from django.contrib import admin
 from django.urls import include, path
+from django.views.decorators.cache import cache_page
+from django.views.generic import RedirectView
+from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerSplitView
+
+from configsite import health
+
+SCHEMA_SECONDS = 3_600
 
 urlpatterns = [
+    path("", RedirectView.as_view(url="/docs")),
     path("api/v1/", include("strategy_config.api.urls")),
+    path("api/schema/", cache_page(SCHEMA_SECONDS)(SpectacularAPIView.as_view()), name="schema"),
+    path("docs", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
+    path("redoc", SpectacularRedocView.as_view(url_name="schema"), name="redoc"),
     path("admin/", admin.site.urls),
+    path("healthz", health.healthz),
+    path("ready", health.ready),
+    path("metrics", health.prometheus),
+    path("info", health.info),
 ]

@@ -29,6 +29,8 @@ INSTALLED_APPS = [
     "strategy_config.apps.StrategyConfigConfig",
 ]
 MIDDLEWARE = [
+    "configsite.metrics.RequestMetrics",
+    "strategy_config.api.middleware.ApiMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

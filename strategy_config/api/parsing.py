@@ -41,11 +41,11 @@ def parse_object(body: bytes) -> dict[str, Any]:
 
 
 def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise InvalidRequestError(f"The body has the member {ascii(twice[:64])} more than once.")
+    members: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in members:
+            raise InvalidRequestError(f"The body has the member {ascii(name[:64])} more than once.")
+        members[name] = value
     return members
 
 

@@ -1,0 +1,102 @@
+"""What orchestrators and people ask the process itself: no authentication, not in the API's envelope."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from configsite import metrics
+from realtime_runtime.strategies.registry import STRATEGIES
+from strategy_config import selectors, shared_cache
+from strategy_config.exceptions import StoreUnavailableError
+
+NAME = "realtime-strategies"
+
+
+@require_safe
+def healthz(request: HttpRequest) -> HttpResponse:
+    """The process is up."""
+    return JsonResponse({"status": "ok"})
+
+
+@require_safe
+def ready(request: HttpRequest) -> HttpResponse:
+    """200 while configuration can be read: "degraded" where the store or Redis is away; 503 where both are."""
+    store = _probe(selectors.chain_head, StoreUnavailableError)
+    redis = _probe(_ask_redis, shared_cache.SharedCacheUnavailableError)
+    working = [part["status"] == "ok" for part in (store, redis)]
+    status = "ready" if all(working) else "degraded" if any(working) else "unavailable"
+    return JsonResponse({"status": status, "store": store, "redis": redis}, status=200 if any(working) else 503)
+
+
+@require_safe
+def prometheus(request: HttpRequest) -> HttpResponse:
+    """Metrics for Prometheus."""
+    text, content_type = metrics.exposition()
+    return HttpResponse(text, content_type=content_type)
+
+
+@require_safe
+def info(request: HttpRequest) -> HttpResponse:
+    """What this is, where its parts are, and what its environment says. Values of variables are not shown."""
+    environment = settings.STRATEGY_ENVIRONMENT
+    return JsonResponse(
+        {
+            "service": {
+                "name": NAME,
+                "version": settings.SPECTACULAR_SETTINGS["VERSION"],
+                "description": settings.SPECTACULAR_SETTINGS["TITLE"],
+            },
+            "endpoints": {
+                "health": "/healthz",
+                "readiness": "/ready",
+                "metrics": "/metrics",
+                "info": "/info",
+                "configuration_api": "/api/v1/",
+                "api_docs": "/docs",
+                "admin": "/admin/",
+            },
+            "configuration": {
+                "enabled_strategies": _enabled_strategies(),
+                "config": {
+                    "environment": settings.ENVIRONMENT,
+                    "api_anonymous": settings.API_ANONYMOUS,
+                    "redis_key_prefix": settings.REDIS_KEY_PREFIX,
+                    "cache_ttl_seconds": settings.CONFIG_CACHE_TTL_SECONDS,
+                    "conflict_check_services": sorted(settings.CONFLICT_CHECK_URLS),
+                    "environment_problems": [
+                        {"strategy_id": strategy_id, "variable": problem.variable, "message": problem.message}
+                        for strategy_id in STRATEGIES
+                        for problem in environment[strategy_id].problems
+                    ],
+                },
+            },
+        }
+    )
+
+
+def _probe(ask: Callable[[], object], failure: type[Exception]) -> dict[str, Any]:
+    started = time.perf_counter()
+    try:
+        ask()
+    except failure:
+        status = "unavailable"
+    else:
+        status = "ok"
+    return {"status": status, "latency_ms": round((time.perf_counter() - started) * 1000, 3)}
+
+
+def _ask_redis() -> None:
+    shared_cache.run(lambda client: client.ping(), is_patient=True)
+
+
+def _enabled_strategies() -> list[str]:
+    """By the store; by the environment alone where the store cannot be reached."""
+    try:
+        return [summary.strategy_id for summary in selectors.strategy_summaries(timezone.now()) if summary.enabled]
+    except StoreUnavailableError:
+        return [strategy_id for strategy_id in STRATEGIES if settings.STRATEGY_ENVIRONMENT[strategy_id].enabled]

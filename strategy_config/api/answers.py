@@ -1,0 +1,371 @@
+"""What the API answers, as models: the OpenAPI document derives from them and the tests hold answers to them."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, RootModel
+
+ParameterValue = int | float | bool | str | list[str]
+ParameterValues = Annotated[dict[str, ParameterValue], Field(description="Parameters by name.")]
+Instant = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+RequestId = Annotated[str, Field(description="Equals the X-Request-ID header.", examples=["b4b1c8c2f2f94c6c"])]
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Metadata(_Answer):
+    """Of answers that need no more."""
+
+    request_id: RequestId
+
+
+class ApiError(_Answer):
+    """``code`` is stable; ``message`` says what to do about it."""
+
+    code: str
+    message: str
+    details: dict[str, Any]
+
+
+class Failure(_Answer):
+    """An error in the envelope."""
+
+    success: Literal[False]
+    data: None
+    error: ApiError
+    metadata: Metadata
+
+
+class RefusedParameter(_Answer):
+    """One reason for a refusal. ``suggested_value`` would be accepted; null: no suggestion."""
+
+    field: str
+    code: Literal["UNKNOWN_PARAMETER", "INVALID_TYPE", "OUT_OF_RANGE", "NOT_ALLOWED", "CONFLICTING_VALUES"]
+    message: str
+    suggested_value: ParameterValue | None
+    symbol: str | None = Field(default=None, description="The override that the change would break, where it is one.")
+
+
+class RefusedParameters(_Answer):
+    """Every reason at once."""
+
+    errors: list[RefusedParameter]
+
+
+class ValidationFailure(_Answer):
+    """VALIDATION_ERROR."""
+
+    code: Literal["VALIDATION_ERROR"]
+    message: str
+    details: RefusedParameters
+
+
+class Refusal(_Answer):
+    """The parameters were refused; nothing was changed."""
+
+    success: Literal[False]
+    data: None
+    error: ValidationFailure
+    metadata: Metadata
+
+
+class _Success(_Answer):
+    success: Literal[True]
+    error: None
+
+
+class StrategySummary(_Answer):
+    """One line of the list of strategies. ``symbol_overrides`` are the symbols that have a layer."""
+
+    strategy_id: str
+    name: str
+    description: str
+    category: str
+    type: str
+    enabled: bool
+    has_global_config: bool
+    symbol_overrides: list[str]
+    parameter_count: int
+    version: int
+    updated_at: Instant | None
+    updated_by: str | None
+
+
+class CountMetadata(Metadata):
+    """Of lists."""
+
+    total_count: int
+
+
+class StrategyList(_Success):
+    data: list[StrategySummary]
+    metadata: CountMetadata
+
+
+class ParameterDescription(_Answer):
+    """Everything there is to know of a parameter. For a list, ``min`` is the least number of items."""
+
+    name: str
+    type: Literal["int", "float", "bool", "str", "list"]
+    description: str
+    default: ParameterValue
+    min: float | None
+    max: float | None
+    allowed_values: list[ParameterValue] | None
+    unit: str
+    example: ParameterValue
+    env: list[str] = Field(description="The environment variables that set it; the first that is set wins.")
+
+
+class EnvironmentProblem(_Answer):
+    """A variable that could not be used."""
+
+    variable: str
+    message: str
+
+
+class SchemaMetadata(CountMetadata):
+    """Of a strategy's schema."""
+
+    strategy_name: str
+    environment_problems: list[EnvironmentProblem]
+
+
+class ParameterSchema(_Success):
+    data: list[ParameterDescription]
+    metadata: SchemaMetadata
+
+
+class DefaultsMetadata(Metadata):
+    """Of a strategy's defaults."""
+
+    strategy_name: str
+
+
+class Defaults(_Success):
+    data: ParameterValues
+    metadata: DefaultsMetadata
+
+
+Source = Literal["default", "environment", "global", "symbol"]
+
+
+class ConfigResponse(_Answer):
+    """One layer, resolved: all parameters, and where each comes from.
+
+    ``version`` is the layer's own (0: never set), ``overrides`` are its own parameters.
+    """
+
+    strategy_id: str
+    symbol: str | None
+    enabled: bool
+    parameters: ParameterValues
+    version: int
+    source: Literal["default", "environment", "mongodb", "sqlite", "postgresql"]
+    is_override: bool
+    sources: dict[str, Source]
+    overrides: ParameterValues
+    created_at: Instant | None
+    updated_at: Instant | None
+    updated_by: str | None
+    reason: str | None
+    expires_at: Instant | None
+    sequence: int
+
+
+class ReadMetadata(Metadata):
+    """``degraded``: the answer is right as far as this process can tell, but a server behind it is away."""
+
+    cache_hit: bool
+    load_time_ms: float
+    degraded: bool
+
+
+class ConfigRead(_Success):
+    data: ConfigResponse
+    metadata: ReadMetadata
+
+
+class RuntimeAnswer(_Answer):
+    """What one live runtime made of the change. ``latency_ms`` null: it has not answered in time."""
+
+    instance_id: str
+    applied: bool
+    latency_ms: float | None
+    error: str | None = None
+
+
+class WriteMetadata(Metadata):
+    """``published`` false: stored; the shared cache is told as soon as it is back."""
+
+    action: Literal["CREATE", "UPDATE", "DELETE", "ROLLBACK", "ENABLE", "DISABLE"]
+    sequence: int
+    published: bool
+    warnings: list[str]
+    runtimes: list[RuntimeAnswer] | None = Field(default=None, description="With wait_for_runtimes.")
+
+
+class ConfigWritten(_Success):
+    data: ConfigResponse
+    metadata: WriteMetadata
+
+
+class Estimate(_Answer):
+    """A change of one parameter, as resolved. ``percent_of_range`` null: it has no range."""
+
+    parameter: str
+    old: ParameterValue | None
+    new: ParameterValue | None
+    percent_of_range: float | None
+
+
+class CheckedMetadata(Metadata):
+    """Of ``validate_only``: nothing was changed."""
+
+    validate_only: Literal[True]
+    changes: list[Estimate]
+    warnings: list[str]
+
+
+class ConfigChecked(_Success):
+    data: None
+    metadata: CheckedMetadata
+
+
+class ConfigChangeResult(RootModel[ConfigWritten | ConfigChecked | Refusal]):
+    """The layer as it is now, or what would change (validate_only), or why the parameters were refused."""
+
+
+class WriteResult(RootModel[ConfigWritten | Refusal]):
+    """The layer as it is now, or why the parameters were refused."""
+
+
+class Message(_Answer):
+    message: str
+
+
+class LayerDeleted(_Success):
+    data: Message
+    metadata: WriteMetadata
+
+
+class DeleteResult(RootModel[LayerDeleted | Refusal]):
+    """What shows through now, or which override would break without the layer."""
+
+
+class AuditChange(_Answer):
+    """One parameter of the layer before and after; null: not set in the layer."""
+
+    parameter: str
+    old: ParameterValue | None
+    new: ParameterValue | None
+
+
+class AuditItem(_Answer):
+    """One accepted change. ``changed_by`` as claimed, ``actor`` as authenticated; parameters null: no layer."""
+
+    id: Annotated[str, Field(json_schema_extra={"format": "uuid"})]
+    sequence: int
+    strategy_id: str
+    symbol: str | None
+    action: Literal["CREATE", "UPDATE", "DELETE", "ROLLBACK", "ENABLE", "DISABLE", "EXPIRE"]
+    version: int
+    old_parameters: dict[str, ParameterValue] | None
+    new_parameters: dict[str, ParameterValue] | None
+    changes: list[AuditChange]
+    changed_by: str
+    actor: str
+    channel: Literal["api", "admin", "schedule", "import"]
+    request_id: str
+    changed_at: Instant
+    reason: str
+    hash: str
+    previous_hash: str
+
+
+class AuditMetadata(Metadata):
+    """``next_cursor`` null: this was the last page."""
+
+    count: int
+    next_cursor: str | None
+
+
+class AuditPage(_Success):
+    data: list[AuditItem]
+    metadata: AuditMetadata
+
+
+class Refreshed(_Answer):
+    message: str
+    entries: int
+    sequence: int
+
+
+class CacheRefreshed(_Success):
+    data: Refreshed
+    metadata: Metadata
+
+
+class Impact(_Answer):
+    """What the change would touch."""
+
+    risk_level: Literal["low", "medium", "high"]
+    affected_scope: str
+    parameter_count: int
+    changes: list[Estimate]
+
+
+class Conflict(_Answer):
+    """What another service holds against the change."""
+
+    service: str
+    conflict_type: str
+    description: str
+    resolution: str
+
+
+class CheckReport(_Answer):
+    validation_passed: bool
+    errors: list[RefusedParameter]
+    warnings: list[str]
+    suggested_fixes: list[str]
+    estimated_impact: Impact
+    conflicts: list[Conflict]
+
+
+class ConfigCheck(_Success):
+    data: CheckReport
+    metadata: Metadata
+
+
+class Runtime(_Answer):
+    """A live runtime instance, as it last said of itself."""
+
+    instance_id: str
+    host: str
+    version: str
+    started_at: str
+    sent_at: str
+    sequence: int
+    lag_ms: float
+    messages_per_second: float
+    symbols: list[str]
+    strategies: list[str]
+    errors: int
+    dropped: int
+    signals: int
+    config_stale_seconds: float
+    market_source: str
+    replica: str
+
+
+class RuntimesMetadata(CountMetadata):
+    """``degraded``: Redis cannot be read, so nobody is known to be alive."""
+
+    degraded: bool
+
+
+class Runtimes(_Success):
+    data: list[Runtime]
+    metadata: RuntimesMetadata

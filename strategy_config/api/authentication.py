@@ -1,0 +1,203 @@
+"""Who is asking: bearer tokens and admin sessions, remembered for a short while.
+
+A token's identity is remembered in the process as long as the shared counter ``identities`` stands still
+(it rises with every change of a token, user or group), at most ten minutes. A revoked token therefore ends
+with its next request, in every process. Where the counter cannot be read, the store is asked every time.
+Where the store cannot be asked either, identities seen within ten minutes may still read.
+"""
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from threading import Lock
+from typing import Any
+
+from django.conf import settings
+from django.utils import timezone
+from rest_framework.authentication import BaseAuthentication, SessionAuthentication
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
+
+from strategy_config import identities, shared_cache, tokens, transactions
+from strategy_config.exceptions import StoreUnavailableError
+from strategy_config.models import ApiToken
+
+REMEMBERED_SECONDS = 600.0
+STORE_RETRY_SECONDS = 1.0
+MAX_REMEMBERED = 10_000
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_BAD_TOKEN = "The token is unknown, expired or revoked."  # noqa: S105  # a message, no secret
+
+
+class NoSessionError(Exception):
+    """The session of the cookie has ended or belongs to nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Somebody who has proved who they are, and what they may do."""
+
+    actor: str
+    permissions: frozenset[str]
+    expires_at: datetime | None = None
+
+    @property
+    def is_authenticated(self) -> bool:
+        """Always true: there is no Identity for anonymous requests."""
+        return True
+
+
+@dataclass(slots=True)
+class _Remembered:
+    identity: Identity
+    counter: bytes | None
+    verified_at: float
+    seen_at: float
+
+
+class IdentityMemory:
+    """Identities of this process by the digest of their credential, at most 10,000. Safe between threads."""
+
+    def __init__(self) -> None:
+        self._entries: dict[str, _Remembered] = {}
+        self._lock = Lock()
+        self._store_failed_at = float("-inf")
+        self._distrusted_before = float("-inf")
+
+    def identify(
+        self, digest: str, load: Callable[[], Identity], *, counter: bytes | None, may_be_old: bool
+    ) -> Identity:
+        """The identity behind ``digest``: remembered, or by ``load``.
+
+        ``counter`` is the shared counter, None where it could not be read or says nothing of this. ``may_be_old`` lets an identity
+        seen within ten minutes stand in where the store cannot be reached; otherwise that raises
+        StoreUnavailableError. What ``load`` raises of itself goes through, and the identity is forgotten.
+        """
+        now = time.monotonic()
+        entry = self._entries.get(digest)
+        if entry is not None and counter is not None and self._is_current(entry, counter, now):
+            entry.seen_at = now
+            return entry.identity
+        stand_in = entry if entry is not None and may_be_old and now - entry.seen_at < REMEMBERED_SECONDS else None
+        if stand_in is None or now - self._store_failed_at >= STORE_RETRY_SECONDS:
+            try:
+                identity = load()
+            except (AuthenticationFailed, NoSessionError):
+                self._entries.pop(digest, None)
+                raise
+            except StoreUnavailableError:
+                self._store_failed_at = now
+                if stand_in is None:
+                    raise
+            else:
+                self._remember(digest, _Remembered(identity, counter, now, now))
+                return identity
+        stand_in.seen_at = now
+        return stand_in.identity
+
+    def distrust(self) -> None:
+        """The counter could not be read just now: what it would have said is unknown, so ask the store again."""
+        self._distrusted_before = time.monotonic()
+
+    def forget(self) -> None:
+        """Forget everybody."""
+        with self._lock:
+            self._entries.clear()
+
+    def _is_current(self, entry: _Remembered, counter: bytes, now: float) -> bool:
+        is_young = now - entry.verified_at < REMEMBERED_SECONDS and entry.verified_at > self._distrusted_before
+        return is_young and entry.counter == counter
+
+    def _remember(self, digest: str, entry: _Remembered) -> None:
+        with self._lock:
+            if len(self._entries) >= MAX_REMEMBERED and digest not in self._entries:
+                oldest = min(self._entries, key=lambda key: self._entries[key].seen_at)
+                del self._entries[oldest]
+            self._entries[digest] = entry
+
+
+memory = IdentityMemory()
+
+
+def identify_token(header: str, *, counter: bytes | None, method: str) -> Identity:
+    """The identity behind an ``Authorization`` header; raises AuthenticationFailed, StoreUnavailableError."""
+    scheme, _, token = header.partition(" ")
+    token = token.strip()
+    if scheme.lower() != "bearer" or not token:
+        raise AuthenticationFailed("Send the token as: Authorization: Bearer <token>.")
+    if not token.isascii():
+        raise AuthenticationFailed(_BAD_TOKEN)
+    digest = tokens.digest_of(token)
+    identity = memory.identify(digest, lambda: _load_token(digest), counter=counter, may_be_old=method in SAFE_METHODS)
+    if identity.expires_at is not None and identity.expires_at <= timezone.now():
+        raise AuthenticationFailed(_BAD_TOKEN)
+    return identity
+
+
+class BearerAuthentication(BaseAuthentication):
+    """``Authorization: Bearer <token>``."""
+
+    def authenticate(self, request: Request) -> tuple[Any, Identity] | None:
+        """Nobody without the header; raises AuthenticationFailed for a header that does not hold."""
+        header = request.META.get("HTTP_AUTHORIZATION")
+        if header is None:
+            return None
+        identity = identify_token(header, counter=_shared_counter(), method=request.method or "")
+        return identity, identity
+
+    def authenticate_header(self, request: Request) -> str:
+        """The challenge of a 401."""
+        return 'Bearer realm="strategies"'
+
+
+class AdminSessionAuthentication(SessionAuthentication):
+    """The session of the admin, with CSRF protection for unsafe methods."""
+
+    def authenticate(self, request: Request) -> tuple[Any, Identity] | None:
+        """Nobody without a session; raises PermissionDenied where the CSRF check fails."""
+        session_key = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
+        if session_key is None:
+            return None
+        digest = hashlib.sha256(b"session:" + session_key.encode("utf-8", "surrogateescape")).hexdigest()
+        try:
+            identity = memory.identify(
+                digest, lambda: self._load(request), counter=None, may_be_old=request.method in SAFE_METHODS
+            )
+        except NoSessionError:
+            return None
+        return identity, identity
+
+    @transactions.store_errors()
+    def _load(self, request: Request) -> Identity:
+        found = super().authenticate(request)
+        if found is None:
+            raise NoSessionError
+        return _identity_of(found[0])
+
+
+def _shared_counter() -> bytes | None:
+    """The counter of identities; where Redis has none (it came back empty), the store's is shown there first."""
+    key = shared_cache.keys().identities
+    try:
+        counter: bytes | None = shared_cache.run(lambda client: client.get(key))
+        if counter is None and identities.announce():
+            counter = shared_cache.run(lambda client: client.get(key))
+    except (shared_cache.SharedCacheUnavailableError, StoreUnavailableError):
+        counter = None
+    if counter is None:
+        memory.distrust()
+    return counter
+
+
+@transactions.store_errors()
+def _load_token(digest: str) -> Identity:
+    token = ApiToken.objects.select_related("user").filter(digest=digest).first()
+    if token is None or token.revoked_at is not None or token.expires_at <= timezone.now() or not token.user.is_active:
+        raise AuthenticationFailed(_BAD_TOKEN)
+    return _identity_of(token.user, expires_at=token.expires_at)
+
+
+def _identity_of(user: Any, *, expires_at: datetime | None = None) -> Identity:
+    return Identity(actor=user.get_username(), permissions=frozenset(user.get_all_permissions()), expires_at=expires_at)

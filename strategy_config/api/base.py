@@ -1,0 +1,39 @@
+"""What the API's views have in common."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from django.utils import timezone
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from strategy_config import services
+from strategy_config.api import envelope
+from strategy_config.api.permissions import Permission
+
+ANONYMOUS = "anonymous"
+
+
+class ApiView(APIView):
+    """A resource of the API. A view parses, makes one service or selector call, and renders."""
+
+    http_method_names: ClassVar[list[str]] = ["get", "head", "post", "patch", "delete"]
+    permission_by_method: ClassVar[Mapping[str, Permission]] = {}
+
+
+def origin_of(request: Request, *, changed_by: str, reason: str | None) -> services.Origin:
+    """Who makes the change that this request asks for: the claim, and the authenticated actor beside it."""
+    return services.Origin(
+        changed_by=changed_by,
+        actor=ANONYMOUS if request.auth is None else request.auth.actor,
+        channel="api",
+        request_id=envelope.request_id_of(request),
+        at=timezone.now(),
+        reason=reason or "",
+    )
+
+
+def if_match(request: Request) -> str | None:
+    """The If-Match header, None where there is none."""
+    header: str | None = request.META.get("HTTP_IF_MATCH")
+    return header

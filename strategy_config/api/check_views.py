@@ -1,0 +1,71 @@
+"""What a change would do, and who would object to it."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from django.http import HttpResponse
+from django.utils import timezone
+from rest_framework.request import Request
+
+from strategy_config import services
+from strategy_config.api import answers, envelope, errors, examples, requests, schema
+from strategy_config.api.base import ApiView
+from strategy_config.api.conflicts import find_conflicts
+from strategy_config.api.permissions import Permission
+
+
+class CheckView(ApiView):
+    """A change, checked and not made."""
+
+    permission_by_method: ClassVar[Mapping[str, Permission]] = {"POST": Permission.VIEW}
+
+    @schema.operation(
+        "validateConfig",
+        tag="Configuration",
+        summary="Check a change without making it",
+        answer=answers.ConfigCheck,
+        body=requests.Check,
+        is_check=True,
+        examples=examples.CHECK,
+    )
+    def post(self, request: Request) -> HttpResponse:
+        """Check parameters as POST …/config would, estimate the impact, and ask other services for conflicts.
+
+        A service that does not answer within two seconds is a warning, not a failure.
+        """
+        body = requests.body(request, requests.Check)
+        symbol = requests.symbol_of(body.symbol)
+        preview = services.check_change(
+            strategy_id=body.strategy_id, symbol=symbol, parameters=body.parameters, at=timezone.now()
+        )
+        conflicts, unanswered = find_conflicts(strategy_id=body.strategy_id, symbol=symbol, parameters=body.parameters)
+        report = {
+            "validation_passed": not preview.errors,
+            "errors": [errors.render_parameter_error(error) for error in preview.errors],
+            "warnings": [*preview.warnings, *unanswered],
+            "suggested_fixes": [
+                f"Set {error.field} to {error.suggested_value}."
+                for error in preview.errors
+                if error.suggested_value is not None
+            ],
+            "estimated_impact": _impact(preview, symbol, len(body.parameters)),
+            "conflicts": conflicts,
+        }
+        return envelope.success(request, report)
+
+
+def _impact(preview: services.Preview, symbol: str | None, parameter_count: int) -> dict[str, Any]:
+    return {
+        "risk_level": preview.risk_level,
+        "affected_scope": _scope(preview, symbol),
+        "parameter_count": parameter_count,
+        "changes": preview.changes,
+    }
+
+
+def _scope(preview: services.Preview, symbol: str | None) -> str:
+    if symbol is not None:
+        return symbol
+    if not preview.unaffected_symbols:
+        return "all symbols"
+    return f"all symbols but {', '.join(preview.unaffected_symbols)}, which keep their own values"

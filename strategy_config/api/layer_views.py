@@ -1,0 +1,218 @@
+"""One layer of one strategy: read, replace, merge, remove."""
+
+import time
+from collections.abc import Mapping
+from datetime import datetime
+from typing import ClassVar
+
+from django.http import HttpResponse
+from rest_framework.request import Request
+
+from realtime_runtime.config.layers import InvalidParametersError
+from strategy_config import services, shared_cache
+from strategy_config.api import answers, documents, envelope, examples, hot_path, requests, schema
+from strategy_config.api.base import ApiView, if_match, origin_of
+from strategy_config.api.permissions import Permission
+from strategy_config.api.writes import write
+from strategy_config.resolution import strategy_class
+
+
+class GlobalLayerView(ApiView):
+    """The parameters of a strategy for all symbols."""
+
+    permission_by_method: ClassVar[Mapping[str, Permission]] = {
+        "GET": Permission.VIEW,
+        "POST": Permission.CHANGE_PARAMETERS,
+        "PATCH": Permission.CHANGE_PARAMETERS,
+        "DELETE": Permission.CHANGE_PARAMETERS,
+    }
+
+    @schema.operation(
+        "getConfig",
+        tag="Configuration",
+        summary="Read the configuration for all symbols",
+        answer=answers.ConfigRead,
+        path=("strategy_id",),
+        is_cached=True,
+    )
+    def get(self, request: Request, strategy_id: str) -> HttpResponse:
+        """All parameters as resolved, with the layer that each comes from. Send If-None-Match to save the body."""
+        return _read(request, strategy_id, None)
+
+    @schema.operation(
+        "replaceConfig",
+        tag="Configuration",
+        summary="Set the parameters for all symbols",
+        answer=answers.ConfigChangeResult,
+        path=("strategy_id",),
+        body=requests.ReplaceGlobal,
+        query=requests.WaitQuery,
+        is_change=True,
+        examples=examples.REPLACE,
+    )
+    def post(self, request: Request, strategy_id: str) -> HttpResponse:
+        """Replace the layer's own parameters; what is left out shows through from the environment and the defaults."""
+        return _change(request, strategy_id, None, requests.body(request, requests.ReplaceGlobal), is_merge=False)
+
+    @schema.operation(
+        "mergeConfig",
+        tag="Configuration",
+        summary="Change some parameters for all symbols",
+        answer=answers.ConfigChangeResult,
+        path=("strategy_id",),
+        body=requests.MergeGlobal,
+        query=requests.WaitQuery,
+        is_change=True,
+        examples=examples.MERGE,
+    )
+    def patch(self, request: Request, strategy_id: str) -> HttpResponse:
+        """Merge into the layer's own parameters; null removes one from the layer (RFC 7396)."""
+        return _change(request, strategy_id, None, requests.body(request, requests.MergeGlobal), is_merge=True)
+
+    @schema.operation(
+        "deleteConfig",
+        tag="Configuration",
+        summary="Remove the parameters for all symbols",
+        answer=answers.DeleteResult,
+        path=("strategy_id",),
+        query=requests.DeleteQuery,
+        is_change=True,
+    )
+    def delete(self, request: Request, strategy_id: str) -> HttpResponse:
+        """Remove the layer: the environment and the defaults show through."""
+        return _delete(request, strategy_id, None)
+
+
+class SymbolLayerView(ApiView):
+    """The parameters of a strategy for one symbol."""
+
+    permission_by_method = GlobalLayerView.permission_by_method
+
+    @schema.operation(
+        "getSymbolConfig",
+        tag="Configuration",
+        summary="Read the configuration for one symbol",
+        answer=answers.ConfigRead,
+        path=("strategy_id", "symbol"),
+        is_cached=True,
+    )
+    def get(self, request: Request, strategy_id: str, symbol: str) -> HttpResponse:
+        """All parameters as resolved for the symbol, with the layer that each comes from."""
+        return _read(request, strategy_id, symbol)
+
+    @schema.operation(
+        "replaceSymbolConfig",
+        tag="Configuration",
+        summary="Set the parameters for one symbol",
+        answer=answers.ConfigChangeResult,
+        path=("strategy_id", "symbol"),
+        body=requests.ReplaceSymbol,
+        query=requests.WaitQuery,
+        is_change=True,
+        examples=examples.REPLACE,
+    )
+    def post(self, request: Request, strategy_id: str, symbol: str) -> HttpResponse:
+        """Replace the symbol's own parameters; what is left out shows through from the layers below."""
+        return _change(request, strategy_id, symbol, requests.body(request, requests.ReplaceSymbol), is_merge=False)
+
+    @schema.operation(
+        "mergeSymbolConfig",
+        tag="Configuration",
+        summary="Change some parameters for one symbol",
+        answer=answers.ConfigChangeResult,
+        path=("strategy_id", "symbol"),
+        body=requests.MergeSymbol,
+        query=requests.WaitQuery,
+        is_change=True,
+        examples=examples.MERGE,
+    )
+    def patch(self, request: Request, strategy_id: str, symbol: str) -> HttpResponse:
+        """Merge into the symbol's own parameters; null removes one from the layer (RFC 7396)."""
+        return _change(request, strategy_id, symbol, requests.body(request, requests.MergeSymbol), is_merge=True)
+
+    @schema.operation(
+        "deleteSymbolConfig",
+        tag="Configuration",
+        summary="Remove the parameters for one symbol",
+        answer=answers.DeleteResult,
+        path=("strategy_id", "symbol"),
+        query=requests.DeleteQuery,
+        is_change=True,
+    )
+    def delete(self, request: Request, strategy_id: str, symbol: str) -> HttpResponse:
+        """Remove the layer: the global layer shows through. A symbol that is switched off stays off."""
+        return _delete(request, strategy_id, symbol)
+
+
+def _read(request: Request, strategy_id: str, symbol: str | None) -> HttpResponse:
+    started = time.perf_counter()
+    strategy_class(strategy_id)
+    symbol = requests.symbol_of(symbol)
+    try:
+        fetched = documents.fetch(strategy_id, symbol)
+    except shared_cache.SharedCacheUnavailableError:
+        fetched = None
+    return hot_path.respond(request, documents.read(strategy_id, symbol, fetched), started)
+
+
+def _change(
+    request: Request, strategy_id: str, symbol: str | None, body: requests.ReplaceGlobal, *, is_merge: bool
+) -> HttpResponse:
+    query = requests.query(request, requests.WaitQuery)
+    origin = origin_of(request, changed_by=body.changed_by, reason=body.reason)
+    if body.validate_only:
+        return _check(request, strategy_id, symbol, body, is_merge=is_merge, at=origin.at)
+    service = services.merge_layer if is_merge else services.set_layer
+    expiry = {"expires_at": body.expires_at} if isinstance(body, requests.ReplaceSymbol) and _gives_expiry(body) else {}
+    return write(
+        request,
+        lambda: service(
+            strategy_id=strategy_id,
+            symbol=symbol,
+            parameters=body.parameters,
+            origin=origin,
+            if_match=if_match(request),
+            **expiry,
+        ),
+        wait_ms=query.wait_for_runtimes,
+    )
+
+
+def _gives_expiry(body: requests.ReplaceSymbol) -> bool:
+    return "expires_at" in body.model_fields_set
+
+
+def _check(
+    request: Request,
+    strategy_id: str,
+    symbol: str | None,
+    body: requests.ReplaceGlobal,
+    *,
+    is_merge: bool,
+    at: datetime,
+) -> HttpResponse:
+    preview = services.check_change(
+        strategy_id=strategy_id, symbol=symbol, parameters=body.parameters, is_merge=is_merge, at=at
+    )
+    if preview.errors:
+        raise InvalidParametersError(preview.errors)
+    metadata = {"validate_only": True, "changes": preview.changes, "warnings": preview.warnings}
+    return envelope.success(request, None, metadata=metadata)
+
+
+def _delete(request: Request, strategy_id: str, symbol: str | None) -> HttpResponse:
+    query = requests.query(request, requests.DeleteQuery)
+    origin = origin_of(request, changed_by=query.changed_by, reason=query.reason)
+    return write(
+        request,
+        lambda: services.delete_layer(
+            strategy_id=strategy_id, symbol=symbol, origin=origin, if_match=if_match(request)
+        ),
+        wait_ms=query.wait_for_runtimes,
+        render=_deleted,
+    )
+
+
+def _deleted(written: services.Written) -> dict[str, str]:
+    scope = f"for {written.symbol}" if written.symbol else "for all symbols"
+    return {"message": f"The parameters of {written.strategy_id} {scope} are removed; the layers below show through."}

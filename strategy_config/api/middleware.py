@@ -1,0 +1,66 @@
+"""The outermost layer of the API: request ids, the limit of bodies, the hot path, and the envelope on everything."""
+
+from collections.abc import Callable
+
+import structlog
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+
+from strategy_config.api import envelope, errors, hot_path
+from strategy_config.api.parsing import MAX_BODY_BYTES
+from strategy_config.exceptions import InvalidRequestError
+
+API_PREFIX = "/api/v1"
+KEPT_HEADERS = ("Allow", "Retry-After", "WWW-Authenticate", "Vary")
+
+
+class ApiMiddleware:
+    """Sees each request first and each answer last. Only requests under /api/v1 are its business."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """An answer in the envelope, whatever happens further in."""
+        path = request.path_info
+        if not path.startswith(API_PREFIX) or path[len(API_PREFIX) :][:1] not in {"", "/"}:
+            return self._get_response(request)
+        request_id = envelope.give_request_id(request)
+        try:
+            quick = hot_path.try_answer(request)
+            if quick is not None:
+                return quick
+            with structlog.contextvars.bound_contextvars(request_id=request_id):
+                refusal = _limit_body(request)
+                return refusal if refusal is not None else _enveloped(request, self._get_response(request))
+        except Exception as exception:
+            return errors.answer_bug(request, exception)
+
+
+def _enveloped(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    """The response itself where a view of the API made it, or where it is no error; else its enveloped form."""
+    if isinstance(response, envelope.EnvelopedResponse) or response.status_code < 400:
+        return response
+    headers = {name: response[name] for name in KEPT_HEADERS if name in response}
+    return errors.answer_status(request, response.status_code, headers)
+
+
+def _limit_body(request: HttpRequest) -> HttpResponse | None:
+    """Refuse a body over the limit before anybody reads it.
+
+    A chunked body, which says nothing of its length and which Django would take for an empty one, is read
+    here, up to the limit.
+    """
+    declared = request.META.get("CONTENT_LENGTH") or ""
+    if declared:
+        if not declared.isascii() or not declared.isdigit():
+            return errors.answer_exception(InvalidRequestError("Content-Length is not a number."), {"request": request})
+        return errors.answer_too_large(request, MAX_BODY_BYTES) if int(declared) > MAX_BODY_BYTES else None
+    if "chunked" not in request.META.get("HTTP_TRANSFER_ENCODING", "").lower():
+        return None
+    body = request.META["wsgi.input"].read(MAX_BODY_BYTES + 1)
+    if len(body) > MAX_BODY_BYTES:
+        return errors.answer_too_large(request, MAX_BODY_BYTES)
+    request.META["CONTENT_LENGTH"] = str(len(body))
+    request._body = body  # type: ignore[attr-defined]  # Django's own place for a body that has been read
+    return None

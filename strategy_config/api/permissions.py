@@ -1,0 +1,55 @@
+"""Who may do what over the API: one permission a method of a view."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, ClassVar
+
+from django.conf import settings
+from rest_framework.exceptions import NotAuthenticated
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+
+class Permission(StrEnum):
+    """The permissions that the groups carry, by their names in Django."""
+
+    VIEW = "strategy_config.view_strategyconfig"
+    CHANGE_PARAMETERS = "strategy_config.change_parameters"
+    SWITCH_STRATEGY = "strategy_config.switch_strategy"
+    REFRESH_CACHE = "strategy_config.refresh_cache"
+
+
+_ANONYMOUS: Mapping[str, frozenset[str]] = {
+    "none": frozenset(),
+    "read": frozenset({Permission.VIEW}),
+    "write": frozenset(Permission),
+}
+
+
+def anonymous_permissions() -> frozenset[str]:
+    """What somebody without credentials may do, by the setting ``API_ANONYMOUS``."""
+    return _ANONYMOUS[settings.API_ANONYMOUS]
+
+
+class HasPermission(BasePermission):
+    """Holds where the identity carries the permission that the view asks for this method.
+
+    A view names it in ``permission_by_method``; a method that is not there goes on to its 405.
+    """
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        """Raises NotAuthenticated where credentials could change the answer."""
+        by_method: Mapping[str, Permission] = view.permission_by_method
+        needed = by_method.get("GET" if request.method == "HEAD" else request.method or "")
+        if request.auth is not None:
+            return needed is None or needed in request.auth.permissions
+        allowed = anonymous_permissions()
+        if needed in allowed or (needed is None and allowed):
+            return True
+        raise NotAuthenticated
+
+
+class PermissionTable:
+    """Mixin of views: the permission that each method asks for."""
+
+    permission_by_method: ClassVar[Mapping[str, Permission]]

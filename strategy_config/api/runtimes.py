@@ -1,0 +1,103 @@
+"""The runtimes as the site sees them: their heartbeats, and their answers to a change."""
+
+import time
+from typing import Any
+
+import structlog
+
+from realtime_runtime.config import wire
+from strategy_config import shared_cache
+
+SCAN_COUNT = 500
+BLOCK_MS = 200
+_log = structlog.get_logger(__name__)
+
+
+def live_runtimes() -> list[wire.Heartbeat]:
+    """The runtimes that are alive, by instance; raises SharedCacheUnavailableError."""
+    pattern = shared_cache.keys().runtimes_pattern
+
+    def read(client: Any) -> list[bytes | None]:
+        names = list(client.scan_iter(match=pattern, count=SCAN_COUNT))
+        return client.mget(names) if names else []
+
+    heartbeats = []
+    for raw in shared_cache.run(read):
+        if raw is None:
+            continue
+        try:
+            heartbeats.append(wire.decode_heartbeat(raw))
+        except wire.WireError as exception:
+            _log.warning("heartbeat.unreadable", error=str(exception))
+    return sorted(heartbeats, key=lambda heartbeat: heartbeat.instance_id)
+
+
+class RuntimeWait:
+    """Waits for the answers of the runtimes that were alive before a change. Make it before the change.
+
+    Nothing here fails the change: where Redis is away there is nobody to wait for, and ``warning`` says so.
+    """
+
+    def __init__(self, timeout_ms: int) -> None:
+        self._timeout_ms = timeout_ms
+        self.warning: str | None = None
+        self._instances: list[str] = []
+        self._last_id: bytes | str = "0-0"
+        try:
+            self._instances = [heartbeat.instance_id for heartbeat in live_runtimes()]
+            newest = shared_cache.run(lambda client: client.xrevrange(shared_cache.keys().acks, count=1))
+        except shared_cache.SharedCacheUnavailableError:
+            self.warning = "The runtimes could not be asked: the shared cache is away."
+        else:
+            self._last_id = newest[0][0] if newest else "0-0"
+
+    def answers(self, sequence: int) -> list[dict[str, Any]]:
+        """What each runtime made of ``sequence``; one that is silent past the timeout has not applied it."""
+        answered: dict[str, wire.Ack] = {}
+        deadline = time.monotonic() + self._timeout_ms / 1000
+        while len(answered) < len(self._instances):
+            remaining_ms = int((deadline - time.monotonic()) * 1000)
+            if remaining_ms <= 0 or not self._collect(answered, sequence, min(remaining_ms, BLOCK_MS)):
+                break
+        return [self._answer(instance, answered.get(instance)) for instance in self._instances]
+
+    def _collect(self, answered: dict[str, wire.Ack], sequence: int, block_ms: int) -> bool:
+        acks = shared_cache.keys().acks
+        try:
+            streams = shared_cache.run(lambda client: client.xread({acks: self._last_id}, block=block_ms))
+        except shared_cache.SharedCacheUnavailableError:
+            self.warning = "Not all runtimes were heard: the shared cache went away."
+            return False
+        for entry_id, fields in _entries(streams):
+            self._last_id = entry_id
+            try:
+                ack = wire.decode_ack(fields.get(wire.STREAM_FIELD.encode(), b""))
+            except wire.WireError as exception:
+                _log.warning("ack.unreadable", error=str(exception))
+                continue
+            known = answered.get(ack.instance_id)
+            is_news = known is None or (known.status == "applied" and ack.status == "rejected")
+            if ack.instance_id in self._instances and ack.sequence >= sequence and is_news:
+                answered[ack.instance_id] = ack
+        return True
+
+    def _answer(self, instance_id: str, ack: wire.Ack | None) -> dict[str, Any]:
+        if ack is None:
+            silent = f"No answer within {self._timeout_ms} ms."
+            return {"instance_id": instance_id, "applied": False, "latency_ms": None, "error": silent}
+        error = {"error": ack.error or "Rejected without a reason."} if ack.status == "rejected" else {}
+        return {
+            "instance_id": instance_id,
+            "applied": ack.status == "applied",
+            "latency_ms": ack.latency_ms,
+            **error,
+        }
+
+
+def _entries(streams: Any) -> list[tuple[bytes, dict[bytes, bytes]]]:
+    """The entries of the one stream that was read; redis-py answers a list of pairs, or a dict of lists under RESP3."""
+    if not streams:
+        return []
+    if isinstance(streams, dict):
+        return [entry for batch in streams.values() for group in batch for entry in group]
+    return list(streams[0][1])

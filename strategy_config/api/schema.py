@@ -1,0 +1,217 @@
+"""The OpenAPI document: what each operation takes and answers, with every status code."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, TypeVar
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
+from pydantic import BaseModel
+
+from realtime_runtime.strategies.registry import STRATEGIES
+from strategy_config.api import answers, examples, requests
+from strategy_config.api.permissions import anonymous_permissions
+
+View = TypeVar("View", bound=Callable[..., Any])
+Tag = Literal["Strategies", "Configuration", "History", "Operation"]
+JsonSchema = dict[str, Any]
+_STRING: JsonSchema = {"type": "string"}
+_SECONDS: JsonSchema = {"type": "integer", "minimum": 1}
+
+_PATH = {
+    "strategy_id": OpenApiParameter(
+        "strategy_id",
+        {"type": "string", "enum": list(STRATEGIES)},
+        OpenApiParameter.PATH,
+        examples=[OpenApiExample("A strategy", examples.STRATEGY_ID)],
+    ),
+    "symbol": OpenApiParameter(
+        "symbol",
+        {"type": "string", "pattern": requests.SYMBOL_PATTERN},
+        OpenApiParameter.PATH,
+        description="A trading symbol, in any case.",
+        examples=[OpenApiExample("A symbol", examples.SYMBOL)],
+    ),
+}
+_REQUEST_ID = OpenApiParameter(
+    "X-Request-ID",
+    _STRING,
+    OpenApiParameter.HEADER,
+    description="The id of this request: taken from the request where it is 1 to 128 of `A-Za-z0-9._-`, else made here.",
+    required=True,
+    response=True,
+)
+_CHALLENGE = OpenApiParameter("WWW-Authenticate", _STRING, OpenApiParameter.HEADER, required=True, response=[401])
+_RETRY_AFTER = OpenApiParameter("Retry-After", _SECONDS, OpenApiParameter.HEADER, required=True, response=[429, 503])
+_ETAG = OpenApiParameter(
+    "ETag",
+    _STRING,
+    OpenApiParameter.HEADER,
+    description='`"<strategy>:<symbol or global>:<version>:<sequence>"`; with a fifth part where environment variables speak.',
+)
+_IF_NONE_MATCH = OpenApiParameter(
+    "If-None-Match", _STRING, OpenApiParameter.HEADER, description="ETags that the client has: then 304 without a body."
+)
+_IF_MATCH = OpenApiParameter(
+    "If-Match",
+    _STRING,
+    OpenApiParameter.HEADER,
+    description='Only where the layer still is as the client saw it: its ETag, its version as `"3"`, or `*`. Else 412.',
+)
+_PREFER = OpenApiParameter(
+    "Prefer",
+    _STRING,
+    OpenApiParameter.HEADER,
+    description="`handling=strict`: refused parameters are answered 422 instead of 200 with `success` false (RFC 7240).",
+)
+_PREFERENCE_APPLIED = OpenApiParameter(
+    "Preference-Applied",
+    {"type": "string", "const": "handling=strict"},
+    OpenApiParameter.HEADER,
+    required=True,
+    response=[422],
+)
+
+_FAILURES: Mapping[int, str] = {
+    400: "INVALID_REQUEST or INVALID_SYMBOL: the request is malformed; the message names the member.",
+    401: "UNAUTHENTICATED: no credentials, or credentials that do not hold.",
+    403: "FORBIDDEN: the groups of this user do not allow it.",
+    404: "NOT_FOUND: no such strategy; nothing to delete or to restore.",
+    406: "NOT_ACCEPTABLE: only application/json is served.",
+    412: "VERSION_CONFLICT: If-Match does not hold; `details.current_version` says what is there.",
+    413: "TOO_LARGE: the body is over 64 KiB.",
+    415: "UNSUPPORTED_MEDIA_TYPE: send application/json.",
+    429: "RATE_LIMITED: try again after Retry-After seconds.",
+    500: "INTERNAL_ERROR: a bug; the log has the details under the request id.",
+    503: "STORE_UNAVAILABLE: nothing was changed; try again after Retry-After seconds.",
+}
+
+
+def operation(
+    operation_id: str,
+    *,
+    tag: Tag,
+    summary: str,
+    answer: type[BaseModel],
+    path: Sequence[str] = (),
+    query: type[BaseModel] | None = None,
+    body: type[BaseModel] | None = None,
+    examples: Mapping[str, Any] | None = None,
+    is_cached: bool = False,
+    is_change: bool = False,
+    is_check: bool = False,
+    is_refresh: bool = False,
+) -> Callable[[View], View]:
+    """Document a method of a view; its docstring is the description.
+
+    ``is_cached``: it answers with an ETag, and 304. ``is_change``: it takes If-Match and Prefer, answers 412 and
+    422. ``is_check``: the body names the strategy, so 404 is possible. ``is_refresh``: 503 also means that the shared cache is away.
+    """
+    statuses = {401, 403, 406, 413, 429, 500, 503}
+    statuses |= {404} if path or is_check else set()
+    statuses |= {400} if body or query or "symbol" in path else set()
+    statuses |= {415} if body else set()
+    statuses |= {412} if is_change else set()
+    responses: dict[int, Any] = {
+        200: OpenApiResponse(answer, description="Done, or refused parameters." if is_change else "")
+    }
+    for status in sorted(statuses):
+        description = _FAILURES[status]
+        if is_refresh and status == 503:
+            description = "STORE_UNAVAILABLE: the store or the shared cache cannot be reached; try again after Retry-After seconds."
+        responses[status] = OpenApiResponse(answers.Failure, description=description)
+    parameters = [*(_PATH[name] for name in path), *_query_parameters(query), _REQUEST_ID, _CHALLENGE, _RETRY_AFTER]
+    if is_cached:
+        responses[304] = OpenApiResponse(description="The client has it.")
+        parameters += [_IF_NONE_MATCH, _answer_header(_ETAG, [200, 304])]
+    if is_change:
+        responses[422] = OpenApiResponse(
+            answers.Refusal, description="VALIDATION_ERROR, with `Prefer: handling=strict`."
+        )
+        parameters += [_IF_MATCH, _PREFER, _PREFERENCE_APPLIED, _answer_header(_ETAG, [200], required=False)]
+    return extend_schema(
+        operation_id=operation_id,
+        tags=[tag],
+        summary=summary,
+        parameters=parameters,
+        request={"application/json": body} if body else None,
+        responses=responses,
+        examples=[OpenApiExample(name, value, request_only=True) for name, value in (examples or {}).items()],
+    )
+
+
+def _answer_header(header: OpenApiParameter, statuses: list[int], *, required: bool = True) -> OpenApiParameter:
+    return OpenApiParameter(
+        header.name,
+        header.type,
+        OpenApiParameter.HEADER,
+        description=header.description,
+        required=required,
+        response=statuses,
+    )
+
+
+def _query_parameters(model: type[BaseModel] | None) -> list[OpenApiParameter]:
+    if model is None:
+        return []
+    described = model.model_json_schema()
+    required = described.get("required", [])
+    parameters = []
+    for name, schema in described["properties"].items():
+        kept = {
+            key: value for key, value in schema.items() if key not in {"title", "description", "examples", "default"}
+        }
+        if "anyOf" in kept:
+            kept = {
+                key: value for key, value in kept["anyOf"][0].items() if key not in {"title", "description", "examples"}
+            }
+        default = schema.get("default")
+        parameters.append(
+            OpenApiParameter(
+                name,
+                kept if default is None else {**kept, "default": default},
+                OpenApiParameter.QUERY,
+                description=schema.get("description", ""),
+                required=name in required,
+                examples=[OpenApiExample("An example", value) for value in schema.get("examples", [])],
+            )
+        )
+    return parameters
+
+
+class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # an untyped metaclass hook
+    """How the document names bearer tokens."""
+
+    target_class = "strategy_config.api.authentication.BearerAuthentication"
+    name = "bearer"
+
+    def get_security_definition(self, auto_schema: Any) -> JsonSchema:
+        """The scheme."""
+        return {"type": "http", "scheme": "bearer", "description": "From `manage.py create_token USER`."}
+
+
+class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # an untyped metaclass hook
+    """How the document names the admin's session."""
+
+    target_class = "strategy_config.api.authentication.AdminSessionAuthentication"
+    name = "session"
+
+    def get_security_definition(self, auto_schema: Any) -> JsonSchema:
+        """The scheme."""
+        return {
+            "type": "apiKey",
+            "in": "cookie",
+            "name": "sessionid",
+            "description": "The admin's session; unsafe methods need the X-CSRFToken header beside it.",
+        }
+
+
+def complete(result: JsonSchema, generator: Any, request: Any, public: bool) -> JsonSchema:
+    """Finish the generated document: bodies are required, and what is open to anonymous clients says so."""
+    for path in result["paths"].values():
+        for method, described in path.items():
+            if "requestBody" in described:
+                described["requestBody"]["required"] = True
+            allowed = anonymous_permissions()
+            if allowed and (method == "get" or len(allowed) > 1):
+                described["security"].append({})
+    return result

@@ -1,0 +1,30 @@
+"""The routes of the API, under /api/v1/."""
+
+from django.urls import path
+
+from strategy_config.api.check_views import CheckView
+from strategy_config.api.history_views import AuditView, DisableView, EnableView, RestoreView, RollBackView
+from strategy_config.api.layer_views import GlobalLayerView, SymbolLayerView
+from strategy_config.api.views import (
+    CacheRefreshView,
+    DefaultsView,
+    ParameterSchemaView,
+    RuntimesView,
+    StrategyListView,
+)
+
+urlpatterns = [
+    path("strategies", StrategyListView.as_view()),
+    path("strategies/cache/refresh", CacheRefreshView.as_view()),
+    path("strategies/<str:strategy_id>/schema", ParameterSchemaView.as_view()),
+    path("strategies/<str:strategy_id>/defaults", DefaultsView.as_view()),
+    path("strategies/<str:strategy_id>/config", GlobalLayerView.as_view()),
+    path("strategies/<str:strategy_id>/config/<str:symbol>", SymbolLayerView.as_view()),
+    path("strategies/<str:strategy_id>/audit", AuditView.as_view()),
+    path("strategies/<str:strategy_id>/rollback", RollBackView.as_view()),
+    path("strategies/<str:strategy_id>/restore", RestoreView.as_view()),
+    path("strategies/<str:strategy_id>/enable", EnableView.as_view()),
+    path("strategies/<str:strategy_id>/disable", DisableView.as_view()),
+    path("config/validate", CheckView.as_view()),
+    path("runtimes", RuntimesView.as_view()),
+]

@@ -1,0 +1,149 @@
+"""The catalogue of strategies, and operation: the shared cache and the runtimes."""
+
+import time
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import msgspec
+from django.http import HttpResponse
+from django.utils import timezone
+from rest_framework.request import Request
+
+from realtime_runtime.config import layers, wire
+from realtime_runtime.strategies.base import ParameterSpec
+from strategy_config import resolution, selectors, services, shared_cache
+from strategy_config.api import answers, envelope, schema
+from strategy_config.api.base import ApiView
+from strategy_config.api.permissions import Permission
+from strategy_config.api.runtimes import live_runtimes
+
+LIST_SECONDS = 1.0
+_ONLY_VIEW: Mapping[str, Permission] = {"GET": Permission.VIEW}
+
+
+class StrategyListView(ApiView):
+    """All strategies.
+
+    The answer is kept as bytes for as long as the store's sequence stands still, at most a second (an expiry
+    comes with time, not with a sequence).
+    """
+
+    permission_by_method = _ONLY_VIEW
+    _kept: ClassVar[tuple[tuple[int, str], float, bytes, int] | None] = None
+
+    @schema.operation("listStrategies", tag="Strategies", summary="List the strategies", answer=answers.StrategyList)
+    def get(self, request: Request) -> HttpResponse:
+        """All strategies in catalogue order, with what is set for them and where."""
+        head = selectors.chain_head()
+        kept = StrategyListView._kept
+        if kept is None or kept[0] != head or time.monotonic() - kept[1] > LIST_SECONDS:
+            summaries = selectors.strategy_summaries(timezone.now())
+            rendered = [_summary(summary) for summary in summaries]
+            kept = (head, time.monotonic(), msgspec.json.encode(rendered), len(rendered))
+            StrategyListView._kept = kept
+        return envelope.success(request, msgspec.Raw(kept[2]), metadata={"total_count": kept[3]})
+
+
+def _summary(summary: selectors.StrategySummary) -> dict[str, Any]:
+    return {**msgspec.to_builtins(summary), "updated_at": resolution.iso(summary.updated_at)}
+
+
+class ParameterSchemaView(ApiView):
+    """What each parameter of a strategy means."""
+
+    permission_by_method = _ONLY_VIEW
+
+    @schema.operation(
+        "getStrategySchema",
+        tag="Strategies",
+        summary="Describe the parameters of a strategy",
+        answer=answers.ParameterSchema,
+        path=("strategy_id",),
+    )
+    def get(self, request: Request, strategy_id: str) -> HttpResponse:
+        """Type, range, default, unit, meaning and environment variables of each parameter, in declaration order."""
+        strategy = resolution.strategy_class(strategy_id)
+        described = [_describe(spec) for spec in strategy.specs()]
+        problems = [
+            {"variable": problem.variable, "message": problem.message}
+            for problem in resolution.environment_of(strategy_id).problems
+        ]
+        metadata = {
+            "total_count": len(described),
+            "strategy_name": strategy.name,
+            "environment_problems": problems,
+        }
+        return envelope.success(request, described, metadata=metadata)
+
+
+def _describe(spec: ParameterSpec) -> dict[str, Any]:
+    return {
+        "name": spec.name,
+        "type": spec.type,
+        "description": spec.description,
+        "default": spec.default,
+        "min": spec.minimum,
+        "max": spec.maximum,
+        "allowed_values": spec.allowed_values,
+        "unit": spec.unit,
+        "example": spec.example,
+        "env": spec.environment,
+    }
+
+
+class DefaultsView(ApiView):
+    """The parameters as the code declares them."""
+
+    permission_by_method = _ONLY_VIEW
+
+    @schema.operation(
+        "getStrategyDefaults",
+        tag="Strategies",
+        summary="Read the defaults of a strategy",
+        answer=answers.Defaults,
+        path=("strategy_id",),
+    )
+    def get(self, request: Request, strategy_id: str) -> HttpResponse:
+        """The default of each parameter: what holds where nobody has set anything."""
+        strategy = resolution.strategy_class(strategy_id)
+        return envelope.success(
+            request, layers.as_json(strategy.parameters()), metadata={"strategy_name": strategy.name}
+        )
+
+
+class CacheRefreshView(ApiView):
+    """The shared cache, rebuilt."""
+
+    permission_by_method: ClassVar[Mapping[str, Permission]] = {"POST": Permission.REFRESH_CACHE}
+
+    @schema.operation(
+        "refreshCache",
+        tag="Operation",
+        summary="Rebuild the shared cache",
+        answer=answers.CacheRefreshed,
+        is_refresh=True,
+    )
+    def post(self, request: Request) -> HttpResponse:
+        """Write every document anew from the store, and tell every runtime to read everything again."""
+        refreshed = services.refresh_cache()
+        message = f"The shared cache holds {refreshed.entries} documents as of sequence {refreshed.sequence}."
+        return envelope.success(
+            request, {"message": message, "entries": refreshed.entries, "sequence": refreshed.sequence}
+        )
+
+
+class RuntimesView(ApiView):
+    """The runtimes that trade on the configuration."""
+
+    permission_by_method = _ONLY_VIEW
+
+    @schema.operation("listRuntimes", tag="Operation", summary="List the live runtimes", answer=answers.Runtimes)
+    def get(self, request: Request) -> HttpResponse:
+        """Each runtime instance that has reported within the last 15 seconds, and how far it has got."""
+        heartbeats: list[wire.Heartbeat] = []
+        is_degraded = False
+        try:
+            heartbeats = live_runtimes()
+        except shared_cache.SharedCacheUnavailableError:
+            is_degraded = True
+        return envelope.success(request, heartbeats, metadata={"total_count": len(heartbeats), "degraded": is_degraded})

@@ -1,0 +1,150 @@
+"""The site as it runs: granian worker processes on a free port, a migrated SQLite file, a real Valkey.
+
+site = live_site(workers=1)       # fixture of the same name
+site.get("/api/v1/strategies")    # as admin; token=None: as nobody, or site.tokens["viewer"]
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from embedded.servers import HOST, die_with_parent, free_port
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+START_SECONDS = 60.0
+STOP_SECONDS = 15.0
+_PREPARE = """
+import json, django
+django.setup()
+from django.core.management import call_command
+from django.contrib.auth.models import Group, User
+from strategy_config import services
+call_command("migrate", verbosity=0)
+tokens = {}
+for name in ("viewer", "trader", "operator", "admin", "nobody"):
+    user = User.objects.create_user(name, password=name, is_staff=name == "admin", is_superuser=name == "admin")
+    user.groups.set(Group.objects.filter(name=name))
+    tokens[name] = services.issue_token(user=user, name="test", days=1)[1]
+print(json.dumps(tokens))
+"""
+
+
+class LiveSite:
+    """A running site. ``token`` is the admin's, ``tokens`` are those of all users by name."""
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        redis_url: str,
+        prefix: str,
+        workers: int = 1,
+        prepared: "tuple[Path, dict[str, str]] | None" = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.redis_url = redis_url
+        self.prefix = prefix
+        self.db_path = directory / "site.sqlite3"
+        self.log_path = directory / "site.log"
+        self.environment = {
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "configsite.settings.base",
+            "SECRET_KEY": "of a test",
+            "DATABASE_URL": f"sqlite:///{self.db_path}",
+            "REDIS_URL": redis_url,
+            "REDIS_KEY_PREFIX": prefix,
+            "LOG_LEVEL": "WARNING",
+            **(environment or {}),
+        }
+        directory.mkdir(parents=True, exist_ok=True)
+        if prepared is None:
+            self.tokens = prepare_database(self.environment)
+        else:
+            template, self.tokens = prepared
+            shutil.copy(template, self.db_path)
+        self.token = self.tokens["admin"]
+        self._workers = workers
+        self._port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+        self.client = httpx.Client(base_url=self.url, timeout=30)
+
+    @property
+    def url(self) -> str:
+        return f"http://{HOST}:{self._port}"
+
+    def start(self) -> "LiveSite":
+        """Return when /healthz answers."""
+        with self.log_path.open("ab") as log:
+            self._process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "granian", "--interface", "wsgi", "--host", HOST),
+                    *("--port", str(self._port), "--workers", str(self._workers), "configsite.wsgi:application"),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=PROJECT_ROOT,
+                env=self.environment,
+                preexec_fn=die_with_parent,
+            )
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            if self._process.poll() is not None:
+                break
+            try:
+                if httpx.get(f"{self.url}/healthz", timeout=5).status_code == 200:
+                    return self
+            except httpx.TransportError:
+                time.sleep(0.02)
+        log_text = self.log_path.read_text()[-3000:]
+        self.stop()
+        raise RuntimeError(f"the site did not start:\n{log_text}")
+
+    def stop(self) -> None:
+        """End all of its processes."""
+        self.client.close()
+        if self._process is not None and self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        token: str | None = "",
+        headers: Mapping[str, str] | None = None,
+        **options: Any,
+    ) -> httpx.Response:
+        """A request as admin, or with ``token`` (None: without credentials)."""
+        credentials = {} if token is None else {"Authorization": f"Bearer {token or self.token}"}
+        return self.client.request(method, path, headers={**credentials, **(headers or {})}, **options)
+
+    def get(self, path: str, **options: Any) -> httpx.Response:
+        return self.request("GET", path, **options)
+
+    def post(self, path: str, json: Any = None, **options: Any) -> httpx.Response:
+        return self.request("POST", path, json=json, **options)
+
+
+def prepare_database(environment: Mapping[str, str]) -> dict[str, str]:
+    """Migrate, and make a user with a token in each group, one in none: the tokens by the user's name."""
+    done = subprocess.run(
+        [sys.executable, "-c", _PREPARE], env=environment, cwd=PROJECT_ROOT, capture_output=True, text=True, timeout=120
+    )
+    if done.returncode:
+        raise RuntimeError(done.stderr)
+    tokens: dict[str, str] = json.loads(done.stdout.splitlines()[-1])
+    return tokens
