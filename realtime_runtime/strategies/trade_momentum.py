@@ -84,7 +84,7 @@ _MAX_EXPONENT = 10.0
 _MIN_COUNT = 0.5
 
 
-class _DecayedTrades:
+class DecayedTrades:
     """The last ``length`` trades, with their absolute price moves and their decayed volumes and counts.
 
     The window is the tail of a finished block of trades, for each of which the sums from it to the end of the block
@@ -207,7 +207,7 @@ class TradeMomentum(Strategy[TradeMomentumParameters]):
         super().__init__(market)
         self._edge = EdgeTrigger()
         self._parameters: TradeMomentumParameters | None = None
-        self._trades = _DecayedTrades(1, 1, [])
+        self._trades = DecayedTrades(1, 1, [])
 
     def on_trade(self, trade: Trade, parameters: TradeMomentumParameters) -> Decisions:
         """Count the trade and decide; see ``formula``. A trade that is too small is a failed gate."""
@@ -263,4 +263,4 @@ class TradeMomentum(Strategy[TradeMomentumParameters]):
             parameters.time_decay_seconds,
         ):
             kept = self._trades.trades() if before is not None else []
-            self._trades = _DecayedTrades(parameters.momentum_window, parameters.time_decay_seconds, kept)
+            self._trades = DecayedTrades(parameters.momentum_window, parameters.time_decay_seconds, kept)
