@@ -7,7 +7,8 @@ from typing import NamedTuple
 from realtime_runtime.market.messages import Level
 
 LEVELS_WATCHED = 1_000
-"""Watched levels a side; beyond it half of them go: the longest untouched ones, those without refills first."""
+"""Watched levels a side; beyond it half of them go: those not on display and without refills first, then the
+longest untouched ones."""
 REFILLS_KEPT = 20
 SIZES_KEPT = 256
 
@@ -16,7 +17,8 @@ class LevelRules(NamedTuple):
     """What makes a depletion and a refill.
 
     ``consistency`` is the relative difference that a refill may have from the displayed size. With
-    ``trades_known`` a fall is a depletion only where trades explain at least half of it.
+    ``trades_known`` a fall is consumption only where trades explain at least half of it; without, the book
+    alone decides.
     """
 
     refill_ms: float
@@ -84,17 +86,14 @@ class DisplayedSizes:
 
 
 class WatchedLevel:
-    """A level that has been traded at, depleted or the best price within the history window.
+    """A level that is partly consumed, depleted, or has been refilled within the history window.
 
-    ``shown`` is the last displayed size; ``quantity`` what the book shows now, less while the level is
-    partly consumed or depleted; ``depleted_ms`` is set while a refill is awaited. ``refills`` holds the
-    instants of the latest ones, each with whether trades explained its depletion.
+    ``shown`` is the last displayed size, ``quantity`` what the book shows now; ``traded`` what was traded since
+    ``shown`` was displayed. ``depleted_ms`` is set while a refill is awaited. ``refills`` holds the instants of
+    the latest ones, each with whether trades explained its depletion; ``sizes`` begins with the first of them.
     """
 
     __slots__ = (
-        "best_left_ms",
-        "best_total_ms",
-        "best_visits",
         "changed_ms",
         "depleted_ms",
         "is_trade_confirmed",
@@ -115,27 +114,37 @@ class WatchedLevel:
         self.is_trade_confirmed = False
         self.refills: deque[tuple[int, bool]] | None = None
         self.sizes: DisplayedSizes | None = None
-        self.best_total_ms = self.best_visits = self.best_left_ms = 0
+
+    @property
+    def is_plain(self) -> bool:
+        """Nothing is known of it but its displayed size, which the book shows."""
+        return self.traded == 0.0 and self.depleted_ms is None and self.refills is None
 
     def change(self, quantity: float, now_ms: int, rules: LevelRules) -> bool:
         """The book shows ``quantity`` now. True where that is a refill."""
-        if self.depleted_ms is not None:
-            if now_ms - self.depleted_ms <= rules.refill_ms:
-                return self._change_while_depleted(quantity, now_ms, rules)
-            self._display(self.quantity, self.changed_ms)  # Too late for a refill: what was left is the size.
         self.quantity = quantity
         self.changed_ms = now_ms
-        is_fall = quantity < self.shown / 2
-        if is_fall and (not rules.trades_known or self.traded >= (self.shown - quantity) / 2):
+        if self.depleted_ms is not None:
+            self.traded = 0.0
+            is_refill = abs(quantity - self.shown) <= rules.consistency * self.shown
+            if is_refill:
+                self._refill(now_ms)
+            if is_refill or quantity > self.shown:
+                self._display(quantity, now_ms)
+            return is_refill
+        fall = self.shown - quantity
+        if fall < 0.0 or (rules.trades_known and self.traded < fall / 2):
+            self._display(quantity, now_ms)  # More was put there, or the order was withdrawn.
+            self.traded = 0.0
+        elif quantity < self.shown / 2:
             self.depleted_ms = self.touched_ms = now_ms
             self.is_trade_confirmed = rules.trades_known
             self.traded = 0.0
-            if self.sizes is None:
-                self.sizes = DisplayedSizes(self.shown_ms, self.shown)
-        elif is_fall or quantity > self.shown:
-            self._display(quantity, now_ms)
-            self.traded = 0.0
         return False
+
+    def give_up_refill(self) -> None:
+        """No refill came in time: what is left is the displayed size."""
+        self._display(self.quantity, self.changed_ms)
 
     def prune_refills(self, start_ms: int) -> int:
         """Forget refills before ``start_ms``; how many are left."""
@@ -146,19 +155,12 @@ class WatchedLevel:
             refills.popleft()
         return len(refills)
 
-    def _change_while_depleted(self, quantity: float, now_ms: int, rules: LevelRules) -> bool:
-        self.quantity = quantity
-        self.changed_ms = now_ms
-        self.traded = 0.0
-        is_refill = abs(quantity - self.shown) <= rules.consistency * self.shown
-        if is_refill:
-            if self.refills is None:
-                self.refills = deque(maxlen=REFILLS_KEPT)
-            self.refills.append((now_ms, self.is_trade_confirmed))
-            self.touched_ms = now_ms
-        if is_refill or quantity > self.shown:
-            self._display(quantity, now_ms)
-        return is_refill
+    def _refill(self, now_ms: int) -> None:
+        if self.refills is None:
+            self.refills = deque(maxlen=REFILLS_KEPT)
+            self.sizes = DisplayedSizes(self.shown_ms, self.shown)
+        self.refills.append((now_ms, self.is_trade_confirmed))
+        self.touched_ms = now_ms
 
     def _display(self, size: float, since_ms: int) -> None:
         self.shown = size
@@ -168,120 +170,162 @@ class WatchedLevel:
             self.sizes.add(since_ms, size)
 
 
-class BookSide:
-    """What is known of one side's levels. Most are plain: on display, with nothing known but their displayed size.
+class TimeAtTop(NamedTuple):
+    """For how long, in how many visits and until when a price was the best one.
 
-    A plain level that leaves the snapshot is forgotten. A watched one stays: with quantity 0 where the book still
-    covers its price, as it was where the book does not reach it any more.
+    Visits further apart than the history window are not added up.
     """
 
-    __slots__ = ("_levels", "_plain", "_present", "_sign", "best", "best_since_ms", "refilled", "watched")
+    total_ms: int
+    visits: int
+    left_ms: int
+
+
+_NEVER_AT_TOP = TimeAtTop(0, 0, 0)
+
+
+class BookSide:
+    """What is known of one side's levels.
+
+    Where trades are known, most levels are plain: their displayed size is what the last snapshot shows, and
+    nothing is kept of them. A level is watched from the first trade there until it is plain again. A watched one
+    that leaves the snapshot has quantity 0 where the book still covers its price, and stays as it was where the book
+    does not reach it any more. Without trades every level on display is watched.
+    """
+
+    __slots__ = (
+        "_awaiting",
+        "_levels",
+        "_quantities",
+        "_sign",
+        "_tops",
+        "_visible",
+        "best",
+        "best_since_ms",
+        "refilled",
+        "watched",
+    )
 
     def __init__(self, sign: int) -> None:
         """``sign`` is 1 for bids (best is highest), -1 for asks."""
         self._sign = sign
         self._levels: list[Level] = []
-        self._present: set[Level] = set()
-        self._plain: dict[float, float] = {}
+        self._quantities: dict[float, float] | None = None
+        self._visible: set[float] = set()
+        self._awaiting: deque[tuple[int, float]] = deque(maxlen=4 * LEVELS_WATCHED)
+        self._tops: dict[float, TimeAtTop] = {}
         self.best = 0.0
         self.best_since_ms = 0
         self.watched: dict[float, WatchedLevel] = {}
         self.refilled: dict[float, WatchedLevel] = {}
 
     def trade(self, price: float, quantity: float, time_ms: int) -> None:
-        """A trade against the orders resting at ``price``; nothing where the snapshot has no such level."""
+        """A trade against the orders resting at ``price``; nothing where no such level is known."""
         level = self.watched.get(price)
         if level is None:
-            if price not in self._plain:
+            quantities = self._quantities
+            if quantities is None:
+                quantities = self._quantities = dict(self._levels)
+            shown = quantities.get(price)
+            if shown is None:
                 return
-            level = self._watch(price, time_ms)
+            level = self.watched[price] = WatchedLevel(shown, time_ms)
+        self._visible.add(price)
         level.traded += quantity
         level.touched_ms = time_ms
 
     def update(self, levels: list[Level], now_ms: int, rules: LevelRules) -> None:
-        """Take in a snapshot. A level that is as it was in the one before costs a few set operations, no more."""
-        if levels == self._levels:
-            return
-        before, present = self._present, set(levels)
-        self._levels, self._present = levels, present
-        changed = dict(present - before)
-        self._take_changed(changed, now_ms, rules)
-        gone = {price for price, _ in before - present if price not in changed}
-        if gone:
-            self._take_gone(gone, levels[-1][0], now_ms, rules)
+        """Take in a snapshot. Levels that are not watched cost a few set operations, no more."""
+        self._levels = levels
+        self._quantities = None
+        if self._awaiting and now_ms - self._awaiting[0][0] > rules.refill_ms:
+            self._give_up_refills(now_ms - rules.refill_ms)
+        if self.watched or not rules.trades_known:
+            self._quantities = quantities = dict(levels)
+            if not rules.trades_known:
+                for price in quantities.keys() - self.watched.keys():
+                    self.watched[price] = WatchedLevel(quantities[price], now_ms)
+            self._update_watched(quantities, now_ms, rules)
         if levels[0][0] != self.best:
             self._move_best(levels[0][0], now_ms, rules.history_ms)
 
-    def displayed_refilled(self) -> list[tuple[float, WatchedLevel]]:
+    def refilled_and_visible(self) -> list[tuple[float, WatchedLevel]]:
         """The levels with refills that the last snapshot shows, without those that await one."""
-        refilled = self.refilled
-        found = [(price, refilled[price]) for price, _ in self._levels if price in refilled] if refilled else []
+        if not self.refilled:
+            return []
+        found = [(price, self.refilled[price]) for price in self.refilled.keys() & self._visible]
         return [(price, level) for price, level in found if level.depleted_ms is None]
 
-    def best_ms(self, price: float, level: WatchedLevel, now_ms: int) -> int:
-        """For how long in all the level has been the best price."""
-        return level.best_total_ms + (now_ms - self.best_since_ms if price == self.best else 0)
+    def time_at_top(self, price: float, now_ms: int) -> TimeAtTop:
+        """For how long, and in how many visits, ``price`` has been the best one."""
+        top = self._tops.get(price, _NEVER_AT_TOP)
+        if price != self.best:
+            return top
+        return TimeAtTop(top.total_ms + now_ms - self.best_since_ms, top.visits + 1, now_ms)
+
+    @property
+    def is_crowded(self) -> bool:
+        """More is kept than should be: time for a sweep."""
+        return len(self.watched) > LEVELS_WATCHED or len(self._tops) > 2 * LEVELS_WATCHED
 
     def sweep(self, oldest_ms: int) -> None:
         """Forget what has not been touched since ``oldest_ms``, and what is too much."""
-        best = self.best
+        visible, refilled = self._visible, self.refilled
         kept = [
-            (price, level) for price, level in self.watched.items() if level.touched_ms >= oldest_ms or price == best
+            (price, level) for price, level in self.watched.items() if level.touched_ms >= oldest_ms or price in visible
         ]
         if len(kept) > LEVELS_WATCHED:
-            kept.sort(key=lambda item: (item[0] == best, item[0] in self.refilled, item[1].touched_ms), reverse=True)
-            del kept[LEVELS_WATCHED // 2 :]
-        known, self.watched = self.watched, dict(kept)
-        for price, _ in self._levels:
-            if price in known and price not in self.watched:
-                self._plain[price] = known[price].shown
-        self.refilled = {price: level for price, level in self.refilled.items() if price in self.watched}
+            kept.sort(key=lambda item: (item[0] in visible, item[0] in refilled, item[1].touched_ms))
+            del kept[: -LEVELS_WATCHED // 2]
+        self.watched = watched = dict(kept)
+        self.refilled = {price: level for price, level in refilled.items() if price in watched}
+        tops = [(price, top) for price, top in self._tops.items() if top.left_ms >= oldest_ms]
+        self._tops = dict(tops[-LEVELS_WATCHED:])
 
-    def _take_changed(self, changed: dict[float, float], now_ms: int, rules: LevelRules) -> None:
-        plain, watched, trades_known = self._plain, self.watched, rules.trades_known
-        for price, quantity in changed.items():
-            if price in watched:
-                self._change(watched[price], price, quantity, now_ms, rules)
-                continue
-            size = plain.get(price, 0.0)
-            if quantity >= size:
-                plain[price] = quantity
-            elif quantity < size / 2:
-                if trades_known:
-                    plain[price] = quantity  # Nobody traded there, else it were watched: withdrawn.
-                else:
-                    self._change(self._watch(price, now_ms), price, quantity, now_ms, rules)
+    def _update_watched(self, quantities: dict[float, float], now_ms: int, rules: LevelRules) -> None:
+        watched = self.watched
+        visible = watched.keys() & quantities.keys()
+        gone = self._visible - visible
+        self._visible = visible
+        for price in visible:
+            level = watched[price]
+            if level.quantity != quantities[price]:
+                self._change(price, level, quantities[price], now_ms, rules)
+        if gone:
+            worst, sign = self._levels[-1][0], self._sign
+            for price in gone:
+                level_gone = watched.get(price)
+                if level_gone is not None and level_gone.quantity > 0.0 and (price - worst) * sign > 0.0:
+                    self._change(price, level_gone, 0.0, now_ms, rules)
 
-    def _take_gone(self, gone: set[float], worst: float, now_ms: int, rules: LevelRules) -> None:
-        plain, watched, sign = self._plain, self.watched, self._sign
-        for price in gone:
-            is_covered = (price - worst) * sign > 0.0
-            if price in plain:
-                if rules.trades_known or not is_covered:
-                    del plain[price]
-                    continue
-                self._watch(price, now_ms)
-            if is_covered and price in watched:
-                self._change(watched[price], price, 0.0, now_ms, rules)
-
-    def _watch(self, price: float, now_ms: int) -> WatchedLevel:
-        """Make a plain level a watched one (there is none only where a faulty book named a price twice)."""
-        level = self.watched[price] = WatchedLevel(self._plain.pop(price, 0.0), now_ms)
-        return level
-
-    def _change(self, level: WatchedLevel, price: float, quantity: float, now_ms: int, rules: LevelRules) -> None:
+    def _change(self, price: float, level: WatchedLevel, quantity: float, now_ms: int, rules: LevelRules) -> None:
+        was_awaiting = level.depleted_ms is not None
         if level.change(quantity, now_ms, rules):
             self.refilled[price] = level
+        elif level.depleted_ms is not None:
+            if not was_awaiting:
+                self._awaiting.append((now_ms, price))
+        elif rules.trades_known and level.is_plain:
+            del self.watched[price]
+
+    def _give_up_refills(self, before_ms: float) -> None:
+        awaiting = self._awaiting
+        while awaiting and awaiting[0][0] < before_ms:
+            depleted_ms, price = awaiting.popleft()
+            level = self.watched.get(price)
+            if level is not None and level.depleted_ms == depleted_ms:
+                level.give_up_refill()
+                if level.is_plain:
+                    del self.watched[price]
 
     def _move_best(self, price: float, now_ms: int, history_ms: int) -> None:
-        left = self.watched.get(self.best)
-        if left is not None:
-            left.best_total_ms += now_ms - self.best_since_ms
-            left.best_left_ms = left.touched_ms = now_ms
-        level = self.watched.get(price) or self._watch(price, now_ms)
-        if now_ms - level.best_left_ms > history_ms:
-            level.best_total_ms = level.best_visits = 0
-        level.best_visits += 1
-        level.touched_ms = now_ms
+        tops = self._tops
+        if self.best > 0.0:
+            left = tops.pop(self.best, _NEVER_AT_TOP)
+            total_ms = left.total_ms + now_ms - self.best_since_ms
+            tops[self.best] = TimeAtTop(total_ms, left.visits + 1, now_ms)
+        back = tops.get(price)
+        if back is not None and now_ms - back.left_ms > history_ms:
+            del tops[price]
         self.best = price
         self.best_since_ms = now_ms

@@ -3,7 +3,7 @@
 from typing import Literal, NamedTuple
 
 from realtime_runtime.market.book import Book
-from realtime_runtime.market.levels import LEVELS_WATCHED, BookSide, LevelRules, WatchedLevel
+from realtime_runtime.market.levels import BookSide, LevelRules, WatchedLevel
 from realtime_runtime.market.messages import Trade
 from realtime_runtime.strategies.base import (
     NO_DECISION,
@@ -146,7 +146,7 @@ class IcebergDetector(Strategy[IcebergDetectorParameters]):
         bids, asks = self._bids, self._asks
         bids.update(book.bids, now_ms, rules)
         asks.update(book.asks, now_ms, rules)
-        if now_ms >= self._sweep_ms or len(bids.watched) > LEVELS_WATCHED or len(asks.watched) > LEVELS_WATCHED:
+        if now_ms >= self._sweep_ms or bids.is_crowded or asks.is_crowded:
             bids.sweep(now_ms - rules.history_ms)
             asks.sweep(now_ms - rules.history_ms)
             self._sweep_ms = now_ms + SWEEP_INTERVAL_MS
@@ -188,7 +188,7 @@ class IcebergDetector(Strategy[IcebergDetectorParameters]):
 
     def _findings(self, side: BookSide, book: Book, parameters: IcebergDetectorParameters) -> list[_Finding]:
         findings = []
-        for price, level in side.displayed_refilled():
+        for price, level in side.refilled_and_visible():
             distance = abs(book.mid - price)
             pattern = self._pattern(side, price, level, parameters)
             if pattern is None or distance > book.mid * parameters.level_proximity_pct / 100:
@@ -210,9 +210,8 @@ class IcebergDetector(Strategy[IcebergDetectorParameters]):
         variation = level.sizes.variation_since(self._now_ms - persistence_ms) if level.sizes else None
         if variation is not None and variation < parameters.consistency_threshold:
             return "consistent_size"
-        if level.best_visits > 1 and side.best_ms(price, level, self._now_ms) >= persistence_ms:
-            return "anchor"
-        return None
+        top = side.time_at_top(price, self._now_ms)
+        return "anchor" if top.visits > 1 and top.total_ms >= persistence_ms else None
 
 
 def _decision(finding: _Finding, book: Book, parameters: IcebergDetectorParameters) -> Decision:
@@ -232,7 +231,6 @@ def _decision(finding: _Finding, book: Book, parameters: IcebergDetectorParamete
             "level_price": finding.price,
             "displayed_quantity": finding.level.shown,
             "refill_count": finding.refills,
-            "best_price_visits": finding.level.best_visits,
             "trade_confirmed": all(confirmed for _, confirmed in finding.level.refills or ()),
         },
         stop_loss=finding.price - sign * distance,
