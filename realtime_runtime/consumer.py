@@ -17,7 +17,10 @@ MESSAGES_PER_CLOCK_READ = 16
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """The answer to a message that asked for one: totals since the start of this runtime."""
+    """The answer to a message with a reply subject, once processed: totals since the start of this runtime.
+
+    A message without content only asks for this; it is neither processed nor counted as such.
+    """
 
     instance_id: str
     received: int
@@ -101,8 +104,6 @@ class Consumer:
         self.processed += 1
         if signals:
             self._emit(signals)
-        if reply:
-            self._replies.append(reply)
 
     def _emit(self, signals: Sequence[Signal]) -> None:
         self.signals += len(signals)

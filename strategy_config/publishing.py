@@ -123,7 +123,7 @@ def _last_published() -> int:
 
 def _publish(expected: int, changes: Sequence[ConfigAudit], states: Mapping[str, FieldState]) -> tuple[bool, int]:
     layers = _layers(states)
-    encoded = {field: msgspec.Raw(document) if document else None for field, _, document in layers}
+    encoded = {field: msgspec.Raw(document) if document else wire.GONE for field, _, document in layers}
     entries = [(f"{change.sequence}-0", wire.encode(_entry(change, encoded))) for change in changes]
     return shared_cache.publish(expected, layers, entries)
 
@@ -136,7 +136,7 @@ def _encoded(state: FieldState) -> bytes:
     return b"" if state.document is None else wire.encode(state.document)
 
 
-def _entry(change: ConfigAudit, encoded: Mapping[str, msgspec.Raw | None]) -> wire.Change:
+def _entry(change: ConfigAudit, encoded: Mapping[str, msgspec.Raw]) -> wire.Change:
     """The stream's entry of one change: with the documents where they are few, else with the names of their fields."""
     fields = [wire.field_name(change.strategy_id, change.symbol)] if change.symbol else _of_strategy(change, encoded)
     is_embedded = len(fields) <= EMBEDDED_LAYERS
@@ -156,7 +156,7 @@ def _entry(change: ConfigAudit, encoded: Mapping[str, msgspec.Raw | None]) -> wi
     )
 
 
-def _of_strategy(change: ConfigAudit, encoded: Mapping[str, msgspec.Raw | None]) -> list[str]:
+def _of_strategy(change: ConfigAudit, encoded: Mapping[str, msgspec.Raw]) -> list[str]:
     own = wire.field_name(change.strategy_id, None)
     return [field for field in encoded if field == own or field.startswith(f"{own}:")]
 

@@ -223,9 +223,11 @@ class ConfigClient:
         if change.kind == "reload":
             self._notice = change
             return False
+        if not self._is_populated:
+            return False
         if change.sequence <= self.live.sequence:
             return True
-        if not self._is_populated or change.sequence != self.live.sequence + 1:
+        if change.sequence != self.live.sequence + 1:
             self.counters.gaps += 1
             log.warning("config.gap", expected=self.live.sequence + 1, sequence=change.sequence)
             return False
@@ -249,7 +251,7 @@ class ConfigClient:
         return True
 
     async def _documents_of(self, connection: RedisConnection, change: wire.Change) -> dict[str, bytes | None]:
-        documents = {field: None if raw is None else bytes(raw) for field, raw in change.documents.items()}
+        documents = {field: None if raw == wire.GONE else bytes(raw) for field, raw in change.documents.items()}
         if change.fields:
             async with asyncio.timeout(REPLY_TIMEOUT_SECONDS):
                 replies = await connection.exchange([("HMGET", self._keys.config, *change.fields)])

@@ -27,6 +27,9 @@ STREAM_FIELD = "p"
 SYMBOL_PATTERN = re.compile(r"[A-Z0-9][A-Z0-9_]{3,23}", re.ASCII)
 """Matches the whole of a symbol's name (``fullmatch``)."""
 
+GONE = msgspec.Raw(b"null")
+"""Stands for the document of a layer that is gone. (msgspec cannot decode an optional ``Raw``.)"""
+
 
 class WireError(ValueError):
     """A payload that is not what this module writes."""
@@ -125,7 +128,7 @@ class DocumentBytes(msgspec.Struct, frozen=True, kw_only=True):
 class Change(msgspec.Struct, frozen=True, kw_only=True):
     """One stream entry: an accepted change, or (``kind`` reload) the notice to read everything anew.
 
-    ``documents`` maps each field that the change touched to its document (None: the layer is gone). Where
+    ``documents`` maps each field that the change touched to its document (``GONE``: the layer is gone). Where
     they are too many for the stream, ``fields`` names them instead, to be read from the hash.
     ``published_at_ms`` is the site's clock in Unix milliseconds, with fractions.
     """
@@ -139,7 +142,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     changed_by: str | None = None
     reason: str | None = None
     changed_at: str | None = None
-    documents: dict[str, msgspec.Raw | None] = {}
+    documents: dict[str, msgspec.Raw] = {}
     fields: list[str] = []
     published_at_ms: float = 0.0
 

@@ -1,0 +1,124 @@
+"""Fixtures of the runtime's tests: a site that publishes, a client that follows it, a whole running app."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from embedded.servers import NatsServer, Valkey
+from realtime_runtime import settings
+from realtime_runtime.app import App
+from realtime_runtime.config.client import ConfigClient
+from realtime_runtime.config.documents import Catalogue
+from realtime_runtime.config.state import LiveConfig
+from tests.runtime.site import Site
+
+POLL_SECONDS = 0.005
+PATIENCE_SECONDS = 20.0
+Environ = dict[str, str]
+RunningApp = Callable[[Environ], AbstractAsyncContextManager[App]]
+RunningClient = Callable[..., AbstractAsyncContextManager[ConfigClient]]
+
+
+async def eventually(condition: Callable[[], Any]) -> Any:
+    """The first true answer of ``condition`` (a function or a coroutine function); fails after 20 s without one."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        answer = condition()
+        if isinstance(answer, Awaitable):
+            answer = await answer
+        if answer:
+            return answer
+        assert time.monotonic() < deadline, "the condition did not come true in time"
+        await asyncio.sleep(POLL_SECONDS)
+
+
+async def get_json(app: App, path: str) -> tuple[int, Any]:
+    """Status and body of one of the app's service endpoints."""
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"http://127.0.0.1:{app.health.port}{path}") as response,
+    ):
+        return response.status, json.loads(await response.read())
+
+
+@pytest.fixture
+def environ(redis_prefix: str, nats_subject: str, tmp_path: Path) -> Environ:
+    """The environment of a runtime of this test's own; the URLs of the servers are added by the fixtures below."""
+    return {
+        "REDIS_KEY_PREFIX": redis_prefix,
+        "NATS_CONSUMER_TOPIC": f"{nats_subject}.data",
+        "NATS_TOPIC_INTENTS": f"{nats_subject}.intents",
+        "CONFIG_SNAPSHOT_PATH": str(tmp_path / "snapshot.json"),
+        "HEALTH_CHECK_PORT": "0",
+        "HEARTBEAT_INTERVAL_SECONDS": "0.2",
+    }
+
+
+@pytest.fixture
+def shared_servers(environ: Environ, valkey: Valkey, nats_server: NatsServer) -> Environ:
+    """The environment with the session's servers."""
+    return environ | {"REDIS_URL": valkey.url, "NATS_URL": nats_server.url}
+
+
+@pytest.fixture
+async def site(valkey: Valkey, redis_prefix: str) -> AsyncIterator[Site]:
+    """A site on the session's Valkey."""
+    publisher = Site(valkey.url, redis_prefix)
+    yield publisher
+    await publisher.close()
+
+
+@pytest.fixture
+def running_app() -> RunningApp:
+    """Runs a whole app in this process; at the end it is stopped and must have ended in good order."""
+
+    @asynccontextmanager
+    async def run(variables: Environ) -> AsyncIterator[App]:
+        app = App(settings.read(variables))
+        task = asyncio.create_task(app.run(), name="app")
+        await asyncio.wait({task, asyncio.ensure_future(app.started.wait())}, return_when=asyncio.FIRST_COMPLETED)
+        try:
+            yield app
+        finally:
+            app.stop()
+            await asyncio.wait_for(task, PATIENCE_SECONDS)
+
+    return run
+
+
+@pytest.fixture
+def running_client(redis_prefix: str, tmp_path: Path) -> RunningClient:
+    """Runs a configuration client alone, with its three tasks."""
+
+    @asynccontextmanager
+    async def run(url: str, *, ttl_seconds: float = 60.0, path: Path | None = None) -> AsyncIterator[ConfigClient]:
+        configured = settings.read({})
+        client = ConfigClient(
+            LiveConfig(Catalogue(configured.strategies, configured.strategy_environment)),
+            redis_url=url,
+            prefix=redis_prefix,
+            instance_id="tested",
+            ttl_seconds=ttl_seconds,
+            snapshot_path=path or tmp_path / "snapshot.json",
+        )
+        client.load_snapshot()
+        tasks = [
+            asyncio.create_task(coroutine) for coroutine in (client.run(), client.run_expiry(), client.run_snapshots())
+        ]
+        await client.attempted.wait()
+        try:
+            yield client
+        finally:
+            for task in tasks:
+                task.cancel()
+            ended = await asyncio.gather(*tasks, return_exceptions=True)
+            assert all(isinstance(each, asyncio.CancelledError) for each in ended)
+
+    return run

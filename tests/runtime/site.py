@@ -1,0 +1,106 @@
+"""What the site does to Redis, in a few lines: documents through wire.py, written by PUBLISH_SCRIPT."""
+
+import time
+from typing import Any
+
+import msgspec
+from redis.asyncio import Redis
+
+from realtime_runtime.config import wire
+from realtime_runtime.config.layers import as_json, resolve
+from realtime_runtime.strategies.registry import STRATEGIES
+
+
+def layer_config(
+    strategy_id: str,
+    symbol: str | None = None,
+    *,
+    version: int = 1,
+    sequence: int = 1,
+    enabled: bool = True,
+    **own: Any,
+) -> wire.LayerConfig:
+    """A layer whose own parameters are ``own``, resolved over the defaults; any other field as a site would say it."""
+    return wire.LayerConfig(
+        strategy_id=strategy_id,
+        symbol=symbol,
+        enabled=enabled,
+        parameters=as_json(resolve(STRATEGIES[strategy_id], global_values=own).parameters),
+        version=version,
+        source="sqlite",
+        is_override=symbol is not None,
+        sources={},
+        overrides=own,
+        created_at=None,
+        updated_at=None,
+        updated_by="tests",
+        reason=None,
+        expires_at=None,
+        sequence=sequence,
+    )
+
+
+def document(config: wire.LayerConfig, **members: Any) -> bytes:
+    """The document of a layer, as the site writes it."""
+    versions = {
+        "global_version": config.version if config.symbol is None else 0,
+        "symbol_version": config.version if config.symbol is not None else 0,
+    }
+    return wire.encode(wire.Document(config=config, **{**versions, **members}))
+
+
+def poison(config: wire.LayerConfig, **parameters: Any) -> bytes:
+    """The document of a layer with parameters that no site would write."""
+    return document(msgspec.structs.replace(config, parameters={**config.parameters, **parameters}))
+
+
+class Site:
+    """Publishes changes under one prefix and reads what runtimes say."""
+
+    def __init__(self, url: str, prefix: str) -> None:
+        self.redis = Redis.from_url(url)
+        self.keys = wire.Keys(prefix)
+        self.sequence = 0
+
+    async def publish(
+        self, documents: dict[str, bytes | None], *, is_embedded: bool = True, sequence: int | None = None
+    ) -> int:
+        """One change with these documents; returns its sequence."""
+        self.sequence = self.sequence + 1 if sequence is None else sequence
+        change = wire.Change(
+            sequence=self.sequence,
+            kind="change",
+            documents={f: wire.GONE if raw is None else msgspec.Raw(raw) for f, raw in documents.items()}
+            if is_embedded
+            else {},
+            fields=[] if is_embedded else list(documents),
+            published_at_ms=time.time() * 1000,
+        )
+        await self._run(-1, documents, f"{self.sequence}-0", wire.encode(change))
+        return self.sequence
+
+    async def set_layer(self, strategy_id: str, symbol: str | None = None, **own: Any) -> int:
+        """One change of one layer; its version is the change's sequence."""
+        number = self.sequence + 1
+        config = layer_config(strategy_id, symbol, version=number, sequence=number, **own)
+        return await self.publish({wire.field_name(strategy_id, symbol): document(config)})
+
+    async def rewrite(self, documents: dict[str, bytes | None]) -> None:
+        """Write everything anew with a reload notice, under the last sequence."""
+        notice = wire.Change(sequence=self.sequence, kind="reload", published_at_ms=time.time() * 1000)
+        await self._run(-2, documents, f"{self.sequence}-*", wire.encode(notice))
+
+    async def acks(self) -> list[wire.Ack]:
+        """All acknowledgements so far."""
+        return [wire.decode_ack(fields[b"p"]) for _, fields in await self.redis.xrange(self.keys.acks)]
+
+    async def close(self) -> None:
+        await self.redis.aclose()
+
+    async def _run(self, expected: int, documents: dict[str, bytes | None], entry: str, payload: bytes) -> None:
+        keys = [self.keys.config, self.keys.sequences, self.keys.sequence, self.keys.changes]
+        layers: list[Any] = []
+        for field, raw in documents.items():
+            layers += [field, self.sequence, raw or b""]
+        arguments = [expected, wire.CHANGES_CAP, len(documents), *layers, entry, payload]
+        assert await self.redis.eval(wire.PUBLISH_SCRIPT, len(keys), *keys, *arguments) == [1, self.sequence]
