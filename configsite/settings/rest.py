@@ -20,7 +20,8 @@ REST_FRAMEWORK: dict[str, Any] = {
 SPECTACULAR_SETTINGS: dict[str, Any] = {
     "TITLE": "Real-time strategies: configuration",
     "DESCRIPTION": (
-        "Change the parameters of running trading strategies without a restart, and see who changed what, when and why.\n\n"
+        "Change the parameters of running trading strategies without a restart, and see who changed what, when and why."
+        "\n\n"
         "Every answer has the same envelope: `success`, `data`, `error`, `metadata`. Parameters resolve per name: "
         "symbol > global > environment > default.\n\n"
         "Authenticate with `Authorization: Bearer <token>` (`manage.py create_token USER`) or with an admin session. "

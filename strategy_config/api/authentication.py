@@ -71,9 +71,10 @@ class IdentityMemory:
     ) -> Identity:
         """The identity behind ``digest``: remembered, or by ``load``.
 
-        ``counter`` is the shared counter, None where it could not be read or says nothing of this. ``may_be_old`` lets an identity
-        seen within ten minutes stand in where the store cannot be reached; otherwise that raises
-        StoreUnavailableError. What ``load`` raises of itself goes through, and the identity is forgotten.
+        ``counter`` is the shared counter, None where it could not be read or says nothing of this.
+        ``may_be_old`` lets an identity seen within ten minutes stand in where the store cannot be reached;
+        otherwise that raises StoreUnavailableError. What ``load`` raises of itself goes through, and then the
+        identity is forgotten.
         """
         now = time.monotonic()
         entry = self._entries.get(digest)
@@ -177,11 +178,11 @@ class AdminSessionAuthentication(SessionAuthentication):
         return _identity_of(found[0])
 
 
-def _shared_counter() -> bytes | None:
+def _shared_counter() -> Any:
     """The counter of identities; where Redis has none (it came back empty), the store's is shown there first."""
     key = shared_cache.keys().identities
     try:
-        counter: bytes | None = shared_cache.run(lambda client: client.get(key))
+        counter = shared_cache.run(lambda client: client.get(key))
         if counter is None and identities.announce():
             counter = shared_cache.run(lambda client: client.get(key))
     except (shared_cache.SharedCacheUnavailableError, StoreUnavailableError):

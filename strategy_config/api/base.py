@@ -1,7 +1,7 @@
 """What the API's views have in common."""
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.utils import timezone
 from rest_framework.request import Request
@@ -17,15 +17,16 @@ ANONYMOUS = "anonymous"
 class ApiView(APIView):
     """A resource of the API. A view parses, makes one service or selector call, and renders."""
 
-    http_method_names: ClassVar[list[str]] = ["get", "head", "post", "patch", "delete"]
+    http_method_names = ["get", "head", "post", "patch", "delete"]
     permission_by_method: ClassVar[Mapping[str, Permission]] = {}
 
 
 def origin_of(request: Request, *, changed_by: str, reason: str | None) -> services.Origin:
     """Who makes the change that this request asks for: the claim, and the authenticated actor beside it."""
+    identity: Any = request.auth
     return services.Origin(
         changed_by=changed_by,
-        actor=ANONYMOUS if request.auth is None else request.auth.actor,
+        actor=ANONYMOUS if identity is None else identity.actor,
         channel="api",
         request_id=envelope.request_id_of(request),
         at=timezone.now(),

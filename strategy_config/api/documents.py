@@ -11,15 +11,15 @@ from functools import lru_cache
 from typing import Any
 
 import msgspec
-import redis
 import structlog
 from django.conf import settings
 from django.utils import timezone
 
 from realtime_runtime.config import wire
-from strategy_config import selectors, shared_cache
+from strategy_config import publishing, selectors, shared_cache
 
 MAX_PREPARED = 4_096
+FILL_SECONDS = 1.0
 _log = structlog.get_logger(__name__)
 
 
@@ -51,6 +51,7 @@ class _Prepared:
 
 
 _prepared: dict[tuple[str, str | None], _Prepared] = {}
+_filled_at = float("-inf")
 
 
 def fetch(strategy_id: str, symbol: str | None) -> Fetched:
@@ -74,6 +75,8 @@ def read(strategy_id: str, symbol: str | None, fetched: Fetched | None) -> Readi
         reading = from_cache(strategy_id, symbol, fetched)
         if reading is not None:
             return reading
+        if fetched.global_document is None:
+            _fill_cache()
     config = selectors.layer_config(strategy_id=strategy_id, symbol=symbol, at=timezone.now())
     return Reading(wire.encode(config), selectors.etag(config), cache_hit=False, degraded=fetched is None)
 
@@ -100,6 +103,15 @@ def from_cache(strategy_id: str, symbol: str | None, fetched: Fetched) -> Readin
             _prepared.clear()
         _prepared[strategy_id, symbol] = known
     return known.reading
+
+
+def _fill_cache() -> None:
+    """The document of every strategy should be there: see that it comes back, at most once a second."""
+    global _filled_at
+    now = time.monotonic()
+    if now - _filled_at >= FILL_SECONDS:
+        _filled_at = now
+        publishing.publish_pending()
 
 
 def _prepare(raw: bytes, symbol: str | None, now_ms: int, *, is_borrowed: bool) -> _Prepared | None:
@@ -141,7 +153,7 @@ def _pack(command: tuple[str, ...]) -> bytes:
     return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in words)
 
 
-def _exchange(client: "redis.Redis[bytes]", packed: list[bytes]) -> Any:
+def _exchange(client: Any, packed: list[bytes]) -> Any:
     """Send ready-packed commands and read the three answers: half the cost of a pipeline object."""
     pool = client.connection_pool
     connection = pool.get_connection()

@@ -14,7 +14,6 @@ from strategy_config.api.writes import write
 from strategy_config.models import ConfigAudit
 from strategy_config.resolution import iso
 
-
 _ROLL_BACK: dict[str, Any] = {
     "tag": "History",
     "answer": answers.WriteResult,

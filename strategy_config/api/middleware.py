@@ -62,5 +62,5 @@ def _limit_body(request: HttpRequest) -> HttpResponse | None:
     if len(body) > MAX_BODY_BYTES:
         return errors.answer_too_large(request, MAX_BODY_BYTES)
     request.META["CONTENT_LENGTH"] = str(len(body))
-    request._body = body  # type: ignore[attr-defined]  # Django's own place for a body that has been read
+    request._body = body  # Django's own place for a body that has been read
     return None

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any
 
 from django.conf import settings
 from rest_framework.exceptions import NotAuthenticated
@@ -41,15 +41,10 @@ class HasPermission(BasePermission):
         """Raises NotAuthenticated where credentials could change the answer."""
         by_method: Mapping[str, Permission] = view.permission_by_method
         needed = by_method.get("GET" if request.method == "HEAD" else request.method or "")
-        if request.auth is not None:
-            return needed is None or needed in request.auth.permissions
+        identity: Any = request.auth
+        if identity is not None:
+            return needed is None or needed in identity.permissions
         allowed = anonymous_permissions()
         if needed in allowed or (needed is None and allowed):
             return True
         raise NotAuthenticated
-
-
-class PermissionTable:
-    """Mixin of views: the permission that each method asks for."""
-
-    permission_by_method: ClassVar[Mapping[str, Permission]]

@@ -42,7 +42,7 @@ class RuntimeWait:
         self._timeout_ms = timeout_ms
         self.warning: str | None = None
         self._instances: list[str] = []
-        self._last_id: bytes | str = "0-0"
+        self._last_id: Any = "0-0"
         try:
             self._instances = [heartbeat.instance_id for heartbeat in live_runtimes()]
             newest = shared_cache.run(lambda client: client.xrevrange(shared_cache.keys().acks, count=1))

@@ -36,7 +36,7 @@ _REQUEST_ID = OpenApiParameter(
     "X-Request-ID",
     _STRING,
     OpenApiParameter.HEADER,
-    description="The id of this request: taken from the request where it is 1 to 128 of `A-Za-z0-9._-`, else made here.",
+    description="The id of this request: its own where that is 1 to 128 of `A-Za-z0-9._-`, else made here.",
     required=True,
     response=True,
 )
@@ -46,7 +46,7 @@ _ETAG = OpenApiParameter(
     "ETag",
     _STRING,
     OpenApiParameter.HEADER,
-    description='`"<strategy>:<symbol or global>:<version>:<sequence>"`; with a fifth part where environment variables speak.',
+    description='`"<strategy>:<symbol or global>:<version>:<sequence>"`, and a fifth part where variables speak.',
 )
 _IF_NONE_MATCH = OpenApiParameter(
     "If-None-Match", _STRING, OpenApiParameter.HEADER, description="ETags that the client has: then 304 without a body."
@@ -61,7 +61,7 @@ _PREFER = OpenApiParameter(
     "Prefer",
     _STRING,
     OpenApiParameter.HEADER,
-    description="`handling=strict`: refused parameters are answered 422 instead of 200 with `success` false (RFC 7240).",
+    description="`handling=strict`: refused parameters are answered 422 instead of 200 (RFC 7240).",
 )
 _PREFERENCE_APPLIED = OpenApiParameter(
     "Preference-Applied",
@@ -104,7 +104,7 @@ def operation(
     """Document a method of a view; its docstring is the description.
 
     ``is_cached``: it answers with an ETag, and 304. ``is_change``: it takes If-Match and Prefer, answers 412 and
-    422. ``is_check``: the body names the strategy, so 404 is possible. ``is_refresh``: 503 also means that the shared cache is away.
+    422. ``is_check``: the body names the strategy, so 404 is possible. ``is_refresh``: 503 also where Redis is away.
     """
     statuses = {401, 403, 406, 413, 429, 500, 503}
     statuses |= {404} if path or is_check else set()
@@ -117,7 +117,7 @@ def operation(
     for status in sorted(statuses):
         description = _FAILURES[status]
         if is_refresh and status == 503:
-            description = "STORE_UNAVAILABLE: the store or the shared cache cannot be reached; try again after Retry-After seconds."
+            description = "STORE_UNAVAILABLE: the store or the shared cache cannot be reached; see Retry-After."
         responses[status] = OpenApiResponse(answers.Failure, description=description)
     parameters = [*(_PATH[name] for name in path), *_query_parameters(query), _REQUEST_ID, _CHALLENGE, _RETRY_AFTER]
     if is_cached:
