@@ -11,11 +11,12 @@ import pymongo
 import structlog
 from django.conf import settings
 from django.db import DatabaseError, connection
-from django_mongodb_backend import transaction
+from django_mongodb_backend import transaction  # type: ignore[import-untyped]  # ships no types
 from pymongo.client_session import ClientSession
 from pymongo.errors import OperationFailure, PyMongoError
 
 from strategy_config.driver_errors import is_result_unknown, is_unreachable
+from strategy_config.exceptions import StoreUnavailableError
 
 logger = structlog.get_logger(__name__)
 _thread = threading.local()
@@ -23,6 +24,9 @@ _thread = threading.local()
 # told otherwise. So the ids of such sessions, with the time of the loss, are ended by us before the next transaction.
 _ABANDONED_SECONDS = 70.0
 _abandoned: deque[tuple[float, Any]] = deque(maxlen=1_000)
+_TURN_POLL_SECONDS = 0.1
+_turn = threading.RLock()
+_losses = 0
 
 
 @contextmanager
@@ -32,6 +36,7 @@ def atomic() -> Iterator[None]:
     Its reads see at least what this thread committed before, whichever server of the set answers. Hooks of
     ``on_commit`` run after it, outside the limit of time.
     """
+    global _losses
     store: Any = connection  # the backend's own wrapper, of which Django's types know nothing
     if store.in_atomic_block or store.in_atomic_block_mongo:
         raise RuntimeError("A durable transaction cannot be opened inside another one.")
@@ -50,6 +55,7 @@ def atomic() -> Iterator[None]:
             _remember(session)
         except (DatabaseError, PyMongoError) as exception:
             if session_id is not None and is_unreachable(exception):
+                _losses += 1
                 _abandoned.append((time.monotonic(), session_id))
             if not is_result_unknown(exception):
                 raise
@@ -60,6 +66,22 @@ def atomic() -> Iterator[None]:
             _end_session(store)
     store.run_on_commit = hooks
     store.run_and_clear_commit_hooks()
+
+
+@contextmanager
+def turn() -> Iterator[None]:
+    """Writers of one process come one after another: each would conflict with every other, and begin anew.
+
+    Whoever waits when the store is lost does not wait any longer: StoreUnavailableError.
+    """
+    losses = _losses
+    while not _turn.acquire(timeout=_TURN_POLL_SECONDS):
+        if losses != _losses:
+            raise StoreUnavailableError("The store cannot be reached right now. Nothing was changed.")
+    try:
+        yield
+    finally:
+        _turn.release()
 
 
 def _catch_up(session: ClientSession) -> None:

@@ -3,7 +3,8 @@
 import random
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from types import ModuleType
 from typing import TypeVar
 
 from django.db import Error, connection, transaction
@@ -13,7 +14,6 @@ from strategy_config import driver_errors
 from strategy_config.exceptions import StoreUnavailableError
 
 T = TypeVar("T")
-# Fifty writers on one layer of a MongoDB take about four seconds: each of them conflicts with every other.
 PATIENCE_SECONDS = 10.0
 SHORTEST_PAUSE_SECONDS = 0.005
 LONGEST_PAUSE_SECONDS = 0.25
@@ -23,10 +23,8 @@ _ERRORS = (Error, PyMongoError)
 def atomic() -> AbstractContextManager[None]:
     """All or nothing. Outermost by force: what is committed when it ends stays committed."""
     if connection.vendor == "mongodb":
-        # Imported here: the backend changes Django's query expressions when it is imported.
-        from strategy_config import mongo_transactions
-
-        return mongo_transactions.atomic()
+        context: AbstractContextManager[None] = _on_mongodb().atomic()
+        return context
     return transaction.atomic(durable=True)
 
 
@@ -57,6 +55,12 @@ def run(use_case: Callable[[], T]) -> T:
     With growing random pauses, for PATIENCE_SECONDS; then, or where the store is away, StoreUnavailableError.
     A connection that was dropped is replaced once.
     """
+    # The other stores let writers wait for their turn themselves.
+    with _on_mongodb().turn() if connection.vendor == "mongodb" else nullcontext():
+        return _run(use_case)
+
+
+def _run(use_case: Callable[[], T]) -> T:
     give_up_at = time.monotonic() + PATIENCE_SECONDS
     longest_pause = SHORTEST_PAUSE_SECONDS
     may_reconnect = True
@@ -74,3 +78,10 @@ def run(use_case: Callable[[], T]) -> T:
                 raise
         longest_pause = min(2 * longest_pause, LONGEST_PAUSE_SECONDS)
         time.sleep(random.uniform(0, longest_pause))  # noqa: S311  (no secret)
+
+
+def _on_mongodb() -> ModuleType:
+    # Imported here: the backend changes Django's query expressions when it is imported.
+    from strategy_config import mongo_transactions
+
+    return mongo_transactions
