@@ -149,10 +149,11 @@ class WatchedLevel:
     def prune_refills(self, start_ms: int) -> int:
         """Forget refills before ``start_ms``; how many are left."""
         refills = self.refills
-        if refills is None:
-            return 0
         while refills and refills[0][0] < start_ms:
             refills.popleft()
+        if not refills:
+            self.refills = self.sizes = None
+            return 0
         return len(refills)
 
     def _refill(self, now_ms: int) -> None:
@@ -196,12 +197,12 @@ class BookSide:
     __slots__ = (
         "_awaiting",
         "_levels",
-        "_quantities",
         "_sign",
         "_tops",
         "_visible",
         "best",
         "best_since_ms",
+        "is_refill_visible",
         "refilled",
         "watched",
     )
@@ -210,12 +211,12 @@ class BookSide:
         """``sign`` is 1 for bids (best is highest), -1 for asks."""
         self._sign = sign
         self._levels: list[Level] = []
-        self._quantities: dict[float, float] | None = None
-        self._visible: set[float] = set()
+        self._visible: dict[float, float] = {}
         self._awaiting: deque[tuple[int, float]] = deque(maxlen=4 * LEVELS_WATCHED)
         self._tops: dict[float, TimeAtTop] = {}
         self.best = 0.0
         self.best_since_ms = 0
+        self.is_refill_visible = False
         self.watched: dict[float, WatchedLevel] = {}
         self.refilled: dict[float, WatchedLevel] = {}
 
@@ -223,37 +224,38 @@ class BookSide:
         """A trade against the orders resting at ``price``; nothing where no such level is known."""
         level = self.watched.get(price)
         if level is None:
-            quantities = self._quantities
-            if quantities is None:
-                quantities = self._quantities = dict(self._levels)
-            shown = quantities.get(price)
+            shown = self._shown_at(price)
             if shown is None:
                 return
             level = self.watched[price] = WatchedLevel(shown, time_ms)
-        self._visible.add(price)
+        if price not in self._visible:
+            self._visible[price] = level.quantity
         level.traded += quantity
         level.touched_ms = time_ms
 
     def update(self, levels: list[Level], now_ms: int, rules: LevelRules) -> None:
-        """Take in a snapshot. Levels that are not watched cost a few set operations, no more."""
-        self._levels = levels
-        self._quantities = None
+        """Take in a snapshot. A level that is not watched costs one look-up."""
         if self._awaiting and now_ms - self._awaiting[0][0] > rules.refill_ms:
             self._give_up_refills(now_ms - rules.refill_ms)
-        if self.watched or not rules.trades_known:
-            self._quantities = quantities = dict(levels)
-            if not rules.trades_known:
-                for price in quantities.keys() - self.watched.keys():
-                    self.watched[price] = WatchedLevel(quantities[price], now_ms)
-            self._update_watched(quantities, now_ms, rules)
+        if levels == self._levels:
+            return
+        self._levels = levels
+        watched = self.watched
+        if not rules.trades_known:
+            for price, quantity in levels:
+                if price not in watched:
+                    watched[price] = WatchedLevel(quantity, now_ms)
+        before = self._visible
+        self._visible = visible = {price: quantity for price, quantity in levels if price in watched}
+        self.is_refill_visible = False
+        if visible or before:
+            self._update_watched(before, visible, now_ms, rules)
         if levels[0][0] != self.best:
             self._move_best(levels[0][0], now_ms, rules.history_ms)
 
     def refilled_and_visible(self) -> list[tuple[float, WatchedLevel]]:
         """The levels with refills that the last snapshot shows, without those that await one."""
-        if not self.refilled:
-            return []
-        found = [(price, self.refilled[price]) for price in self.refilled.keys() & self._visible]
+        found = [(price, self.refilled[price]) for price in self._visible if price in self.refilled]
         return [(price, level) for price, level in found if level.depleted_ms is None]
 
     def time_at_top(self, price: float, now_ms: int) -> TimeAtTop:
@@ -282,21 +284,29 @@ class BookSide:
         tops = [(price, top) for price, top in self._tops.items() if top.left_ms >= oldest_ms]
         self._tops = dict(tops[-LEVELS_WATCHED:])
 
-    def _update_watched(self, quantities: dict[float, float], now_ms: int, rules: LevelRules) -> None:
+    def _shown_at(self, price: float) -> float | None:
+        """The quantity that the last snapshot shows at ``price``. Trades hit the top: found at once."""
+        for level_price, quantity in self._levels:
+            if level_price == price:
+                return quantity
+        return None
+
+    def _update_watched(
+        self, before: dict[float, float], visible: dict[float, float], now_ms: int, rules: LevelRules
+    ) -> None:
         watched = self.watched
-        visible = watched.keys() & quantities.keys()
-        gone = self._visible - visible
-        self._visible = visible
-        for price in visible:
+        for price, quantity in visible.items():
             level = watched[price]
-            if level.quantity != quantities[price]:
-                self._change(price, level, quantities[price], now_ms, rules)
-        if gone:
-            worst, sign = self._levels[-1][0], self._sign
-            for price in gone:
-                level_gone = watched.get(price)
-                if level_gone is not None and level_gone.quantity > 0.0 and (price - worst) * sign > 0.0:
-                    self._change(price, level_gone, 0.0, now_ms, rules)
+            if level.quantity != quantity:
+                self._change(price, level, quantity, now_ms, rules)
+            if level.refills is not None:
+                self.is_refill_visible = True
+        worst, sign = self._levels[-1][0], self._sign
+        for price in before:
+            if price not in visible and price in watched and (price - worst) * sign > 0.0:
+                level = watched[price]
+                if level.quantity > 0.0:
+                    self._change(price, level, 0.0, now_ms, rules)
 
     def _change(self, price: float, level: WatchedLevel, quantity: float, now_ms: int, rules: LevelRules) -> None:
         was_awaiting = level.depleted_ms is not None

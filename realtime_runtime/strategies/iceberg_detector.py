@@ -150,7 +150,7 @@ class IcebergDetector(Strategy[IcebergDetectorParameters]):
             bids.sweep(now_ms - rules.history_ms)
             asks.sweep(now_ms - rules.history_ms)
             self._sweep_ms = now_ms + SWEEP_INTERVAL_MS
-        if not bids.refilled and not asks.refilled:
+        if not bids.is_refill_visible and not asks.is_refill_visible:
             return NO_DECISION
         last_ms = self._last_signal_ms
         if last_ms is not None and abs(now_ms - last_ms) < parameters.min_signal_interval_seconds * 1000:
