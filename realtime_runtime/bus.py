@@ -97,12 +97,18 @@ class Bus:
         self._sending = asyncio.Lock()
         self._closed = asyncio.Event()
         self._is_closing = False
+        self._is_subscribed = False
         self._is_outage_logged = False
         self._symbols: dict[bytes, str] = {}
 
     @property
     def is_connected(self) -> bool:
         return self._client.is_connected
+
+    @property
+    def is_subscribed(self) -> bool:
+        """Whether the server has taken the subscriptions (it gets them again with every reconnection)."""
+        return self._is_subscribed
 
     @property
     def is_lost(self) -> bool:
@@ -131,6 +137,7 @@ class Bus:
         await self._subscribe(self._topic, Kind.MARKET)
         for subject, kind in OBSERVATION_SUBJECTS.items():
             await self._subscribe(subject, kind)
+        await self._confirm_subscriptions()
         self._is_outage_logged = False
         self.attempted.set()
         self._outbox_filled.set()
@@ -204,6 +211,14 @@ class Bus:
         )
         self._client.direct[subscription._id] = handler
         self._subscriptions.append(subscription)
+
+    async def _confirm_subscriptions(self) -> None:
+        """Wait for the server's answer to them; where the connection breaks meanwhile, the next one brings them anew."""
+        try:
+            await self._client.flush(CONFIRM_TIMEOUT_SECONDS)
+        except (errors.Error, OSError, TimeoutError) as exception:
+            log.warning("nats.subscriptions_unconfirmed", error=f"{type(exception).__name__}: {exception}")
+        self._is_subscribed = True
 
     def _handler(self, kind: Kind, subscribed: str) -> Handler:
         put, now = self._intake.put, time.time

@@ -94,7 +94,6 @@ class Consumer:
         kind, payload, received_ms, is_replay, symbol, reply = message
         if reply and not payload:
             # A feed only asks where we stand: before its first message, for the counters to start from.
-            self.processed += 1
             self._replies.append(reply)
             return
         if kind is Kind.MARKET:
@@ -104,6 +103,8 @@ class Consumer:
         self.processed += 1
         if signals:
             self._emit(signals)
+        if reply:
+            self._replies.append(reply)
 
     def _emit(self, signals: Sequence[Signal]) -> None:
         self.signals += len(signals)
