@@ -4,14 +4,23 @@ Per parameter the highest layer that sets it wins: symbol > global > environment
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
+from functools import cache
 from types import MappingProxyType
 from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from realtime_runtime.strategies.base import Parameters, ParameterSpec, Strategy
+from realtime_runtime.strategies.base import (
+    BrokenRule,
+    Parameters,
+    ParametersClass,
+    ParameterSpec,
+    Strategy,
+    parameter_specs,
+)
 
 Source = Literal["default", "environment", "global", "symbol"]
 ErrorCode = Literal["UNKNOWN_PARAMETER", "INVALID_TYPE", "OUT_OF_RANGE", "NOT_ALLOWED", "CONFLICTING_VALUES"]
@@ -19,9 +28,17 @@ Values = Mapping[str, Any]
 StrategyClass = type[Strategy[Any]]
 NOTHING: Values = MappingProxyType({})
 
+_SHOWN_LENGTH = 40
+_SHOWN_ITEMS = 6
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
-_EXPECTED = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "a text", "list": "a list of texts"}
+_EXPECTED = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "str": "a text",
+    "list": "a list of texts",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,26 +96,31 @@ class Resolved:
 
 def check_values(strategy: StrategyClass, values: Values) -> tuple[dict[str, Any], list[ParameterError]]:
     """Check each value by itself: (accepted values, normalised to their type; every error)."""
-    specs = {spec.name: spec for spec in strategy.specs()}
+    specs = _specs_by_name(strategy.id, strategy.parameters)
     errors: dict[str, ParameterError] = {}
-    for name in values:
-        if name not in specs:
+    known: dict[str, Any] = {}
+    for name, value in values.items():
+        if name in specs:
+            known[name] = value
+        else:
             errors[name] = ParameterError(name, "UNKNOWN_PARAMETER", _unknown_message(strategy, name))
-    known = {name: value for name, value in values.items() if name in specs}
     try:
         strategy.parameters.model_validate(known)
     except ValidationError as exception:
-        for detail in exception.errors(include_url=False):
-            if not detail["loc"]:
-                continue
-            spec = specs[str(detail["loc"][0])]
-            errors.setdefault(spec.name, _explain(spec, detail["type"], known[spec.name]))
+        for detail in exception.errors(include_url=False, include_context=False, include_input=False):
+            if detail["loc"]:
+                spec = specs[str(detail["loc"][0])]
+                errors.setdefault(spec.name, _explain(spec, detail["type"], known[spec.name]))
     accepted = {name: _normalise(specs[name], value) for name, value in known.items() if name not in errors}
     return accepted, [errors[name] for name in values if name in errors]
 
 
 def resolve(
-    strategy: StrategyClass, *, environment: Values = NOTHING, global_values: Values = NOTHING, symbol_values: Values = NOTHING
+    strategy: StrategyClass,
+    *,
+    environment: Values = NOTHING,
+    global_values: Values = NOTHING,
+    symbol_values: Values = NOTHING,
 ) -> Resolved:
     """Resolve the layers, each already checked or not; raises InvalidParametersError with every error."""
     merged: dict[str, Any] = {}
@@ -118,20 +140,29 @@ def resolve(
 
 
 def validate_layer(
-    strategy: StrategyClass, values: Values, *, below: Values = NOTHING, overrides: Mapping[str, Values] = MappingProxyType({})
+    strategy: StrategyClass,
+    values: Values,
+    *,
+    below: Values = NOTHING,
+    overrides: Mapping[str, Values] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Check a layer's own values by themselves and as resolved; returns them normalised.
 
     ``below`` are the values of the lower layers (defaults may be left out), ``overrides`` the own values
     of the symbol layers above, by symbol: a rule that the change would break for one of them refuses the
-    change and names the symbol. Raises InvalidParametersError with every error at once.
+    change and names the symbol, unless the layer itself breaks it in the same way. Raises
+    InvalidParametersError with every error at once.
     """
     accepted, errors = check_values(strategy, values)
-    errors.extend(_rule_errors(strategy, {**below, **accepted}, unusable={e.field for e in errors}))
-    if not errors:
-        for symbol, own in overrides.items():
-            found = _all_errors(strategy, {**below, **accepted, **own})
-            errors.extend(replace(e, symbol=symbol, message=f"With the override for {symbol}: {e.message}") for e in found)
+    refused = {error.field for error in errors}
+    resolved = {**below, **accepted}
+    errors.extend(_rule_errors(strategy, resolved, unusable=refused))
+    reported = {error.message for error in errors}
+    for symbol, own in overrides.items():
+        for error in _all_errors(strategy, {**resolved, **own}, unusable=refused - own.keys()):
+            if error.message not in reported:
+                message = f"With the override for {symbol}: {error.message}"
+                errors.append(replace(error, symbol=symbol, message=message))
     if errors:
         raise InvalidParametersError(errors)
     return accepted
@@ -157,14 +188,12 @@ def read_environment(strategy: StrategyClass, environ: Mapping[str, str]) -> Env
             continue
         values.update(accepted)
         variables[spec.name] = variable
-    for error in _rule_errors(strategy, values, unusable=set()):
-        for name in _rule_fields(strategy, values, error) & values.keys():
-            problems.append(EnvironmentProblem(variables.pop(name), name, error.message))
-            del values[name]
+    problems.extend(_drop_broken(strategy, values, variables))
     variable = strategy.enabled_variable()
-    switch = _parse_switch(environ.get(variable, "").strip())
-    if switch is None and environ.get(variable, "").strip():
-        problems.append(EnvironmentProblem(variable, "enabled", f"enabled must be true or false, not {environ[variable]!r}."))
+    text = environ.get(variable, "").strip()
+    switch = _parse_switch(text)
+    if switch is None and text:
+        problems.append(EnvironmentProblem(variable, "enabled", f"enabled must be true or false, not {_shown(text)}."))
     return EnvironmentLayer(
         values=MappingProxyType(values),
         enabled=strategy.enabled_by_default if switch is None else switch,
@@ -176,21 +205,14 @@ def read_environment(strategy: StrategyClass, environ: Mapping[str, str]) -> Env
 
 def parse_text(spec: ParameterSpec, text: str) -> Any:
     """The value that ``text`` (a variable or a form field) stands for; raises ValueError with a message."""
-    try:
-        if spec.type == "int":
-            return int(text)
-        if spec.type == "float":
-            return float(text)
-    except ValueError:
-        raise ValueError(f"{spec.name} must be {_EXPECTED[spec.type]}, not {text!r}.") from None
-    if spec.type == "bool":
-        switch = _parse_switch(text)
-        if switch is None:
-            raise ValueError(f"{spec.name} must be true or false, not {text!r}.")
-        return switch
     if spec.type == "list":
         return [item.strip() for item in text.split(",") if item.strip()]
-    return text
+    if spec.type == "str":
+        return text
+    try:
+        return _parse_switch_strictly(text) if spec.type == "bool" else _parse_number(text, spec.type)
+    except ValueError:
+        raise ValueError(f"{spec.name} must be {_EXPECTED[spec.type]}, not {_shown(text)}.") from None
 
 
 def as_json(parameters: Parameters) -> dict[str, Any]:
@@ -203,28 +225,77 @@ def _parse_switch(text: str) -> bool | None:
     return True if lowered in _TRUE else False if lowered in _FALSE else None
 
 
-def _all_errors(strategy: StrategyClass, merged: Values) -> list[ParameterError]:
+def _parse_switch_strictly(text: str) -> bool:
+    switch = _parse_switch(text)
+    if switch is None:
+        raise ValueError
+    return switch
+
+
+def _parse_number(text: str, kind: str) -> int | float:
+    """Python also reads ``1_000`` and digits of other scripts; here these are typing errors."""
+    if "_" in text or not text.isascii():
+        raise ValueError
+    return int(text) if kind == "int" else float(text)
+
+
+@cache
+def _specs_by_name(strategy_id: str, model: ParametersClass) -> Mapping[str, ParameterSpec]:
+    return MappingProxyType({spec.name: spec for spec in parameter_specs(strategy_id, model)})
+
+
+def _is_valid(strategy: StrategyClass, values: Values) -> bool:
+    """The cheap answer, a fifth of the time of a full explanation."""
+    try:
+        strategy.parameters.model_validate(values)
+    except ValidationError:
+        return False
+    return True
+
+
+def _all_errors(
+    strategy: StrategyClass, merged: Values, unusable: AbstractSet[str] = frozenset()
+) -> list[ParameterError]:
+    """Every error of resolved values; a rule that needs an ``unusable`` field is not judged."""
+    if _is_valid(strategy, merged):
+        return []
     accepted, errors = check_values(strategy, merged)
-    return [*errors, *_rule_errors(strategy, accepted, unusable={e.field for e in errors})]
+    return [*errors, *_rule_errors(strategy, accepted, unusable=unusable | {error.field for error in errors})]
 
 
-def _rule_errors(strategy: StrategyClass, values: Values, *, unusable: set[str]) -> list[ParameterError]:
-    """The broken rules among usable values; ``unusable`` fields stand at their default and are not judged."""
-    parameters = strategy.parameters.model_construct(**dict(values))
+def _broken_rules(strategy: StrategyClass, values: Values) -> list[BrokenRule]:
+    """The rules that usable values break; what is not among them stands at its default."""
+    return list(strategy.parameters.model_construct(**dict(values)).broken_rules())
+
+
+def _rule_errors(strategy: StrategyClass, values: Values, *, unusable: AbstractSet[str]) -> list[ParameterError]:
+    """The broken rules; one that needs an ``unusable`` field is not judged."""
+    if not unusable and _is_valid(strategy, values):
+        return []
     return [
         ParameterError(rule.field, "CONFLICTING_VALUES", rule.message, rule.suggested_value)
-        for rule in parameters.broken_rules()
+        for rule in _broken_rules(strategy, values)
         if unusable.isdisjoint(rule.fields)
     ]
 
 
-def _rule_fields(strategy: StrategyClass, values: Values, error: ParameterError) -> set[str]:
-    parameters = strategy.parameters.model_construct(**dict(values))
-    return {name for rule in parameters.broken_rules() if rule.message == error.message for name in rule.fields}
+def _drop_broken(
+    strategy: StrategyClass, values: dict[str, Any], variables: dict[str, str]
+) -> Iterator[EnvironmentProblem]:
+    """Take values that break a rule out of both, until none does: without them another rule may break."""
+    while broken := [
+        (name, rule) for rule in _broken_rules(strategy, values) for name in rule.fields if name in values
+    ]:
+        for name, rule in broken:
+            if name in values:
+                del values[name]
+                yield EnvironmentProblem(variables.pop(name), name, rule.message)
 
 
 def _normalise(spec: ParameterSpec, value: Any) -> Any:
-    return float(value) if spec.type == "float" else list(value) if spec.type == "list" else value
+    if spec.type == "float":
+        return float(value) + 0.0  # no negative zero
+    return list(value) if spec.type == "list" else value
 
 
 def _unknown_message(strategy: StrategyClass, name: str) -> str:
@@ -246,6 +317,8 @@ def _explain(spec: ParameterSpec, kind: str, value: Any) -> ParameterError:
         allowed = ", ".join(str(item) for item in spec.allowed_values or ())
         message = f"{spec.name} {shown} must be chosen from {allowed}, each at most once."
         return ParameterError(spec.name, "NOT_ALLOWED", message, spec.default)
+    if spec.type == "float" and type(value) is int:  # too large for a float
+        return _explain(spec, "greater_than_equal" if value < 0 else "less_than_equal", value)
     message = f"{spec.name} must be {_EXPECTED[spec.type]}, not {shown}."
     return ParameterError(spec.name, "INVALID_TYPE", message, _as_type(spec, value))
 
@@ -265,10 +338,18 @@ def _as_type(spec: ParameterSpec, value: Any) -> Any:
 
 
 def _shown(value: Any) -> str:
-    if isinstance(value, int) and value.bit_length() > 64:
-        return "a number beyond 64 bits"
-    text = "null" if value is None else str(value).lower() if isinstance(value, bool) else repr(value)
-    return text if len(text) <= 40 else text[:37] + "..."
+    """A short form for messages, safe for whatever a parser may have produced (depth, length, digits)."""
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
+    if isinstance(value, int):
+        return str(value) if value.bit_length() <= 64 else "a number beyond 64 bits"
+    if isinstance(value, Mapping):
+        return "an object"
+    if isinstance(value, (list, tuple)):
+        shown = ["a list" if isinstance(item, (list, tuple)) else _shown(item) for item in value[:_SHOWN_ITEMS]]
+        return f"[{', '.join(shown)}{', ...' if len(value) > _SHOWN_ITEMS else ''}]"
+    text = repr(value[:_SHOWN_LENGTH] if isinstance(value, str) else value)
+    return text if len(text) <= _SHOWN_LENGTH else text[: _SHOWN_LENGTH - 3] + "..."
 
 
 def _unit(spec: ParameterSpec) -> str:

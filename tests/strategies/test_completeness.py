@@ -174,7 +174,7 @@ def test_parameter__its_declaration__is_complete_and_sound(strategy: type[Strate
     assert getattr(strategy.parameters(**{spec.name: spec.default}), spec.name) == getattr(
         strategy.parameters(), spec.name
     )
-    assert strategy.parameters(**{spec.name: spec.example})
+    assert check_values(strategy, {spec.name: spec.example}) == ({spec.name: spec.example}, [])
 
 
 @pytest.mark.parametrize(
