@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from django.db import connection
 from django.db.models import F
 
 from strategy_config import transactions
@@ -64,13 +65,19 @@ def content_hash(row: ConfigAudit) -> str:
 class Chain:
     """The end of the history, locked for the transaction that is open: open one first.
 
-    The lock is an UPDATE of the one row that all writers share, so they come one after another.
+    The lock is on the one row that all writers share, so they come one after another.
     """
 
     def __init__(self) -> None:
-        ChangeSequence.objects.filter(pk=ChangeSequence.ONLY_ID).update(value=F("value") + 1)
-        head = ChangeSequence.objects.get(pk=ChangeSequence.ONLY_ID)
-        self._next = head.value
+        rows = ChangeSequence.objects.filter(pk=ChangeSequence.ONLY_ID)
+        if connection.vendor == "mongodb":
+            # A read locks nothing there; a write makes all but one writer conflict before they have done any work.
+            rows.update(value=F("value") + 1)
+            head = rows.get()
+            self._next = head.value
+        else:
+            head = rows.select_for_update().get()
+            self._next = head.value + 1
         self._hash = head.head_hash
         self.rows: list[ConfigAudit] = []
 

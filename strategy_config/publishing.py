@@ -21,6 +21,10 @@ from strategy_config.shared_cache import SharedCacheUnavailableError
 EMBEDDED_LAYERS = 16
 FARTHEST_BEHIND = 1_000
 ATTEMPTS = 10
+# Writers commit one after another and publish right after: the one before may be a moment late.
+PREDECESSOR_SECONDS = 0.1
+PREDECESSOR_POLL_SECONDS = 0.001
+NEAR_BEHIND = 16
 NOTHING_PUBLISHED = -1
 START_ANEW = -2
 
@@ -41,9 +45,18 @@ def publish(changes: Sequence[ConfigAudit], states: Mapping[str, FieldState]) ->
 
     Answers whether it knows them now. Never raises for Redis or the store.
     """
+    predecessor = changes[0].sequence - 1
+    layers, entries = _layers(states), _entries(changes, states)
+    give_up_at = time.monotonic() + PREDECESSOR_SECONDS
     try:
-        is_written, last = _publish(changes[0].sequence - 1, changes, states)
-        return is_written or _catch_up(last)
+        while True:
+            is_written, last = shared_cache.publish(predecessor, layers, entries)
+            if is_written:
+                return True
+            is_on_its_way = predecessor - NEAR_BEHIND <= last < predecessor
+            if last == NOTHING_PUBLISHED or not is_on_its_way or time.monotonic() > give_up_at:
+                return _catch_up(last)
+            time.sleep(PREDECESSOR_POLL_SECONDS)
     except (SharedCacheUnavailableError, StoreUnavailableError) as exception:
         logger.info("publication.postponed", sequence=changes[-1].sequence, error=str(exception))
         return False
@@ -96,7 +109,7 @@ def _catch_up(last: int) -> bool:
             continue
         if last == state.sequence:
             return True
-        is_written, last = _publish(last, state.changes, state.states)
+        is_written, last = shared_cache.publish(last, _layers(state.states), _entries(state.changes, state.states))
         if is_written:
             logger.info("publication.caught_up", changes=len(state.changes), sequence=state.sequence)
             return True
@@ -121,11 +134,9 @@ def _last_published() -> int:
     return int(found) if found is not None and found.isdigit() else NOTHING_PUBLISHED
 
 
-def _publish(expected: int, changes: Sequence[ConfigAudit], states: Mapping[str, FieldState]) -> tuple[bool, int]:
-    layers = _layers(states)
-    encoded = {field: msgspec.Raw(document) if document else wire.GONE for field, _, document in layers}
-    entries = [(f"{change.sequence}-0", wire.encode(_entry(change, encoded))) for change in changes]
-    return shared_cache.publish(expected, layers, entries)
+def _entries(changes: Sequence[ConfigAudit], states: Mapping[str, FieldState]) -> list[tuple[str, bytes]]:
+    encoded = {field: msgspec.Raw(document) if document else wire.GONE for field, _, document in _layers(states)}
+    return [(f"{change.sequence}-0", wire.encode(_entry(change, encoded))) for change in changes]
 
 
 def _layers(states: Mapping[str, FieldState]) -> list[tuple[str, int, bytes]]:

@@ -54,8 +54,10 @@ class OpenLayer:
             self.own = self._row
             self._overrides = list(rows)
         else:
-            self.own = rows.filter(symbol=symbol).first() or SymbolOverride(strategy_id=strategy.id, symbol=symbol)
-            self._overrides = [self.own]
+            self._overrides = list(rows.filter(symbol=symbol)) or [
+                SymbolOverride(strategy_id=strategy.id, symbol=symbol)
+            ]
+            self.own = self._overrides[0]
 
     @property
     def changes(self) -> list[ConfigAudit]:

@@ -2,8 +2,10 @@
 
 import uuid
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
 from realtime_runtime.config import wire
 from realtime_runtime.strategies.registry import STRATEGIES
@@ -14,6 +16,8 @@ from strategy_config.resolution import StoreKind
 from strategy_config.symbols import normalise_symbol
 
 ONLY_GLOBAL = ""
+READS_WITHOUT_LOCK = 3
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,12 +173,15 @@ def chain_head() -> tuple[int, str]:
 @transactions.store_errors()
 def whole_state() -> PublicationState:
     """Every layer as of one sequence, without history."""
-    with transactions.atomic():
-        sequence = ChangeSequence.objects.get(pk=ChangeSequence.ONLY_ID).value
-        rows = list(StrategyConfig.objects.filter(strategy_id__in=list(STRATEGIES)))
-        overrides: dict[str, list[SymbolOverride]] = defaultdict(list)
-        for override in SymbolOverride.objects.all():
-            overrides[override.strategy_id].append(override)
+
+    def read(sequence: int) -> tuple[int, list[StrategyConfig], list[SymbolOverride]]:
+        rows = StrategyConfig.objects.filter(strategy_id__in=list(STRATEGIES))
+        return sequence, list(rows), list(SymbolOverride.objects.all())
+
+    sequence, rows, all_overrides = _at_one_sequence(read)
+    overrides: dict[str, list[SymbolOverride]] = defaultdict(list)
+    for override in all_overrides:
+        overrides[override.strategy_id].append(override)
     states: dict[str, resolution.FieldState] = {}
     for row in rows:
         states.update(resolution.states_of(row, overrides[row.strategy_id]))
@@ -187,26 +194,55 @@ def state_after(sequence: int, *, limit: int) -> PublicationState | None:
 
     No changes where ``sequence`` is the last one, or ahead of the store.
     """
-    with transactions.atomic():
-        last = ChangeSequence.objects.get(pk=ChangeSequence.ONLY_ID).value
-        if last <= sequence:
-            return PublicationState(last, [], {})
-        if last - sequence > limit:
-            return None
+    last = last_sequence()
+    if last <= sequence:
+        return PublicationState(last, [], {})
+    if last - sequence > limit:
+        return None
+
+    def read(last: int) -> tuple[int, list[ConfigAudit], list[tuple[StrategyConfig, list[SymbolOverride]]]]:
         changes = list(ConfigAudit.objects.filter(sequence__gt=sequence).order_by("sequence"))
-        symbols: dict[str, set[str]] = defaultdict(set)
-        for change in changes:
-            symbols[change.strategy_id].add(change.symbol)
-        touched = []
-        for strategy_id, names in symbols.items():
-            overrides = SymbolOverride.objects.filter(strategy_id=strategy_id)
-            if ONLY_GLOBAL not in names:
-                overrides = overrides.filter(symbol__in=names)
-            touched.append((strategy_row(strategy_id), list(overrides)))
+        return last, changes, _touched_by(changes)
+
+    last, changes, touched = _at_one_sequence(read)
     states: dict[str, resolution.FieldState] = {}
-    for row, overrides_of_row in touched:
-        states.update(resolution.states_of(row, overrides_of_row))
+    for row, overrides in touched:
+        states.update(resolution.states_of(row, overrides))
     return PublicationState(last, changes, states)
+
+
+@transactions.store_errors()
+def last_sequence() -> int:
+    """The sequence of the last accepted change, 0 before the first."""
+    return ChangeSequence.objects.values_list("value", flat=True).get(pk=ChangeSequence.ONLY_ID)
+
+
+def _touched_by(changes: list[ConfigAudit]) -> list[tuple[StrategyConfig, list[SymbolOverride]]]:
+    """The layers whose documents the changes have altered: for a global change, all of the strategy."""
+    symbols: dict[str, set[str]] = defaultdict(set)
+    for change in changes:
+        symbols[change.strategy_id].add(change.symbol)
+    touched = []
+    for strategy_id, names in symbols.items():
+        overrides = SymbolOverride.objects.filter(strategy_id=strategy_id)
+        if ONLY_GLOBAL not in names:
+            overrides = overrides.filter(symbol__in=names)
+        touched.append((strategy_row(strategy_id), list(overrides)))
+    return touched
+
+
+def _at_one_sequence(read: Callable[[int], T]) -> T:
+    """What ``read``, given the last sequence, finds while no change is accepted.
+
+    Tried without a lock first: where the sequence is the same before and after, nothing was written in between.
+    """
+    for _ in range(READS_WITHOUT_LOCK):
+        sequence = last_sequence()
+        found = read(sequence)
+        if last_sequence() == sequence:
+            return found
+    with transactions.atomic():
+        return read(ChangeSequence.objects.select_for_update().get(pk=ChangeSequence.ONLY_ID).value)
 
 
 def etag(config: wire.LayerConfig) -> str:

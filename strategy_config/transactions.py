@@ -10,7 +10,7 @@ from typing import TypeVar
 from django.db import Error, connection, transaction
 from pymongo.errors import PyMongoError
 
-from strategy_config import driver_errors
+from strategy_config import driver_errors, sqlite_queue
 from strategy_config.exceptions import StoreUnavailableError
 
 T = TypeVar("T")
@@ -25,7 +25,13 @@ def atomic() -> AbstractContextManager[None]:
     if connection.vendor == "mongodb":
         context: AbstractContextManager[None] = _on_mongodb().atomic()
         return context
-    return transaction.atomic(durable=True)
+    return _in_turn() if connection.vendor == "sqlite" else transaction.atomic(durable=True)
+
+
+@contextmanager
+def _in_turn() -> Iterator[None]:
+    with sqlite_queue.turn(), transaction.atomic(durable=True):
+        yield
 
 
 def on_commit(action: Callable[[], object]) -> None:
