@@ -76,19 +76,18 @@ def mongodb_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             yield server.url
 
 
-@pytest.fixture(scope="session")
-def django_db_modify_db_settings(
-    django_db_modify_db_settings_parallel_suffix: None, request: pytest.FixtureRequest
-) -> None:
-    """With TEST_STORE=mongodb the tests' database is on `mongodb_uri` (pytest-django asks here before it makes one)."""
+@pytest.fixture(scope="session", autouse=True)
+def _store_under_test(request: pytest.FixtureRequest) -> None:
+    """With TEST_STORE=mongodb everything that a test starts or asks for finds its store on `mongodb_uri`."""
     if settings.IS_ON_MONGODB:
         uri = request.getfixturevalue("mongodb_uri")
+        os.environ["MONGODB_URI"] = uri
         settings.DATABASES["default"]["HOST"] = uri
         connections["default"].settings_dict["HOST"] = uri
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
+def django_db_setup(_store_under_test: None, django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
     if settings.IS_ON_MONGODB:
         with django_db_blocker.unblock():
             CleanState().replace_flush()

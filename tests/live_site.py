@@ -1,4 +1,4 @@
-"""The site as it runs: granian worker processes on a free port, a migrated SQLite file, a real Valkey.
+"""The site as it runs: granian worker processes on a free port, a migrated store of its own, a real Valkey.
 
 site = live_site(workers=1)       # fixture of the same name
 site.get("/api/v1/strategies")    # as admin; token=None: as nobody, or site.tokens["viewer"]
@@ -6,7 +6,6 @@ site.get("/api/v1/strategies")    # as admin; token=None: as nobody, or site.tok
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ from typing import Any
 import httpx
 
 from embedded.servers import HOST, die_with_parent, free_port
+from tests.site_store import SiteStore
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 60.0
@@ -47,18 +47,19 @@ class LiveSite:
         redis_url: str,
         prefix: str,
         workers: int = 1,
-        prepared: "tuple[Path, dict[str, str]] | None" = None,
+        prepared: "tuple[SiteStore, dict[str, str]] | None" = None,
         environment: Mapping[str, str] | None = None,
     ) -> None:
         self.redis_url = redis_url
         self.prefix = prefix
-        self.db_path = directory / "site.sqlite3"
+        self.store = SiteStore(directory)
+        self.db_path = self.store.path
         self.log_path = directory / "site.log"
         self.environment = {
             **os.environ,
             "DJANGO_SETTINGS_MODULE": "configsite.settings.base",
             "SECRET_KEY": "of a test",
-            "DATABASE_URL": f"sqlite:///{self.db_path}",
+            **self.store.environment,
             "REDIS_URL": redis_url,
             "REDIS_KEY_PREFIX": prefix,
             "LOG_LEVEL": "WARNING",
@@ -69,7 +70,7 @@ class LiveSite:
             self.tokens = prepare_database(self.environment)
         else:
             template, self.tokens = prepared
-            shutil.copy(template, self.db_path)
+            self.store.copy(template)
         self.token = self.tokens["admin"]
         self._workers = workers
         self._port = free_port()
