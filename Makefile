@@ -8,10 +8,10 @@ INSTALLED := $(VENV)/.installed-lock
 FUZZ_EXAMPLES ?= 200
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fmt bench fuzz lock clean
+.PHONY: help run test test-mongodb check fmt bench fuzz lock clean
 
 help: ## Show this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
 	@echo
 	@echo '  make run FEED=replay FILE=day.jsonl.gz [SPEED=1|10|max] [LOOP=1]   or FEED=none'
 	@echo '  make run REDIS_URL=... NATS_URL=... DATABASE_URL=... (or MONGODB_URI=...) in place of the embedded servers'
@@ -28,6 +28,11 @@ run: $(INSTALLED) ## Run the whole product here, with real servers and a simulat
 
 test: $(INSTALLED) ## Run all tests, with coverage
 	$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term:skip-covered
+
+# Everything that touches the store. The wire server is not a mongod: MONGODB_TEST_URI names a replica set of your own.
+test-mongodb: $(INSTALLED) ## Run the site's tests on MongoDB (a wire server of PyPI, or MONGODB_TEST_URI=...)
+	TEST_STORE=mongodb $(BIN)/python -m pytest -n 2 --dist worksteal --timeout 300 \
+		tests/strategy_config tests/api tests/contract tests/integration
 
 check: $(INSTALLED) ## Format, lint, types, migrations, import contracts
 	$(BIN)/ruff format --check .
