@@ -1,0 +1,160 @@
+"""NATS: the direct client against the plain one, replay headers, the outbox."""
+
+import asyncio
+import random
+from typing import Any
+
+import nats
+import pytest
+from nats.aio.msg import Msg
+
+from embedded.servers import NatsServer
+from realtime_runtime import bus as bus_module
+from realtime_runtime.bus import Bus, OutgoingSignal
+from realtime_runtime.intake import Intake, Kind, Message
+from tests.runtime.conftest import eventually
+
+LIMIT = 10_000
+
+
+async def started(server: NatsServer, topic: str, **arguments: Any) -> tuple[Bus, Intake, list[asyncio.Task[None]]]:
+    intake = Intake(LIMIT)
+    bus = Bus(intake, url=server.url, name="tests", topic=topic, queue_group="", **arguments)
+    tasks = [asyncio.create_task(bus.run()), asyncio.create_task(bus.run_outbox())]
+    await eventually(lambda: bus.is_subscribed)
+    return bus, intake, tasks
+
+
+async def stopped(bus: Bus, tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await bus.close()
+
+
+async def test_messages__of_all_shapes__arrive_as_with_the_plain_client(
+    nats_server: NatsServer, nats_subject: str
+) -> None:
+    dice = random.Random(7)  # noqa: S311 - test data
+    bus, intake, tasks = await started(nats_server, f"{nats_subject}.>")
+    plain: list[Msg] = []
+
+    async def collect(message: Msg) -> None:
+        plain.append(message)
+
+    client = await nats.connect(nats_server.url)
+    await client.subscribe(f"{nats_subject}.>", cb=collect)
+    await client.flush()
+    headers = [None, {"Replay": "1"}, {"Replay": "0"}, {"X": "Replay: 1"}, {"X": "1", "Replay": "1", "Y": "2"}]
+    for number in range(2_000):
+        payload = dice.randbytes(dice.choice([0, 1, 2, 700, 40_000 if number % 50 == 0 else 3]))
+        reply = f"{nats_subject}-reply.{number}" if number % 3 == 0 else ""
+        await client.publish(
+            f"{nats_subject}.SYM{number % 7}", payload + b"\r\nMSG x 1 2\r\n", reply=reply, headers=dice.choice(headers)
+        )
+    await eventually(lambda: len(plain) == intake.received == 2_000)
+    assert [(message.payload, message.reply, message.symbol, message.is_replay) for message in intake.messages] == [
+        (
+            message.data,
+            message.reply,
+            message.subject.rpartition(".")[2],
+            (message.headers or {}).get("Replay") == "1",
+        )
+        for message in plain
+    ]
+    await client.close()
+    await stopped(bus, tasks)
+
+
+@pytest.mark.parametrize(
+    ("header", "is_replay"),
+    [
+        (b"NATS/1.0\r\nReplay: 1\r\n\r\n", True),
+        (b"NATS/1.0\r\nReplay:1\r\n\r\n", True),
+        (b"NATS/1.0\r\nA: b\r\nReplay: 1 \r\n\r\n", True),
+        (b"NATS/1.0\r\nReplay: 10\r\n\r\n", False),
+        (b"NATS/1.0\r\nNo-Replay: 1\r\n\r\n", False),
+        (b"NATS/1.0\r\nA: Replay: 1\r\n\r\n", False),
+    ],
+)
+def test_replay_header__in_the_raw_block__found_as_nats_py_parses_it(header: bytes, is_replay: bool) -> None:
+    assert (bus_module._REPLAY_HEADER.search(header) is not None) is is_replay
+    parsed = bus_module.Client._parse_header_lines(header.partition(b"\r\n")[2])
+    assert (parsed.get("Replay") == "1") is is_replay
+
+
+async def test_subjects__of_observations__told_apart(nats_server: NatsServer, nats_subject: str) -> None:
+    bus, intake, tasks = await started(nats_server, nats_subject)
+    client = await nats.connect(nats_server.url)
+    for subject in (nats_subject, "market.price.kraken.BTCUSDT", "market.dominance", "market.onchain.BTC"):
+        await client.publish(subject, nats_subject.encode())
+    await client.flush()
+    expected = [Kind.MARKET, Kind.EXCHANGE_PRICE, Kind.DOMINANCE, Kind.ONCHAIN]
+
+    def own() -> list[Message]:
+        return [message for message in intake.messages if message.payload == nats_subject.encode()]
+
+    await eventually(lambda: [message.kind for message in own()] == expected)
+    assert [message.symbol for message in own()] == [None] * 4
+    await client.close()
+    await stopped(bus, tasks)
+
+
+async def test_outbox__while_nats_is_away__kept_in_order_and_confirmed_later(
+    fresh_nats: NatsServer, nats_subject: str
+) -> None:
+    bus, _, tasks = await started(fresh_nats, nats_subject)
+    fresh_nats.stop()
+    await eventually(lambda: not bus.is_connected)
+    for number in range(1_200):
+        bus.send(OutgoingSignal(f"{nats_subject}.out", str(number), b"{}"))
+    assert bus.outbox_size == 1_200
+    fresh_nats.start()
+    ids: list[str] = []
+
+    async def collect(message: Msg) -> None:
+        ids.append((message.headers or {})["Nats-Msg-Id"])
+
+    client = await nats.connect(fresh_nats.url)
+    await client.subscribe(f"{nats_subject}.out", cb=collect)
+    await client.flush()
+    await eventually(lambda: bus.outbox_size == 0 and bus.signals_sent == 1_200)
+    await client.flush()
+    # What the server got before the subscription stood is not seen here; what is seen is in order and complete.
+    assert ids == [str(number) for number in range(1_200 - len(ids), 1_200)]
+    assert bus.signals_dropped == 0
+    await client.close()
+    await stopped(bus, tasks)
+
+
+async def test_outbox__beyond_its_bound__gives_up_the_oldest_and_counts(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(bus_module, "OUTBOX_LIMIT", 3)
+    bus = Bus(Intake(1), url="nats://127.0.0.1:1", name="tests", topic="t", queue_group="")
+    for number in range(5):
+        bus.send(OutgoingSignal("s", str(number), b""))
+    assert (bus.outbox_size, bus.signals_dropped) == (3, 2)
+    assert [signal.id for signal in bus._outbox] == ["2", "3", "4"]
+    assert "signals.dropped" in caplog.text
+
+
+def _message(payload: bytes, reply: str = "") -> Message:
+    return Message(Kind.MARKET, payload, 0, False, None, reply)
+
+
+async def test_intake__beyond_its_bound__drops_the_oldest_counts_and_remembers_who_waits() -> None:
+    intake = Intake(2)
+    for payload, reply in ((b"1", "inbox.1"), (b"2", ""), (b"3", ""), (b"4", "")):
+        intake.put(_message(payload, reply))
+    assert [message.payload for message in intake.messages] == [b"3", b"4"]
+    assert (intake.received, intake.dropped, list(intake.unanswered)) == (4, 2, ["inbox.1"])
+
+
+async def test_intake__waited_for__wakes_with_the_first_message() -> None:
+    intake = Intake(2)
+    waiting = asyncio.create_task(intake.wait())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    intake.put(_message(b"1"))
+    await asyncio.wait_for(waiting, 5)
