@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,17 +88,26 @@ class Chain:
 
     def append(self, row: ConfigAudit) -> None:
         """Write ``row``, which lacks only its place in the chain."""
-        row.sequence = self._next
-        row.previous_hash = self._hash
-        row.hash = content_hash(row)
+        self._link(row)
         row.save()
-        self.rows.append(row)
-        self._next += 1
-        self._hash = row.hash
+
+    def append_all(self, rows: Sequence[ConfigAudit]) -> None:
+        """Write many rows at once, in their order."""
+        for row in rows:
+            self._link(row)
+        ConfigAudit.objects.bulk_create(rows, batch_size=BATCH_SIZE)
 
     def close(self) -> None:
         """Leave the end of the chain to the next writer; where nothing was appended it is where it was."""
         ChangeSequence.objects.filter(pk=ChangeSequence.ONLY_ID).update(value=self._next - 1, head_hash=self._hash)
+
+    def _link(self, row: ConfigAudit) -> None:
+        row.sequence = self._next
+        row.previous_hash = self._hash
+        row.hash = content_hash(row)
+        self.rows.append(row)
+        self._next += 1
+        self._hash = row.hash
 
 
 @transactions.store_errors()
@@ -135,22 +144,30 @@ def verify(from_sequence: int = 0, *, progress: Callable[[int, int], None] | Non
 
 
 def _rows(first: int, last: int) -> Iterator[ConfigAudit | BadRow]:
-    """The rows from ``first`` to ``last`` in order, read in batches. A row that cannot be read ends it as a BadRow."""
+    """The rows from ``first`` to ``last`` in order, read in batches. A row that cannot be read ends it as a BadRow.
+
+    A batch is a range of sequences, not a number of rows: MongoDB would sort all that follow for each batch.
+    """
     size = BATCH_SIZE
-    while True:
-        rows = ConfigAudit.objects.filter(sequence__gte=first, sequence__lte=last).order_by("sequence")
+    while first <= last:
+        following = ConfigAudit.objects.filter(sequence__gte=first, sequence__lte=last).order_by("sequence")
         try:
-            batch = list(rows[:size])
+            batch = list(following.filter(sequence__lt=first + size))
         except ValueError as exception:
             if size == 1:
-                yield BadRow(rows.values_list("sequence", flat=True)[0], f"unreadable: {exception}")
+                yield BadRow(first, f"unreadable: {exception}")
                 return
             size = 1
             continue
         yield from batch
-        if len(batch) < size:
+        if batch:
+            first += size
+            continue
+        # Rows are missing, perhaps very many.
+        next_found = following.values_list("sequence", flat=True).first()
+        if next_found is None:
             return
-        first = batch[-1].sequence + 1
+        first = next_found
 
 
 def _first_after(sequence: int) -> int | None:
