@@ -1,0 +1,240 @@
+"""From the store to a real Redis: order, catching up, starting anew, repair."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.conf import settings
+
+from embedded.servers import Valkey
+from realtime_runtime.config import wire
+from strategy_config import publishing, selectors, services, shared_cache, tasks
+from strategy_config.exceptions import StoreUnavailableError
+from strategy_config.models import ChangeSequence
+from tests.factories import NOON, OriginFactory
+from tests.strategy_config.conftest import CacheUnderTest
+from tests.strategy_config.test_services import BTC, SKEW, write
+
+pytestmark = pytest.mark.django_db(transaction=settings.IS_ON_MONGODB)
+FIELD = f"{SKEW}:{BTC}"
+
+
+@pytest.fixture
+def no_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Redis is asked again right after a failure."""
+    monkeypatch.setattr(shared_cache, "REST_SECONDS", 0.0)
+
+
+def test_set_layer__first_ever__publishes_all_strategies_and_a_reload_notice(cache: CacheUnderTest) -> None:
+    assert write(parameters={"top_levels": 10}).published
+    assert cache.fields() == {strategy.strategy_id for strategy in selectors.strategy_summaries(NOON)} | {FIELD}
+    [(entry_id, notice)] = cache.entries()
+    assert (notice.kind, notice.sequence, entry_id.split("-")[0]) == ("reload", 1, "1")
+
+
+def test_set_layer__each_change__is_one_entry_in_order(cache: CacheUnderTest) -> None:
+    assert publishing.publish_pending()
+    for levels in range(1, 6):
+        assert write(parameters={"top_levels": levels}).published
+    assert cache.published() == [1, 2, 3, 4, 5]
+    assert cache.sequence() == 5
+    _, change = cache.entries()[-1]
+    assert (change.strategy_id, change.symbol, change.action, change.version) == (SKEW, BTC, "UPDATE", 5)
+    document = wire.decode_document(bytes(change.documents[FIELD]))
+    assert document == cache.document(FIELD)
+    assert (document.config.parameters["top_levels"], document.symbol_version, document.config.sequence) == (5, 5, 5)
+
+
+def test_set_layer__global__rewrites_all_overrides_under_one_sequence(cache: CacheUnderTest) -> None:
+    symbols = [f"COIN{number}USDT" for number in range(3)]
+    for symbol in symbols:
+        write(symbol=symbol, parameters={"top_levels": 10})
+    sequence = write(symbol=None, parameters={"buy_threshold": 2.0}).sequence
+    for symbol in symbols:
+        document = cache.document(f"{SKEW}:{symbol}")
+        assert (document.config.parameters["buy_threshold"], document.config.sequence) == (2.0, sequence)
+        assert (document.global_version, document.symbol_version) == (1, 1)
+    _, change = cache.entries()[-1]
+    assert set(change.documents) == {SKEW, *(f"{SKEW}:{symbol}" for symbol in symbols)}
+
+
+def test_set_layer__global_over_many_overrides__names_fields_instead_of_documents(cache: CacheUnderTest) -> None:
+    for number in range(publishing.EMBEDDED_LAYERS):
+        write(symbol=f"COIN{number}USDT", parameters={})
+    write(symbol=None, parameters={"buy_threshold": 2.0})
+    _, change = cache.entries()[-1]
+    assert (len(change.fields), change.documents) == (publishing.EMBEDDED_LAYERS + 1, {})
+
+
+def test_delete_layer__field__is_gone(cache: CacheUnderTest) -> None:
+    write(parameters={"top_levels": 10})
+    write("delete_layer")
+    assert FIELD not in cache.fields()
+    _, change = cache.entries()[-1]
+    assert bytes(change.documents[FIELD]) == bytes(wire.GONE)
+
+
+def test_set_layer__with_expiry__document_carries_what_comes_after(cache: CacheUnderTest) -> None:
+    later = NOON + timedelta(minutes=1)
+    write(symbol=None, parameters={"top_levels": 8})
+    write(parameters={"top_levels": 10}, expires_at=later)
+    document = cache.document(FIELD)
+    assert document.expires_at_ms == later.timestamp() * 1000
+    assert document.after == selectors.layer_config(strategy_id=SKEW, symbol=BTC, at=later)
+    assert (document.after.parameters["top_levels"], document.after.version) == (8, 2)
+
+
+def test_set_layer__redis_down__stands_and_is_published_later(
+    own_cache: CacheUnderTest, fresh_valkey: Valkey, no_rest: None
+) -> None:
+    write(parameters={"top_levels": 1})
+    fresh_valkey.stop()
+    assert [write(parameters={"top_levels": levels}).published for levels in (2, 3)] == [False, False]
+    fresh_valkey.start()
+    own_cache.forget()
+    assert write(parameters={"top_levels": 4}).published
+    assert own_cache.document(FIELD).config.parameters["top_levels"] == 4
+    assert own_cache.sequence() == 4
+
+
+def test_publish__behind__catches_up_each_sequence_once(cache: CacheUnderTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(parameters={"top_levels": 1})
+    with monkeypatch.context() as patch:
+        patch.setattr(settings, "REDIS_URL", "redis://127.0.0.1:1/0")
+        assert not write(parameters={"top_levels": 2}).published
+        assert not write(symbol=None, parameters={"top_levels": 3}).published
+    assert write(parameters={"top_levels": 4}).published
+    assert cache.published() == [2, 3, 4]
+    assert cache.document(SKEW).config.sequence == 3
+    assert publishing.publish_pending()
+    assert cache.published() == [2, 3, 4]
+
+
+def test_publish_pending__far_behind__starts_anew(cache: CacheUnderTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(publishing, "FARTHEST_BEHIND", 1)
+    write(parameters={"top_levels": 1})
+    with monkeypatch.context() as patch:
+        patch.setattr(settings, "REDIS_URL", "redis://127.0.0.1:1/0")
+        for levels in (2, 3):
+            write(parameters={"top_levels": levels})
+    assert publishing.publish_pending()
+    assert cache.sequence() == 3
+    assert [change.kind for _, change in cache.entries()] == ["reload", "reload"]
+    assert cache.document(FIELD).config.parameters["top_levels"] == 3
+
+
+def _empty(cache: CacheUnderTest) -> None:
+    cache.forget()
+
+
+def _ahead(cache: CacheUnderTest) -> None:
+    cache.client.set(cache.keys.sequence, 99)
+    cache.client.hset(cache.keys.sequences, FIELD, 99)
+    cache.client.xadd(cache.keys.changes, {wire.STREAM_FIELD: b"{}"}, id="99-0")
+
+
+def _no_number(cache: CacheUnderTest) -> None:
+    cache.client.set(cache.keys.sequence, "nonsense")
+
+
+@pytest.mark.parametrize("break_it", [_empty, _ahead, _no_number])
+def test_reconcile__redis_lost_its_place__everything_is_there_again(
+    cache: CacheUnderTest, break_it: Callable[[CacheUnderTest], None]
+) -> None:
+    write(parameters={"top_levels": 1})
+    whole = {field: cache.document(field) for field in cache.fields()}
+    break_it(cache)
+    tasks.reconcile()
+    assert {field: cache.document(field) for field in cache.fields()} == whole
+    assert cache.sequence() == 1
+    assert cache.entries()[-1][1].kind == "reload"
+    write(parameters={"top_levels": 2})
+    assert cache.published()[-1] == 2
+
+
+def _poison(cache: CacheUnderTest) -> None:
+    cache.client.hset(cache.keys.config, FIELD, b"{not json")
+
+
+def _stray(cache: CacheUnderTest) -> None:
+    cache.client.hset(cache.keys.config, f"{SKEW}:XRPUSDT", b"{}")
+
+
+def _lost(cache: CacheUnderTest) -> None:
+    cache.client.hdel(cache.keys.config, SKEW)
+
+
+def _wrong_type(cache: CacheUnderTest) -> None:
+    cache.client.set(cache.keys.config, b"text")
+
+
+@pytest.mark.parametrize("break_it", [_poison, _stray, _lost, _wrong_type])
+def test_rewrite__drift__is_repaired_and_runtimes_are_told(
+    cache: CacheUnderTest, break_it: Callable[[CacheUnderTest], None]
+) -> None:
+    write(parameters={"top_levels": 1})
+    whole = cache.client.hgetall(cache.keys.config)
+    break_it(cache)
+    notices = len(cache.entries())
+    tasks.rewrite()
+    assert cache.client.hgetall(cache.keys.config) == whole
+    assert [change.kind for _, change in cache.entries()[notices:]] == ["reload"]
+
+
+def test_rewrite__nothing_differs__writes_nothing(cache: CacheUnderTest) -> None:
+    write(parameters={"top_levels": 1})
+    before = cache.entries()
+    tasks.rewrite()
+    assert cache.entries() == before
+
+
+def test_refresh_cache__rewrites_and_tells_every_runtime(cache: CacheUnderTest) -> None:
+    write(parameters={"top_levels": 1})
+    last_id = cache.entries()[-1][0]
+    refreshed = services.refresh_cache()
+    assert (refreshed.entries, refreshed.sequence) == (len(cache.fields()), 1)
+    assert cache.client.xread({cache.keys.changes: last_id})
+
+
+def test_refresh_cache__redis_away__says_so() -> None:
+    with pytest.raises(StoreUnavailableError):
+        services.refresh_cache()
+
+
+def test_publish__predecessor_still_on_its_way__waits_for_it(
+    cache: CacheUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publishing.publish_pending()
+    write(parameters={"top_levels": 1})
+    # The writer of sequence 2 has committed and is about to publish, while that of 3 is already at it.
+    held_back: list[Any] = []
+    real = shared_cache.publish
+    monkeypatch.setattr(publishing, "publish", lambda *change: bool(held_back.append(change)))
+    write(parameters={"top_levels": 2})
+    write(parameters={"top_levels": 3})
+    monkeypatch.undo()
+
+    def publish_meanwhile(*arguments: Any) -> tuple[bool, int]:
+        answer = real(*arguments)
+        if held_back:
+            publishing.publish(*held_back.pop(0))
+        return answer
+
+    late, held_back = held_back[1], held_back[:1]
+    monkeypatch.setattr(shared_cache, "publish", publish_meanwhile)
+    monkeypatch.setattr(publishing, "_catch_up", lambda last: pytest.fail("asked the store"))
+    assert publishing.publish(*late)
+    assert cache.published() == [1, 2, 3]
+
+
+def test_last_sequence__after_writes__is_the_chain_s(cache: CacheUnderTest) -> None:
+    sequence = write(parameters={}).sequence
+    assert selectors.last_sequence() == ChangeSequence.objects.get().value == sequence == cache.sequence()
+
+
+def test_set_layer__origin_s_reason__reaches_the_stream(cache: CacheUnderTest) -> None:
+    publishing.publish_pending()
+    write(parameters={}, origin=OriginFactory(reason="volatile", changed_by="bob"))
+    _, change = cache.entries()[-1]
+    assert (change.changed_by, change.reason, change.changed_at) == ("bob", "volatile", "2024-08-08T12:00:00.000Z")
