@@ -1,0 +1,186 @@
+"""The chain of the history: whole, tampered with in every way, from a checkpoint."""
+
+import json
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.core.management import CommandError, call_command
+from django.db import IntegrityError, connection, transaction
+
+from strategy_config import audit
+from strategy_config.models import ChangeSequence, ConfigAudit, ImmutableRowError, SymbolOverride
+from tests.factories import NOON
+from tests.strategy_config.test_services import BTC, SKEW, history, write
+
+pytestmark = pytest.mark.django_db(transaction=settings.IS_ON_MONGODB)
+needs_sql = pytest.mark.skipif(settings.IS_ON_MONGODB, reason="tampers by SQL")
+
+
+@pytest.fixture
+def six_rows() -> list[ConfigAudit]:
+    for levels in (1, 2, 3):
+        write(parameters={"top_levels": levels})
+        write(symbol=None, parameters={"top_levels": levels})
+    return list(ConfigAudit.objects.order_by("sequence"))
+
+
+def sql(statement: str, *arguments: Any) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, arguments)
+
+
+def test_verify__whole_history__gives_the_checkpoint(six_rows: list[ConfigAudit]) -> None:
+    seen: list[tuple[int, int]] = []
+    found = audit.verify(progress=lambda done, total: seen.append((done, total)))
+    assert (found.bad, found.rows, found.sequence, found.hash) == (None, 6, 6, six_rows[-1].hash)
+    assert seen[-1] == (6, 6)
+
+
+def test_verify__nothing_ever_written__holds() -> None:
+    assert audit.verify() == audit.Verification(0, 0, audit.GENESIS, None)
+
+
+@pytest.mark.parametrize("first", [1, 4, 6, 7])
+def test_verify__from_a_sequence__starts_there(six_rows: list[ConfigAudit], first: int) -> None:
+    found = audit.verify(first)
+    assert (found.bad, found.rows, found.sequence, found.hash) == (None, 7 - first, 6, six_rows[-1].hash)
+
+
+def test_verify__several_batches__is_the_same(six_rows: list[ConfigAudit], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audit, "BATCH_SIZE", 2)
+    assert audit.verify().rows == 6
+
+
+def _relink(sequence: int) -> None:
+    """A forger who knows how the hash is made, but not of those that follow."""
+    row = ConfigAudit.objects.get(sequence=sequence)
+    sql("UPDATE strategy_config_audit SET hash = %s WHERE sequence = %s", audit.content_hash(row), sequence)
+
+
+TAMPERED: dict[str, tuple[list[tuple[str, list[Any]]], int, str]] = {
+    "parameters": (
+        [("UPDATE strategy_config_audit SET new_parameters = '{}' WHERE sequence = 3", [])],
+        3,
+        "content hash",
+    ),
+    "who": ([("UPDATE strategy_config_audit SET actor = 'mallory' WHERE sequence = 1", [])], 1, "content hash"),
+    "when": (
+        [("UPDATE strategy_config_audit SET changed_at = '2020-01-01 00:00' WHERE sequence = 6", [])],
+        6,
+        "content",
+    ),
+    "row taken out": ([("DELETE FROM strategy_config_audit WHERE sequence = 4", [])], 4, "gap"),
+    "first taken out": ([("DELETE FROM strategy_config_audit WHERE sequence = 1", [])], 1, "gap"),
+    "end cut off": ([("DELETE FROM strategy_config_audit WHERE sequence > 4", [])], 5, "missing"),
+    "end forgotten": ([("UPDATE strategy_config_sequence SET value = 5", [])], 5, "hash"),
+    "head replaced": ([("UPDATE strategy_config_sequence SET head_hash = %s", ["f" * 64])], 6, "hash"),
+    "text for JSON": (
+        [("UPDATE strategy_config_audit SET changes = '\"x\"' WHERE sequence = 2", [])],
+        2,
+        "content hash",
+    ),
+    "no id": ([("UPDATE strategy_config_audit SET id = 'x' WHERE sequence = 2", [])], 2, "unreadable"),
+}
+
+
+@needs_sql
+@pytest.mark.parametrize("case", TAMPERED)
+def test_verify__tampered__names_the_first_bad_row(six_rows: list[ConfigAudit], case: str) -> None:
+    statements, sequence, problem = TAMPERED[case]
+    for statement, arguments in statements:
+        sql(statement, *arguments)
+    bad = audit.verify().bad
+    assert bad is not None
+    assert bad.sequence == sequence
+    assert problem in bad.problem
+
+
+@needs_sql
+def test_verify__row_forged_with_its_own_hash__breaks_the_link_of_the_next(six_rows: list[ConfigAudit]) -> None:
+    sql("UPDATE strategy_config_audit SET actor = 'mallory' WHERE sequence = 3")
+    _relink(3)
+    bad = audit.verify().bad
+    assert (bad.sequence, bad.problem.split(":")[0]) == (4, "link")
+
+
+@needs_sql
+def test_verify__version_left_out__is_seen_even_where_the_hashes_fit(six_rows: list[ConfigAudit]) -> None:
+    sql("UPDATE strategy_config_audit SET version = 9 WHERE sequence = 6")
+    _relink(6)
+    sql("UPDATE strategy_config_sequence SET head_hash = %s", ConfigAudit.objects.get(sequence=6).hash)
+    bad = audit.verify().bad
+    assert (bad.sequence, bad.problem.split(":")[0]) == (6, "version gap")
+
+
+def test_content_hash__every_field__changes_it(six_rows: list[ConfigAudit]) -> None:
+    row = six_rows[2]
+    original = audit.content_hash(row)
+    for field in ConfigAudit._meta.concrete_fields:
+        if field.name == "hash":
+            continue
+        value = getattr(row, field.name)
+        setattr(row, field.name, NOON.replace(year=2020) if field.name == "changed_at" else f"{value}x")
+        assert audit.content_hash(row) != original, field.name
+        setattr(row, field.name, value)
+    assert audit.content_hash(row) == original
+
+
+def test_content_hash__whole_float__is_the_integer(six_rows: list[ConfigAudit]) -> None:
+    row = six_rows[0]
+    row.new_parameters = {"buy_threshold": 2.0}
+    as_float = audit.content_hash(row)
+    row.new_parameters = {"buy_threshold": 2}
+    assert audit.content_hash(row) == as_float
+
+
+@pytest.mark.parametrize(
+    "write_history",
+    [
+        lambda row: row.save(),
+        lambda row: row.delete(),
+        lambda row: ConfigAudit.objects.update(actor="x"),
+        lambda row: ConfigAudit.objects.all().delete(),
+        lambda row: ConfigAudit.objects.bulk_update([row], ["actor"]),
+    ],
+)
+def test_config_audit__any_change__is_refused(six_rows: list[ConfigAudit], write_history: Any) -> None:
+    with pytest.raises(ImmutableRowError):
+        write_history(six_rows[0])
+    assert audit.verify().bad is None
+
+
+@pytest.mark.parametrize("same", [{"sequence": 1}, {"strategy_id": SKEW, "symbol": BTC, "version": 1}])
+def test_config_audit__second_row_of_a_place__is_refused_by_the_store(
+    six_rows: list[ConfigAudit], same: dict[str, Any]
+) -> None:
+    fields = {"sequence": 77, "strategy_id": "x", "symbol": "", "version": 1, "changed_at": NOON, "action": "CREATE"}
+    with pytest.raises(IntegrityError), transaction.atomic():
+        ConfigAudit(**{**fields, **same}).save()
+
+
+def test_symbol_override__second_row_of_a_symbol__is_refused_by_the_store(six_rows: list[ConfigAudit]) -> None:
+    with pytest.raises(IntegrityError), transaction.atomic():
+        SymbolOverride(strategy_id=SKEW, symbol=BTC).save()
+
+
+def test_verify_audit__whole__prints_the_checkpoint(six_rows: list[ConfigAudit], capsys: Any) -> None:
+    call_command("verify_audit")
+    assert capsys.readouterr().out == f"verified up to 6 (6 rows)\ncheckpoint: 6 {six_rows[-1].hash}\n"
+    call_command("verify_audit", json=True)
+    report = json.loads(capsys.readouterr().out)
+    assert report == {"ok": True, "rows": 6, "checkpoint": {"sequence": 6, "hash": six_rows[-1].hash}, "bad": None}
+
+
+@needs_sql
+def test_verify_audit__tampered__fails_and_names_the_row(six_rows: list[ConfigAudit], capsys: Any) -> None:
+    sql("UPDATE strategy_config_audit SET reason = 'forged' WHERE sequence = 2")
+    with pytest.raises(CommandError, match="2: content hash") as failure:
+        call_command("verify_audit", json=True)
+    assert failure.value.returncode == 1
+    assert json.loads(capsys.readouterr().out)["bad"]["sequence"] == 2
+
+
+def test_history__head__is_that_of_the_last_row(six_rows: list[ConfigAudit]) -> None:
+    head = ChangeSequence.objects.get()
+    assert (head.value, head.head_hash) == (6, history("")[-1].hash)
