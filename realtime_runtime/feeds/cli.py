@@ -68,9 +68,13 @@ def _run_replay(arguments: argparse.Namespace, nats_url: str, topic: str) -> int
     if not is_finished:
         return EXIT_INTERRUPTED
     if arguments.stay:
-        say("feed replay: waiting to be stopped")
-        _run_until_stopped(asyncio.Event().wait())
+        _run_until_stopped(_wait_to_be_stopped())
     return 0 if totals.is_complete else EXIT_INCOMPLETE
+
+
+async def _wait_to_be_stopped() -> None:
+    say("feed replay: waiting to be stopped")
+    await asyncio.Event().wait()
 
 
 def _run_until_stopped(work: Coroutine[Any, Any, object]) -> bool:

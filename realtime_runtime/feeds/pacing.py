@@ -5,6 +5,7 @@ with its counters. At most two windows are under way. An empty message with a re
 """
 
 import asyncio
+import time
 from collections import defaultdict
 from dataclasses import dataclass
 
@@ -19,6 +20,8 @@ WINDOW_MESSAGES = 1_000
 WINDOWS_IN_FLIGHT = 2
 PROBE_INTERVAL_SECONDS = 0.5
 STALL_SECONDS = 60.0
+# A runtime that has just ended may still be processing what it had taken.
+UNHEARD_SECONDS = 3.0
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -73,7 +76,7 @@ class PacedPublisher:
         has_said = False
         while len(self._before) < self._replicas:
             self._changed.clear()
-            await self._client.publish(self._probe_subject, b"", reply=f"{self._inbox}.0", headers=REPLAY_HEADERS)
+            await self._probe()
             try:
                 await asyncio.wait_for(self._wait_for_probe(), PROBE_INTERVAL_SECONDS)
             except TimeoutError:
@@ -118,30 +121,40 @@ class PacedPublisher:
             self._changed.clear()
 
     async def _wait_for_answer(self) -> None:
+        """Wait for the next answer to a window; asks now and then whether anybody listens at all."""
+        started = time.monotonic()
         self._changed.clear()
-        try:
-            await asyncio.wait_for(self._changed.wait(), self._stall_seconds)
-        except TimeoutError:
-            raise RuntimeGoneError(f"no answer of the runtime for {self._stall_seconds:g} s") from None
-        if self._nobody_listens:
-            raise RuntimeGoneError("the runtime has stopped listening")
+        while not self._changed.is_set():
+            try:
+                await asyncio.wait_for(self._changed.wait(), PROBE_INTERVAL_SECONDS)
+            except TimeoutError:
+                waited = time.monotonic() - started
+                if waited > self._stall_seconds:
+                    raise RuntimeGoneError(f"no answer of the runtime for {self._stall_seconds:g} s") from None
+                if self._nobody_listens and waited > UNHEARD_SECONDS:
+                    raise RuntimeGoneError("the runtime has stopped listening") from None
+                await self._probe()
+
+    async def _probe(self) -> None:
+        await self._client.publish(self._probe_subject, b"", reply=f"{self._inbox}.0", headers=REPLAY_HEADERS)
 
     async def _take_answer(self, message: Msg) -> None:
-        number = int(message.subject.rpartition(".")[2])
+        # An empty answer is the server's own, status 503: nobody has subscribed.
+        self._nobody_listens = not message.data
         if not message.data:
-            # The server's own answer, status 503: nobody has subscribed.
-            self._nobody_listens = number > 0
-            if number > 0:
-                self._changed.set()
             return
+        number = int(message.subject.rpartition(".")[2])
         progress = msgspec.json.decode(message.data, type=Progress)
         if number == 0:
-            self._before[progress.instance_id] = progress
-            self._latest.setdefault(progress.instance_id, progress)
-        elif progress.instance_id in self._before:
+            # Who comes later has missed messages, and is not waited for.
+            if not self.published:
+                self._before[progress.instance_id] = self._latest[progress.instance_id] = progress
+                self._changed.set()
+            return
+        if progress.instance_id in self._before:
             self._latest[progress.instance_id] = progress
             self._answered[number].add(progress.instance_id)
             while self._answered[self._first_open] >= self._before.keys():
                 del self._answered[self._first_open]
                 self._first_open += 1
-        self._changed.set()
+            self._changed.set()

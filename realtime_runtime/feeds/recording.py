@@ -39,19 +39,19 @@ class UnreadableLine(NamedTuple):
         return f"{self.path}:{self.line}: {self.reason}"
 
 
-class _Times(msgspec.Struct):
+class _Event(msgspec.Struct):
     symbol: str = msgspec.field(name="s", default="")
     time_ms: int = msgspec.field(name="E", default=0)
 
 
 class _Line(msgspec.Struct):
     stream: str
-    data: msgspec.Raw
+    # A message of a whole market is a list, without a symbol and a time of its own.
+    data: _Event | list[msgspec.Raw]
     ts: int = 0
 
 
 _decode_line = msgspec.json.Decoder(_Line).decode
-_decode_times = msgspec.json.Decoder(_Times).decode
 
 
 def read_messages(path: Path) -> Iterator[RecordedMessage | UnreadableLine]:
@@ -88,13 +88,12 @@ def shift_event_times(payload: bytes, by_ms: int) -> bytes:
 def _parse(payload: bytes, path: Path, number: int, position: int) -> RecordedMessage | UnreadableLine:
     try:
         line = _decode_line(payload)
-        # An array of a whole market has no symbol and no time of its own.
-        times = _decode_times(line.data) if bytes(line.data[:1]) == b"{" else _Times()
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         return UnreadableLine(path, number, f"not a market message: {error}")
-    symbol = times.symbol or line.stream.partition("@")[0]
+    event = line.data if isinstance(line.data, _Event) else _Event()
+    symbol = event.symbol or line.stream.partition("@")[0]
     return RecordedMessage(
-        payload, "" if symbol.startswith("!") else symbol.upper(), line.ts or times.time_ms, position
+        payload, "" if symbol.startswith("!") else symbol.upper(), line.ts or event.time_ms, position
     )
 
 

@@ -1,0 +1,118 @@
+"""Recorded files are read whole, in every format, and what cannot be read is named."""
+
+import gzip
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+import zstandard
+
+from realtime_runtime.feeds.recording import (
+    MAX_LINE_BYTES,
+    RecordedMessage,
+    UnreadableLine,
+    read_messages,
+    shift_event_times,
+)
+
+TRADE = (
+    b'{"stream":"btcusdt@trade","data":{"e":"trade","E":1700000000123,"s":"BTCUSDT","p":"1","q":"2","m":true},"ts":7}'
+)
+DEPTH = b'{"stream": "ethusdt@depth20@100ms", "data": {"bids": [["1", "2"]], "asks": []}, "ts": 1700000000200}'
+WITHOUT_TS = b'{"stream":"btcusdt@trade","data":{"E":1700000000300,"s":"BTCUSDT"}}'
+WHOLE_MARKET = b'{"stream":"!ticker@arr","data":[{"E":5,"s":"BTCUSDT"}],"ts":9}'
+
+
+def write_plain(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path
+
+
+def write_gzip(path: Path, content: bytes) -> Path:
+    return write_plain(path.with_name(path.name + ".gz"), gzip.compress(content))
+
+
+def write_zstd_in_two_frames(path: Path, content: bytes) -> Path:
+    compress = zstandard.ZstdCompressor().compress
+    middle = len(content) // 2
+    return write_plain(path.with_name(path.name + ".zst"), compress(content[:middle]) + compress(content[middle:]))
+
+
+@pytest.mark.parametrize("write", [write_plain, write_gzip, write_zstd_in_two_frames])
+def test_read_messages__each_format__gives_the_lines_as_they_are(
+    write: Callable[[Path, bytes], Path], tmp_path: Path
+) -> None:
+    content = b"\n".join([TRADE, b"", DEPTH, WITHOUT_TS, WHOLE_MARKET])
+    path = write(tmp_path / "day.jsonl", content)
+    messages = [line for line in read_messages(path) if isinstance(line, RecordedMessage)]
+    assert [message.payload for message in messages] == [TRADE, DEPTH, WITHOUT_TS, WHOLE_MARKET]
+    assert [message.symbol for message in messages] == ["BTCUSDT", "ETHUSDT", "BTCUSDT", ""]
+    assert [message.time_ms for message in messages] == [7, 1700000000200, 1700000000300, 9]
+    assert messages[-1].position == path.stat().st_size
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        b"not json",
+        b'{"stream":"btcusdt@trade"}',
+        b'{"stream":5,"data":{}}',
+        b'{"stream":"btcusdt@trade","data":{"E":"soon"}}',
+        b'{"stream":"\xff\xfe","data":{}}',
+        b"[]",
+        b'{"stream":"btcusdt@trade","data":{"s":"' + b"A" * MAX_LINE_BYTES + b'"}}',
+    ],
+    ids=["text", "no data", "stream is a number", "time is text", "not utf-8", "a list", "too long"],
+)
+def test_read_messages__an_unreadable_line__is_named_and_the_next_ones_are_read(bad: bytes, tmp_path: Path) -> None:
+    path = write_plain(tmp_path / "day.jsonl", b"\n".join([TRADE, bad, DEPTH]))
+    first, unreadable, last = read_messages(path)
+    assert isinstance(unreadable, UnreadableLine)
+    assert str(unreadable).startswith(f"{path}:2: ")
+    assert [line.payload for line in (first, last) if isinstance(line, RecordedMessage)] == [TRADE, DEPTH]
+
+
+@pytest.mark.parametrize("write", [write_gzip, write_zstd_in_two_frames])
+def test_read_messages__a_file_that_breaks_off__gives_what_is_there_and_names_the_place(
+    write: Callable[[Path, bytes], Path], tmp_path: Path
+) -> None:
+    lines = [json.dumps({"stream": f"s{i}usdt@trade", "data": {"E": i}}).encode() for i in range(50_000)]
+    path = write(tmp_path / "day.jsonl", b"\n".join(lines))
+    path.write_bytes(path.read_bytes()[:-5000])
+    *messages, last = read_messages(path)
+    assert len(messages) > 10_000
+    assert all(isinstance(message, RecordedMessage) for message in messages[:-1])
+    assert isinstance(last, UnreadableLine)
+
+
+def test_read_messages__no_gzip_inside__is_one_unreadable_line(tmp_path: Path) -> None:
+    (only,) = read_messages(write_plain(tmp_path / "day.jsonl.gz", TRADE))
+    assert isinstance(only, UnreadableLine)
+    assert only.line == 1
+
+
+def test_read_messages__every_recorded_file__has_the_rows_of_the_manifest(market_data: Path) -> None:
+    manifest = json.loads((market_data / "MANIFEST.json").read_text())
+    files = {name: facts["rows"] for name, facts in manifest.items() if name.startswith("market/")}
+    assert len(files) == 17
+    for name, rows in files.items():
+        lines = list(read_messages(market_data / name))
+        assert [line for line in lines if isinstance(line, UnreadableLine)] == []
+        assert len(lines) == rows
+
+
+@pytest.mark.parametrize(
+    ("payload", "expected"),
+    [
+        (
+            b'{"stream":"x","data":{"E":1000,"T":990,"t":5,"p":"1.50"},"ts":1001}',
+            {"stream": "x", "data": {"E": 1100, "T": 1090, "t": 5, "p": "1.50"}, "ts": 1101},
+        ),
+        (b'{"stream":"x","data":{"bids":[]},"ts":1}', {"stream": "x", "data": {"bids": []}, "ts": 101}),
+        (b'{"stream":"x","data":[{"E":1}]}', {"stream": "x", "data": [{"E": 1}]}),
+    ],
+)
+def test_shift_event_times__any_message__moves_its_times_only(payload: bytes, expected: object) -> None:
+    assert msgspec.json.decode(shift_event_times(payload, 100)) == expected
