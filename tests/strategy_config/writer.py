@@ -1,0 +1,27 @@
+"""A process that writes: ``python -m tests.strategy_config.writer SYMBOL COUNT``; prints its versions as JSON."""
+
+import json
+import sys
+from datetime import UTC, datetime
+
+import django
+
+django.setup()
+
+from strategy_config import services  # noqa: E402  (needs the set-up)
+
+
+def main() -> None:
+    symbol, count = sys.argv[1], int(sys.argv[2])
+    print("ready", flush=True)
+    sys.stdin.readline()
+    versions = []
+    for number in range(count):
+        origin = services.Origin("writer", "writer", "api", "", at=datetime.now(UTC))
+        parameters = {"top_levels": number % 20 + 1}
+        written = services.set_layer(strategy_id="orderbook_skew", symbol=symbol, parameters=parameters, origin=origin)
+        versions.append(written.version)
+    print(json.dumps(versions))
+
+
+main()
