@@ -78,7 +78,8 @@ class PacedPublisher:
             self._changed.clear()
             await self._probe()
             try:
-                await asyncio.wait_for(self._wait_for_probe(), PROBE_INTERVAL_SECONDS)
+                async with asyncio.timeout(PROBE_INTERVAL_SECONDS):
+                    await self._wait_for_probe()
             except TimeoutError:
                 if not has_said:
                     has_said = True
@@ -126,7 +127,9 @@ class PacedPublisher:
         self._changed.clear()
         while not self._changed.is_set():
             try:
-                await asyncio.wait_for(self._changed.wait(), PROBE_INTERVAL_SECONDS)
+                # Not wait_for, which loses a cancellation that meets an answer (Python 3.11).
+                async with asyncio.timeout(PROBE_INTERVAL_SECONDS):
+                    await self._changed.wait()
             except TimeoutError:
                 waited = time.monotonic() - started
                 if waited > self._stall_seconds:

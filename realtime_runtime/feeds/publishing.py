@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from nats import errors
 from nats.aio.client import Client
 
 from realtime_runtime.feeds.report import say
@@ -10,6 +11,7 @@ from realtime_runtime.feeds.report import say
 # With this header the runtime does not measure a message's age against the clock.
 REPLAY_HEADERS = {"Replay": "1"}
 CONNECT_TIMEOUT_SECONDS = 2
+FLUSH_TIMEOUT_SECONDS = 5
 # Room for what is published during a reconnect: two windows of the largest usual messages are 10 MB.
 PENDING_BYTES = 32 * 1024 * 1024
 
@@ -57,8 +59,8 @@ async def connected(url: str, *, name: str) -> AsyncIterator[Client]:
     try:
         yield client
     finally:
-        if client.is_connected:
-            await client.flush(timeout=5)
-        elif client.pending_data_size:
-            say(f"NATS is away: {client.pending_data_size:,} bytes were not sent")
+        try:
+            await client.flush(FLUSH_TIMEOUT_SECONDS)
+        except (errors.Error, OSError) as error:
+            say(f"NATS is away, the last messages may not have been sent: {type(error).__name__}")
         await client.close()

@@ -118,6 +118,6 @@ async def test_feed_simulate__nats_comes_later_and_restarts__goes_on(fresh_nats:
         fresh_nats.stop()
     process.send_signal(signal.SIGTERM)
     output = await finish(process)
-    assert process.returncode == 0
-    assert "trying again" in output
     assert "Traceback" not in output
+    assert "trying again" in output
+    assert process.returncode == 0
