@@ -131,7 +131,7 @@ class OpenLayer:
         own.sequence = self._chain.next_sequence
         own.updated_at, own.updated_by, own.reason = origin.at, origin.changed_by, origin.reason
         own.save()
-        changes = [*_differences(_set(old_parameters), _set(parameters)), *_differences(before, _switches(own))]
+        changes = [*differences(_set(old_parameters), _set(parameters)), *differences(before, _switches(own))]
         self._chain.append(
             ConfigAudit(
                 strategy_id=self.strategy.id,
@@ -179,7 +179,7 @@ def _switches(row: StrategyConfig | SymbolOverride) -> dict[str, Any]:
     return {"enabled": row.enabled}
 
 
-def _differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[dict[str, Any]]:
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[dict[str, Any]]:
     """One entry for each name whose value differs; None where it was or is not set."""
     return [
         {"parameter": name, "old": old.get(name), "new": new.get(name)}
