@@ -1,0 +1,99 @@
+"""Settings: what stops the start, and by which name."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from configsite import env
+from configsite.settings import database
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+SECRET = "s" * 50
+
+
+def start(settings: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Start Django in a process of its own, with nothing but ``variables`` in its environment."""
+    environment = {"PATH": os.environ["PATH"], "DJANGO_SETTINGS_MODULE": f"configsite.settings.{settings}", **variables}
+    command = [sys.executable, "-c", "import django; django.setup()"]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(
+    ("settings", "variables", "named"),
+    [
+        ("base", {}, "SECRET_KEY"),
+        ("base", {"SECRET_KEY": SECRET, "LOG_FORMAT": "xml"}, "LOG_FORMAT"),
+        ("base", {"SECRET_KEY": SECRET, "DATABASE_URL": "oracle://somewhere/x"}, "DATABASE_URL"),
+        ("base", {"SECRET_KEY": SECRET, "CONFIG_CACHE_TTL_SECONDS": "soon"}, "CONFIG_CACHE_TTL_SECONDS"),
+        ("production", {"SECRET_KEY": "short", "ALLOWED_HOSTS": "example.org"}, "SECRET_KEY"),
+        ("production", {"SECRET_KEY": SECRET}, "ALLOWED_HOSTS"),
+        ("production", {"SECRET_KEY": SECRET, "ALLOWED_HOSTS": "example.org", "DEBUG": "true"}, "DEBUG"),
+    ],
+)
+def test_start__missing_or_unparsable__stops_and_names_the_variable(
+    settings: str, variables: dict[str, str], named: str, tmp_path: Path
+) -> None:
+    started = start(settings, **{"DATABASE_URL": f"sqlite:///{tmp_path}/db.sqlite3", **variables})
+    assert started.returncode != 0
+    assert f"ImproperlyConfigured: {named}" in started.stderr
+
+
+def test_start__strategy_variable_that_is_nonsense__does_not_stop_it(tmp_path: Path) -> None:
+    database_url = f"sqlite:///{tmp_path}/db.sqlite3"
+    started = start("base", SECRET_KEY=SECRET, DATABASE_URL=database_url, ORDERBOOK_SKEW_TOP_LEVELS="many")
+    assert (started.returncode, started.stderr) == (0, "")
+
+
+READERS: list[tuple[Callable[[], Any], str, Any]] = [
+    (lambda: env.text("X", "fallback"), "", "fallback"),
+    (lambda: env.text("X"), "", ImproperlyConfigured),
+    (lambda: env.flag("X", default=False), "YES", True),
+    (lambda: env.flag("X", default=True), "", True),
+    (lambda: env.flag("X", default=True), "maybe", ImproperlyConfigured),
+    (lambda: env.integer("X", default=5, minimum=1), "7", 7),
+    (lambda: env.integer("X", default=5, minimum=1), "0", ImproperlyConfigured),
+    (lambda: env.integer("X", default=5, minimum=1), "1.5", ImproperlyConfigured),
+    (lambda: env.choice("X", "none", "read", default="none"), "READ", "read"),
+    (lambda: env.choice("X", "none", "read", default="none"), "all", ImproperlyConfigured),
+    (lambda: env.items("X"), " a, ,b ", ["a", "b"]),
+    (lambda: env.pairs("X"), "a=http://h:1/?q=1, b=c", {"a": "http://h:1/?q=1", "b": "c"}),
+    (lambda: env.pairs("X"), "", {}),
+    (lambda: env.pairs("X"), "a", ImproperlyConfigured),
+]
+
+
+@pytest.mark.parametrize(("read", "value", "expected"), READERS)
+def test_env__value__is_typed_or_named(
+    monkeypatch: pytest.MonkeyPatch, read: Callable[[], Any], value: str, expected: Any
+) -> None:
+    monkeypatch.setenv("X", value)
+    if expected is ImproperlyConfigured:
+        with pytest.raises(ImproperlyConfigured, match="X"):
+            read()
+    else:
+        assert read() == expected
+
+
+def test_database__postgresql__is_taken_apart() -> None:
+    found = database.from_url("postgresql://us%40er:p%2Fw@db:6432/name?sslmode=require", "DATABASE_URL")
+    assert {name: found[name] for name in ("NAME", "USER", "PASSWORD", "HOST", "PORT")} == {
+        "NAME": "name",
+        "USER": "us@er",
+        "PASSWORD": "p/w",
+        "HOST": "db",
+        "PORT": "6432",
+    }
+    assert found["OPTIONS"]["sslmode"] == "require"
+
+
+@pytest.mark.parametrize("url", ["", "sqlite://", "mysql://h/n", "postgresql://user:secret@host:port/n", "://"])
+def test_database__unusable_url__is_refused_without_showing_it(url: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match="DATABASE_URL") as refusal:
+        database.from_url(url, "DATABASE_URL")
+    assert "secret" not in str(refusal.value)
