@@ -10,7 +10,9 @@ LEVELS_WATCHED = 1_000
 """Watched levels a side; beyond it half of them go: those not on display and without refills first, then the
 longest untouched ones."""
 REFILLS_KEPT = 20
-SIZES_KEPT = 256
+SIZES_KEPT = 64
+ROUNDING = 1e-6
+"""Sums that have shrunk below this part of their peak are taken anew. Fresh ones are at least 1 / SIZES_KEPT of it."""
 
 
 class LevelRules(NamedTuple):
@@ -30,14 +32,17 @@ class LevelRules(NamedTuple):
 class DisplayedSizes:
     """The sizes that a level displayed of late, with their running variation. O(1) a size, amortised; bounded.
 
-    The sums are kept of differences from one of the sizes, and taken anew every so often: no cancellation.
+    The sums are kept of differences from one of the sizes. They are taken anew once a window, and whenever what is
+    left of them is so much smaller than they have been that rounding could show.
     """
 
-    __slots__ = ("_offset", "_samples", "_squares", "_sum", "_until_exact")
+    __slots__ = ("_offset", "_peak", "_samples", "_squares", "_sum", "_until_exact")
 
     def __init__(self, since_ms: int, size: float) -> None:
         self._samples: deque[tuple[int, float]] = deque([(since_ms, size)])
-        self._sum_anew()
+        self._offset = size
+        self._sum = self._squares = self._peak = 0.0
+        self._until_exact = 1
 
     def __len__(self) -> int:
         return len(self._samples)
@@ -48,29 +53,35 @@ class DisplayedSizes:
         difference = size - self._offset
         self._sum += difference
         self._squares += difference * difference
+        self._peak = max(self._peak, self._squares)
         if len(self._samples) > SIZES_KEPT:
             self._drop_oldest()
         self._until_exact -= 1
         if self._until_exact <= 0:
             self._sum_anew()
 
-    def variation_since(self, start_ms: int) -> float | None:
-        """Coefficient of variation of the sizes on display at or after ``start_ms``.
-
-        None where fewer than two sizes, or not the whole time since ``start_ms``, are known.
-        """
-        samples = self._samples
-        while len(samples) > 1 and samples[1][0] <= start_ms:
+    def forget_before(self, start_ms: int) -> None:
+        """Forget the sizes that were no longer on display after ``start_ms``."""
+        while len(self._samples) > 1 and self._samples[1][0] <= start_ms:
             self._drop_oldest()
-        count = len(samples)
-        if count < 2 or samples[0][0] > start_ms:
+
+    def variation_since(self, start_ms: int) -> float | None:
+        """Coefficient of variation of the sizes on display after ``start_ms``.
+
+        None where they are not known for the whole time since ``start_ms``; 0 where there was one only.
+        """
+        self.forget_before(start_ms)
+        samples = self._samples
+        if samples[0][0] > start_ms:
             return None
-        mean_difference = self._sum / count
-        mean = self._offset + mean_difference
-        if mean <= 0.0:
-            return None
-        variance = self._squares / count - mean_difference * mean_difference
-        return 0.0 if variance < 0.0 else sqrt(variance) / mean
+        if self._spread() < ROUNDING * self._peak:
+            self._sum_anew()
+        mean = self._offset + self._sum / len(samples)
+        return sqrt(max(self._spread(), 0.0) / len(samples)) / mean if mean > 0.0 else None
+
+    def _spread(self) -> float:
+        """Sum of squared differences from the mean."""
+        return self._squares - self._sum * self._sum / len(self._samples)
 
     def _drop_oldest(self) -> None:
         difference = self._samples.popleft()[1] - self._offset
@@ -81,7 +92,7 @@ class DisplayedSizes:
         self._offset = self._samples[-1][1]
         differences = [size - self._offset for _, size in self._samples]
         self._sum = sum(differences)
-        self._squares = sum(difference * difference for difference in differences)
+        self._squares = self._peak = sum(difference * difference for difference in differences)
         self._until_exact = len(self._samples)
 
 
@@ -197,6 +208,8 @@ class BookSide:
     __slots__ = (
         "_awaiting",
         "_levels",
+        "_out_of_reach",
+        "_reach",
         "_sign",
         "_tops",
         "_visible",
@@ -212,6 +225,8 @@ class BookSide:
         self._sign = sign
         self._levels: list[Level] = []
         self._visible: dict[float, float] = {}
+        self._reach = 0.0
+        self._out_of_reach: set[float] = set()
         self._awaiting: deque[tuple[int, float]] = deque(maxlen=4 * LEVELS_WATCHED)
         self._tops: dict[float, TimeAtTop] = {}
         self.best = 0.0
@@ -228,8 +243,7 @@ class BookSide:
             if shown is None:
                 return
             level = self.watched[price] = WatchedLevel(shown, time_ms)
-        if price not in self._visible:
-            self._visible[price] = level.quantity
+            self._visible[price] = shown
         level.traded += quantity
         level.touched_ms = time_ms
 
@@ -248,8 +262,16 @@ class BookSide:
         before = self._visible
         self._visible = visible = {price: quantity for price, quantity in levels if price in watched}
         self.is_refill_visible = False
-        if visible or before:
-            self._update_watched(before, visible, now_ms, rules)
+        if visible:
+            self._take_visible(visible, now_ms, rules)
+        gone = [price for price in before if price not in visible]
+        worst = levels[-1][0]
+        if self._out_of_reach and (self._reach - worst) * self._sign > 0.0:
+            gone += [price for price in self._out_of_reach if price not in visible]
+            self._out_of_reach.clear()
+        self._reach = worst
+        if gone:
+            self._take_gone(gone, now_ms, rules)
         if levels[0][0] != self.best:
             self._move_best(levels[0][0], now_ms, rules.history_ms)
 
@@ -270,8 +292,8 @@ class BookSide:
         """More is kept than should be: time for a sweep."""
         return len(self.watched) > LEVELS_WATCHED or len(self._tops) > 2 * LEVELS_WATCHED
 
-    def sweep(self, oldest_ms: int) -> None:
-        """Forget what has not been touched since ``oldest_ms``, and what is too much."""
+    def sweep(self, oldest_ms: int, oldest_size_ms: int) -> None:
+        """Forget what was last touched before ``oldest_ms``, sizes before ``oldest_size_ms``, and what is too much."""
         visible, refilled = self._visible, self.refilled
         kept = [
             (price, level) for price, level in self.watched.items() if level.touched_ms >= oldest_ms or price in visible
@@ -280,7 +302,12 @@ class BookSide:
             kept.sort(key=lambda item: (item[0] in visible, item[0] in refilled, item[1].touched_ms))
             del kept[: -LEVELS_WATCHED // 2]
         self.watched = watched = dict(kept)
-        self.refilled = {price: level for price, level in refilled.items() if price in watched}
+        self._out_of_reach &= watched.keys()
+        self.refilled = {}
+        for price, level in kept:
+            if level.prune_refills(oldest_ms) and level.sizes is not None:
+                level.sizes.forget_before(oldest_size_ms)
+                self.refilled[price] = level
         tops = [(price, top) for price, top in self._tops.items() if top.left_ms >= oldest_ms]
         self._tops = dict(tops[-LEVELS_WATCHED:])
 
@@ -291,9 +318,7 @@ class BookSide:
                 return quantity
         return None
 
-    def _update_watched(
-        self, before: dict[float, float], visible: dict[float, float], now_ms: int, rules: LevelRules
-    ) -> None:
+    def _take_visible(self, visible: dict[float, float], now_ms: int, rules: LevelRules) -> None:
         watched = self.watched
         for price, quantity in visible.items():
             level = watched[price]
@@ -301,12 +326,18 @@ class BookSide:
                 self._change(price, level, quantity, now_ms, rules)
             if level.refills is not None:
                 self.is_refill_visible = True
-        worst, sign = self._levels[-1][0], self._sign
-        for price in before:
-            if price not in visible and price in watched and (price - worst) * sign > 0.0:
-                level = watched[price]
-                if level.quantity > 0.0:
-                    self._change(price, level, 0.0, now_ms, rules)
+
+    def _take_gone(self, gone: list[float], now_ms: int, rules: LevelRules) -> None:
+        """Watched levels that the snapshot does not show: empty where it reaches their price, else left as they are."""
+        watched, reach, sign = self.watched, self._reach, self._sign
+        for price in gone:
+            level = watched.get(price)
+            if level is None or level.quantity == 0.0:
+                continue
+            if (price - reach) * sign > 0.0:
+                self._change(price, level, 0.0, now_ms, rules)
+            else:
+                self._out_of_reach.add(price)
 
     def _change(self, price: float, level: WatchedLevel, quantity: float, now_ms: int, rules: LevelRules) -> None:
         was_awaiting = level.depleted_ms is not None

@@ -147,8 +147,9 @@ class IcebergDetector(Strategy[IcebergDetectorParameters]):
         bids.update(book.bids, now_ms, rules)
         asks.update(book.asks, now_ms, rules)
         if now_ms >= self._sweep_ms or bids.is_crowded or asks.is_crowded:
-            bids.sweep(now_ms - rules.history_ms)
-            asks.sweep(now_ms - rules.history_ms)
+            sizes_ms = now_ms - round(parameters.persistence_threshold_seconds * 1000)
+            bids.sweep(now_ms - rules.history_ms, sizes_ms)
+            asks.sweep(now_ms - rules.history_ms, sizes_ms)
             self._sweep_ms = now_ms + SWEEP_INTERVAL_MS
         if not bids.is_refill_visible and not asks.is_refill_visible:
             return NO_DECISION
