@@ -228,6 +228,17 @@ async def test_nats__closes_the_connection_for_good__the_process_ends_with_an_er
     assert [type(each).__name__ for each in raised.value.exceptions] == ["NatsLostError"]
 
 
+@pytest.mark.parametrize("turns", range(0, 60, 3))
+async def test_stop__at_any_moment_of_the_start__ends_in_good_order(shared_servers: Environ, turns: int) -> None:
+    app = App(settings.read(shared_servers))
+    running = asyncio.create_task(app.run())
+    await app.started.wait()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    app.stop()
+    await asyncio.wait_for(running, 10)
+
+
 async def test_servers__all_away_at_the_start__trades_on_defaults_once_nats_comes(
     environ: Environ, fresh_valkey: Valkey, fresh_nats: NatsServer, running_app: RunningApp
 ) -> None:

@@ -97,6 +97,19 @@ async def test_signal__a_second_one__ends_at_once(
         await market.close()
 
 
+async def test_signal__while_every_server_hangs__ends_within_ten_seconds(
+    environ: Environ, fresh_valkey: Valkey, fresh_nats: NatsServer, redis_prefix: str
+) -> None:
+    port = {"HEALTH_CHECK_PORT": str(free_port())}
+    variables = environ | port | {"REDIS_URL": fresh_valkey.url, "NATS_URL": fresh_nats.url}
+    async with runtime_process(variables) as process:
+        fresh_valkey.pause()
+        fresh_nats.pause()
+        process.send_signal(signal.SIGTERM)
+        await asyncio.wait_for(process.communicate(), 10)
+        assert process.returncode == 0
+
+
 async def test_process__killed_and_started_with_redis_down__trades_on_the_last_good_snapshot(
     environ: Environ, fresh_valkey: Valkey, nats_server: NatsServer, redis_prefix: str
 ) -> None:
