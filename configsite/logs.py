@@ -4,6 +4,7 @@ import logging.config
 from typing import Any
 
 import structlog
+import structlog.tracebacks
 
 _SHARED: list[Any] = [
     structlog.contextvars.merge_contextvars,
@@ -12,13 +13,16 @@ _SHARED: list[Any] = [
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 ]
 
+# Without the values of local variables: a traceback must not carry a token or a password into the log.
+_TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
+
 
 def configure(options: dict[str, str]) -> None:
     """Set logging up; ``options`` are ``level`` and ``format`` ("json" or "console"). Called by Django at start."""
     if options["format"] == "json":
-        renderers: list[Any] = [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        renderers: list[Any] = [_TRACEBACKS, structlog.processors.JSONRenderer()]
     else:
-        renderers = [structlog.dev.ConsoleRenderer()]
+        renderers = [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
     logging.config.dictConfig(
         {
             "version": 1,

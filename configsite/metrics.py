@@ -16,7 +16,6 @@ from prometheus_client import (
     multiprocess,
 )
 
-ROUTE_KEY = "configsite.route"
 UNMATCHED = "unmatched"
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
@@ -35,13 +34,16 @@ class RequestMetrics:
         """The answer, unchanged."""
         started = time.perf_counter()
         response = self._get_response(request)
-        route = request.META.get(ROUTE_KEY)
-        if route is None:
-            route = UNMATCHED if request.resolver_match is None else request.resolver_match.route
+        route = UNMATCHED if request.resolver_match is None else request.resolver_match.route
         method = request.method if request.method in _METHODS else "OTHER"
-        _requests.labels(route, method, response.status_code).inc()
-        _duration.labels(route, method).observe(time.perf_counter() - started)
+        observe(route, method, response.status_code, time.perf_counter() - started)
         return response
+
+
+def observe(route: str, method: str, status: int, seconds: float) -> None:
+    """Count and time one answered request."""
+    _requests.labels(route, method, status).inc()
+    _duration.labels(route, method).observe(seconds)
 
 
 def exposition() -> tuple[bytes, str]:

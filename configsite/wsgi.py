@@ -1,7 +1,9 @@
 """The site as a WSGI application, for granian."""
 
 import os
+import time
 from collections.abc import Callable, Iterable
+from http import HTTPStatus
 from typing import Any
 
 from django.core.wsgi import get_wsgi_application
@@ -10,12 +12,24 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "configsite.settings.base")
 
 _site = get_wsgi_application()
 
+from configsite import metrics  # noqa: E402  (needs Django to be set up)
+from strategy_config.api import hot_path  # noqa: E402  (as above)
+
+_STATUS_LINES = {status: f"{status} {HTTPStatus(status).phrase}" for status in (200, 304)}
+
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """Django's application; an answer that is there as a whole goes out as a list of its bytes.
+    """The hot path, else Django's application.
 
-    Granian sends a list in one piece with its length, and anything else in chunks.
+    An answer that is there as a whole goes out as a list of its bytes: granian sends a list in one piece with
+    its length, and anything else in chunks.
     """
+    started = time.perf_counter()
+    answer = hot_path.try_answer(environ)
+    if answer is not None:
+        start_response(_STATUS_LINES[answer.status], list(answer.headers.items()))
+        metrics.observe(answer.route, "GET", answer.status, time.perf_counter() - started)
+        return [answer.body]
     response: Any = _site(environ, start_response)
     if response.streaming:
         return response  # type: ignore[no-any-return]  # an iterable response, by Django's contract

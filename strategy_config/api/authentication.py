@@ -66,6 +66,15 @@ class IdentityMemory:
         self._store_failed_at = float("-inf")
         self._distrusted_before = float("-inf")
 
+    def recall(self, digest: str, counter: bytes) -> Identity | None:
+        """The identity behind ``digest`` where it is known and the counter has not moved since."""
+        entry = self._entries.get(digest)
+        now = time.monotonic()
+        if entry is None or not self._is_current(entry, counter, now):
+            return None
+        entry.seen_at = now
+        return entry.identity
+
     def identify(
         self, digest: str, load: Callable[[], Identity], *, counter: bytes | None, may_be_old: bool
     ) -> Identity:
@@ -76,11 +85,11 @@ class IdentityMemory:
         otherwise that raises StoreUnavailableError. What ``load`` raises of itself goes through, and then the
         identity is forgotten.
         """
+        known = None if counter is None else self.recall(digest, counter)
+        if known is not None:
+            return known
         now = time.monotonic()
         entry = self._entries.get(digest)
-        if entry is not None and counter is not None and self._is_current(entry, counter, now):
-            entry.seen_at = now
-            return entry.identity
         stand_in = entry if entry is not None and may_be_old and now - entry.seen_at < REMEMBERED_SECONDS else None
         if stand_in is None or now - self._store_failed_at >= STORE_RETRY_SECONDS:
             try:
@@ -124,14 +133,28 @@ memory = IdentityMemory()
 
 def identify_token(header: str, *, counter: bytes | None, method: str) -> Identity:
     """The identity behind an ``Authorization`` header; raises AuthenticationFailed, StoreUnavailableError."""
+    digest = _digest(header)
+    identity = memory.identify(digest, lambda: _load_token(digest), counter=counter, may_be_old=method in SAFE_METHODS)
+    return _unexpired(identity)
+
+
+def recall_token(header: str, counter: bytes) -> Identity | None:
+    """As `identify_token`, from memory alone; None where the store would have to be asked."""
+    identity = memory.recall(_digest(header), counter)
+    return None if identity is None else _unexpired(identity)
+
+
+def _digest(header: str) -> str:
     scheme, _, token = header.partition(" ")
     token = token.strip()
     if scheme.lower() != "bearer" or not token:
         raise AuthenticationFailed("Send the token as: Authorization: Bearer <token>.")
     if not token.isascii():
         raise AuthenticationFailed(_BAD_TOKEN)
-    digest = tokens.digest_of(token)
-    identity = memory.identify(digest, lambda: _load_token(digest), counter=counter, may_be_old=method in SAFE_METHODS)
+    return tokens.digest_of(token)
+
+
+def _unexpired(identity: Identity) -> Identity:
     if identity.expires_at is not None and identity.expires_at <= timezone.now():
         raise AuthenticationFailed(_BAD_TOKEN)
     return identity

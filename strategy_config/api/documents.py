@@ -39,6 +39,7 @@ class Reading:
 
     config: bytes
     etag: str
+    is_global: bool
     cache_hit: bool
     degraded: bool
 
@@ -78,7 +79,13 @@ def read(strategy_id: str, symbol: str | None, fetched: Fetched | None) -> Readi
         if fetched.global_document is None:
             _fill_cache()
     config = selectors.layer_config(strategy_id=strategy_id, symbol=symbol, at=timezone.now())
-    return Reading(wire.encode(config), selectors.etag(config), cache_hit=False, degraded=fetched is None)
+    return Reading(
+        config=wire.encode(config),
+        etag=selectors.etag(config),
+        is_global=symbol is None,
+        cache_hit=False,
+        degraded=fetched is None,
+    )
 
 
 def from_cache(strategy_id: str, symbol: str | None, fetched: Fetched) -> Reading | None:
@@ -128,7 +135,10 @@ def _prepare(raw: bytes, symbol: str | None, now_ms: int, *, is_borrowed: bool) 
     if is_borrowed and symbol is not None:
         config = _borrow(config, symbol)
         served = wire.encode(config)
-    return _Prepared(raw, Reading(served, selectors.etag(config), cache_hit=True, degraded=False), expires_at_ms)
+    reading = Reading(
+        config=served, etag=selectors.etag(config), is_global=symbol is None, cache_hit=True, degraded=False
+    )
+    return _Prepared(raw, reading, expires_at_ms)
 
 
 def _borrow(config: wire.LayerConfig, symbol: str) -> wire.LayerConfig:

@@ -152,7 +152,12 @@ def _read(request: Request, strategy_id: str, symbol: str | None) -> HttpRespons
         fetched = documents.fetch(strategy_id, symbol)
     except shared_cache.SharedCacheUnavailableError:
         fetched = None
-    return hot_path.respond(request, documents.read(strategy_id, symbol, fetched), started)
+    reading = documents.read(strategy_id, symbol, fetched)
+    answer = hot_path.render(reading, envelope.request_id_of(request), request.META.get("HTTP_IF_NONE_MATCH"), started)
+    response = envelope.EnvelopedResponse(answer.body, status=answer.status, headers=answer.headers)
+    if answer.status == 304:
+        del response["Content-Type"]
+    return response
 
 
 def _change(

@@ -1,4 +1,4 @@
-"""The outermost layer of the API: request ids, the limit of bodies, the hot path, and the envelope on everything."""
+"""The outermost layer of the API: request ids, the limit of bodies, and the envelope on everything."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ import structlog
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
-from strategy_config.api import envelope, errors, hot_path
+from strategy_config.api import envelope, errors
 from strategy_config.api.parsing import MAX_BODY_BYTES
 from strategy_config.exceptions import InvalidRequestError
 
@@ -27,9 +27,6 @@ class ApiMiddleware:
             return self._get_response(request)
         request_id = envelope.give_request_id(request)
         try:
-            quick = hot_path.try_answer(request)
-            if quick is not None:
-                return quick
             with structlog.contextvars.bound_contextvars(request_id=request_id):
                 refusal = _limit_body(request)
                 return refusal if refusal is not None else _enveloped(request, self._get_response(request))
