@@ -1,8 +1,10 @@
 """The Celery application: the clock behind reconciliation, expiry and the audit check."""
 
 import os
+from typing import Any
 
 from celery import Celery
+from celery.signals import worker_ready
 from django.conf import settings
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "configsite.settings.base")
@@ -37,3 +39,8 @@ app.conf.update(
     },
 )
 app.autodiscover_tasks(["strategy_config"])
+
+
+@worker_ready.connect
+def _reconcile_at_start(**kwargs: Any) -> None:
+    app.send_task("strategy_config.tasks.reconcile")
