@@ -73,13 +73,13 @@ class LiveSite:
             self.store.copy(template)
         self.token = self.tokens["admin"]
         self._workers = workers
-        self._port = free_port()
+        self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self.client = httpx.Client(base_url=self.url, timeout=30)
 
     @property
     def url(self) -> str:
-        return f"http://{HOST}:{self._port}"
+        return f"http://{HOST}:{self.port}"
 
     def start(self) -> "LiveSite":
         """Return when /healthz answers."""
@@ -87,7 +87,8 @@ class LiveSite:
             self._process = subprocess.Popen(
                 [
                     *(sys.executable, "-m", "granian", "--interface", "wsgi", "--host", HOST),
-                    *("--port", str(self._port), "--workers", str(self._workers), "configsite.wsgi:application"),
+                    *("--port", str(self.port), "--workers", str(self._workers), "--blocking-threads", "32"),
+                    *("--no-ws", "configsite.wsgi:application"),
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -1,0 +1,23 @@
+"""The site that the benchmarks measure: that of the tests, as it runs, with one worker process."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+# The tests' site asks the settings which store it is on.
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "configsite.settings.test")
+
+from tests.live_site import LiveSite  # noqa: E402  # after the variable that it reads
+
+PREFIX = "bench"
+
+
+@contextmanager
+def running_site(folder: Path, redis_url: str) -> Iterator[LiveSite]:
+    """Start it with its store in ``folder``; it answers as admin."""
+    site = LiveSite(folder / "site", redis_url=redis_url, prefix=PREFIX, workers=1).start()
+    try:
+        yield site
+    finally:
+        site.stop()
