@@ -2,8 +2,9 @@
 
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -12,6 +13,7 @@ from pytest_django import DjangoDbBlocker
 
 from embedded.mongo import MongoWireServer
 from embedded.servers import NatsServer, Valkey
+from tests.live_site import LiveSite
 from tests.mongo_store import CleanState
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
@@ -91,3 +93,33 @@ def django_db_setup(_store_under_test: None, django_db_setup: None, django_db_bl
     if settings.IS_ON_MONGODB:
         with django_db_blocker.unblock():
             CleanState().replace_flush()
+
+
+@pytest.fixture(scope="session")
+def prepared_site(tmp_path_factory: pytest.TempPathFactory) -> LiveSite:
+    """A site that never starts: its migrated store, with users and tokens, is what the others begin with."""
+    return LiveSite(tmp_path_factory.mktemp("prepared-site"), redis_url="redis://127.0.0.1:1/0", prefix="none")
+
+
+@pytest.fixture
+def live_site(
+    prepared_site: LiveSite, valkey: Valkey, redis_prefix: str, tmp_path: Path
+) -> Iterator[Callable[..., LiveSite]]:
+    """Starts sites: ``live_site(workers=1, environment={...}, redis_url=...)``; all end with the test."""
+    started: list[LiveSite] = []
+
+    def start(*, workers: int = 1, redis_url: str | None = None, **options: Any) -> LiveSite:
+        site = LiveSite(
+            tmp_path / f"site-{len(started)}",
+            redis_url=redis_url or valkey.url,
+            prefix=redis_prefix,
+            workers=workers,
+            prepared=(prepared_site.store, prepared_site.tokens),
+            **options,
+        )
+        started.append(site)
+        return site.start()
+
+    yield start
+    for site in started:
+        site.stop()

@@ -1,0 +1,170 @@
+"""Every answer under /api/v1 is in the envelope and carries the request's id, whoever made it."""
+
+import json
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from embedded.servers import HOST
+from strategy_config.api import answers
+from tests.live_site import LiveSite
+
+CONFIG = "/api/v1/strategies/orderbook_skew/config"
+GOOD = {"parameters": {"top_levels": 10}, "changed_by": "jane"}
+
+FAILURES: dict[str, tuple[str, str, dict[str, Any], int, str]] = {
+    "no such route": ("GET", "/api/v1/nothing", {}, 404, "NOT_FOUND"),
+    "the root of the API": ("GET", "/api/v1", {}, 404, "NOT_FOUND"),
+    "trailing slash": ("GET", "/api/v1/strategies/", {}, 404, "NOT_FOUND"),
+    "unknown strategy": ("GET", "/api/v1/strategies/unknown/config", {}, 404, "NOT_FOUND"),
+    "nothing to delete": ("DELETE", f"{CONFIG}/NEVERSET?changed_by=jane", {}, 404, "NOT_FOUND"),
+    "symbol too short": ("GET", f"{CONFIG}/BTC", {}, 400, "INVALID_SYMBOL"),
+    "symbol with a hyphen": ("GET", f"{CONFIG}/BTC-USDT", {}, 400, "INVALID_SYMBOL"),
+    "symbol of foreign digits": ("GET", f"{CONFIG}/BTC%D9%A1%D9%A2", {}, 400, "INVALID_SYMBOL"),
+    "symbol with a NUL": ("GET", f"{CONFIG}/BTC%00USDT", {}, 400, "INVALID_SYMBOL"),
+    "method": ("PUT", CONFIG, {"json": GOOD}, 405, "METHOD_NOT_ALLOWED"),
+    "unknown method": ("BREW", CONFIG, {}, 405, "METHOD_NOT_ALLOWED"),
+    "form": ("GET", CONFIG, {"headers": {"Accept": "text/html"}}, 406, "NOT_ACCEPTABLE"),
+    "media type": ("POST", CONFIG, {"data": {"a": "b"}}, 415, "UNSUPPORTED_MEDIA_TYPE"),
+    "no credentials": ("GET", CONFIG, {"token": None}, 401, "UNAUTHENTICATED"),
+    "bad token": ("GET", CONFIG, {"token": "rts_wrong"}, 401, "UNAUTHENTICATED"),
+    "not allowed": ("POST", CONFIG, {"token": "viewer", "json": GOOD}, 403, "FORBIDDEN"),
+    "no body": ("POST", CONFIG, {}, 400, "INVALID_REQUEST"),
+    "without parameters": ("POST", CONFIG, {"json": {"changed_by": "jane"}}, 400, "INVALID_REQUEST"),
+    "without changed_by": ("POST", CONFIG, {"json": {"parameters": {}}}, 400, "INVALID_REQUEST"),
+    "empty changed_by": ("POST", CONFIG, {"json": {**GOOD, "changed_by": ""}}, 400, "INVALID_REQUEST"),
+    "blank changed_by": ("POST", CONFIG, {"json": {**GOOD, "changed_by": "\u2003 "}}, 400, "INVALID_REQUEST"),
+    "long changed_by": ("POST", CONFIG, {"json": {**GOOD, "changed_by": "x" * 101}}, 400, "INVALID_REQUEST"),
+    "NUL in changed_by": ("POST", CONFIG, {"json": {**GOOD, "changed_by": "a\0b"}}, 400, "INVALID_REQUEST"),
+    "long reason": ("POST", CONFIG, {"json": {**GOOD, "reason": "x" * 1001}}, 400, "INVALID_REQUEST"),
+    "NUL in reason": ("POST", CONFIG, {"json": {**GOOD, "reason": "\0"}}, 400, "INVALID_REQUEST"),
+    "parameters is a list": ("POST", CONFIG, {"json": {**GOOD, "parameters": []}}, 400, "INVALID_REQUEST"),
+    "validate_only is text": ("POST", CONFIG, {"json": {**GOOD, "validate_only": "yes"}}, 400, "INVALID_REQUEST"),
+    "expiry of a global layer": (
+        "POST",
+        CONFIG,
+        {"json": {**GOOD, "expires_at": "2100-01-01T00:00:00Z"}},
+        400,
+        "INVALID_REQUEST",
+    ),
+    "expiry in the past": (
+        "POST",
+        f"{CONFIG}/BTCUSDT",
+        {"json": {**GOOD, "expires_at": "2000-01-01T00:00:00Z"}},
+        400,
+        "INVALID_REQUEST",
+    ),
+    "expiry without an offset": (
+        "POST",
+        f"{CONFIG}/BTCUSDT",
+        {"json": {**GOOD, "expires_at": "2100-01-01T00:00:00"}},
+        400,
+        "INVALID_REQUEST",
+    ),
+    "expiry as a number": ("POST", f"{CONFIG}/BTCUSDT", {"json": {**GOOD, "expires_at": 4e9}}, 400, "INVALID_REQUEST"),
+    "wait too long": ("POST", f"{CONFIG}?wait_for_runtimes=5001", {"json": GOOD}, 400, "INVALID_REQUEST"),
+    "parameter given twice": (
+        "GET",
+        "/api/v1/strategies/orderbook_skew/audit?limit=1&limit=2",
+        {},
+        400,
+        "INVALID_REQUEST",
+    ),
+    "If-Match does not hold": (
+        "POST",
+        CONFIG,
+        {"json": GOOD, "headers": {"If-Match": '"999"'}},
+        412,
+        "VERSION_CONFLICT",
+    ),
+    "too large": (
+        "POST",
+        CONFIG,
+        {"content": b" " * 65_537, "headers": {"Content-Type": "application/json"}},
+        413,
+        "TOO_LARGE",
+    ),
+    "ten megabytes": (
+        "POST",
+        CONFIG,
+        {"content": b" " * 10_000_000, "headers": {"Content-Type": "application/json"}},
+        413,
+        "TOO_LARGE",
+    ),
+}
+
+
+def _send(site: LiveSite, method: str, path: str, options: dict[str, Any]) -> Any:
+    token = options.get("token", "admin")
+    credentials = site.tokens.get(token, token) if token else None
+    return site.request(method, path, **{**options, "token": credentials})
+
+
+@pytest.mark.parametrize(("method", "path", "options", "status", "code"), FAILURES.values(), ids=FAILURES.keys())
+def test_failure__of_each_kind__status_code_and_envelope(
+    site: LiveSite, method: str, path: str, options: dict[str, Any], status: int, code: str
+) -> None:
+    response = _send(site, method, path, options)
+    failure = answers.Failure.model_validate_json(response.content)
+    assert (response.status_code, failure.error.code) == (status, code)
+    assert failure.metadata.request_id == response.headers["X-Request-ID"]
+    assert response.headers["Content-Type"] == "application/json"
+
+
+def test_failure__unknown_member__is_named(site: LiveSite) -> None:
+    response = site.post(CONFIG, {**GOOD, "paramters": {}})
+    assert response.status_code == 400
+    assert "paramters" in response.json()["error"]["message"]
+
+
+def test_failure__method__names_the_allowed_ones(site: LiveSite) -> None:
+    assert set(site.request("PUT", CONFIG).headers["Allow"].split(", ")) >= {"GET", "POST", "PATCH", "DELETE"}
+
+
+def test_failure__no_credentials__asks_for_a_bearer_token(site: LiveSite) -> None:
+    assert site.get(CONFIG, token=None).headers["WWW-Authenticate"].startswith("Bearer ")
+
+
+def test_body__chunked_over_the_limit__is_refused(site: LiveSite) -> None:
+    def chunks() -> Iterator[bytes]:
+        for _ in range(20):
+            yield b" " * 10_000
+
+    response = site.request("POST", CONFIG, content=chunks(), headers={"Content-Type": "application/json"})
+    assert (response.status_code, response.json()["error"]["code"]) == (413, "TOO_LARGE")
+
+
+def test_body__chunked_and_small__is_read(site: LiveSite, config_url: str) -> None:
+    body = json.dumps(GOOD).encode()
+    response = site.request(
+        "POST", config_url, content=iter([body[:10], body[10:]]), headers={"Content-Type": "application/json"}
+    )
+    assert response.json()["data"]["parameters"]["top_levels"] == 10
+
+
+@pytest.mark.parametrize("length", ["99999999999", "-1", "abc"])
+def test_body__lying_content_length__is_refused_at_once(site: LiveSite, length: str) -> None:
+    head = (
+        f"POST {CONFIG} HTTP/1.1\r\nHost: {HOST}\r\nAuthorization: Bearer {site.token}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{{}}"
+    )
+    with socket.create_connection((HOST, site.port), timeout=10) as connection:
+        connection.sendall(head.encode())
+        assert connection.recv(4096).split(b"\r\n")[0].split()[1] in {b"400", b"413"}
+
+
+@pytest.mark.parametrize("path", [CONFIG, "/api/v1/strategies", "/api/v1/nothing"])
+@pytest.mark.parametrize("claimed", ["abc-DEF_1.2", "x" * 128])
+def test_request_id__usable__is_taken(site: LiveSite, path: str, claimed: str) -> None:
+    response = site.get(path, headers={"X-Request-ID": claimed})
+    assert response.headers["X-Request-ID"] == response.json()["metadata"]["request_id"] == claimed
+
+
+@pytest.mark.parametrize("path", [CONFIG, "/api/v1/strategies"])
+@pytest.mark.parametrize("claimed", ["", "x" * 129, "a b", 'quote"', "{}", "<script>"])
+def test_request_id__unusable__is_made_anew(site: LiveSite, path: str, claimed: str) -> None:
+    response = site.get(path, headers={"X-Request-ID": claimed})
+    made = response.json()["metadata"]["request_id"]
+    assert response.headers["X-Request-ID"] == made != claimed

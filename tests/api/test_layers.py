@@ -1,0 +1,168 @@
+"""Reading and changing one layer over HTTP."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from strategy_config.api import answers
+from tests.live_site import LiveSite
+
+
+def change(parameters: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"parameters": parameters, "changed_by": "jane", **more}
+
+
+def test_post__twice__replaces_the_layers_own_parameters(site: LiveSite, config_url: str) -> None:
+    site.post(config_url, change({"top_levels": 10, "buy_threshold": 1.5}))
+    response = site.post(config_url, change({"top_levels": 7}, reason="calmer"))
+    written = answers.ConfigWritten.model_validate_json(response.content)
+    assert written.data.overrides == {"top_levels": 7}
+    assert (written.data.version, written.data.reason, written.metadata.action) == (2, "calmer", "UPDATE")
+    assert written.metadata.published
+
+
+def test_patch__merges__null_removes(site: LiveSite, config_url: str) -> None:
+    site.post(config_url, change({"top_levels": 10, "buy_threshold": 1.5}))
+    response = site.request("PATCH", config_url, json=change({"buy_threshold": None, "sell_threshold": 0.7}))
+    assert response.json()["data"]["overrides"] == {"top_levels": 10, "sell_threshold": 0.7}
+
+
+def test_delete__layer__lower_layers_show_through(site: LiveSite, config_url: str) -> None:
+    site.post(config_url, change({"top_levels": 10}))
+    response = site.request("DELETE", f"{config_url}?changed_by=jane&reason=done")
+    assert answers.LayerDeleted.model_validate_json(response.content).metadata.action == "DELETE"
+    read = answers.ConfigRead.model_validate_json(site.get(config_url).content).data
+    assert (read.parameters["top_levels"], read.is_override, read.version, read.overrides) == (5, False, 2, {})
+
+
+@pytest.mark.parametrize("prefer", [None, "handling=lenient", "respond-async"])
+def test_post__refused_parameters__200_with_every_error(site: LiveSite, config_url: str, prefer: str | None) -> None:
+    refused = {"top_levels": -5, "buy_threshold": "1.2", "nonsense": 1}
+    response = site.post(config_url, change(refused), headers={"Prefer": prefer} if prefer else {})
+    assert response.status_code == 200
+    errors = answers.Refusal.model_validate_json(response.content).error.details.errors
+    assert {error.field: error.code for error in errors} == {
+        "top_levels": "OUT_OF_RANGE",
+        "buy_threshold": "INVALID_TYPE",
+        "nonsense": "UNKNOWN_PARAMETER",
+    }
+    assert site.get(config_url).json()["data"]["version"] == 0
+
+
+def test_post__refused_parameters_and_strict_handling__422(site: LiveSite, config_url: str) -> None:
+    response = site.post(config_url, change({"top_levels": -5}), headers={"Prefer": "wait=5, handling=strict"})
+    assert (response.status_code, response.headers["Preference-Applied"]) == (422, "handling=strict")
+    answers.Refusal.model_validate_json(response.content)
+
+
+def test_post__accepted_with_strict_handling__200(site: LiveSite, config_url: str) -> None:
+    response = site.post(config_url, change({"top_levels": 3}), headers={"Prefer": "handling=strict"})
+    assert (response.status_code, response.json()["success"]) == (200, True)
+
+
+def test_post__validate_only__nothing_changes(site: LiveSite, config_url: str) -> None:
+    response = site.post(config_url, change({"top_levels": 7}, validate_only=True))
+    assert answers.ConfigChecked.model_validate_json(response.content).metadata.changes[0].new == 7
+    assert site.get(config_url).json()["data"]["version"] == 0
+    refused = site.post(config_url, change({"top_levels": 0}, validate_only=True))
+    assert refused.json()["error"]["code"] == "VALIDATION_ERROR"
+
+
+NASTY: dict[str, Any] = {
+    "true": True,
+    "text": "5",
+    "fraction": 5.5,
+    "null": None,
+    "list": [5],
+    "object": {"a": {"b": [1]}},
+    "beyond 64 bits": 10**100,
+    "1e400": "RAW:1e400",
+    "long text": "x" * 5_000,
+    "emoji": "\N{GRINNING FACE}",
+    "NUL": "\0",
+}
+
+
+@pytest.mark.parametrize("value", NASTY.values(), ids=NASTY.keys())
+def test_post__nasty_value__refused_by_name(site: LiveSite, config_url: str, value: Any) -> None:
+    body = json.dumps(change({"top_levels": value})).replace('"RAW:1e400"', "1e400")
+    response = site.request("POST", config_url, content=body, headers={"Content-Type": "application/json"})
+    errors = answers.Refusal.model_validate_json(response.content).error.details.errors
+    assert [(error.field, error.code) for error in errors] in (
+        [("top_levels", "INVALID_TYPE")],
+        [("top_levels", "OUT_OF_RANGE")],
+    )
+
+
+def test_post__unicode_claims__come_back_as_they_were(site: LiveSite, config_url: str) -> None:
+    name = "Zoë \N{GRINNING FACE} O'Brien; DROP TABLE"
+    data = site.post(config_url, {"parameters": {}, "changed_by": name, "reason": "<b>\u202e"}).json()["data"]
+    assert (data["updated_by"], data["reason"]) == (name, "<b>\u202e")
+
+
+def test_etag__of_a_read__answers_304_until_the_next_change(site: LiveSite, config_url: str) -> None:
+    site.post(config_url, change({"top_levels": 10}))
+    etag = site.get(config_url).headers["ETag"]
+    unchanged = site.get(config_url, headers={"If-None-Match": f'"other", W/{etag}'})
+    assert (unchanged.status_code, unchanged.content, unchanged.headers["ETag"]) == (304, b"", etag)
+    site.post(config_url, change({"top_levels": 11}))
+    assert site.get(config_url, headers={"If-None-Match": etag}).status_code == 200
+
+
+def test_if_match__etag_version_and_star__hold_until_the_next_change(site: LiveSite, config_url: str) -> None:
+    etag = site.post(config_url, change({"top_levels": 10})).headers["ETag"]
+    for held in (etag, '"2"', "*"):
+        assert site.post(config_url, change({"top_levels": 11}), headers={"If-Match": held}).status_code == 200
+    response = site.post(config_url, change({"top_levels": 12}), headers={"If-Match": etag})
+    assert (response.status_code, response.json()["error"]["details"]) == (412, {"current_version": 4})
+    assert site.get(config_url).json()["data"]["overrides"] == {"top_levels": 11}
+
+
+def test_global_change__reaches_symbols_with_and_without_a_layer(site: LiveSite, symbol: str) -> None:
+    base = "/api/v1/strategies/trade_momentum/config"
+    site.post(f"{base}/{symbol}", change({"min_quantity": 0.5}))
+    assert site.post(base, change({"time_decay_seconds": 111})).json()["success"]
+    own = site.get(f"{base}/{symbol}").json()["data"]
+    other = site.get(f"{base}/X{symbol[:20]}").json()["data"]
+    assert own["sources"]["time_decay_seconds"] == other["sources"]["time_decay_seconds"] == "global"
+    assert own["parameters"]["time_decay_seconds"] == other["parameters"]["time_decay_seconds"] == 111
+    assert (own["is_override"], other["is_override"], other["version"], other["overrides"]) == (True, False, 0, {})
+
+
+def test_global_change__that_would_break_an_override__refused_naming_it(site: LiveSite, symbol: str) -> None:
+    skew = "/api/v1/strategies/orderbook_skew/config"
+    site.post(f"{skew}/{symbol}", change({"sell_threshold": 1.0}))
+    response = site.post(skew, change({"buy_threshold": 1.0}))
+    assert symbol in {error.get("symbol") for error in response.json()["error"]["details"]["errors"]}
+
+
+def test_expiry__in_the_future__is_shown_and_holds_then(site: LiveSite, config_url: str) -> None:
+    until = datetime.now(UTC) + timedelta(seconds=1.2)
+    written = site.post(config_url, change({"top_levels": 10}, expires_at=until.isoformat()))
+    assert written.json()["data"]["expires_at"].startswith(until.strftime("%Y-%m-%dT%H:%M:%S"))
+    assert site.get(config_url).json()["data"]["parameters"]["top_levels"] == 10
+    while datetime.now(UTC) <= until:
+        read = site.get(config_url).json()["data"]
+    read = site.get(config_url).json()["data"]
+    assert (read["parameters"]["top_levels"], read["is_override"], read["expires_at"]) == (5, False, None)
+
+
+def test_read__from_cache_and_from_store__same_data_and_tag(site: LiveSite, config_url: str) -> None:
+    """The hot path, Django's view from the cache (another Accept), for each kind of layer."""
+    site.post(config_url, change({"top_levels": 10}))
+    never_set = config_url[:-1] + "_"
+    removed = config_url + "R"
+    site.post(removed, change({"top_levels": 9}))
+    site.request("DELETE", f"{removed}?changed_by=jane")
+    for url in (config_url, never_set, removed, "/api/v1/strategies/orderbook_skew/config"):
+        hot = site.get(url, headers={"Accept": "*/*"})
+        view = site.get(url, headers={"Accept": "text/html, */*;q=0.1"})
+        assert hot.json()["data"] == view.json()["data"]
+        assert hot.headers["ETag"] == view.headers["ETag"]
+
+
+def test_read__lower_case_symbol__is_the_same_layer(site: LiveSite, config_url: str, symbol: str) -> None:
+    site.post(config_url, change({"top_levels": 10}))
+    assert site.get(config_url.replace(symbol, symbol.lower())).json()["data"]["symbol"] == symbol
