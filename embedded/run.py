@@ -114,6 +114,7 @@ class Launch:
             "SECRET_KEY": secret_key(directory),
             "REDIS_URL": options.redis_url or urls["redis"],
             "NATS_URL": options.nats_url or urls["nats"],
+            "DJANGO_SETTINGS_MODULE": "configsite.settings.base",
             "LOG_FORMAT": "console",
             "CONFIG_SNAPSHOT_PATH": str(directory / "config-snapshot.json"),
             "CELERY_SCHEDULE": str(directory / "celerybeat-schedule"),
@@ -134,21 +135,19 @@ class Launch:
         }
 
     def _prepare_store(self) -> None:
-        self._manage("migrate", "--noinput")
-        self._manage("collectstatic", "--noinput")
-        made = json.loads(self._manage("create_demo_users", "--json"))
+        say("preparing the store")
+        made = json.loads(self._python("-m", "embedded.prepare"))
         self._passwords = made["users"]
         if made["token"]:
             store_token(self._options.directory, made["token"])
 
-    def _manage(self, *arguments: str) -> str:
-        """Run a command of the site and return its output; raises `LaunchError` with all it said."""
-        say(f"manage.py {arguments[0]}")
+    def _python(self, *arguments: str) -> str:
+        """Run a program of ours and return its output; raises `LaunchError` with all it said."""
         done = subprocess.run(  # noqa: S603 - our own command, no shell
-            [sys.executable, "manage.py", *arguments], cwd=ROOT, env=self._environ, capture_output=True, text=True
+            [sys.executable, *arguments], cwd=ROOT, env=self._environ, capture_output=True, text=True
         )
         if done.returncode:
-            raise LaunchError(f"manage.py {arguments[0]} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+            raise LaunchError(f"{' '.join(arguments)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
         return done.stdout
 
     def _watch(self) -> None:
@@ -188,7 +187,7 @@ class Launch:
         token = stored_token(self._options.directory)
         if token and http_status(f"{self._web_url}/api/v1/strategies", token) == 200:
             return token
-        token = self._manage("create_token", "admin", "--name", "make run").strip()
+        token = self._python("manage.py", "create_token", "admin", "--name", "make run").strip()
         store_token(self._options.directory, token)
         return token
 
