@@ -274,6 +274,11 @@ def test_validate_layer__rule_between_layers__is_judged_as_resolved(
             [("sell_threshold", "CONFLICTING_VALUES", None)],
             id="the same conflict is told once",
         ),
+        pytest.param(
+            {"buy_threshold": 9, "sell_threshold": 1.0},
+            [("buy_threshold", "OUT_OF_RANGE", None), ("sell_threshold", "CONFLICTING_VALUES", "ADAUSDT")],
+            id="a refused value that an override replaces",
+        ),
         pytest.param({"buy_threshold": 1.05}, [], id="no conflict"),
     ],
 )
@@ -283,7 +288,7 @@ def test_validate_layer__overrides_above__are_judged_too(
     overrides: dict[str, dict[str, Any]] = {
         "BTCUSDT": {"top_levels": 3},
         "ETHUSDT": {"sell_threshold": 1.0},
-        "SOLUSDT": {"buy_threshold": 2.0},
+        "ADAUSDT": {"buy_threshold": 1.0},
     }
 
     if errors:

@@ -1,7 +1,7 @@
 """The time window against a plain list, and its bounds."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from realtime_runtime.market.windows import TimeWindow
@@ -27,6 +27,8 @@ def plain_step(kept: list[int], time_ms: int, length_ms: int) -> list[int]:
     return [*kept, time_ms]
 
 
+@example([(0, 100), (50, 100), (50, 100)])  # just as old as the window is long
+@example([(0, 100), (50, 100), (51, 100)])
 @given(st.lists(st.tuples(st.integers(-300, 300), st.sampled_from([20, 100, 5_000])), max_size=200))
 def test_time_window__any_times_and_lengths__holds_what_a_plain_list_holds(steps: list[tuple[int, int]]) -> None:
     window: TimeWindow[int] = TimeWindow(SLOT_MS)

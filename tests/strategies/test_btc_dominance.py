@@ -159,7 +159,7 @@ def test_btc_dominance__years_of_observations__the_trend_keeps_its_precision() -
     index, decision = found[-1]
     window = [seen for _, seen in events[index - 1 - 72 : index]]
     assert index > 29_000
-    assert decision.details["trend_points"] == pytest.approx(fitted_rise(window), abs=1e-8)
+    assert decision.details["trend_points"] == pytest.approx(fitted_rise(window), rel=0, abs=1e-10)
 
 
 STEP = [PRICED, *hourly(55, 61)]

@@ -132,11 +132,12 @@ def test_decayed_trades__a_million_updates__do_not_drift() -> None:
     assert len(window.trades()) == 50
 
 
+@pytest.mark.parametrize("count", [10, 13])
 @pytest.mark.parametrize("jump_ms", [-(10**12), -1, 0, 10**12])
-def test_trade_momentum__clock_that_jumps__never_raises_and_recovers(jump_ms: int) -> None:
+def test_trade_momentum__clock_that_jumps__never_raises_and_recovers(count: int, jump_ms: int) -> None:
     start = 2 * 10**12
-    before = [trade(start + i * 100, 100 + i) for i in range(10)]
-    after = [trade(start + jump_ms + i * 100, 90 - i, bought=False) for i in range(20)]
+    before = [trade(start + i * 100, 100 + i) for i in range(count)]
+    after = [trade(start + jump_ms + i * 100, 90 - i, bought=False) for i in range(30)]
 
     found = played([*before, *after], {"min_signal_interval_seconds": 0.0})
 
@@ -173,6 +174,12 @@ DUST = trade(30_000, 100, 0.0005)
         ),
         pytest.param(
             [trade(i, 100 + i) for i in range(10)], {"buy_threshold": 1.0}, [], id="nothing is above full momentum"
+        ),
+        pytest.param(
+            [trade(0, price) for price in (0.04, 0.37, 4.96, 27.69, 41.879999999999995)],
+            {"buy_threshold": 1.0, "momentum_window": 5},
+            [],
+            id="nothing is above full momentum, however it is rounded",
         ),
         pytest.param([trade(i, 100) for i in range(10)], {}, [], id="no move, no price component"),
         pytest.param([trade(0, 100 + i) for i in range(10)], {}, [(9, "buy")], id="all at one instant"),
