@@ -121,6 +121,10 @@ class LiveSite:
                 self._process.kill()
                 self._process.wait()
 
+    def run_script(self, script: str) -> str:
+        """Run Python in a process of the site's own environment: what it prints."""
+        return _run_python(script, self.environment)
+
     def request(
         self,
         method: str,
@@ -143,10 +147,14 @@ class LiveSite:
 
 def prepare_database(environment: Mapping[str, str]) -> dict[str, str]:
     """Migrate, and make a user with a token in each group, one in none: the tokens by the user's name."""
+    tokens: dict[str, str] = json.loads(_run_python(_PREPARE, environment).splitlines()[-1])
+    return tokens
+
+
+def _run_python(script: str, environment: Mapping[str, str]) -> str:
     done = subprocess.run(
-        [sys.executable, "-c", _PREPARE], env=environment, cwd=PROJECT_ROOT, capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", script], env=environment, cwd=PROJECT_ROOT, capture_output=True, text=True, timeout=120
     )
     if done.returncode:
         raise RuntimeError(done.stderr)
-    tokens: dict[str, str] = json.loads(done.stdout.splitlines()[-1])
-    return tokens
+    return done.stdout
