@@ -30,7 +30,7 @@ BAD = {
     "HEALTH_CHECK_PORT": ["65536", "-1", "8081.0", "²"],
     "RUNTIME_REPLICAS": ["0", "two", "1.5"],
     "NATS_CONSUMER_TOPIC": ["a..b", "a.*.b", "a b", ">"],
-    "NATS_TOPIC_INTENTS": ["a.>", """ """ + "a b"],
+    "NATS_TOPIC_INTENTS": ["a.>", "a b"],
     "NATS_CONSUMER_GROUP": ["two words"],
     "TRADING_SYMBOLS": ["BTCUSDT,B!", "BTC", "ÄTHUSDT"],
     "LOG_LEVEL": ["LOUD"],
