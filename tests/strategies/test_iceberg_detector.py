@@ -178,7 +178,7 @@ def test_iceberg_detector__a_signal__says_whether_trades_confirm_it(trades: bool
     }
 
 
-def test_iceberg_detector__recorded_market__few_icebergs_with_trades_and_many_without(market_data: Path) -> None:
+def test_iceberg_detector__recorded_market__few_icebergs_and_those_confirmed_by_trades(market_data: Path) -> None:
     events = recorded(market_data / "market/spot-20240808.jsonl.gz", "BTCUSDT")
     books = [event for event in events if event[0] == "depth"]
 
