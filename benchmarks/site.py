@@ -15,9 +15,10 @@ PREFIX = "bench"
 
 @contextmanager
 def running_site(folder: Path, redis_url: str) -> Iterator[LiveSite]:
-    """Start it with its store in ``folder``; it answers as admin."""
+    """Start it with its store in ``folder``, all documents published; it answers as admin."""
     site = LiveSite(folder / "site", redis_url=redis_url, prefix=PREFIX, workers=1).start()
     try:
+        site.post("/api/v1/strategies/cache/refresh").raise_for_status()
         yield site
     finally:
         site.stop()
