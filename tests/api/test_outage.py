@@ -1,0 +1,90 @@
+"""Redis away, the store away: what still works, and what says that it does not."""
+
+from collections.abc import Callable
+
+from embedded.servers import Valkey
+from strategy_config.api import answers
+from tests.live_site import LiveSite
+
+CONFIG = "/api/v1/strategies/orderbook_skew/config"
+BODY = {"parameters": {"top_levels": 10}, "changed_by": "jane"}
+
+
+def test_redis_away__reads_and_writes_go_on_degraded(live_site: Callable[..., LiveSite], fresh_valkey: Valkey) -> None:
+    site = live_site(redis_url=fresh_valkey.url)
+    site.post(CONFIG, BODY)
+    assert site.get(CONFIG).json()["metadata"]["cache_hit"] is True
+    fresh_valkey.stop()
+    read = answers.ConfigRead.model_validate_json(site.get(CONFIG).content)
+    assert (read.metadata.cache_hit, read.metadata.degraded) == (False, True)
+    written = site.post(f"{CONFIG}?wait_for_runtimes=5000", {**BODY, "parameters": {"top_levels": 3}}, timeout=5).json()
+    assert (written["success"], written["metadata"]["published"], written["metadata"]["runtimes"]) == (True, False, [])
+    assert site.get(CONFIG).json()["data"]["parameters"]["top_levels"] == 3
+    assert site.get("/api/v1/runtimes").json()["metadata"]["degraded"] is True
+    ready = site.get("/ready")
+    assert (ready.status_code, ready.json()["status"], ready.json()["redis"]["status"]) == (
+        200,
+        "degraded",
+        "unavailable",
+    )
+    refresh = site.post("/api/v1/strategies/cache/refresh")
+    assert (refresh.status_code, int(refresh.headers["Retry-After"]) > 0) == (503, True)
+
+
+def test_redis_frozen__answers_within_its_timeouts(live_site: Callable[..., LiveSite], fresh_valkey: Valkey) -> None:
+    site = live_site(redis_url=fresh_valkey.url)
+    site.post(CONFIG, BODY)
+    fresh_valkey.pause()
+    try:
+        for _ in range(5):
+            assert site.get(CONFIG, timeout=5).json()["metadata"]["degraded"] is True
+        assert site.post(CONFIG, BODY, timeout=5).json()["metadata"]["published"] is False
+    finally:
+        fresh_valkey.resume()
+
+
+def test_redis_back_empty__first_reads_fill_it(live_site: Callable[..., LiveSite], fresh_valkey: Valkey) -> None:
+    site = live_site(redis_url=fresh_valkey.url)
+    site.post(f"{CONFIG}/BTCUSDT", BODY)
+    fresh_valkey.stop()
+    fresh_valkey.start()
+    hits = [site.get(f"{CONFIG}/BTCUSDT").json() for _ in range(400)]
+    assert hits[-1]["metadata"]["cache_hit"] is True
+    assert {hit["data"]["parameters"]["top_levels"] for hit in hits} == {10}
+
+
+def test_token_revoked_while_redis_is_away__refused(live_site: Callable[..., LiveSite], fresh_valkey: Valkey) -> None:
+    site = live_site(redis_url=fresh_valkey.url)
+    assert site.get(CONFIG, token=site.tokens["viewer"]).status_code == 200
+    fresh_valkey.stop()
+    site.run_script(
+        "import django; django.setup()\n"
+        "from django.utils import timezone\n"
+        "from strategy_config import services\n"
+        "from strategy_config.models import ApiToken\n"
+        "services.revoke_token(token=ApiToken.objects.get(user__username='viewer'), at=timezone.now())"
+    )
+    assert site.get(CONFIG, token=site.tokens["viewer"]).status_code == 401
+    fresh_valkey.start()
+    assert site.get(CONFIG, token=site.tokens["viewer"]).status_code == 401
+
+
+def test_store_away__known_tokens_read__writes_and_history_503(live_site: Callable[..., LiveSite]) -> None:
+    """The file of the store is gone from under the site, which has read with one of two tokens before."""
+    site = live_site()
+    for _ in range(2):
+        assert site.get(CONFIG).json()["success"]
+    assert site.get("/ready").json()["status"] == "ready"
+    site.break_store()
+    assert site.get(CONFIG).json()["metadata"]["cache_hit"] is True
+    assert site.get(f"{CONFIG}/NEVERSET").status_code == 200
+    for response in (
+        site.post(CONFIG, BODY),
+        site.get("/api/v1/strategies/orderbook_skew/audit"),
+        site.get(CONFIG, token=site.tokens["viewer"]),
+    ):
+        assert (response.status_code, response.json()["error"]["code"]) == (503, "STORE_UNAVAILABLE")
+        assert int(response.headers["Retry-After"]) > 0
+        assert "sqlite" not in response.text.lower()
+    ready = site.get("/ready")
+    assert (ready.status_code, ready.json()["store"]["status"]) == (200, "unavailable")
