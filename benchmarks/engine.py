@@ -83,8 +83,8 @@ def report_speed(mix: Mix, runs: int) -> None:
         )
         for strategy_id in STRATEGIES
     }
-    added = [(strategy_id, f"{cost.median:.2f}") for strategy_id, cost in costs.items()]
-    print(table(("one strategy adds, over the mix", "us/message"), added))
+    added = [(key, f"{c.median:.2f}", f"{min(c.values):.2f} to {max(c.values):.2f}") for key, c in costs.items()]
+    print(table(("one strategy adds, over the mix", "us/message", "runs from and to"), added))
 
 
 def report_parameter_reads(runs: int) -> None:
