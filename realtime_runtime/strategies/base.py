@@ -17,6 +17,7 @@ from realtime_runtime.market.book import Book
 from realtime_runtime.market.messages import Dominance, ExchangePrice, OnchainObservation, Ticker, Trade
 
 ParameterType = Literal["int", "float", "bool", "str", "list"]
+ParameterGroup = Literal["trigger", "filter", "timing", "confidence", "limit"]
 Action = Literal["buy", "sell"]
 MAX_CONFIDENCE = 0.95
 
@@ -25,12 +26,13 @@ MAX_CONFIDENCE = 0.95
 class ParameterSpec:
     """Everything the product knows of one parameter, read off its declaration.
 
-    ``environment`` lists the variable names that set it, the first one wins. For a list, ``minimum`` is
-    the least number of items.
+    ``group`` is what it is for: what makes a signal, what keeps one back, when, how sure, how much. ``environment``
+    lists the variable names that set it, the first one wins. For a list, ``minimum`` is the least number of items.
     """
 
     name: str
     type: ParameterType
+    group: ParameterGroup
     default: Any
     minimum: float | None
     maximum: float | None
@@ -54,6 +56,7 @@ class BrokenRule:
 def parameter(
     default: Any,
     *,
+    group: ParameterGroup,
     description: str,
     unit: str = "",
     minimum: float | None = None,
@@ -69,6 +72,7 @@ def parameter(
         default=default,
         description=description,
         json_schema_extra={
+            "group": group,
             "unit": unit,
             "minimum": minimum if minimum_items is None else minimum_items,
             "maximum": maximum,
@@ -243,6 +247,7 @@ def parameter_specs(strategy_id: str, model: type[Parameters]) -> tuple[Paramete
             ParameterSpec(
                 name=name,
                 type=_TYPE_NAMES.get(info.annotation, "list"),
+                group=extra["group"],
                 default=list(info.default) if isinstance(info.default, tuple) else info.default,
                 minimum=extra["minimum"],
                 maximum=extra["maximum"],

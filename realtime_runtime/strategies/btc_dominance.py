@@ -23,31 +23,62 @@ class BtcDominanceParameters(Parameters):
     """Parameters of ``btc_dominance``."""
 
     high_threshold: float = parameter(
-        70.0, minimum=60.0, maximum=90.0, unit="%", description="Dominance above which a rise is bought.", example=65.0
+        70.0,
+        group="trigger",
+        minimum=60.0,
+        maximum=90.0,
+        unit="%",
+        description="Dominance above which a rise is bought.",
+        example=65.0,
     )
     low_threshold: float = parameter(
-        40.0, minimum=30.0, maximum=50.0, unit="%", description="Dominance below which a fall is sold.", example=45.0
+        40.0,
+        group="trigger",
+        minimum=30.0,
+        maximum=50.0,
+        unit="%",
+        description="Dominance below which a fall is sold.",
+        example=45.0,
     )
     change_threshold: float = parameter(
         5.0,
+        group="trigger",
         minimum=1.0,
         maximum=15.0,
         unit="points",
         description="Change over the window that counts by itself.",
         example=3.0,
     )
-    window_hours: int = parameter(24, minimum=12, maximum=72, unit="h", description="Hours looked at.", example=48)
+    window_hours: int = parameter(
+        24, group="timing", minimum=12, maximum=72, unit="h", description="Hours looked at.", example=48
+    )
     min_signal_interval: int = parameter(
-        14_400, minimum=3_600, maximum=86_400, unit="s", description="Least event time between two signals."
+        14_400,
+        group="timing",
+        minimum=3_600,
+        maximum=86_400,
+        unit="s",
+        description="Least event time between two signals.",
     )
     base_confidence_high: float = parameter(
-        0.80, minimum=0.5, maximum=1.0, unit="confidence", description="Confidence of a purchase at high dominance."
+        0.80,
+        group="confidence",
+        minimum=0.5,
+        maximum=1.0,
+        unit="confidence",
+        description="Confidence of a purchase at high dominance.",
     )
     base_confidence_low: float = parameter(
-        0.75, minimum=0.5, maximum=1.0, unit="confidence", description="Confidence of a sale at low dominance."
+        0.75,
+        group="confidence",
+        minimum=0.5,
+        maximum=1.0,
+        unit="confidence",
+        description="Confidence of a sale at low dominance.",
     )
     momentum_confidence: float = parameter(
         0.70,
+        group="confidence",
         minimum=0.5,
         maximum=1.0,
         unit="confidence",

@@ -32,6 +32,7 @@ class CrossExchangeSpreadParameters(Parameters):
 
     spread_threshold_percent: float = parameter(
         0.5,
+        group="trigger",
         minimum=0.1,
         maximum=5.0,
         unit="%",
@@ -40,6 +41,7 @@ class CrossExchangeSpreadParameters(Parameters):
     )
     min_signal_interval: int = parameter(
         300,
+        group="timing",
         minimum=60,
         maximum=3600,
         unit="s",
@@ -48,6 +50,7 @@ class CrossExchangeSpreadParameters(Parameters):
     )
     max_position_size: float = parameter(
         500.0,
+        group="limit",
         minimum=100.0,
         maximum=10_000.0,
         unit="USDT",
@@ -56,6 +59,7 @@ class CrossExchangeSpreadParameters(Parameters):
     )
     exchanges: Annotated[tuple[Exchange, ...], BeforeValidator(_list_to_tuple)] = parameter(
         ("binance", "coinbase"),
+        group="trigger",
         choices=EXCHANGES,
         minimum_items=2,
         description="Exchanges that are compared, each named once.",
@@ -64,19 +68,35 @@ class CrossExchangeSpreadParameters(Parameters):
     )
     persistent_spread_periods: int = parameter(
         3,
+        group="timing",
         minimum=1,
         maximum=60,
         unit="updates",
         description="Consecutive updates that moved either price over which the spread must stand.",
     )
     base_confidence: float = parameter(
-        0.75, minimum=0.5, maximum=1.0, unit="confidence", description="Confidence below high_spread_threshold."
+        0.75,
+        group="confidence",
+        minimum=0.5,
+        maximum=1.0,
+        unit="confidence",
+        description="Confidence below high_spread_threshold.",
     )
     high_spread_confidence: float = parameter(
-        0.85, minimum=0.5, maximum=1.0, unit="confidence", description="Confidence at or above high_spread_threshold."
+        0.85,
+        group="confidence",
+        minimum=0.5,
+        maximum=1.0,
+        unit="confidence",
+        description="Confidence at or above high_spread_threshold.",
     )
     high_spread_threshold: float = parameter(
-        1.0, minimum=0.2, maximum=10.0, unit="%", description="Spread from which on the high confidence holds."
+        1.0,
+        group="trigger",
+        minimum=0.2,
+        maximum=10.0,
+        unit="%",
+        description="Spread from which on the high confidence holds.",
     )
 
     @field_validator("exchanges")

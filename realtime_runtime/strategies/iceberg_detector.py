@@ -30,16 +30,23 @@ class IcebergDetectorParameters(Parameters):
 
     min_refill_count: int = parameter(
         3,
+        group="trigger",
         minimum=2,
         maximum=10,
         unit="refills",
         description="Refills within the history window that make the refill pattern.",
     )
     refill_speed_threshold_seconds: float = parameter(
-        5.0, minimum=1.0, maximum=30.0, unit="s", description="A refill comes within this time of its depletion."
+        5.0,
+        group="trigger",
+        minimum=1.0,
+        maximum=30.0,
+        unit="s",
+        description="A refill comes within this time of its depletion.",
     )
     consistency_threshold: float = parameter(
         0.1,
+        group="trigger",
         minimum=0.05,
         maximum=0.5,
         unit="fraction",
@@ -47,19 +54,31 @@ class IcebergDetectorParameters(Parameters):
     )
     persistence_threshold_seconds: float = parameter(
         120.0,
+        group="timing",
         minimum=60.0,
         maximum=600.0,
         unit="s",
         description="Time over which sizes are compared, and time at the top.",
     )
     level_proximity_pct: float = parameter(
-        1.0, minimum=0.1, maximum=5.0, unit="% of mid", description="Levels further than this from mid give no signal."
+        1.0,
+        group="filter",
+        minimum=0.1,
+        maximum=5.0,
+        unit="% of mid",
+        description="Levels further than this from mid give no signal.",
     )
     base_confidence: float = parameter(
-        0.70, minimum=0.5, maximum=1.0, unit="confidence", description="Confidence without refills beyond the minimum."
+        0.70,
+        group="confidence",
+        minimum=0.5,
+        maximum=1.0,
+        unit="confidence",
+        description="Confidence without refills beyond the minimum.",
     )
     history_window_seconds: int = parameter(
         300,
+        group="timing",
         minimum=60,
         maximum=900,
         unit="s",
@@ -67,13 +86,19 @@ class IcebergDetectorParameters(Parameters):
     )
     max_symbols: int = parameter(
         100,
+        group="limit",
         minimum=10,
         maximum=200,
         unit="symbols",
         description="Symbols that are followed; the least recently seen goes first.",
     )
     min_signal_interval_seconds: float = parameter(
-        120.0, minimum=60.0, maximum=600.0, unit="s", description="Least event time between two signals on one symbol."
+        120.0,
+        group="timing",
+        minimum=60.0,
+        maximum=600.0,
+        unit="s",
+        description="Least event time between two signals on one symbol.",
     )
 
 

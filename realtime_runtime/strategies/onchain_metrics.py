@@ -27,6 +27,7 @@ class OnchainMetricsParameters(Parameters):
 
     whale_threshold_btc: float = parameter(
         100.0,
+        group="trigger",
         minimum=10.0,
         maximum=1000.0,
         unit="BTC",
@@ -34,16 +35,23 @@ class OnchainMetricsParameters(Parameters):
     )
     whale_threshold_eth: float = parameter(
         1000.0,
+        group="trigger",
         minimum=100.0,
         maximum=10_000.0,
         unit="ETH",
         description="Transfer from which on it is a whale's, for ETHUSDT.",
     )
     exchange_flow_threshold_percent: float = parameter(
-        10.0, minimum=5.0, maximum=50.0, unit="%", description="Mean net flow, of all flow, from which on it counts."
+        10.0,
+        group="trigger",
+        minimum=5.0,
+        maximum=50.0,
+        unit="%",
+        description="Mean net flow, of all flow, from which on it counts.",
     )
     min_signal_interval: int = parameter(
         3600,
+        group="timing",
         minimum=1800,
         maximum=86_400,
         unit="s",
@@ -51,19 +59,40 @@ class OnchainMetricsParameters(Parameters):
         legacy_environment=("ONCHAIN_MIN_SIGNAL_INTERVAL",),
     )
     accumulation_periods: int = parameter(
-        24, minimum=1, maximum=MAX_PERIODS, unit="observations", description="Observations whose mean outflow can buy."
+        24,
+        group="timing",
+        minimum=1,
+        maximum=MAX_PERIODS,
+        unit="observations",
+        description="Observations whose mean outflow can buy.",
     )
     distribution_periods: int = parameter(
-        12, minimum=1, maximum=MAX_PERIODS, unit="observations", description="Observations whose mean inflow can sell."
+        12,
+        group="timing",
+        minimum=1,
+        maximum=MAX_PERIODS,
+        unit="observations",
+        description="Observations whose mean inflow can sell.",
     )
     base_confidence: float = parameter(
-        0.77, minimum=0.5, maximum=1.0, unit="confidence", description="Confidence without a whale's transfer."
+        0.77,
+        group="confidence",
+        minimum=0.5,
+        maximum=1.0,
+        unit="confidence",
+        description="Confidence without a whale's transfer.",
     )
     strong_signal_confidence: float = parameter(
-        0.85, minimum=0.5, maximum=1.0, unit="confidence", description="Confidence where a whale moved the same way."
+        0.85,
+        group="confidence",
+        minimum=0.5,
+        maximum=1.0,
+        unit="confidence",
+        description="Confidence where a whale moved the same way.",
     )
     network_growth_threshold: float = parameter(
         10.0,
+        group="trigger",
         minimum=1.0,
         maximum=100.0,
         unit="%",
@@ -72,6 +101,7 @@ class OnchainMetricsParameters(Parameters):
     )
     volume_threshold: float = parameter(
         15.0,
+        group="trigger",
         minimum=1.0,
         maximum=100.0,
         unit="%",

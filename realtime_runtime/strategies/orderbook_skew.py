@@ -22,32 +22,67 @@ class OrderbookSkewParameters(Parameters):
     """Parameters of ``orderbook_skew``."""
 
     top_levels: int = parameter(
-        5, minimum=1, maximum=20, unit="levels", description="Levels summed on each side of the book.", example=10
+        5,
+        group="trigger",
+        minimum=1,
+        maximum=20,
+        unit="levels",
+        description="Levels summed on each side of the book.",
+        example=10,
     )
     buy_threshold: float = parameter(
-        1.2, minimum=1.0, maximum=3.0, unit="ratio", description="Bid/ask volume ratio above which it buys.", example=1.35
+        1.2,
+        group="trigger",
+        minimum=1.0,
+        maximum=3.0,
+        unit="ratio",
+        description="Bid/ask volume ratio above which it buys.",
+        example=1.35,
     )
     sell_threshold: float = parameter(
-        0.8, minimum=0.3, maximum=1.0, unit="ratio", description="Bid/ask volume ratio below which it sells.", example=0.75
+        0.8,
+        group="trigger",
+        minimum=0.3,
+        maximum=1.0,
+        unit="ratio",
+        description="Bid/ask volume ratio below which it sells.",
+        example=0.75,
     )
     min_spread_percent: float = parameter(
         0.1,
+        group="filter",
         minimum=0.01,
         maximum=1.0,
         unit="% of mid",
         description="Liquidity gate: no signal when the spread is wider than this (the historic name is kept).",
     )
     base_confidence: float = parameter(
-        0.70, minimum=0.5, maximum=1.0, unit="confidence", description="Confidence of a signal right at the threshold."
+        0.70,
+        group="confidence",
+        minimum=0.5,
+        maximum=1.0,
+        unit="confidence",
+        description="Confidence of a signal right at the threshold.",
     )
     imbalance_weight: float = parameter(
-        0.6, minimum=0.0, maximum=1.0, unit="weight", description="How much a stronger imbalance raises the confidence."
+        0.6,
+        group="confidence",
+        minimum=0.0,
+        maximum=1.0,
+        unit="weight",
+        description="How much a stronger imbalance raises the confidence.",
     )
     spread_weight: float = parameter(
-        0.4, minimum=0.0, maximum=1.0, unit="weight", description="How much a tighter spread raises the confidence."
+        0.4,
+        group="confidence",
+        minimum=0.0,
+        maximum=1.0,
+        unit="weight",
+        description="How much a tighter spread raises the confidence.",
     )
     min_total_volume: float = parameter(
         0.001,
+        group="filter",
         minimum=0.0001,
         maximum=10.0,
         unit="base units",
@@ -55,6 +90,7 @@ class OrderbookSkewParameters(Parameters):
     )
     min_signal_interval_seconds: float = parameter(
         60.0,
+        group="timing",
         minimum=0.0,
         maximum=3600.0,
         unit="s",

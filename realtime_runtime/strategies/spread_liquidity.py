@@ -32,10 +32,16 @@ class SpreadLiquidityParameters(Parameters):
     """Parameters of ``spread_liquidity``."""
 
     spread_threshold_bps: float = parameter(
-        10.0, minimum=1.0, maximum=100.0, unit="bps of mid", description="Spread beyond which a wide event can begin."
+        10.0,
+        group="trigger",
+        minimum=1.0,
+        maximum=100.0,
+        unit="bps of mid",
+        description="Spread beyond which a wide event can begin.",
     )
     spread_ratio_threshold: float = parameter(
         2.5,
+        group="trigger",
         minimum=1.5,
         maximum=10.0,
         unit="ratio",
@@ -43,6 +49,7 @@ class SpreadLiquidityParameters(Parameters):
     )
     velocity_threshold: float = parameter(
         0.5,
+        group="trigger",
         minimum=0.1,
         maximum=2.0,
         unit="1/s",
@@ -50,6 +57,7 @@ class SpreadLiquidityParameters(Parameters):
     )
     persistence_threshold_seconds: float = parameter(
         30.0,
+        group="timing",
         minimum=10.0,
         maximum=300.0,
         unit="s",
@@ -57,19 +65,30 @@ class SpreadLiquidityParameters(Parameters):
     )
     min_depth_reduction_pct: float = parameter(
         0.5,
+        group="trigger",
         minimum=0.1,
         maximum=0.9,
         unit="fraction",
         description="Part of the mean depth that a withdrawal takes away.",
     )
     base_confidence: float = parameter(
-        0.70, minimum=0.5, maximum=1.0, unit="confidence", description="Confidence of a signal."
+        0.70, group="confidence", minimum=0.5, maximum=1.0, unit="confidence", description="Confidence of a signal."
     )
     lookback_ticks: int = parameter(
-        20, minimum=5, maximum=100, unit="snapshots", description="Previous snapshots that make up the means."
+        20,
+        group="timing",
+        minimum=5,
+        maximum=100,
+        unit="snapshots",
+        description="Previous snapshots that make up the means.",
     )
     min_signal_interval_seconds: float = parameter(
-        60.0, minimum=30.0, maximum=600.0, unit="s", description="Least event time between two signals on one symbol."
+        60.0,
+        group="timing",
+        minimum=30.0,
+        maximum=600.0,
+        unit="s",
+        description="Least event time between two signals on one symbol.",
     )
 
 

@@ -24,6 +24,7 @@ class TickerVelocityParameters(Parameters):
 
     time_window: int = parameter(
         60,
+        group="timing",
         minimum=30,
         maximum=300,
         unit="s",
@@ -31,23 +32,51 @@ class TickerVelocityParameters(Parameters):
         example=120,
     )
     buy_threshold: float = parameter(
-        0.5, minimum=0.1, maximum=2.0, unit="% per minute", description="Score above which it buys.", example=0.8
+        0.5,
+        group="trigger",
+        minimum=0.1,
+        maximum=2.0,
+        unit="% per minute",
+        description="Score above which it buys.",
+        example=0.8,
     )
     sell_threshold: float = parameter(
-        -0.5, minimum=-2.0, maximum=-0.1, unit="% per minute", description="Score below which it sells.", example=-0.8
+        -0.5,
+        group="trigger",
+        minimum=-2.0,
+        maximum=-0.1,
+        unit="% per minute",
+        description="Score below which it sells.",
+        example=-0.8,
     )
     min_price_change: float = parameter(
-        0.1, minimum=0.01, maximum=1.0, unit="%", description="Least absolute price change over the window."
+        0.1,
+        group="filter",
+        minimum=0.01,
+        maximum=1.0,
+        unit="%",
+        description="Least absolute price change over the window.",
     )
     base_confidence: float = parameter(
-        0.65, minimum=0.5, maximum=1.0, unit="confidence", description="Confidence of a signal right at the threshold."
+        0.65,
+        group="confidence",
+        minimum=0.5,
+        maximum=1.0,
+        unit="confidence",
+        description="Confidence of a signal right at the threshold.",
     )
     acceleration_weight: float = parameter(
-        0.5, minimum=0.0, maximum=1.0, unit="weight", description="How much acceleration adds to velocity."
+        0.5,
+        group="confidence",
+        minimum=0.0,
+        maximum=1.0,
+        unit="weight",
+        description="How much acceleration adds to velocity.",
     )
-    volume_confirmation: bool = parameter(True, description="Ask for rising volume.", example=False)
+    volume_confirmation: bool = parameter(True, group="filter", description="Ask for rising volume.", example=False)
     min_volume_change: float = parameter(
         0.2,
+        group="filter",
         minimum=0.1,
         maximum=2.0,
         unit="fraction",
@@ -55,6 +84,7 @@ class TickerVelocityParameters(Parameters):
     )
     min_signal_interval_seconds: float = parameter(
         60.0,
+        group="timing",
         minimum=0.0,
         maximum=3600.0,
         unit="s",

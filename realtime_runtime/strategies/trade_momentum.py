@@ -22,31 +22,69 @@ class TradeMomentumParameters(Parameters):
     """Parameters of ``trade_momentum``."""
 
     price_weight: float = parameter(
-        0.4, minimum=0.0, maximum=1.0, unit="weight", description="Weight of the price component (efficiency ratio)."
+        0.4,
+        group="trigger",
+        minimum=0.0,
+        maximum=1.0,
+        unit="weight",
+        description="Weight of the price component (efficiency ratio).",
     )
     quantity_weight: float = parameter(
-        0.3, minimum=0.0, maximum=1.0, unit="weight", description="Weight of the signed volume of the takers."
+        0.3,
+        group="trigger",
+        minimum=0.0,
+        maximum=1.0,
+        unit="weight",
+        description="Weight of the signed volume of the takers.",
     )
     maker_weight: float = parameter(
-        0.3, minimum=0.0, maximum=1.0, unit="weight", description="Weight of the signed count of the takers' trades."
+        0.3,
+        group="trigger",
+        minimum=0.0,
+        maximum=1.0,
+        unit="weight",
+        description="Weight of the signed count of the takers' trades.",
     )
     buy_threshold: float = parameter(
-        0.7, minimum=0.3, maximum=1.0, unit="momentum", description="Momentum above which it buys.", example=0.8
+        0.7,
+        group="trigger",
+        minimum=0.3,
+        maximum=1.0,
+        unit="momentum",
+        description="Momentum above which it buys.",
+        example=0.8,
     )
     sell_threshold: float = parameter(
-        -0.7, minimum=-1.0, maximum=-0.3, unit="momentum", description="Momentum below which it sells.", example=-0.8
+        -0.7,
+        group="trigger",
+        minimum=-1.0,
+        maximum=-0.3,
+        unit="momentum",
+        description="Momentum below which it sells.",
+        example=-0.8,
     )
     min_quantity: float = parameter(
-        0.001, minimum=0.0001, maximum=1.0, unit="base units", description="Smaller trades are not counted."
+        0.001,
+        group="filter",
+        minimum=0.0001,
+        maximum=1.0,
+        unit="base units",
+        description="Smaller trades are not counted.",
     )
     base_confidence: float = parameter(
-        0.68, minimum=0.5, maximum=1.0, unit="confidence", description="Confidence of a signal right at the threshold."
+        0.68,
+        group="confidence",
+        minimum=0.5,
+        maximum=1.0,
+        unit="confidence",
+        description="Confidence of a signal right at the threshold.",
     )
     time_decay_seconds: int = parameter(
-        300, minimum=60, maximum=600, unit="s", description="A trade of age a weighs exp(-a / this)."
+        300, group="timing", minimum=60, maximum=600, unit="s", description="A trade of age a weighs exp(-a / this)."
     )
     momentum_window: int = parameter(
         10,
+        group="timing",
         minimum=5,
         maximum=50,
         unit="trades",
@@ -55,6 +93,7 @@ class TradeMomentumParameters(Parameters):
     )
     min_signal_interval_seconds: float = parameter(
         60.0,
+        group="timing",
         minimum=0.0,
         maximum=3600.0,
         unit="s",

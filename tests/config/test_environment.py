@@ -112,9 +112,9 @@ def test_read_environment__enabled_switch__is_the_lowest_layer_of_it(
 class ChainParameters(Parameters):
     """Three values that must rise."""
 
-    first: int = parameter(1, minimum=0, maximum=9, description="First.")
-    second: int = parameter(2, minimum=0, maximum=9, description="Second.")
-    third: int = parameter(3, minimum=0, maximum=9, description="Third.")
+    first: int = parameter(1, minimum=0, maximum=9, group="trigger", description="First.")
+    second: int = parameter(2, minimum=0, maximum=9, group="trigger", description="Second.")
+    third: int = parameter(3, minimum=0, maximum=9, group="trigger", description="Third.")
 
     def broken_rules(self) -> Iterator[BrokenRule]:
         for low, high in (("first", "second"), ("second", "third")):

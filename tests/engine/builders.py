@@ -16,7 +16,7 @@ NOW_MS = 1_723_161_255_000
 class EchoParameters(Parameters):
     """Parameters of the test strategies."""
 
-    symbols: int = parameter(100, minimum=1, maximum=1_000, description="Symbols to keep.")
+    symbols: int = parameter(100, minimum=1, maximum=1_000, group="limit", description="Symbols to keep.")
 
 
 class Echo(Strategy[EchoParameters]):
