@@ -121,12 +121,6 @@ class LiveSite:
                 self._process.kill()
                 self._process.wait()
 
-    def break_store(self) -> None:
-        """Make the SQLite file unreadable for the running site, open connections included."""
-        for path in self.db_path.parent.glob(f"{self.db_path.name}*"):
-            path.unlink()
-        self.db_path.mkdir()
-
     def run_script(self, script: str) -> str:
         """Run Python in a process of the site's own environment: what it prints."""
         return _run_python(script, self.environment)

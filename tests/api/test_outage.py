@@ -1,7 +1,9 @@
 """Redis away, the store away: what still works, and what says that it does not."""
 
 from collections.abc import Callable
+from pathlib import Path
 
+from embedded.mongo import MongoWireServer
 from embedded.servers import Valkey
 from strategy_config.api import answers
 from tests.live_site import LiveSite
@@ -69,22 +71,28 @@ def test_token_revoked_while_redis_is_away__refused(live_site: Callable[..., Liv
     assert site.get(CONFIG, token=site.tokens["viewer"]).status_code == 401
 
 
-def test_store_away__known_tokens_read__writes_and_history_503(live_site: Callable[..., LiveSite]) -> None:
-    """The file of the store is gone from under the site, which has read with one of two tokens before."""
-    site = live_site()
-    for _ in range(2):
-        assert site.get(CONFIG).json()["success"]
-    assert site.get("/ready").json()["status"] == "ready"
-    site.break_store()
-    assert site.get(CONFIG).json()["metadata"]["cache_hit"] is True
-    assert site.get(f"{CONFIG}/NEVERSET").status_code == 200
-    for response in (
-        site.post(CONFIG, BODY),
-        site.get("/api/v1/strategies/orderbook_skew/audit"),
-        site.get(CONFIG, token=site.tokens["viewer"]),
-    ):
-        assert (response.status_code, response.json()["error"]["code"]) == (503, "STORE_UNAVAILABLE")
-        assert int(response.headers["Retry-After"]) > 0
-        assert "sqlite" not in response.text.lower()
-    ready = site.get("/ready")
-    assert (ready.status_code, ready.json()["store"]["status"]) == (200, "unavailable")
+def test_store_away__known_tokens_read__writes_and_history_503(
+    valkey: Valkey, redis_prefix: str, tmp_path: Path
+) -> None:
+    """On MongoDB, which can go away under a running site; one of two tokens has been seen before."""
+    with MongoWireServer(tmp_path / "mongo") as mongo:
+        store = {"MONGODB_URI": mongo.url, "MONGODB_DATABASE": "away", "MONGODB_TIMEOUT_MS": "1000"}
+        site = LiveSite(tmp_path / "site", redis_url=valkey.url, prefix=redis_prefix, environment=store).start()
+        for _ in range(2):
+            assert site.get(CONFIG).json()["success"]
+        assert site.get("/ready").json()["status"] == "ready"
+    try:
+        assert site.get(CONFIG).json()["metadata"]["cache_hit"] is True
+        assert site.get(f"{CONFIG}/NEVERSET").status_code == 200
+        for response in (
+            site.post(CONFIG, BODY),
+            site.get("/api/v1/strategies/orderbook_skew/audit"),
+            site.get(CONFIG, token=site.tokens["viewer"]),
+        ):
+            assert (response.status_code, response.json()["error"]["code"]) == (503, "STORE_UNAVAILABLE")
+            assert int(response.headers["Retry-After"]) > 0
+            assert str(mongo.port) not in response.text
+        ready = site.get("/ready")
+        assert (ready.status_code, ready.json()["store"]["status"]) == (200, "unavailable")
+    finally:
+        site.stop()
