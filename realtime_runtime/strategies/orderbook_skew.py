@@ -122,8 +122,8 @@ class OrderbookSkew(Strategy[OrderbookSkewParameters]):
     type = "microstructure"
     formula = (
         "ratio = sum(bid quantity) / sum(ask quantity) over top_levels. BUY above buy_threshold, SELL below "
-        "sell_threshold, once when the ratio gets there. Confidence rises from base_confidence with the imbalance beyond "
-        "the threshold and with the tightness of the spread, by their weights."
+        "sell_threshold, once when the ratio gets there. Confidence rises from base_confidence with the imbalance "
+        "beyond the threshold and with the tightness of the spread, by their weights."
     )
     parameters = OrderbookSkewParameters
 

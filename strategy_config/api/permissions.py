@@ -1,7 +1,6 @@
 """Who may do what over the API: one permission a method of a view."""
 
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import Any
 
 from django.conf import settings
@@ -9,14 +8,9 @@ from rest_framework.exceptions import NotAuthenticated
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
+from strategy_config.permissions import Permission
 
-class Permission(StrEnum):
-    """The permissions that the groups carry, by their names in Django."""
-
-    VIEW = "strategy_config.view_strategyconfig"
-    CHANGE_PARAMETERS = "strategy_config.change_parameters"
-    SWITCH_STRATEGY = "strategy_config.switch_strategy"
-    REFRESH_CACHE = "strategy_config.refresh_cache"
+__all__ = ["HasPermission", "Permission", "anonymous_permissions"]
 
 
 _ANONYMOUS: Mapping[str, frozenset[str]] = {

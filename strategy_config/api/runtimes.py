@@ -1,4 +1,4 @@
-"""The runtimes as the site sees them: their heartbeats, and their answers to a change."""
+"""Waits for the answers of the runtimes to a change."""
 
 import time
 from typing import Any
@@ -7,29 +7,10 @@ import structlog
 
 from realtime_runtime.config import wire
 from strategy_config import shared_cache
+from strategy_config.runtimes import live_runtimes
 
-SCAN_COUNT = 500
 BLOCK_MS = 200
 _log = structlog.get_logger(__name__)
-
-
-def live_runtimes() -> list[wire.Heartbeat]:
-    """The runtimes that are alive, by instance; raises SharedCacheUnavailableError."""
-    pattern = shared_cache.keys().runtimes_pattern
-
-    def read(client: Any) -> list[bytes | None]:
-        names = list(client.scan_iter(match=pattern, count=SCAN_COUNT))
-        return client.mget(names) if names else []
-
-    heartbeats = []
-    for raw in shared_cache.run(read):
-        if raw is None:
-            continue
-        try:
-            heartbeats.append(wire.decode_heartbeat(raw))
-        except wire.WireError as exception:
-            _log.warning("heartbeat.unreadable", error=str(exception))
-    return sorted(heartbeats, key=lambda heartbeat: heartbeat.instance_id)
 
 
 class RuntimeWait:

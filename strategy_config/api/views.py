@@ -15,7 +15,7 @@ from strategy_config import resolution, selectors, services, shared_cache
 from strategy_config.api import answers, envelope, schema
 from strategy_config.api.base import ApiView
 from strategy_config.api.permissions import Permission
-from strategy_config.api.runtimes import live_runtimes
+from strategy_config.runtimes import live_runtimes
 
 LIST_SECONDS = 1.0
 _ONLY_VIEW: Mapping[str, Permission] = {"GET": Permission.VIEW}

@@ -1,0 +1,118 @@
+"""The runtimes as Redis shows them: their heartbeats, their answers to a change, the signals they send.
+
+All raise SharedCacheUnavailableError.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+import structlog
+
+from realtime_runtime.config import wire
+from strategy_config import shared_cache
+
+SCAN_COUNT = 500
+ACKS_LOOKED_AT = 1_000
+State = Literal["applied", "rejected", "waiting"]
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledgement:
+    """What one live runtime has made of a change so far. ``latency_ms`` is None where it did not measure it.
+
+    ``silent_seconds`` is the age of its last heartbeat.
+    """
+
+    instance_id: str
+    state: State
+    latency_ms: float | None
+    error: str | None
+    silent_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeProgress:
+    """How far a change has come: in the shared cache or not yet, and what each live runtime made of it."""
+
+    sequence: int
+    is_published: bool
+    runtimes: tuple[Acknowledgement, ...]
+
+
+def live_runtimes() -> list[wire.Heartbeat]:
+    """The runtimes that are alive, by instance."""
+    pattern = shared_cache.keys().runtimes_pattern
+
+    def read(client: Any) -> list[bytes | None]:
+        names = list(client.scan_iter(match=pattern, count=SCAN_COUNT))
+        return client.mget(names) if names else []
+
+    heartbeats = []
+    for raw in shared_cache.run(read):
+        if raw is None:
+            continue
+        try:
+            heartbeats.append(wire.decode_heartbeat(raw))
+        except wire.WireError as exception:
+            _log.warning("heartbeat.unreadable", error=str(exception))
+    return sorted(heartbeats, key=lambda heartbeat: heartbeat.instance_id)
+
+
+def silent_seconds(heartbeat: wire.Heartbeat, at: datetime) -> float:
+    """The age of the heartbeat at the instant ``at``, by the clocks of both hosts; never negative."""
+    return max(0.0, (at - datetime.fromisoformat(heartbeat.sent_at)).total_seconds())
+
+
+def progress(sequence: int, at: datetime) -> ChangeProgress:
+    """How far the change ``sequence`` has come.
+
+    A runtime that has answered a later change has applied this one. One whose answer has already left the capped
+    stream counts as having applied it where its heartbeat says so.
+    """
+    keys = shared_cache.keys()
+    heartbeats = live_runtimes()
+
+    def read(client: Any) -> Any:
+        pipeline = client.pipeline(transaction=False)
+        pipeline.get(keys.sequence)
+        pipeline.xrevrange(keys.acks, count=ACKS_LOOKED_AT)
+        return pipeline.execute()
+
+    published, entries = shared_cache.run(read)
+    answers = _first_answers(sequence, (fields for _, fields in entries))
+    return ChangeProgress(
+        sequence=sequence,
+        is_published=published is not None and int(published) >= sequence,
+        runtimes=tuple(_acknowledgement(beat, answers.get(beat.instance_id), sequence, at) for beat in heartbeats),
+    )
+
+
+def _first_answers(sequence: int, newest_first: Iterable[dict[bytes, bytes]]) -> dict[str, wire.Ack]:
+    """By instance its answer to ``sequence``, else to the first one after; a rejection counts before the rest."""
+    found: dict[str, wire.Ack] = {}
+    for fields in newest_first:
+        try:
+            ack = wire.decode_ack(fields.get(wire.STREAM_FIELD.encode(), b""))
+        except wire.WireError as exception:
+            _log.warning("ack.unreadable", error=str(exception))
+            continue
+        if ack.sequence < sequence:
+            continue
+        known = found.get(ack.instance_id)
+        is_same_rejected = known is not None and known.sequence == ack.sequence and known.status == "rejected"
+        if known is None or (ack.sequence <= known.sequence and not is_same_rejected):
+            found[ack.instance_id] = ack
+    return found
+
+
+def _acknowledgement(beat: wire.Heartbeat, ack: wire.Ack | None, sequence: int, at: datetime) -> Acknowledgement:
+    silence = silent_seconds(beat, at)
+    if ack is not None:
+        error = None if ack.status == "applied" else ack.error or "Rejected without a reason."
+        latency_ms = ack.latency_ms if ack.sequence == sequence else None
+        return Acknowledgement(beat.instance_id, ack.status, latency_ms, error, silence)
+    state: State = "applied" if beat.sequence >= sequence else "waiting"
+    return Acknowledgement(beat.instance_id, state, None, None, silence)
