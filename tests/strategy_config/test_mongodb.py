@@ -94,6 +94,10 @@ def test_migrate__on_an_up_to_date_database__changes_nothing() -> None:
     assert {"strategy_configs", "strategy_config_overrides", "strategy_config_audit"} <= after.keys()
 
 
+def test_makemigrations__of_every_app__finds_nothing_to_do() -> None:
+    call_command("makemigrations", check_changes=True, dry_run=True, verbosity=0)
+
+
 def test_transaction__failing_at_its_end__leaves_nothing() -> None:
     def write() -> None:
         with transactions.atomic():
