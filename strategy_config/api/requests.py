@@ -157,13 +157,13 @@ class WaitQuery(_Query):
 
     wait_for_runtimes: Annotated[
         int,
-        QueryNumber,
         Field(
             ge=0,
             le=MAX_WAIT_MS,
             strict=True,
             description="Wait this many ms for the live runtimes to apply the change.",
         ),
+        QueryNumber,
     ] = 0
 
 
@@ -191,7 +191,7 @@ class AuditQuery(LayerQuery):
     changed_by: Name | None = None
     since: Instant | None = Field(default=None, description="Changes at or after this instant.")
     until: Instant | None = Field(default=None, description="Changes at or before this instant.")
-    limit: Annotated[int, QueryNumber, Field(ge=1, le=1000, strict=True)] = 100
+    limit: Annotated[int, Field(ge=1, le=1000, strict=True), QueryNumber] = 100
     cursor: (
         Annotated[str, Field(pattern="^[0-9]{1,15}$", description="From metadata.next_cursor of the page before.")]
         | None
