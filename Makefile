@@ -14,13 +14,14 @@ help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
 	@echo
 	@echo '  make run FEED=replay FILE=day.jsonl.gz [SPEED=1|10|max] [LOOP=1]   or FEED=none'
+	@echo '  make run RESET_USERS=1   gives the demo users new passwords'
 	@echo '  make run REDIS_URL=... NATS_URL=... DATABASE_URL=... (or MONGODB_URI=...) in place of the embedded servers'
 
 # The lock itself is kept as the stamp: a checkout that only touches the file's date installs nothing.
 $(INSTALLED): requirements-dev.txt
 	@test -n "$(PYTHON)" || { echo 'Python 3.11 or later with venv is needed (Debian, Ubuntu: apt install python3-venv).'; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@cmp -s $< $@ || $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	@cmp -s $< $@ || $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes --requirement $<
 	@cp $< $@
 
 run: $(INSTALLED) ## Run the whole product here, with real servers and a simulated market (Ctrl-C ends it)

@@ -4,6 +4,7 @@ Prints one JSON object: the passwords of the demo users that were made now, and 
 """
 
 import io
+import os
 import sys
 
 import django
@@ -16,7 +17,7 @@ def main() -> None:
     call_command("migrate", verbosity=0, interactive=False)
     call_command("collectstatic", verbosity=0, interactive=False)
     made = io.StringIO()
-    call_command("create_demo_users", json=True, stdout=made)
+    call_command("create_demo_users", json=True, reset=bool(os.environ.get("RESET_USERS")), stdout=made)
     # An embedded Redis starts empty; so the runtime finds the configuration at its start.
     call_command("reconcile", stdout=io.StringIO())
     sys.stdout.write(made.getvalue())

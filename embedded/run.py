@@ -216,7 +216,7 @@ class Launch:
             users = "\n".join(f"    {name:<9} {password}" for name, password in self._passwords.items())
             users = f"  Users (their passwords are shown this once and kept nowhere):\n{users}"
         else:
-            users = "  Users: as at the first start (new passwords: manage.py create_demo_users --reset)"
+            users = "  Users: as at the first start (new passwords: make run RESET_USERS=1)"
         body = '{"parameters": {"buy_threshold": 1.35}, "changed_by": "demo", "reason": "first try"}'
         url = f"{self._web_url}/api/v1/strategies/orderbook_skew/config/BTCUSDT?wait_for_runtimes=2000"
         curl = (
