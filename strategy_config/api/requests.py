@@ -33,6 +33,11 @@ def _as_instant(value: Any) -> Any:
     return datetime.fromisoformat(value.upper())
 
 
+def _as_whole(value: Any) -> Any:
+    """2.0 is a whole number in JSON."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def _as_uuid(value: Any) -> Any:
     try:
         return uuid.UUID(value) if isinstance(value, str) and len(value) == 36 else value
@@ -123,7 +128,7 @@ class RollBack(_Body):
 
     changed_by: Name
     reason: Reason | None = None
-    target_version: Annotated[int, Field(ge=1, le=MAX_VERSION)] | None = None
+    target_version: Annotated[int, Field(ge=1, le=MAX_VERSION), BeforeValidator(_as_whole)] | None = None
     rollback_id: RowId | None = Field(default=None, description="The id of an audit row: the state after that change.")
 
     @model_validator(mode="after")
