@@ -15,7 +15,11 @@ urlpatterns = [
     path("api/v1/", include("strategy_config.api.urls")),
     path("api/schema/", cache_page(SCHEMA_SECONDS)(SpectacularAPIView.as_view()), name="schema"),
     path("docs", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
-    path("redoc", SpectacularRedocView.as_view(url_name="schema"), name="redoc"),
+    path(
+        "redoc",
+        SpectacularRedocView.as_view(url_name="schema", template_name="strategy_config/redoc.html"),
+        name="redoc",
+    ),
     path("admin/", admin.site.urls),
     path("healthz", health.healthz),
     path("ready", health.ready),

@@ -15,7 +15,7 @@ _site = get_wsgi_application()
 from configsite import metrics  # noqa: E402  (needs Django to be set up)
 from strategy_config.api import hot_path  # noqa: E402  (as above)
 
-_STATUS_LINES = {status: f"{status} {HTTPStatus(status).phrase}" for status in (200, 304)}
+_STATUS_LINES = {status: f"{status} {HTTPStatus(status).phrase}" for status in (200, 304, 429)}
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:

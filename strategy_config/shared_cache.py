@@ -96,6 +96,36 @@ def run(operation: Callable[[redis.Redis], T], *, is_patient: bool = False) -> T
     return answer
 
 
+def pack(*words: str) -> bytes:
+    """One command as it goes over the wire."""
+    encoded = [word.encode() for word in words]
+    return b"*%d\r\n" % len(encoded) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in encoded)
+
+
+def exchange(client: Any, packed: list[bytes], replies: int) -> list[Any]:
+    """Send ready-packed commands in one write and read as many replies: half the cost of a pipeline object.
+
+    An error that Redis answers stands in its place; one of the connection is raised. For use in `run`.
+    """
+    pool = client.connection_pool
+    connection = pool.get_connection()
+    try:
+        connection.send_packed_command(packed)
+        return [_reply(connection) for _ in range(replies)]
+    except BaseException:
+        connection.disconnect()
+        raise
+    finally:
+        pool.release(connection)
+
+
+def _reply(connection: Any) -> Any:
+    try:
+        return connection.read_response()
+    except redis.ResponseError as error:
+        return error
+
+
 def publish(expected: int, layers: list[tuple[str, int, bytes]], entries: list[tuple[str, bytes]]) -> tuple[bool, int]:
     """Run ``wire.PUBLISH_SCRIPT``: (written, last sequence there or -1). Raises SharedCacheUnavailableError.
 

@@ -63,6 +63,11 @@ class LiveSite:
             "REDIS_URL": redis_url,
             "REDIS_KEY_PREFIX": prefix,
             "LOG_LEVEL": "WARNING",
+            # Counted as in production, and never reached by a test or a measurement that is not about it.
+            "RATE_LIMIT_READS_PER_SECOND": "1000000",
+            "RATE_LIMIT_WRITES_PER_SECOND": "1000000",
+            "RATE_LIMIT_READS_BURST": "1000000",
+            "RATE_LIMIT_WRITES_BURST": "1000000",
             **(environment or {}),
         }
         directory.mkdir(parents=True, exist_ok=True)

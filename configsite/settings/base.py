@@ -6,6 +6,7 @@ from types import MappingProxyType
 from configsite import env
 from configsite.settings import database, mongodb
 from configsite.settings.rest import *  # noqa: F403  (the settings of the HTTP API have a file of their own)
+from configsite.settings.security import *  # noqa: F403  (as above)
 from realtime_runtime.config.layers import read_environment
 from realtime_runtime.strategies.registry import STRATEGIES
 
@@ -31,13 +32,16 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "configsite.metrics.RequestMetrics",
     "strategy_config.api.middleware.ApiMiddleware",
+    "configsite.body_limit.BodyLimit",
     "django.middleware.security.SecurityMiddleware",
+    "configsite.content_policy.ContentPolicy",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "configsite.login_lockout.LoginLockout",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 TEMPLATES = [
@@ -74,10 +78,6 @@ if env.is_set("MONGODB_URI"):
 else:
     sqlite_url = f"sqlite:///{BASE_DIR / 'var' / 'db.sqlite3'}"
     DATABASES = {"default": database.from_url(env.text("DATABASE_URL", sqlite_url), "DATABASE_URL")}
-AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": f"django.contrib.auth.password_validation.{name}"}
-    for name in ("MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")
-]
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"

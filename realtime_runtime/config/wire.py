@@ -70,6 +70,14 @@ class Keys:
         """A counter that rises whenever a token, user or group changes: cached identities end with it."""
         return f"{self.prefix}:identities"
 
+    def rate(self, bucket: str) -> str:
+        """How much one caller may still ask for: see the site's rate limits."""
+        return f"{self.prefix}:rate:{bucket}"
+
+    def login(self, counter: str) -> str:
+        """Attempts to log in, counted a user and address, and an address."""
+        return f"{self.prefix}:login:{counter}"
+
     def runtime(self, instance_id: str) -> str:
         return f"{self.prefix}:runtime:{instance_id}"
 

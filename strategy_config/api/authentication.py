@@ -8,13 +8,14 @@ Where the store cannot be asked either, identities seen within ten minutes may s
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from threading import Lock
 from typing import Any
 
 from django.conf import settings
+from django.http import parse_cookie
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
 from rest_framework.exceptions import AuthenticationFailed
@@ -107,6 +108,10 @@ class IdentityMemory:
         stand_in.seen_at = now
         return stand_in.identity
 
+    def knows(self, digest: str) -> bool:
+        """Whether ``digest`` has held in this process, and was not refused since."""
+        return digest in self._entries
+
     def distrust(self) -> None:
         """The counter could not be read just now: what it would have said is unknown, so ask the store again."""
         self._distrusted_before = time.monotonic()
@@ -138,6 +143,16 @@ def identify_token(header: str, *, counter: bytes | None, method: str) -> Identi
     return _unexpired(identity)
 
 
+def remembered_digest(environ: Mapping[str, Any]) -> str | None:
+    """The digest of a request's token or session where this process has seen it hold; it may have ended since."""
+    header = environ.get("HTTP_AUTHORIZATION")
+    try:
+        digest = _session_digest(environ) if header is None else _digest(header)
+    except AuthenticationFailed:
+        return None
+    return digest if digest is not None and memory.knows(digest) else None
+
+
 def recall_token(header: str, counter: bytes) -> Identity | None:
     """As `identify_token`, from memory alone; None where the store would have to be asked."""
     identity = memory.recall(_digest(header), counter)
@@ -152,6 +167,13 @@ def _digest(header: str) -> str:
     if not token.isascii():
         raise AuthenticationFailed(_BAD_TOKEN)
     return tokens.digest_of(token)
+
+
+def _session_digest(environ: Mapping[str, Any]) -> str | None:
+    session_key = parse_cookie(environ.get("HTTP_COOKIE", "")).get(settings.SESSION_COOKIE_NAME)
+    if session_key is None:
+        return None
+    return hashlib.sha256(b"session:" + session_key.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _unexpired(identity: Identity) -> Identity:
@@ -181,10 +203,9 @@ class AdminSessionAuthentication(SessionAuthentication):
 
     def authenticate(self, request: Request) -> tuple[Any, Identity] | None:
         """Nobody without a session; raises PermissionDenied where the CSRF check fails."""
-        session_key = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
-        if session_key is None:
+        digest = _session_digest(request.META)
+        if digest is None:
             return None
-        digest = hashlib.sha256(b"session:" + session_key.encode("utf-8", "surrogateescape")).hexdigest()
         try:
             identity = memory.identify(
                 digest, lambda: self._load(request), counter=None, may_be_old=request.method in SAFE_METHODS

@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from strategy_config import services
-from strategy_config.api import envelope
+from strategy_config.api import envelope, rate_limits
 from strategy_config.api.permissions import Permission
 
 ANONYMOUS = "anonymous"
@@ -19,6 +19,13 @@ class ApiView(APIView):
 
     http_method_names = ["get", "head", "post", "patch", "delete"]
     permission_by_method: ClassVar[Mapping[str, Permission]] = {}
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Limit the caller before anything is looked up for them."""
+        needed = self.permission_by_method.get(request.method or "", Permission.VIEW)
+        kind = rate_limits.Kind.READS if needed is Permission.VIEW else rate_limits.Kind.WRITES
+        rate_limits.charge(request._request, kind)
+        super().initial(request, *args, **kwargs)
 
 
 def origin_of(request: Request, *, changed_by: str, reason: str | None) -> services.Origin:

@@ -20,17 +20,22 @@ from strategy_config import publishing, selectors, shared_cache
 
 MAX_PREPARED = 4_096
 FILL_SECONDS = 1.0
+READ_COMMANDS = 3
 _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What the shared cache holds for one read, as bytes; None: it holds nothing there."""
+    """What the shared cache holds for one read, as bytes; None: it holds nothing there.
+
+    ``taken`` is the reply to the command that was sent along.
+    """
 
     identities: bytes | None
     global_document: bytes | None
     document: bytes | None
     had_layer: bool
+    taken: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +60,21 @@ _prepared: dict[tuple[str, str | None], _Prepared] = {}
 _filled_at = float("-inf")
 
 
-def fetch(strategy_id: str, symbol: str | None) -> Fetched:
-    """Ask the shared cache, in one round trip; raises SharedCacheUnavailableError."""
-    packed = _commands(settings.REDIS_KEY_PREFIX, strategy_id, symbol)
-    identities, layers, last_sequence = shared_cache.run(lambda client: _exchange(client, packed))
+def fetch(strategy_id: str, symbol: str | None, take: bytes | None = None) -> Fetched:
+    """Ask the shared cache, in one round trip; raises SharedCacheUnavailableError.
+
+    ``take`` is a command of the rate limits that goes along; whatever becomes of it, the read is answered.
+    """
+    packed = [_commands(settings.REDIS_KEY_PREFIX, strategy_id, symbol)]
+    if take is not None:
+        packed.append(take)
+    (identities, layers, last_sequence), taken = shared_cache.run(lambda client: _exchange(client, packed))
     return Fetched(
         identities=identities,
         global_document=layers[0],
         document=layers[-1],
         had_layer=symbol is not None and last_sequence is not None,
+        taken=taken,
     )
 
 
@@ -147,7 +158,7 @@ def _borrow(config: wire.LayerConfig, symbol: str) -> wire.LayerConfig:
 
 
 @lru_cache(maxsize=MAX_PREPARED)
-def _commands(prefix: str, strategy_id: str, symbol: str | None) -> list[bytes]:
+def _commands(prefix: str, strategy_id: str, symbol: str | None) -> bytes:
     keys = wire.Keys(prefix)
     own = wire.field_name(strategy_id, symbol)
     commands = (
@@ -155,23 +166,12 @@ def _commands(prefix: str, strategy_id: str, symbol: str | None) -> list[bytes]:
         ("HMGET", keys.config, strategy_id, own),
         ("HGET", keys.sequences, own),
     )
-    return [b"".join(_pack(command) for command in commands)]
+    return b"".join(shared_cache.pack(*command) for command in commands)
 
 
-def _pack(command: tuple[str, ...]) -> bytes:
-    words = [word.encode() for word in command]
-    return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in words)
-
-
-def _exchange(client: Any, packed: list[bytes]) -> Any:
-    """Send ready-packed commands and read the three answers: half the cost of a pipeline object."""
-    pool = client.connection_pool
-    connection = pool.get_connection()
-    try:
-        connection.send_packed_command(packed)
-        return [connection.read_response() for _ in range(3)]
-    except BaseException:
-        connection.disconnect()
-        raise
-    finally:
-        pool.release(connection)
+def _exchange(client: Any, packed: list[bytes]) -> tuple[list[Any], Any]:
+    replies = shared_cache.exchange(client, packed, READ_COMMANDS + len(packed) - 1)
+    for reply in replies[:READ_COMMANDS]:
+        if isinstance(reply, Exception):
+            raise reply
+    return replies[:READ_COMMANDS], replies[-1] if len(packed) > 1 else None

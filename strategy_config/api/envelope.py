@@ -72,14 +72,21 @@ def _respond(
     headers: Mapping[str, str] | None,
 ) -> EnvelopedResponse:
     request_id = request_id_of(request)
-    body = _encoder.encode(
+    body = encode(request_id, data=data, error=error, metadata=metadata)
+    return EnvelopedResponse(
+        body, status=status, content_type=CONTENT_TYPE, headers={REQUEST_ID_HEADER: request_id, **(headers or {})}
+    )
+
+
+def encode(
+    request_id: str, *, data: Any, error: Mapping[str, Any] | None, metadata: Mapping[str, Any] | None = None
+) -> bytes:
+    """The envelope as JSON."""
+    return _encoder.encode(
         {
             "success": error is None,
             "data": data,
             "error": error,
             "metadata": {"request_id": request_id, **(metadata or {})},
         }
-    )
-    return EnvelopedResponse(
-        body, status=status, content_type=CONTENT_TYPE, headers={REQUEST_ID_HEADER: request_id, **(headers or {})}
     )

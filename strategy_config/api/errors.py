@@ -140,7 +140,7 @@ def _answer_framework(request: Any, exception: exceptions.APIException) -> HttpR
     if challenge := getattr(exception, "auth_header", None):
         headers["WWW-Authenticate"] = challenge
     if (wait := getattr(exception, "wait", None)) is not None:
-        headers["Retry-After"] = str(int(wait) + 1)
+        headers["Retry-After"] = str(int(wait))
     if isinstance(exception, exceptions.MethodNotAllowed):
         headers["Allow"] = ", ".join(request.parser_context["view"].allowed_methods)
     return _fail(request, exception.status_code, str(exception.detail), headers=headers)

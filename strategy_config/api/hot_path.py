@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.http.request import split_domain_port, validate_host
-from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.exceptions import AuthenticationFailed, Throttled
 
 from realtime_runtime.config import wire
 from realtime_runtime.strategies.registry import STRATEGIES
 from strategy_config import shared_cache
-from strategy_config.api import authentication, documents, envelope
+from strategy_config.api import authentication, documents, envelope, errors, rate_limits
 from strategy_config.api.permissions import Permission, anonymous_permissions
 
 GLOBAL_ROUTE = "api/v1/strategies/<str:strategy_id>/config"
@@ -31,7 +31,7 @@ _BODY = (
 
 
 class Answer(NamedTuple):
-    """A finished answer: 200 with a body, or 304 without one. ``route`` is the template of its address."""
+    """A finished answer: 200 or 429 with a body, or 304 without one. ``route`` is the template of its address."""
 
     status: int
     headers: dict[str, str]
@@ -39,8 +39,11 @@ class Answer(NamedTuple):
     route: str
 
 
-def try_answer(environ: Mapping[str, Any]) -> Answer | None:
-    """The answer to a WSGI request, or None where it is not the plain case; a refusal is never answered here."""
+def try_answer(environ: dict[str, Any]) -> Answer | None:
+    """The answer to a WSGI request, or None where it is not the plain case.
+
+    The one refusal answered here is that of a caller known already who asks too fast.
+    """
     path = _PATH.fullmatch(environ["PATH_INFO"]) if environ["REQUEST_METHOD"] == "GET" else None
     if path is None or path[1] not in STRATEGIES or not _is_plain(environ):
         return None
@@ -50,10 +53,18 @@ def try_answer(environ: Mapping[str, Any]) -> Answer | None:
         symbol = symbol.upper()
         if wire.SYMBOL_PATTERN.fullmatch(symbol) is None:
             return None
+    digest = authentication.remembered_digest(environ)
+    if digest is None and not _is_anonymous(environ):
+        return None
+    take = rate_limits.take_command(rate_limits.caller(digest, environ), rate_limits.Kind.READS)
     try:
-        fetched = documents.fetch(strategy_id, symbol)
+        fetched = documents.fetch(strategy_id, symbol, take)
     except shared_cache.SharedCacheUnavailableError:
         return None
+    if take is not None:
+        environ[rate_limits.CHARGED] = True
+        if wait := rate_limits.seconds_to_wait(fetched.taken):
+            return _refuse(environ, wait, is_global=symbol is None)
     if fetched.identities is None or not _may_view(environ, fetched.identities):
         return None
     reading = documents.from_cache(strategy_id, symbol, fetched)
@@ -86,6 +97,24 @@ def render(reading: documents.Reading, request_id: str, if_none_match: str | Non
     return Answer(200, headers, body, route)
 
 
+def _is_anonymous(environ: Mapping[str, Any]) -> bool:
+    return "HTTP_AUTHORIZATION" not in environ and "HTTP_COOKIE" not in environ
+
+
+def _refuse(environ: Mapping[str, Any], wait: int, *, is_global: bool) -> Answer:
+    request_id = envelope.choose_request_id(environ.get("HTTP_X_REQUEST_ID"))
+    refusal = Throttled(wait)
+    error = {"code": errors.CODES[refusal.status_code], "message": str(refusal.detail), "details": {}}
+    headers = {
+        "Content-Type": envelope.CONTENT_TYPE,
+        envelope.REQUEST_ID_HEADER: request_id,
+        "Retry-After": str(wait),
+        "X-Content-Type-Options": "nosniff",
+    }
+    route = GLOBAL_ROUTE if is_global else SYMBOL_ROUTE
+    return Answer(refusal.status_code, headers, envelope.encode(request_id, data=None, error=error), route)
+
+
 def _is_plain(environ: Mapping[str, Any]) -> bool:
     """Nothing that Django would have to look at: any answer's form, a host of ours, TLS where it is asked for."""
     accept = environ.get("HTTP_ACCEPT")
@@ -100,9 +129,11 @@ def _is_our_host(host: str) -> bool:
 
 
 def _may_view(environ: Mapping[str, Any], counter: bytes) -> bool:
+    if _is_anonymous(environ):
+        return Permission.VIEW in anonymous_permissions()
     header = environ.get("HTTP_AUTHORIZATION")
     if header is None:
-        return "HTTP_COOKIE" not in environ and Permission.VIEW in anonymous_permissions()
+        return False
     try:
         identity = authentication.recall_token(header, counter)
     except AuthenticationFailed:

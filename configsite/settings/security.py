@@ -1,0 +1,63 @@
+"""What keeps people out: lockouts, limits, cookies, browsers' policies. production.py adds what needs TLS."""
+
+from typing import Any
+
+from csp.constants import NONCE, NONE, SELF, UNSAFE_INLINE
+
+from configsite import env
+
+AUTHENTICATION_BACKENDS = ["strategy_config.logins.CountingBackend"]
+AUTH_PASSWORD_VALIDATORS: list[dict[str, Any]] = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+# Failed attempts within the seconds, of one user from one address, and of anybody from one address.
+LOGIN_FAILURES_PER_USER = env.integer("LOGIN_FAILURES_PER_USER", default=5, minimum=1)
+LOGIN_FAILURES_PER_ADDRESS = env.integer("LOGIN_FAILURES_PER_ADDRESS", default=50, minimum=1)
+LOGIN_LOCKOUT_SECONDS = env.integer("LOGIN_LOCKOUT_SECONDS", default=900, minimum=1)
+
+# (a second in the long run, at once) of one caller; 0 a second: no limit.
+RATE_LIMITS = {
+    "reads": (
+        env.integer("RATE_LIMIT_READS_PER_SECOND", default=500, minimum=0),
+        env.integer("RATE_LIMIT_READS_BURST", default=1_000, minimum=1),
+    ),
+    "writes": (
+        env.integer("RATE_LIMIT_WRITES_PER_SECOND", default=20, minimum=0),
+        env.integer("RATE_LIMIT_WRITES_BURST", default=100, minimum=1),
+    ),
+}
+# How many proxies of ours append to X-Forwarded-For; 0: the header is not believed.
+TRUSTED_PROXIES = env.integer("TRUSTED_PROXIES", default=0, minimum=0)
+
+CSRF_TRUSTED_ORIGINS = env.items("CSRF_TRUSTED_ORIGINS")
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_AGE = 12 * 3_600
+CSRF_COOKIE_HTTPONLY = True
+CSRF_COOKIE_SAMESITE = "Strict"
+X_FRAME_OPTIONS = "DENY"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+# Forms; bodies of the API have their own limit, and whole bodies one in configsite.body_limit.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024
+
+# Of every page. `configsite.content_policy` says which pages differ, and why.
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF, NONCE],
+        # Themes and documentation set style attributes; a style runs no code.
+        "style-src": [SELF, UNSAFE_INLINE],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "manifest-src": [SELF],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+        "base-uri": [NONE],
+    }
+}
