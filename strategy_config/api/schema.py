@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 from pydantic import BaseModel
 
@@ -205,13 +206,20 @@ class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-
         }
 
 
+class ApiSchema(AutoSchema):
+    """Operations that anonymous clients may use here (API_ANONYMOUS) say that credentials are optional."""
+
+    def get_auth(self) -> list[JsonSchema]:
+        """The security requirements, any of which will do."""
+        needed = getattr(self.view, "permission_by_method", {}).get(self.method)
+        optional: list[JsonSchema] = [{}] if needed in anonymous_permissions() else []
+        return [*super().get_auth(), *optional]
+
+
 def complete(result: JsonSchema, generator: Any, request: Any, public: bool) -> JsonSchema:
-    """Finish the generated document: bodies are required, and what is open to anonymous clients says so."""
+    """Finish the generated document: bodies are required."""
     for path in result["paths"].values():
-        for method, described in path.items():
+        for described in path.values():
             if "requestBody" in described:
                 described["requestBody"]["required"] = True
-            allowed = anonymous_permissions()
-            if allowed and (method == "get" or len(allowed) > 1):
-                described["security"].append({})
     return result
