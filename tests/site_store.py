@@ -4,6 +4,7 @@ import os
 import shutil
 import uuid
 from pathlib import Path
+from typing import Any
 
 import pymongo
 from django.conf import settings
@@ -28,7 +29,7 @@ class SiteStore:
         if not settings.IS_ON_MONGODB:
             shutil.copy(template.path, self.path)
             return
-        with pymongo.MongoClient(os.environ["MONGODB_URI"]) as client:
+        with pymongo.MongoClient[dict[str, Any]](os.environ["MONGODB_URI"]) as client:
             source, target = client[template.database], client[self.database]
             for name in source.list_collection_names():
                 target.create_collection(name)
