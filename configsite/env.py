@@ -60,6 +60,25 @@ def items(name: str, default: str = "") -> list[str]:
     return [item.strip() for item in text(name, default).split(",") if item.strip()]
 
 
+def file(name: str) -> str:
+    """The path of a file that this process can read, "" where the variable has no value."""
+    path = text(name, "")
+    if path and not os.access(path, os.R_OK):
+        raise ImproperlyConfigured(f"{name} must be a file that this process can read.")
+    return path
+
+
+def header(name: str, default: str) -> tuple[str, str] | None:
+    """``Header-Name=value`` as Django names it: ("HTTP_HEADER_NAME", "value"); ``none``: no header."""
+    given = text(name, default)
+    if given.lower() == "none":
+        return None
+    key, separator, value = given.partition("=")
+    if not separator or not key.strip() or not value.strip():
+        raise ImproperlyConfigured(f"{name} must be Header-Name=value or none, not {given!r}.")
+    return f"HTTP_{key.strip().upper().replace('-', '_')}", value.strip()
+
+
 def pairs(name: str) -> dict[str, str]:
     """A comma-separated list of ``key=value``."""
     found = {}

@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 import structlog
 from nats import errors
-from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
 from realtime_runtime.intake import Intake, Kind, Message
+from realtime_runtime.nats_access import CheckedClient, NatsAccess
 
 OBSERVATION_SUBJECTS = {
     "market.price.>": Kind.EXCHANGE_PRICE,
@@ -50,7 +50,7 @@ class OutgoingSignal(NamedTuple):
     payload: bytes
 
 
-class _DirectClient(Client):
+class _DirectClient(CheckedClient):
     """nats-py's client, with the messages of some subscriptions handed over while they are parsed.
 
     A queue, a task switch and a parsed header a message cost 4 us, as much as the strategies themselves. Leans on
@@ -78,13 +78,23 @@ class Bus:
     ended, well or not.
     """
 
-    def __init__(self, intake: Intake, *, url: str, name: str, topic: str, queue_group: str) -> None:
+    def __init__(
+        self,
+        intake: Intake,
+        *,
+        url: str,
+        name: str,
+        topic: str,
+        queue_group: str,
+        access: NatsAccess = NatsAccess(),  # noqa: B008  (frozen)
+    ) -> None:
         self.attempted = asyncio.Event()
         self.signals_sent = 0
         self.signals_dropped = 0
         self.reconnects = 0
         self._intake = intake
         self._url = url
+        self._access = access
         self._name = name
         self._topic = topic
         self._queue_group = queue_group
@@ -131,6 +141,7 @@ class Bus:
             disconnected_cb=self._on_disconnected,
             reconnected_cb=self._on_reconnected,
             closed_cb=self._on_closed,
+            **self._access.options(),
         )
         await self._subscribe(self._topic, Kind.MARKET)
         for subject, kind in OBSERVATION_SUBJECTS.items():

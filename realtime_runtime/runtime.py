@@ -78,6 +78,7 @@ def assemble(settings: Settings) -> Runtime:
     bus = Bus(
         intake,
         url=settings.nats_url,
+        access=settings.nats_access,
         name=settings.nats_consumer_name,
         topic=settings.nats_consumer_topic,
         queue_group=settings.queue_group,

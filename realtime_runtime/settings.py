@@ -4,11 +4,12 @@ A variable of the infrastructure that cannot be used stops the start by name. A 
 it is left out of the environment layer and reported, because a trading process outlives a typing mistake.
 """
 
+import os
 import re
 import socket
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from os import getpid
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, TypeVar, cast
@@ -16,9 +17,12 @@ from urllib.parse import urlsplit
 from zlib import crc32
 
 from realtime_runtime.config.layers import EnvironmentLayer, EnvironmentProblem, StrategyClass, read_environment
+from realtime_runtime.config.redis_url import trusting
 from realtime_runtime.config.wire import HEARTBEAT_TTL_SECONDS, SYMBOL_PATTERN
+from realtime_runtime.nats_access import NatsAccess
 from realtime_runtime.strategies.registry import STRATEGIES
 
+NATS_URL = "nats://localhost:4222"
 LogFormat = Literal["json", "console"]
 T = TypeVar("T")
 
@@ -46,6 +50,7 @@ class Settings:
     config_cache_ttl_seconds: float
     config_snapshot_path: Path
     nats_url: str = field(repr=False)
+    nats_access: NatsAccess
     nats_consumer_topic: str
     nats_consumer_name: str
     nats_consumer_group: str
@@ -80,18 +85,21 @@ class Settings:
 
 def read(environ: Mapping[str, str], *, default_log_format: LogFormat = "json") -> Settings:
     """Read the settings; raises SettingsError with every unusable variable of the infrastructure at once."""
-    reader = _Reader(environ)
+    reader = Reader(environ)
     host = environ.get("HOSTNAME", "").strip() or socket.gethostname()
     replicas = reader.get("RUNTIME_REPLICAS", "1", _integer(1, 1_000))
+    environment = reader.get("ENVIRONMENT", "development", str)
+    is_production = environment == "production"
     settings = Settings(
-        environment=reader.get("ENVIRONMENT", "development", str),
-        instance_id=f"{host}-{getpid()}",
+        environment=environment,
+        instance_id=f"{host}-{os.getpid()}",
         host=host,
-        redis_url=reader.get("REDIS_URL", "redis://localhost:6379/0", _url("redis", "rediss", "unix")),
+        redis_url=_read_redis_url(reader, "" if is_production else "redis://localhost:6379/0"),
         redis_key_prefix=reader.get("REDIS_KEY_PREFIX", "strategies", _word),
         config_cache_ttl_seconds=reader.get("CONFIG_CACHE_TTL_SECONDS", "60", _number(1, 86_400)),
         config_snapshot_path=Path(reader.get("CONFIG_SNAPSHOT_PATH", "var/config-snapshot.json", str)),
-        nats_url=reader.get("NATS_URL", "nats://localhost:4222", _url("nats", "tls", "ws", "wss")),
+        nats_url=reader.get("NATS_URL", "" if is_production else NATS_URL, _url("nats", "tls", "ws", "wss")),
+        nats_access=read_nats_access(reader),
         nats_consumer_topic=reader.get("NATS_CONSUMER_TOPIC", "binance.websocket.data", _consumer_topic),
         nats_consumer_name=reader.get("NATS_CONSUMER_NAME", "realtime-strategies", _word),
         nats_consumer_group=reader.get("NATS_CONSUMER_GROUP", "", _word),
@@ -114,7 +122,22 @@ def read(environ: Mapping[str, str], *, default_log_format: LogFormat = "json") 
     return settings
 
 
-class _Reader:
+def _read_redis_url(reader: "Reader", default: str) -> str:
+    url = reader.get("REDIS_URL", default, _url("redis", "rediss", "unix"))
+    ca_file = reader.get("REDIS_CA_FILE", "", _ca_file)
+    return url if reader.problems else trusting(url, ca_file)
+
+
+def read_nats_access(reader: "Reader") -> NatsAccess:
+    """How this process proves itself to NATS, for the runtime and the feeds."""
+    return NatsAccess(
+        ca_file=reader.get("NATS_CA_FILE", "", _ca_file),
+        creds_file=reader.get("NATS_CREDS_FILE", "", _file),
+        nkey_seed_file=reader.get("NATS_NKEY_SEED_FILE", "", _file),
+    )
+
+
+class Reader:
     """Reads variables one by one and collects what cannot be used."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
@@ -131,7 +154,7 @@ class _Reader:
             return cast(T, None)
 
 
-def _read_ordinal(reader: _Reader, host: str, replicas: int) -> int:
+def _read_ordinal(reader: Reader, host: str, replicas: int) -> int:
     if "RUNTIME_REPLICAS" in reader.problems or replicas == 1:
         return 0
     pod = _POD_ORDINAL.search(host)
@@ -179,6 +202,21 @@ def _url(*schemes: str) -> Callable[[str], str]:
         return text
 
     return parse
+
+
+def _file(text: str) -> str:
+    if text and not os.access(text, os.R_OK):
+        raise ValueError("must be a file that this process can read")
+    return text
+
+
+def _ca_file(text: str) -> str:
+    try:
+        if _file(text):
+            ssl.create_default_context(cafile=text)
+    except ssl.SSLError:
+        raise ValueError("must be a file of certificates in PEM") from None
+    return text
 
 
 def _subject(text: str) -> str:

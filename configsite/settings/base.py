@@ -8,6 +8,7 @@ from configsite.settings import database, mongodb
 from configsite.settings.rest import *  # noqa: F403  (the settings of the HTTP API have a file of their own)
 from configsite.settings.security import *  # noqa: F403  (as above)
 from realtime_runtime.config.layers import read_environment
+from realtime_runtime.config.redis_url import trusting
 from realtime_runtime.strategies.registry import STRATEGIES
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
@@ -96,7 +97,7 @@ LOGGING = {
     "format": env.choice("LOG_FORMAT", "json", "console", default="json"),
 }
 
-REDIS_URL = env.text("REDIS_URL", "redis://127.0.0.1:6379/0")
+REDIS_URL = trusting(env.text("REDIS_URL", "redis://127.0.0.1:6379/0"), env.file("REDIS_CA_FILE"))
 REDIS_KEY_PREFIX = env.text("REDIS_KEY_PREFIX", "strategies")
 CONFIG_CACHE_TTL_SECONDS = env.integer("CONFIG_CACHE_TTL_SECONDS", default=60, minimum=1)
 API_ANONYMOUS = env.choice("API_ANONYMOUS", "none", "read", "write", default="none")

@@ -10,6 +10,8 @@ from typing import Any
 from realtime_runtime.feeds.replay import ReplayOptions, Totals, replay
 from realtime_runtime.feeds.report import say
 from realtime_runtime.feeds.simulate import SimulateOptions, simulate
+from realtime_runtime.nats_access import NatsAccess
+from realtime_runtime.settings import NATS_URL, Reader, read_nats_access
 
 EXIT_INCOMPLETE = 1
 EXIT_USAGE = 2
@@ -38,18 +40,28 @@ def add_arguments(subparsers: "argparse._SubParsersAction[argparse.ArgumentParse
 
 def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     """Run the feed; returns the exit code: 0, 1 (something is missing), 2 (usage), 130 (interrupted)."""
-    nats_url = arguments.nats_url or environ.get("NATS_URL") or "nats://localhost:4222"
+    nats_url = arguments.nats_url or environ.get("NATS_URL") or NATS_URL
+    reader = Reader(environ)
+    nats_access = read_nats_access(reader)
+    if reader.problems:
+        say("; ".join(f"{name} {problem}" for name, problem in reader.problems.items()))
+        return EXIT_USAGE
     topic = arguments.topic or environ.get("NATS_CONSUMER_TOPIC") or "binance.websocket.data"
     if arguments.kind == "simulate":
         options = SimulateOptions(
-            nats_url=nats_url, topic=topic, seed=arguments.seed, rate=arguments.rate, speed=arguments.speed
+            nats_url=nats_url,
+            nats_access=nats_access,
+            topic=topic,
+            seed=arguments.seed,
+            rate=arguments.rate,
+            speed=arguments.speed,
         )
         _run_until_stopped(simulate(options))
         return 0
-    return _run_replay(arguments, nats_url, topic)
+    return _run_replay(arguments, nats_url, nats_access, topic)
 
 
-def _run_replay(arguments: argparse.Namespace, nats_url: str, topic: str) -> int:
+def _run_replay(arguments: argparse.Namespace, nats_url: str, nats_access: NatsAccess, topic: str) -> int:
     for path in arguments.files:
         if problem := _problem_with(path):
             say(f"feed replay: {path}: {problem}")
@@ -58,6 +70,7 @@ def _run_replay(arguments: argparse.Namespace, nats_url: str, topic: str) -> int
     options = ReplayOptions(
         files=tuple(arguments.files),
         nats_url=nats_url,
+        nats_access=nats_access,
         topic=topic,
         speed=arguments.speed,
         is_loop=arguments.loop,

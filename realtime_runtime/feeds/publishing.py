@@ -7,6 +7,7 @@ from nats import errors
 from nats.aio.client import Client
 
 from realtime_runtime.feeds.report import say
+from realtime_runtime.nats_access import CheckedClient, NatsAccess
 
 # With this header the runtime does not measure a message's age against the clock.
 REPLAY_HEADERS = {"Replay": "1"}
@@ -26,12 +27,12 @@ def subject_for(topic: str, symbol: str) -> str:
 
 
 @asynccontextmanager
-async def connected(url: str, *, name: str) -> AsyncIterator[Client]:
+async def connected(url: str, *, name: str, access: NatsAccess) -> AsyncIterator[Client]:
     """A connection to NATS that waits for the server as long as it takes, at first and again, and says so once.
 
     On leaving, what was published is flushed; what a server that is away never took is lost with a message.
     """
-    client = Client()
+    client = CheckedClient()
     said = ""
 
     async def say_once(error: Exception) -> None:
@@ -55,6 +56,7 @@ async def connected(url: str, *, name: str) -> AsyncIterator[Client]:
         pending_size=PENDING_BYTES,
         error_cb=say_once,
         reconnected_cb=reconnected,
+        **access.options(),
     )
     try:
         yield client

@@ -11,6 +11,7 @@ from realtime_runtime.feeds.pacing import PacedPublisher, Processed, RuntimeGone
 from realtime_runtime.feeds.publishing import connected, subject_for
 from realtime_runtime.feeds.recording import RecordedMessage, UnreadableLine, read_messages, shift_event_times
 from realtime_runtime.feeds.report import ProgressReport, say
+from realtime_runtime.nats_access import NatsAccess
 
 MAX_SILENCE_SECONDS = 5.0
 """A longer silence (a gap in the recording, the next file's day) is shortened to this."""
@@ -28,6 +29,7 @@ class ReplayOptions:
     speed: float | None = 1.0
     is_loop: bool = False
     replicas: int = 1
+    nats_access: NatsAccess = NatsAccess()
 
 
 @dataclass(slots=True)
@@ -143,7 +145,7 @@ class Recording:
 async def replay(options: ReplayOptions, totals: Totals) -> None:
     """Replay the files and fill ``totals``, which are true also where this is cancelled. Raises OSError."""
     recording = Recording(options.files, is_loop=options.is_loop)
-    async with connected(options.nats_url, name="feed-replay") as client:
+    async with connected(options.nats_url, name="feed-replay", access=options.nats_access) as client:
         publisher = PacedPublisher(client, options.topic, replicas=options.replicas)
         await publisher.wait_for_runtimes()
         started = time.monotonic()

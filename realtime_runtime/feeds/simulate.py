@@ -9,6 +9,7 @@ from nats.errors import OutboundBufferLimitError
 from realtime_runtime.feeds.publishing import REPLAY_HEADERS, connected
 from realtime_runtime.feeds.report import say
 from realtime_runtime.feeds.simulated_market import simulated_market
+from realtime_runtime.nats_access import NatsAccess
 
 MAX_BEHIND_SECONDS = 1.0
 """A feed that cannot keep up (a stopped or slow machine) gives up on being in time rather than send in bursts."""
@@ -23,6 +24,7 @@ class SimulateOptions:
     seed: int = 1
     rate: int = 10
     speed: float = 1.0
+    nats_access: NatsAccess = NatsAccess()
 
 
 async def simulate(options: SimulateOptions) -> None:
@@ -31,7 +33,7 @@ async def simulate(options: SimulateOptions) -> None:
     market = simulated_market(
         seed=options.seed, start_ms=start_ms, topic=options.topic, snapshots_per_second=options.rate
     )
-    async with connected(options.nats_url, name="feed-simulate") as client:
+    async with connected(options.nats_url, name="feed-simulate", access=options.nats_access) as client:
         say(f"simulated market: 6 symbols, seed {options.seed}, to {options.topic}; every message says it is simulated")
         started = time.monotonic()
         unsent = 0

@@ -116,10 +116,10 @@ def _refuse(environ: Mapping[str, Any], wait: int, *, is_global: bool) -> Answer
 
 
 def _is_plain(environ: Mapping[str, Any]) -> bool:
-    """Nothing that Django would have to look at: any answer's form, a host of ours, TLS where it is asked for."""
+    """Nothing that Django would have to look at: any answer's form, a host of ours. The API is never redirected."""
     accept = environ.get("HTTP_ACCEPT")
     is_any_form = accept is None or accept in {"*/*", envelope.CONTENT_TYPE}
-    return is_any_form and not settings.SECURE_SSL_REDIRECT and _is_our_host(environ.get("HTTP_HOST", ""))
+    return is_any_form and _is_our_host(environ.get("HTTP_HOST", ""))
 
 
 @lru_cache(maxsize=64)

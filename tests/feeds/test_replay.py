@@ -14,6 +14,7 @@ from embedded.servers import NatsServer
 from realtime_runtime.feeds.pacing import WINDOW_MESSAGES, WINDOWS_IN_FLIGHT, PacedPublisher, RuntimeGoneError
 from realtime_runtime.feeds.publishing import connected
 from realtime_runtime.feeds.replay import ReplayOptions, Totals, replay
+from realtime_runtime.nats_access import NatsAccess
 from tests.feeds.responder import Responder
 
 STEP_MS = 10
@@ -142,7 +143,7 @@ async def test_paced_publisher__runtime_stops_answering__raises_after_the_stall_
 ) -> None:
     async with (
         Responder(nats_server.url, nats_subject, mute_after=10),
-        connected(nats_server.url, name="test") as client,
+        connected(nats_server.url, name="test", access=NatsAccess()) as client,
     ):
         publisher = PacedPublisher(client, nats_subject, stall_seconds=0.3)
         await publisher.wait_for_runtimes()

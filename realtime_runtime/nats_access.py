@@ -1,0 +1,48 @@
+"""How a process proves to NATS who it is, and which server it believes; a user and a password stand in the URL."""
+
+import ssl
+from dataclasses import dataclass
+from typing import Any
+
+from nats import errors
+from nats.aio.client import Client
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NatsAccess:
+    """Files, each "" where it is not used: certificates to trust, credentials (JWT and seed), the seed of an nkey."""
+
+    ca_file: str = ""
+    creds_file: str = ""
+    nkey_seed_file: str = ""
+
+    def options(self) -> dict[str, Any]:
+        """Arguments for nats-py's ``connect``; raises OSError where the certificates cannot be read.
+
+        With certificates to trust, a server without TLS is refused, whatever the URL's scheme says.
+        """
+        options: dict[str, Any] = {}
+        if self.ca_file:
+            options["tls"] = ssl.create_default_context(cafile=self.ca_file)
+        if self.creds_file:
+            options["user_credentials"] = self.creds_file
+        if self.nkey_seed_file:
+            options["nkeys_seed"] = self.nkey_seed_file
+        return options
+
+
+class CheckedClient(Client):
+    """nats-py's client, without its way back to plain text.
+
+    The library goes on without TLS where the server does not ask for it, also to ``tls://``: whoever sits in between
+    would be sent the password. Leans on ``_connect_command`` of the pinned version, which makes the first thing that
+    is sent; tests/security/test_transport.py holds it.
+    """
+
+    def _connect_command(self) -> bytes:
+        server = self._current_server
+        is_asked_for = "tls" in self.options or (server is not None and server.uri.scheme == "tls")
+        is_offered = self._server_info.get("tls_required") or (server is not None and server.uri.scheme == "wss")
+        if is_asked_for and not is_offered:
+            raise errors.SecureConnRequiredError
+        return super()._connect_command()
