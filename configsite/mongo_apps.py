@@ -4,14 +4,15 @@ Their migrations are in `configsite.mongo_migrations`, made by `manage.py makemi
 with MONGODB_URI set; to be made again when Django's own models change.
 """
 
-from django.contrib.admin.apps import AdminConfig
 from django.contrib.auth.apps import AuthConfig
 from django.contrib.contenttypes.apps import ContentTypesConfig
+
+from configsite.admin_apps import ConsoleConfig
 
 OBJECT_ID = "django_mongodb_backend.fields.ObjectIdAutoField"
 
 
-class MongoAdminConfig(AdminConfig):
+class MongoAdminConfig(ConsoleConfig):
     default_auto_field = OBJECT_ID
 
 

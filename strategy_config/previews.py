@@ -33,7 +33,8 @@ class Preview:
     """What a change would do, or why it would be refused.
 
     The symbols are those with a layer of their own, whose resolved parameters would change or not; for a change on
-    one symbol, that symbol. ``risk_level`` goes by the greatest change relative to its range; what would be refused is
+    one symbol, that symbol. ``kept`` names by changed parameter the symbols whose own values stand above it, and these
+    values. ``risk_level`` goes by the greatest change relative to its range; what would be refused is
     "high".
     """
 
@@ -43,6 +44,7 @@ class Preview:
     affected_symbols: tuple[str, ...]
     unaffected_symbols: tuple[str, ...]
     risk_level: RiskLevel
+    kept: Mapping[str, Mapping[str, Any]]
 
 
 @transactions.store_errors()
@@ -73,7 +75,7 @@ def check_change(
     try:
         accepted = layers.validate_layer(strategy, proposed, below=below, overrides=above)
     except InvalidParametersError as exception:
-        return Preview(exception.errors, (), (), (), (), "high")
+        return Preview(exception.errors, (), (), (), (), "high", {})
     old, new = {**below, **own}, {**below, **accepted}
     changes = _changes(strategy, old, new)
     if symbol is not None:
@@ -87,6 +89,7 @@ def check_change(
         affected_symbols=tuple(affected),
         unaffected_symbols=tuple(name for name in above if name not in affected),
         risk_level=_risk(changes),
+        kept={change.parameter: _kept(change.parameter, above) for change in changes},
     )
 
 
@@ -115,6 +118,10 @@ def _changes(strategy: StrategyClass, old: Values, new: Values) -> tuple[Paramet
             percent = round(abs(after - before) / (spec.maximum - spec.minimum) * 100, 2)
         found.append(ParameterChange(spec.name, before, after, percent))
     return tuple(found)
+
+
+def _kept(parameter: str, above: Mapping[str, Values]) -> dict[str, Any]:
+    return {symbol: theirs[parameter] for symbol, theirs in sorted(above.items()) if parameter in theirs}
 
 
 def _warnings(changes: tuple[ParameterChange, ...], above: Mapping[str, Values]) -> list[str]:

@@ -20,6 +20,7 @@ from strategy_config.models import (
     REASON_LENGTH,
     REQUEST_ID_LENGTH,
     ConfigAudit,
+    StrategyConfig,
     SymbolOverride,
 )
 from strategy_config.previews import ParameterChange, Preview, check_change, merged
@@ -46,6 +47,7 @@ __all__ = [
     "roll_back",
     "set_layer",
     "switch",
+    "switch_off_all",
     "sync_catalogue",
 ]
 _SWITCHES = (ConfigAudit.Action.ENABLE, ConfigAudit.Action.DISABLE)
@@ -193,6 +195,15 @@ def switch(
         layer.record(action, layer.own.parameters, origin, enabled=enabled, expires_at=_expiry_of(layer))
 
     return _write(strategy_id, symbol, origin, if_match, change)
+
+
+def switch_off_all(*, origin: Origin) -> list[Written]:
+    """The kill switch of every strategy that is on, one change each: what is off already keeps its reason.
+
+    Raises as ``switch``; what was switched off before the refusal stays off.
+    """
+    running = [row for row in StrategyConfig.objects.all() if resolution.is_enabled(row)]
+    return [switch(strategy_id=row.strategy_id, enabled=False, origin=origin) for row in running]
 
 
 def expire_due(*, at: datetime) -> int:

@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 from configsite import env
 from configsite.settings import database, mongodb
+from configsite.settings.admin import *  # noqa: F403  (the admin's theme has a file of its own)
 from configsite.settings.rest import *  # noqa: F403  (the settings of the HTTP API have a file of their own)
 from configsite.settings.security import *  # noqa: F403  (as above)
 from realtime_runtime.config.layers import read_environment
@@ -19,7 +20,10 @@ ALLOWED_HOSTS = env.items("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 ENVIRONMENT = env.text("ENVIRONMENT", "development")
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    # Before the theme, so that templates of ours stand in for its own.
+    "strategy_config.apps.StrategyConfigConfig",
+    "unfold.apps.BasicAppConfig",
+    "configsite.admin_apps.ConsoleConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -28,7 +32,6 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
-    "strategy_config.apps.StrategyConfigConfig",
 ]
 MIDDLEWARE = [
     "configsite.metrics.RequestMetrics",

@@ -9,7 +9,7 @@ from pymongo.uri_parser import parse_uri
 DEFAULT_AUTO_FIELD = "django_mongodb_backend.fields.ObjectIdAutoField"
 MIGRATION_MODULES = {app: f"configsite.mongo_migrations.{app}" for app in ("admin", "auth", "contenttypes")}
 _APPS = {
-    "django.contrib.admin": "configsite.mongo_apps.MongoAdminConfig",
+    "configsite.admin_apps.ConsoleConfig": "configsite.mongo_apps.MongoAdminConfig",
     "django.contrib.auth": "configsite.mongo_apps.MongoAuthConfig",
     "django.contrib.contenttypes": "configsite.mongo_apps.MongoContentTypesConfig",
 }

@@ -1,0 +1,87 @@
+"""The kill switch: of a strategy, of one symbol of it, and of everything at once."""
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils import timezone
+
+from realtime_runtime.strategies.registry import STRATEGIES
+from strategy_config import overviews, services
+from strategy_config.admin.layer_page import layer_url
+from strategy_config.admin.pages import Page, origin_of, show
+from strategy_config.permissions import Permission
+
+CONFIRMATION = "ALL OFF"
+NO_REASON = "Say why: whoever wants to switch it on again has to know."
+
+
+def switch(request: HttpRequest, strategy_id: str, symbol: str | None = None) -> HttpResponse:
+    """GET asks for the reason. POST switches to ``to`` ("on" or "off")."""
+    symbol = None if symbol is None else services.normalise_symbol(symbol)
+    overview = overviews.strategy_overview(strategy_id, timezone.now())
+    is_on = overview.is_enabled if symbol is None else symbol not in overview.switched_off
+    reason = request.POST.get("reason", "").strip()
+    target = request.POST.get("to", "off" if is_on else "on")
+    if request.method == "POST" and reason and target in {"on", "off"}:
+        written = services.switch(
+            strategy_id=strategy_id,
+            symbol=symbol,
+            enabled=target == "on",
+            origin=origin_of(request, reason=reason),
+        )
+        return HttpResponseRedirect(f"{layer_url(strategy_id, symbol)}?saved={written.sequence}")
+    name = STRATEGIES[strategy_id].name
+    return show(
+        request,
+        "switch.html",
+        title=f"{'Switch off' if is_on else 'Switch on'}: {name}{'' if symbol is None else f' on {symbol}'}",
+        status=422 if request.method == "POST" else 200,
+        trail=((name, layer_url(strategy_id)),),
+        is_on=is_on,
+        symbol=symbol,
+        overview=overview,
+        switched=overviews.last_switch(strategy_id=strategy_id, symbol=symbol),
+        reason=reason,
+        reason_error=NO_REASON if request.method == "POST" and not reason else "",
+        switch_url=switch_url(strategy_id, symbol),
+        back_url=layer_url(strategy_id, symbol),
+    )
+
+
+def switch_all(request: HttpRequest) -> HttpResponse:
+    """Everything off, after the confirmation was typed and a reason given."""
+    every = overviews.strategy_overviews(timezone.now())
+    running = [each for each in every if each.is_enabled]
+    reason = request.POST.get("reason", "").strip()
+    typed = request.POST.get("confirmation", "").strip()
+    is_sent = request.method == "POST"
+    if is_sent and reason and typed == CONFIRMATION:
+        services.switch_off_all(origin=origin_of(request, reason=reason))
+        return HttpResponseRedirect(reverse("admin:index"))
+    return show(
+        request,
+        "switch_all.html",
+        title="Switch everything off",
+        status=422 if is_sent else 200,
+        running=running,
+        off=[each for each in every if not each.is_enabled],
+        confirmation=CONFIRMATION,
+        typed=typed,
+        typed_error=f"Type {CONFIRMATION} to confirm." if is_sent and typed != CONFIRMATION else "",
+        reason=reason,
+        reason_error=NO_REASON if is_sent and not reason else "",
+    )
+
+
+def switch_url(strategy_id: str, symbol: str | None = None) -> str:
+    """The page of a switch."""
+    if symbol is None:
+        return reverse("admin:switch", args=[strategy_id])
+    return reverse("admin:symbol_switch", args=[strategy_id, symbol])
+
+
+_OPERATORS = {"see": Permission.SWITCH_STRATEGY, "change": Permission.SWITCH_STRATEGY}
+PAGES = (
+    Page("strategies/<str:strategy_id>/switch/", "switch", switch, **_OPERATORS),
+    Page("strategies/<str:strategy_id>/symbols/<str:symbol>/switch/", "symbol_switch", switch, **_OPERATORS),
+    Page("switch-all/", "switch_all", switch_all, **_OPERATORS),
+)

@@ -1,0 +1,192 @@
+"""The page of one layer, of a strategy or of one symbol of it: read, type, review, save, watch it being applied."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.urls import reverse
+from django.utils import timezone
+
+from realtime_runtime.config.layers import InvalidParametersError
+from realtime_runtime.strategies.registry import STRATEGIES
+from strategy_config import forms, overviews, services, shared_cache, wording
+from strategy_config import runtimes as live_runtimes
+from strategy_config.admin import live
+from strategy_config.admin.pages import Page, may, origin_of, show
+from strategy_config.exceptions import VersionConflictError
+from strategy_config.forms import LayerForm
+from strategy_config.models import ConfigAudit
+from strategy_config.permissions import Permission
+
+NO_REASON = "Say why: the reason stands in the history, for whoever asks at night."
+
+
+def layer_url(strategy_id: str, symbol: str | None = None) -> str:
+    """The page of a layer."""
+    if symbol is None:
+        return reverse("admin:layer", args=[strategy_id])
+    return reverse("admin:symbol_layer", args=[strategy_id, symbol])
+
+
+def layer(request: HttpRequest, strategy_id: str, symbol: str | None = None) -> HttpResponse:
+    """GET shows the form. POST goes one ``step``: back to it ("edit"), to the review, or to the change ("save")."""
+    symbol = None if symbol is None else services.normalise_symbol(symbol)
+    state = forms.layer_state(strategy_id=strategy_id, symbol=symbol, at=timezone.now())
+    if request.method != "POST":
+        return _show_form(request, forms.layer_form(state))
+    form = forms.layer_form(state, request.POST)
+    if request.POST.get("base", state.etag) != state.etag:
+        return _show_conflict(request, form)
+    step = request.POST.get("step", "review")
+    if step == "edit" or form.has_errors or not form.changes:
+        return _show_form(request, form, status=422 if form.has_errors else 200)
+    preview = services.check_change(strategy_id=strategy_id, symbol=symbol, parameters=form.changes, is_merge=True)
+    form.refuse(preview.errors)
+    if form.has_errors:
+        return _show_form(request, form, status=422)
+    reason = request.POST.get("reason", "").strip()
+    if step != "save" or not reason:
+        return _show_review(request, form, preview, reason, NO_REASON if step == "save" else "")
+    return _save(request, form, reason)
+
+
+def check(request: HttpRequest, strategy_id: str, symbol: str | None = None) -> HttpResponse:
+    """What the services say to the form as it is typed: the words beside the fields while typing are theirs."""
+    symbol = None if symbol is None else services.normalise_symbol(symbol)
+    state = forms.layer_state(strategy_id=strategy_id, symbol=symbol, at=timezone.now())
+    form = forms.layer_form(state, request.POST)
+    if form.changes and not form.has_errors:
+        form.refuse(
+            services.check_change(strategy_id=strategy_id, symbol=symbol, parameters=form.changes, is_merge=True).errors
+        )
+    errors = {each.spec.name: each.errors for each in form.fields if each.errors}
+    return JsonResponse({"errors": errors, "other": form.other_errors})
+
+
+def _save(request: HttpRequest, form: LayerForm, reason: str) -> HttpResponse:
+    try:
+        written = services.merge_layer(
+            strategy_id=form.strategy_id,
+            symbol=form.symbol,
+            parameters=form.changes,
+            origin=origin_of(request, reason=reason),
+            if_match=form.state.etag,
+        )
+    except VersionConflictError:
+        state = forms.layer_state(strategy_id=form.strategy_id, symbol=form.symbol, at=timezone.now())
+        return _show_conflict(request, forms.layer_form(state, request.POST))
+    except InvalidParametersError as refusal:
+        form.refuse(refusal.errors)
+        return _show_form(request, form, status=422)
+    return HttpResponseRedirect(f"{layer_url(form.strategy_id, form.symbol)}?saved={written.sequence}")
+
+
+def _show_form(request: HttpRequest, form: LayerForm, *, status: int = 200, **context: Any) -> HttpResponse:
+    overview = overviews.strategy_overview(form.strategy_id, timezone.now())
+    switched = overviews.last_switch(strategy_id=form.strategy_id, symbol=form.symbol)
+    saved = request.GET.get("saved", "")
+    return show(
+        request,
+        "layer.html",
+        title=_title(form),
+        status=status,
+        trail=_trail(form)[:-1],
+        form=form,
+        overview=overview,
+        strategy=STRATEGIES[form.strategy_id],
+        scope=live.scope(overview, _heartbeats()),
+        switched=switched,
+        is_symbol_on=form.symbol not in overview.switched_off,
+        applied=_applied(form.state.config.sequence),
+        saved=int(saved) if saved.isascii() and saved.isdigit() and len(saved) <= 18 else None,
+        may_edit=may(request, Permission.CHANGE_PARAMETERS),
+        form_url=layer_url(form.strategy_id, form.symbol),
+        check_url=f"{layer_url(form.strategy_id, form.symbol)}check.json",
+        **context,
+    )
+
+
+def _show_review(
+    request: HttpRequest, form: LayerForm, preview: services.Preview, reason: str, reason_error: str
+) -> HttpResponse:
+    lines = [
+        {"change": each, "sentence": wording.change_sentence(each, form.symbol, preview.kept.get(each.parameter, {}))}
+        for each in preview.changes
+    ]
+    moved = {each.parameter for each in preview.changes}
+    still = [each for each in form.fields if each.spec.name in form.changes and each.spec.name not in moved]
+    return show(
+        request,
+        "review.html",
+        title="Review",
+        status=422 if reason_error else 200,
+        trail=_trail(form),
+        form=form,
+        lines=lines,
+        still=still,
+        preview=preview,
+        reason=reason,
+        reason_error=reason_error,
+        form_url=layer_url(form.strategy_id, form.symbol),
+    )
+
+
+def _show_conflict(request: HttpRequest, form: LayerForm) -> HttpResponse:
+    """The form with what was typed, over what somebody else has written since it was opened."""
+    base = request.POST.get("base_sequence", "")
+    sequence = int(base) if base.isascii() and base.isdigit() and len(base) <= 18 else form.state.config.sequence
+    meanwhile = overviews.changes_since(strategy_id=form.strategy_id, symbol=form.symbol, sequence=sequence)
+    for row in reversed(meanwhile):
+        for change in row.changes:
+            if change["parameter"] in form.changes:
+                form.note(change["parameter"], _note(row, change))
+    if form.changes and not form.has_errors:
+        form.refuse(
+            services.check_change(
+                strategy_id=form.strategy_id, symbol=form.symbol, parameters=form.changes, is_merge=True
+            ).errors
+        )
+    return _show_form(
+        request, form, status=409, is_conflict=True, meanwhile=[live.change_line(row) for row in meanwhile]
+    )
+
+
+def _note(row: ConfigAudit, change: dict[str, Any]) -> str:
+    new, old = wording.shown(change["new"]), wording.shown(change["old"])
+    return f"{row.changed_by} has changed this from {old} to {new} meanwhile."
+
+
+def _heartbeats() -> Any:
+    try:
+        return live_runtimes.live_runtimes()
+    except shared_cache.SharedCacheUnavailableError:
+        return None
+
+
+def _applied(sequence: int) -> str:
+    """Where the layer's last change stands, in words."""
+    try:
+        progress = live_runtimes.progress(sequence, timezone.now())
+    except shared_cache.SharedCacheUnavailableError:
+        progress = None
+    sentence = wording.progress_sentence(progress)
+    return sentence[0].lower() + sentence[1:]
+
+
+def _title(form: LayerForm) -> str:
+    name = STRATEGIES[form.strategy_id].name
+    return name if form.symbol is None else f"{name} on {form.symbol}"
+
+
+def _trail(form: LayerForm) -> tuple[tuple[str, str], ...]:
+    own = (_title(form), layer_url(form.strategy_id, form.symbol))
+    if form.symbol is None:
+        return (own,)
+    return ((STRATEGIES[form.strategy_id].name, layer_url(form.strategy_id)), own)
+
+
+PAGES = (
+    Page("strategies/<str:strategy_id>/", "layer", layer),
+    Page("strategies/<str:strategy_id>/check.json", "layer_check", check),
+    Page("strategies/<str:strategy_id>/symbols/<str:symbol>/", "symbol_layer", layer),
+    Page("strategies/<str:strategy_id>/symbols/<str:symbol>/check.json", "symbol_layer_check", check),
+)

@@ -1,0 +1,238 @@
+"""The one small document that live parts of pages poll: what runs now, in facts and in the words that pages show."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from django.utils import timezone
+
+from realtime_runtime.config import wire
+from realtime_runtime.strategies.registry import STRATEGIES
+from strategy_config import overviews, resolution, runtimes, selectors, shared_cache, signal_rates, wording
+from strategy_config.exceptions import StoreUnavailableError
+from strategy_config.models import ConfigAudit
+from strategy_config.overviews import StrategyOverview
+from strategy_config.signal_rates import Rates
+
+SILENT_SECONDS = 12.0
+CHANGES_SHOWN = 10
+FeedKind = Literal["live", "simulated", "replay", "quiet", "silent", "none", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """What the runtimes trade on, for the top of every page."""
+
+    kind: FeedKind
+    text: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of the surroundings: ``state`` ok, warning or bad, and a line of words."""
+
+    name: str
+    state: Literal["ok", "warning", "bad"]
+    text: str
+
+
+def feed_now() -> Feed:
+    """The feed as the runtimes' heartbeats tell it."""
+    try:
+        return feed_of(runtimes.live_runtimes(), timezone.now())
+    except shared_cache.SharedCacheUnavailableError:
+        return _feed_unknown()
+
+
+def feed_of(heartbeats: Sequence[wire.Heartbeat], at: datetime) -> Feed:
+    """The feed of these runtimes: what is least like a live market is told first."""
+    if not heartbeats:
+        return Feed("none", "No runtime", f"No runtime has been seen for {wire.HEARTBEAT_TTL_SECONDS} s.")
+    silence = min(runtimes.silent_seconds(beat, at) for beat in heartbeats)
+    if silence > SILENT_SECONDS:
+        return Feed("silent", "Runtime silent", f"No runtime seen for {silence:.0f} s.")
+    sources = {beat.market_source for beat in heartbeats}
+    if "simulated" in sources:
+        return Feed("simulated", "Simulated feed", "The market data is made up: no signal here means anything.")
+    if "replay" in sources:
+        return Feed("replay", "Replayed feed", "The market data was recorded earlier.")
+    if "live" in sources:
+        return Feed("live", "Live feed", "The market data comes from the exchange.")
+    return Feed("quiet", "No market data", "The runtimes are up, and no market data has reached them yet.")
+
+
+def document(at: datetime) -> dict[str, Any]:
+    """Everything that moves, as JSON types. What cannot be read is said to be unknown, never guessed."""
+    try:
+        heartbeats: list[wire.Heartbeat] | None = runtimes.live_runtimes()
+        rates = signal_rates.signal_rates(int(at.timestamp() * 1000))
+        published = shared_cache.run(lambda client: client.get(shared_cache.keys().sequence))
+    except shared_cache.SharedCacheUnavailableError:
+        heartbeats, rates, published = None, {}, None
+    try:
+        sequence: int | None = selectors.last_sequence()
+        cards = [card(each, heartbeats, rates.get(each.strategy_id)) for each in overviews.strategy_overviews(at)]
+        changes = [change_line(row) for row in overviews.last_changes(CHANGES_SHOWN)]
+    except StoreUnavailableError:
+        sequence, cards, changes = None, [], []
+    feed = _feed_unknown() if heartbeats is None else feed_of(heartbeats, at)
+    published_sequence = None if published is None else int(published)
+    return {
+        "at": resolution.iso(at),
+        "feed": asdict(feed),
+        "answer": _answer(cards, heartbeats, sequence),
+        "parts": [asdict(part) for part in _parts(sequence, heartbeats, published_sequence)],
+        "runtimes": [_runtime(beat, sequence, at) for beat in heartbeats or ()],
+        "runtimes_text": feed.detail if feed.kind in {"none", "silent", "unknown"} else "",
+        "strategies": cards,
+        "changes": changes,
+    }
+
+
+def card(
+    overview: StrategyOverview, heartbeats: Sequence[wire.Heartbeat] | None, rates: Rates | None
+) -> dict[str, Any]:
+    """A strategy's card: the facts, and the line that says what holds."""
+    change = overview.last_change
+    return {
+        "id": overview.strategy_id,
+        "is_enabled": overview.is_enabled,
+        "state": "On" if overview.is_enabled else "Off",
+        "scope": scope(overview, heartbeats),
+        "origin": origin(overview),
+        "version": overview.version,
+        "changed": None
+        if change is None
+        else {
+            "at": resolution.iso(change.at),
+            "by": change.changed_by,
+            "reason": change.reason,
+            "symbol": change.symbol,
+            "version": change.version,
+        },
+        "buys": [] if rates is None else rates.buys,
+        "sells": [] if rates is None else rates.sells,
+        "signals": "unknown" if heartbeats is None else _signals(rates),
+    }
+
+
+def scope(overview: StrategyOverview, heartbeats: Sequence[wire.Heartbeat] | None) -> str:
+    """For which symbols it is on: "for 6 symbols", "for 5 of 6 symbols, off for BTCUSDT"."""
+    if not overview.is_enabled:
+        return "for all symbols"
+    off = overview.switched_off
+    named = ", ".join(off[:3]) + (f" and {len(off) - 3} more" if len(off) > 3 else "")
+    seen = {symbol for beat in heartbeats or () for symbol in beat.symbols}
+    if not seen:
+        return f"for all symbols but {named}" if off else "for all symbols"
+    on = len(seen - set(off))
+    counted = f"{on} of {len(seen)} symbols" if off else f"{on} symbol{'' if on == 1 else 's'}"
+    return f"for {counted}, off for {named}" if off else f"for {counted}"
+
+
+def origin(overview: StrategyOverview) -> str:
+    """What its parameters come from: "2 own values of 9 · 1 from the environment · 3 overrides"."""
+    own = f"{overview.own_count} own value{'' if overview.own_count == 1 else 's'} of {overview.parameter_count}"
+    parts = [own if overview.own_count else f"all {overview.parameter_count} values inherited"]
+    if overview.environment_count:
+        parts.append(f"{overview.environment_count} from the environment")
+    if overview.overridden:
+        parts.append(f"{len(overview.overridden)} override{'' if len(overview.overridden) == 1 else 's'}")
+    return " · ".join(parts)
+
+
+def _signals(rates: Rates | None) -> str:
+    if rates is None:
+        return f"no signal in {signal_rates.MINUTES} min"
+    buys, sells = sum(rates.buys), sum(rates.sells)
+    return f"{buys} buy · {sells} sell in {signal_rates.MINUTES} min"
+
+
+def strategy_name(strategy_id: str) -> str:
+    """Its name; the id of one that the code no longer knows."""
+    return STRATEGIES[strategy_id].name if strategy_id in STRATEGIES else strategy_id
+
+
+def change_line(row: ConfigAudit) -> dict[str, Any]:
+    """A row of history for ``components/changes.html``."""
+    return {
+        "sequence": row.sequence,
+        "at": resolution.iso(row.changed_at),
+        "action": row.action,
+        "strategy_id": row.strategy_id,
+        "where": strategy_name(row.strategy_id) + (f" on {row.symbol}" if row.symbol else ""),
+        "version": row.version,
+        "by": row.changed_by,
+        "reason": row.reason,
+        "words": wording.row_sentence(row.changes),
+    }
+
+
+def _runtime(beat: wire.Heartbeat, sequence: int | None, at: datetime) -> dict[str, Any]:
+    behind = None if sequence is None else max(0, sequence - beat.sequence)
+    return {
+        "instance_id": beat.instance_id,
+        "applied": f"change {beat.sequence:,}" + (f", {behind:,} behind" if behind else ""),
+        "rate": f"{beat.messages_per_second:,.0f}",
+        "lag": f"{beat.lag_ms:.3g} ms",
+        "symbols": len(beat.symbols),
+        "errors": f"{beat.errors:,}",
+        "dropped": f"{beat.dropped:,}",
+        "seen": f"{runtimes.silent_seconds(beat, at):.0f} s ago",
+    }
+
+
+def _answer(
+    cards: Sequence[Mapping[str, Any]], heartbeats: Sequence[wire.Heartbeat] | None, sequence: int | None
+) -> str:
+    """What is true now, in one line."""
+    if sequence is None:
+        return "The store cannot be reached: nothing can be changed now, and nothing here is current."
+    on = sum(card["is_enabled"] for card in cards)
+    parts = [f"{on} of {len(cards)} strategies on"]
+    if heartbeats is None:
+        parts.append("what the runtimes do is unknown")
+    elif not heartbeats:
+        parts.append("no runtime trades on them")
+    else:
+        current = sum(beat.sequence >= sequence for beat in heartbeats)
+        parts.append(f"change {sequence:,} applied by {current} of {len(heartbeats)} runtimes")
+        parts.append(f"{sum(beat.messages_per_second for beat in heartbeats):,.0f} messages/s")
+    return " · ".join(parts)
+
+
+def _parts(
+    sequence: int | None, heartbeats: Sequence[wire.Heartbeat] | None, published: int | None
+) -> tuple[Part, Part, Part]:
+    return _store_part(sequence), _redis_part(sequence, heartbeats, published), _nats_part(heartbeats)
+
+
+def _store_part(sequence: int | None) -> Part:
+    if sequence is None:
+        return Part("Store", "bad", "cannot be reached: nothing can be changed now")
+    return Part("Store", "ok", f"{resolution.store_kind()}, {sequence:,} changes")
+
+
+def _redis_part(sequence: int | None, heartbeats: Sequence[wire.Heartbeat] | None, published: int | None) -> Part:
+    if heartbeats is None:
+        return Part("Redis", "bad", "cannot be reached: the runtimes go on with what they have")
+    if sequence is None or published is None:
+        return Part("Redis", "warning", "answers; nothing has been published" if published is None else "answers")
+    if published < sequence:
+        return Part("Redis", "warning", f"{sequence - published:,} changes are not published yet")
+    return Part("Redis", "ok", "everything is published")
+
+
+def _nats_part(heartbeats: Sequence[wire.Heartbeat] | None) -> Part:
+    if not heartbeats:
+        return Part("NATS", "warning", "unknown: no runtime tells of it")
+    rate = sum(beat.messages_per_second for beat in heartbeats)
+    if not rate:
+        return Part("NATS", "warning", "no market data reaches the runtimes")
+    return Part("NATS", "ok", f"{rate:,.0f} messages/s reach the runtimes")
+
+
+def _feed_unknown() -> Feed:
+    return Feed("unknown", "Runtimes unknown", "Redis cannot be reached, so nobody knows what the runtimes do.")

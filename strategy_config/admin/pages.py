@@ -1,0 +1,89 @@
+"""What every page has in common: who may see it, what its template gets, and how refusals are shown."""
+
+import functools
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import URLPattern, path
+from django.utils import timezone
+
+from strategy_config import services
+from strategy_config.exceptions import ConfigError
+from strategy_config.permissions import Permission
+
+View = Callable[..., HttpResponse]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A route under /admin/, reversed as ``admin:<name>``. Without the permission it answers 403.
+
+    ``change`` is asked for by POST, ``see`` by everything else.
+    """
+
+    route: str
+    name: str
+    view: View
+    see: Permission = Permission.VIEW
+    change: Permission = Permission.CHANGE_PARAMETERS
+
+    def url(self, site: admin.AdminSite) -> URLPattern:
+        """The page as a pattern of the site: staff only, guarded by its permissions."""
+        return path(self.route, site.admin_view(guarded(self)), name=self.name)
+
+
+def guarded(page: Page) -> View:
+    """The page's view behind its permissions; a refusal of a service or selector becomes a page with its words."""
+
+    @functools.wraps(page.view)
+    def view(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not may(request, page.change if request.method == "POST" else page.see):
+            raise PermissionDenied
+        try:
+            return page.view(request, *args, **kwargs)
+        except ConfigError as refusal:
+            return refused(request, refusal)
+
+    return view
+
+
+def may(request: HttpRequest, permission: Permission) -> bool:
+    """Whether the one who asks has the permission."""
+    return request.user.has_perm(permission)
+
+
+def rights(request: HttpRequest) -> Mapping[str, bool]:
+    """What the one who asks may do, for templates: ``may.change_parameters``, ``may.switch_strategy``, ..."""
+    return {permission.name.lower(): may(request, permission) for permission in Permission}
+
+
+def show(
+    request: HttpRequest, template: str, *, title: str, status: int = 200, trail: tuple[Any, ...] = (), **context: Any
+) -> HttpResponse:
+    """Render a page of the console. ``trail`` are (title, URL) of the pages above it."""
+    common = {**admin.site.each_context(request), "title": title, "trail": trail, "is_console": True}
+    return render(request, f"console/{template}", {**common, "may": rights(request), **context}, status=status)
+
+
+def refused(request: HttpRequest, refusal: ConfigError) -> HttpResponse:
+    """A page with the words of the refusal, under its status."""
+    return show(request, "refused.html", title="This cannot be done", status=refusal.status, refusal=refusal)
+
+
+def origin_of(request: HttpRequest, *, reason: str) -> services.Origin:
+    """Who makes the change that this request asks for."""
+    name = request.user.get_username()
+    return services.Origin(
+        changed_by=name,
+        actor=name,
+        channel="admin",
+        request_id=secrets.token_hex(16),
+        at=timezone.now(),
+        reason=reason.strip(),
+    )

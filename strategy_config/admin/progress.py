@@ -1,0 +1,38 @@
+"""How far an accepted change has come, for the panel that waits with whoever made it."""
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
+
+from strategy_config import runtimes, shared_cache, wording
+from strategy_config.admin.pages import Page
+
+
+def progress(request: HttpRequest, sequence: int) -> HttpResponse:
+    """Each live runtime's answer so far, and the sentence over it. ``is_done``: everybody has answered."""
+    try:
+        found = runtimes.progress(sequence, timezone.now())
+    except shared_cache.SharedCacheUnavailableError:
+        found = None
+    every = () if found is None else found.runtimes
+    answer = JsonResponse(
+        {
+            "text": wording.progress_sentence(found),
+            "is_done": bool(every) and all(each.state != "waiting" for each in every),
+            "is_applied": bool(every) and all(each.state == "applied" for each in every),
+            "runtimes": [
+                {
+                    "instance_id": each.instance_id,
+                    "state": each.state,
+                    "latency_ms": each.latency_ms,
+                    "error": each.error,
+                    "silent_seconds": round(each.silent_seconds, 1),
+                }
+                for each in every
+            ],
+        }
+    )
+    answer["Cache-Control"] = "no-store"
+    return answer
+
+
+PAGES = (Page("changes/<int:sequence>/progress.json", "progress", progress),)

@@ -1,0 +1,37 @@
+"""The admin site: the pages of this package at the routes that they name, beside Django's own."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, URLResolver
+from unfold.sites import UnfoldAdminSite
+
+from strategy_config.permissions import Permission
+
+
+class ConsoleSite(UnfoldAdminSite):  # type: ignore[misc]  # it ships no type hints
+    """Its index is the dashboard."""
+
+    index_title = "Dashboard"
+
+    def get_urls(self) -> list[URLPattern | URLResolver]:
+        """The console's pages first, then users, groups, login and logout."""
+        from strategy_config.admin import dashboard, kill_switch, layer_page, progress
+
+        pages = (*dashboard.PAGES, *layer_page.PAGES, *kill_switch.PAGES, *progress.PAGES)
+        return [*(page.url(self) for page in pages), *super().get_urls()]
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """The dashboard; 403 for somebody who may see nothing."""
+        from strategy_config.admin import dashboard, pages
+
+        return pages.guarded(pages.Page("", "index", dashboard.dashboard))(request)
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        """Adds the state of the feed, which every page shows on top."""
+        from strategy_config.admin import live
+
+        context: dict[str, Any] = super().each_context(request)
+        if request.user.has_perm(Permission.VIEW):
+            context["feed"] = live.feed_now()
+        return context

@@ -1,0 +1,231 @@
+"""The form of one layer: typed texts in, changes of parameters out, made from the strategy's declaration.
+
+It parses; what is allowed is the services' business. A field that is left empty inherits.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Literal
+
+from django.http import QueryDict
+
+from realtime_runtime.config import layers, wire
+from realtime_runtime.strategies.base import ParameterGroup, ParameterSpec
+from strategy_config import resolution, selectors
+from strategy_config.wording import shown
+
+Kind = Literal["number", "switch", "items", "choice", "text"]
+GROUP_TITLES: Mapping[ParameterGroup, str] = {
+    "trigger": "When it signals",
+    "filter": "When it stays silent",
+    "timing": "Time and windows",
+    "confidence": "How sure a signal is",
+    "limit": "Size and limits",
+}
+STEPS_OF_RANGE = 100
+TRUE, FALSE = "true", "false"
+
+
+@dataclass(frozen=True, slots=True)
+class LayerState:
+    """A layer as it is now, and what it would inherit without values of its own."""
+
+    config: wire.LayerConfig
+    inherited: Mapping[str, Any]
+    sources: Mapping[str, str]
+    etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One parameter in the form. ``text`` is what stands in the field, ``was`` what stood there when it was opened.
+
+    ``errors`` are the refusals in words, ``note`` what somebody else has done to it meanwhile.
+    """
+
+    spec: ParameterSpec
+    kind: Kind
+    text: str
+    was: str
+    inherited: Any
+    source: str
+    errors: tuple[str, ...] = ()
+    note: str = ""
+
+    @property
+    def is_own(self) -> bool:
+        return self.text != ""
+
+    @property
+    def is_changed(self) -> bool:
+        return self.text != self.was
+
+    @property
+    def state(self) -> str:
+        return "changed" if self.is_changed else "own" if self.is_own else "inherited"
+
+    @property
+    def items(self) -> tuple[str, ...]:
+        return tuple(self.text.split(",")) if self.text else ()
+
+    @property
+    def limits(self) -> str:
+        """The allowed range in words."""
+        spec = self.spec
+        if spec.type == "list":
+            return f"at least {shown(spec.minimum)}" if spec.minimum is not None else ""
+        if spec.minimum is None or spec.maximum is None:
+            return ""
+        return f"{shown(spec.minimum)} to {shown(spec.maximum)}"
+
+    @property
+    def step(self) -> str:
+        """A hundredth of the range, rounded to 1, 2 or 5 of its power of ten; whole for whole numbers."""
+        spec = self.spec
+        if spec.minimum is None or spec.maximum is None:
+            return "1"
+        raw = (spec.maximum - spec.minimum) / STEPS_OF_RANGE
+        power = 10.0 ** math.floor(math.log10(raw))
+        step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= raw * 0.999)
+        return shown(max(1, round(step))) if spec.type == "int" else shown(round(step, 10))
+
+
+@dataclass(slots=True)
+class LayerForm:
+    """The fields of a layer. ``changes`` are the parsed values that differ from what was there, None to drop one."""
+
+    strategy_id: str
+    symbol: str | None
+    state: LayerState
+    fields: list[Field]
+    changes: dict[str, Any] = field(default_factory=dict)
+    other_errors: list[str] = field(default_factory=list)
+
+    @property
+    def groups(self) -> list[tuple[str, list[Field]]]:
+        """The fields by what they are for, in declaration order within."""
+        grouped = [(title, [f for f in self.fields if f.spec.group == key]) for key, title in GROUP_TITLES.items()]
+        return [(title, fields) for title, fields in grouped if fields]
+
+    @property
+    def has_errors(self) -> bool:
+        return bool(self.other_errors) or any(each.errors for each in self.fields)
+
+    def refuse(self, errors: Sequence[layers.ParameterError]) -> None:
+        """Put refusals of a service to their fields."""
+        names = {each.spec.name for each in self.fields}
+        for error in errors:
+            if error.field in names:
+                self._amend(error.field, error=error.message)
+            else:
+                self.other_errors.append(error.message)
+
+    def note(self, name: str, words: str) -> None:
+        """Say with a field what has happened to it."""
+        self._amend(name, note=words)
+
+    def _amend(self, name: str, *, error: str | None = None, note: str | None = None) -> None:
+        for index, each in enumerate(self.fields):
+            if each.spec.name == name:
+                errors = each.errors if error is None else (*each.errors, error)
+                self.fields[index] = replace(each, errors=errors, note=each.note if note is None else note)
+
+
+def layer_state(*, strategy_id: str, symbol: str | None, at: datetime) -> LayerState:
+    """Read a layer for its form. Raises NotFoundError, InvalidSymbolError, StoreUnavailableError."""
+    config = selectors.layer_config(strategy_id=strategy_id, symbol=symbol, at=at)
+    environment = resolution.environment_of(strategy_id)
+    if symbol is None:
+        strategy = resolution.strategy_class(strategy_id)
+        below = resolution.resolve_usable(strategy, environment.values, layers.NOTHING, layers.NOTHING)
+        inherited, sources = layers.as_json(below.parameters), dict(below.sources)
+    else:
+        below_config = selectors.layer_config(strategy_id=strategy_id, at=at)
+        inherited, sources = below_config.parameters, dict(below_config.sources)
+    named = {
+        name: f"environment, {environment.variables.get(name, '')}" if source == "environment" else source
+        for name, source in sources.items()
+    }
+    return LayerState(config, inherited, named, selectors.etag(config))
+
+
+def layer_form(state: LayerState, data: QueryDict | None = None) -> LayerForm:
+    """The form as the layer is, or as it was sent back: then with its changes, and with errors where it is unreadable.
+
+    Whoever sends it tells for each field what stood there when it was opened, so that values which somebody else has
+    changed meanwhile are not written back by the way.
+    """
+    strategy = resolution.strategy_class(state.config.strategy_id)
+    form = LayerForm(state.config.strategy_id, state.config.symbol, state, [])
+    for spec in strategy.specs():
+        own = state.config.overrides.get(spec.name)
+        now = "" if own is None else _text_of(spec, own)
+        text = now
+        if data is not None and f"was-{spec.name}" in data:
+            typed = ",".join(item.strip() for item in map(str, data.getlist(f"p-{spec.name}"))).strip()
+            if not _is_same(spec, typed, str(data[f"was-{spec.name}"])):
+                text = typed
+        form.fields.append(Field(spec, _kind_of(spec), text, now, state.inherited[spec.name], state.sources[spec.name]))
+        if not _is_same(spec, text, now):
+            _read(form, spec, text)
+    return form
+
+
+def parse(spec: ParameterSpec, text: str) -> Any:
+    """The value that was typed. One comma is taken for a decimal point, unless it could part thousands.
+
+    Raises ValueError with a message for the one who typed.
+    """
+    text = text.strip()
+    if spec.type in {"int", "float"} and "," in text:
+        head, _, tail = text.partition(",")
+        if "," in tail or "." in text or (len(tail) == 3 and head.lstrip("+-") not in {"", "0"}):
+            raise ValueError(
+                f"{spec.name} {text!r} can be read in two ways. Write it with a point for decimals and nothing else, "
+                f"such as {shown(spec.example)}."
+            )
+        text = f"{head}.{tail}"
+    value = layers.parse_text(spec, text)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{spec.name} must be a number, not {text!r}.")
+    return value
+
+
+def _read(form: LayerForm, spec: ParameterSpec, text: str) -> None:
+    if text == "":
+        form.changes[spec.name] = None
+        return
+    try:
+        form.changes[spec.name] = parse(spec, text)
+    except ValueError as error:
+        form._amend(spec.name, error=str(error))
+
+
+def _is_same(spec: ParameterSpec, text: str, other: str) -> bool:
+    """Whether two texts stand for the same; "1.20" and "1.2" do."""
+    if text == other:
+        return True
+    if text == "" or other == "":
+        return False
+    try:
+        return bool(parse(spec, text) == parse(spec, other))
+    except ValueError:
+        return False
+
+
+def _text_of(spec: ParameterSpec, value: Any) -> str:
+    if spec.type == "bool":
+        return TRUE if value else FALSE
+    return ",".join(value) if spec.type == "list" else shown(value)
+
+
+def _kind_of(spec: ParameterSpec) -> Kind:
+    if spec.type == "list":
+        return "items"
+    if spec.type == "bool":
+        return "switch"
+    if spec.allowed_values is not None:
+        return "choice"
+    return "text" if spec.type == "str" else "number"

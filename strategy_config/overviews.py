@@ -1,0 +1,115 @@
+"""What people read first: each strategy in a few facts, and its last changes. Selectors, in few queries."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from realtime_runtime.strategies.registry import STRATEGIES
+from strategy_config import resolution, transactions
+from strategy_config.models import ConfigAudit, StrategyConfig, SymbolOverride
+
+_SWITCHES = (ConfigAudit.Action.ENABLE, ConfigAudit.Action.DISABLE)
+SwitchSource = Literal["default", "environment", "global"]
+
+
+@dataclass(frozen=True, slots=True)
+class LastChange:
+    """The newest accepted change of any layer of a strategy; ``symbol`` is None for the global one."""
+
+    at: datetime
+    changed_by: str
+    reason: str
+    symbol: str | None
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class StrategyOverview:
+    """A strategy at a glance. The counts are of parameters that the environment, the global layer set.
+
+    ``overridden`` are the symbols with parameters of their own, ``switched_off`` those that are off.
+    """
+
+    strategy_id: str
+    name: str
+    description: str
+    is_enabled: bool
+    enabled_by: SwitchSource
+    version: int
+    sequence: int
+    parameter_count: int
+    environment_count: int
+    own_count: int
+    overridden: tuple[str, ...]
+    switched_off: tuple[str, ...]
+    last_change: LastChange | None
+
+
+@transactions.store_errors()
+def strategy_overviews(at: datetime) -> list[StrategyOverview]:
+    """All strategies in catalogue order, in two queries however many overrides there are."""
+    rows = {row.strategy_id: row for row in StrategyConfig.objects.all()}
+    overrides: dict[str, list[SymbolOverride]] = defaultdict(list)
+    for override in SymbolOverride.objects.all():
+        overrides[override.strategy_id].append(override)
+    return [_overview(rows[strategy_id], overrides[strategy_id], at) for strategy_id in STRATEGIES]
+
+
+@transactions.store_errors()
+def strategy_overview(strategy_id: str, at: datetime) -> StrategyOverview:
+    """One strategy; raises NotFoundError."""
+    resolution.strategy_class(strategy_id)
+    row = StrategyConfig.objects.get(strategy_id=strategy_id)
+    return _overview(row, list(SymbolOverride.objects.filter(strategy_id=strategy_id)), at)
+
+
+@transactions.store_errors()
+def last_changes(limit: int) -> list[ConfigAudit]:
+    """The newest accepted changes of all strategies."""
+    return list(ConfigAudit.objects.order_by("-sequence")[:limit])
+
+
+@transactions.store_errors()
+def last_switch(*, strategy_id: str, symbol: str | None = None) -> ConfigAudit | None:
+    """Who last switched the strategy, or the symbol of it, on or off; None where nobody ever has."""
+    history = ConfigAudit.objects.filter(strategy_id=strategy_id, symbol=symbol or "", action__in=_SWITCHES)
+    return history.order_by("-sequence").first()
+
+
+@transactions.store_errors()
+def changes_since(*, strategy_id: str, symbol: str | None = None, sequence: int, limit: int = 20) -> list[ConfigAudit]:
+    """The changes after ``sequence`` that affect the layer (those of the global layer do), newest first."""
+    symbols = [""] if symbol is None else ["", symbol]
+    history = ConfigAudit.objects.filter(strategy_id=strategy_id, symbol__in=symbols, sequence__gt=sequence)
+    return list(history.order_by("-sequence")[:limit])
+
+
+def _overview(row: StrategyConfig, overrides: list[SymbolOverride], at: datetime) -> StrategyOverview:
+    strategy = STRATEGIES[row.strategy_id]
+    environment = resolution.environment_of(row.strategy_id)
+    live = [each for each in overrides if each.parameters is not None and not resolution.is_due(each, at)]
+    layers: list[StrategyConfig | SymbolOverride] = [row, *overrides]
+    newest = max(layers, key=lambda layer: layer.sequence)
+    return StrategyOverview(
+        strategy_id=row.strategy_id,
+        name=strategy.name,
+        description=strategy.description,
+        is_enabled=resolution.is_enabled(row),
+        enabled_by="global" if row.enabled is not None else "environment" if environment.is_enabled_set else "default",
+        version=row.version,
+        sequence=newest.sequence,
+        parameter_count=len(strategy.specs()),
+        environment_count=len(environment.values),
+        own_count=len(row.parameters or ()),
+        overridden=tuple(sorted(each.symbol for each in live)),
+        switched_off=tuple(sorted(each.symbol for each in overrides if not each.enabled)),
+        last_change=_last_change(newest),
+    )
+
+
+def _last_change(layer: StrategyConfig | SymbolOverride) -> LastChange | None:
+    if layer.updated_at is None:
+        return None
+    symbol = layer.symbol if isinstance(layer, SymbolOverride) else None
+    return LastChange(layer.updated_at, layer.updated_by, layer.reason, symbol, layer.version)

@@ -1,0 +1,42 @@
+// Polls the one live document. follow(listener) calls listener({document, isStale, words}) after each attempt.
+// It stops while the tab is hidden; without a fresh document for a while it says so.
+const POLL_MS = 2000;
+const STALE_MS = 8000;
+const listeners = [];
+let latest = null;
+let freshAt = performance.now();
+let timer = null;
+
+export function follow(listener) {
+  listeners.push(listener);
+  if (listeners.length === 1) start();
+}
+
+function start() {
+  const url = document.getElementById("console")?.dataset.liveUrl;
+  if (!url) return;
+  const next = () => { timer = document.hidden ? null : setTimeout(poll, POLL_MS); };
+  async function poll() {
+    try {
+      const answer = await fetch(url, { headers: { Accept: "application/json" }, signal: AbortSignal.timeout(5000) });
+      if (!answer.ok || answer.redirected) throw new Error(String(answer.status));
+      latest = await answer.json();
+      freshAt = performance.now();
+      tell(false);
+    } catch {
+      if (performance.now() - freshAt > STALE_MS) tell(true);
+    }
+    next();
+  }
+  document.addEventListener("visibilitychange", () => {
+    clearTimeout(timer);
+    if (!document.hidden) poll();
+  });
+  next();
+}
+
+function tell(isStale) {
+  const seconds = Math.round((performance.now() - freshAt) / 1000);
+  const words = isStale ? `No news from the site for ${seconds} s: what is shown may be out of date.` : "";
+  for (const listener of listeners) listener({ document: latest, isStale, words });
+}

@@ -1,0 +1,49 @@
+"""What the console's templates need beyond Django's own tags."""
+
+from datetime import datetime
+from typing import Any
+
+from django import template
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from strategy_config import wording
+from strategy_config.admin.kill_switch import switch_url
+from strategy_config.admin.layer_page import layer_url
+
+register = template.Library()
+register.filter("shown", wording.shown)
+register.filter("row_sentence", wording.row_sentence)
+register.filter("change_size", wording.change_size)
+register.simple_tag(layer_url, name="layer_url")
+register.simple_tag(switch_url, name="switch_url")
+
+_UNITS = (("d", 86_400), ("h", 3_600), ("min", 60))
+
+
+@register.filter
+def when(instant: datetime | str | None) -> SafeString | str:
+    """A relative time that keeps itself current, with the exact instant in UTC on hover."""
+    at = parse_datetime(instant) if isinstance(instant, str) else instant
+    if at is None:
+        return "never"
+    exact = at.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3] + " UTC"
+    return format_html(
+        '<time class="when" datetime="{}" title="{}">{}</time>', at.isoformat(), exact, relative(at, timezone.now())
+    )
+
+
+def relative(at: datetime, now: datetime) -> str:
+    """ "3 min ago", "in 2 h". times.js says it in the same words."""
+    seconds = (now - at).total_seconds()
+    amount = next((f"{abs(seconds) // size:.0f} {unit}" for unit, size in _UNITS if abs(seconds) >= size), None)
+    amount = amount or f"{abs(seconds):.0f} s"
+    return f"{amount} ago" if seconds >= 0 else f"in {amount}"
+
+
+@register.filter
+def get(mapping: Any, key: Any) -> Any:
+    """``mapping[key]``, None where it is not there."""
+    return mapping.get(key)
