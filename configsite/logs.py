@@ -1,6 +1,7 @@
 """Logs through structlog: one event a moment, JSON or for a console, standard-library records included."""
 
 import logging.config
+import sys
 from typing import Any
 
 import structlog
@@ -22,7 +23,9 @@ def configure(options: dict[str, str]) -> None:
     if options["format"] == "json":
         renderers: list[Any] = [_TRACEBACKS, structlog.processors.JSONRenderer()]
     else:
-        renderers = [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+        renderers = [
+            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
+        ]
     logging.config.dictConfig(
         {
             "version": 1,
