@@ -2,15 +2,22 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
 from realtime_runtime.config import layers, wire
 from realtime_runtime.config.layers import NOTHING, StrategyClass, Values
 from strategy_config import audit, resolution
-from strategy_config.exceptions import VersionConflictError
-from strategy_config.models import ConfigAudit, StrategyConfig, SymbolOverride
+from strategy_config.exceptions import InvalidRequestError, VersionConflictError
+from strategy_config.models import (
+    CHANGED_BY_LENGTH,
+    REASON_LENGTH,
+    REQUEST_ID_LENGTH,
+    ConfigAudit,
+    StrategyConfig,
+    SymbolOverride,
+)
 from strategy_config.resolution import FieldState
 
 Channel = Literal["api", "admin", "schedule", "import"]
@@ -29,6 +36,24 @@ class Origin:
     reason: str = ""
 
 
+def checked_origin(origin: Origin) -> Origin:
+    """The origin with its instant cut to milliseconds; raises InvalidRequestError."""
+    if origin.at.tzinfo is None:
+        raise ValueError("Origin.at must be aware.")
+    if not origin.changed_by.strip():
+        raise InvalidRequestError("changed_by must not be empty.", field="changed_by")
+    for field, text, length in (
+        ("changed_by", origin.changed_by, CHANGED_BY_LENGTH),
+        ("reason", origin.reason, REASON_LENGTH),
+        ("request_id", origin.request_id, REQUEST_ID_LENGTH),
+    ):
+        if len(text) > length:
+            raise InvalidRequestError(f"{field} must have at most {length} characters.", field=field)
+        if any(character == "\0" or "\ud800" <= character <= "\udfff" for character in text):
+            raise InvalidRequestError(f"{field} holds a character that cannot be stored.", field=field)
+    return replace(origin, at=resolution.to_milliseconds(origin.at))
+
+
 def expiry_origin(row: SymbolOverride, at: datetime) -> Origin:
     """What the history says of an expiry that is recorded at ``at``."""
     who = resolution.EXPIRED_BY
@@ -36,28 +61,34 @@ def expiry_origin(row: SymbolOverride, at: datetime) -> Origin:
 
 
 class OpenLayer:
-    """One layer, read under the lock of the chain. Make it inside ``transactions.atomic()``, end it with ``close``.
+    """One layer, read under the lock of the chain inside ``transactions.atomic()``.
 
-    ``own`` is its row (a new one where the symbol has none yet), ``overrides`` the symbol rows of the strategy for
-    the global layer, else just ``own``.
+    Made by ``read``, which ``close`` ends, or one of many by ``batches.OpenBatch``. ``own`` is its row (a new one where
+    the symbol has none yet), ``overrides`` the symbol rows of the strategy for the global layer, else just ``own``.
     """
 
-    def __init__(self, strategy: StrategyClass, symbol: str | None, at: datetime) -> None:
-        self.strategy = strategy
+    def __init__(
+        self, chain: audit.Chain, row: StrategyConfig, overrides: list[SymbolOverride], symbol: str | None, at: datetime
+    ) -> None:
+        self.strategy: StrategyClass = resolution.strategy_class(row.strategy_id)
         self.symbol = symbol
         self._at = at
-        self._chain = audit.Chain()
-        self._row = StrategyConfig.objects.get(strategy_id=strategy.id)
+        self._chain = chain
+        self._row = row
+        self._overrides = overrides
+        self.own: StrategyConfig | SymbolOverride = row if symbol is None else overrides[0]
+
+    @classmethod
+    def read(cls, strategy: StrategyClass, symbol: str | None, at: datetime) -> "OpenLayer":
+        """Take the lock, then read the layer."""
+        chain = audit.Chain()
+        row = StrategyConfig.objects.get(strategy_id=strategy.id)
         rows = SymbolOverride.objects.filter(strategy_id=strategy.id)
-        self.own: StrategyConfig | SymbolOverride
         if symbol is None:
-            self.own = self._row
-            self._overrides = list(rows)
+            overrides = list(rows)
         else:
-            self._overrides = list(rows.filter(symbol=symbol)) or [
-                SymbolOverride(strategy_id=strategy.id, symbol=symbol)
-            ]
-            self.own = self._overrides[0]
+            overrides = list(rows.filter(symbol=symbol)) or [SymbolOverride(strategy_id=strategy.id, symbol=symbol)]
+        return cls(chain, row, overrides, symbol, at)
 
     @property
     def changes(self) -> list[ConfigAudit]:

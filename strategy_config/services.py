@@ -5,7 +5,7 @@ Called through the module. All raise StoreUnavailableError where the store is aw
 
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from typing import Any
@@ -13,18 +13,17 @@ from typing import Any
 from realtime_runtime.config import wire
 from realtime_runtime.config.layers import NOTHING, Values
 from strategy_config import publishing, resolution, shared_cache, transactions
+from strategy_config.bulk_changes import copy_override, delete_overrides, switch_overrides
 from strategy_config.catalogue import sync_catalogue
+from strategy_config.config_transfer import apply_import, export_configuration, plan_import
 from strategy_config.exceptions import InvalidRequestError, NotFoundError, StoreUnavailableError
 from strategy_config.models import (
-    CHANGED_BY_LENGTH,
-    REASON_LENGTH,
-    REQUEST_ID_LENGTH,
     ConfigAudit,
     StrategyConfig,
     SymbolOverride,
 )
 from strategy_config.previews import ParameterChange, Preview, check_change, merged
-from strategy_config.recording import OpenLayer, Origin
+from strategy_config.recording import OpenLayer, Origin, checked_origin
 from strategy_config.symbols import normalise_symbol
 from strategy_config.tokens import issue_token, revoke_token
 
@@ -36,18 +35,24 @@ __all__ = [
     "Refreshed",
     "Unset",
     "Written",
+    "apply_import",
     "check_change",
+    "copy_override",
     "delete_layer",
+    "delete_overrides",
     "expire_due",
+    "export_configuration",
     "issue_token",
     "merge_layer",
     "normalise_symbol",
+    "plan_import",
     "refresh_cache",
     "revoke_token",
     "roll_back",
     "set_layer",
     "switch",
     "switch_off_all",
+    "switch_overrides",
     "sync_catalogue",
 ]
 _SWITCHES = (ConfigAudit.Action.ENABLE, ConfigAudit.Action.DISABLE)
@@ -238,7 +243,7 @@ def _write(
     change: Callable[[OpenLayer, Origin], None],
 ) -> Written:
     """Run ``change``, which records one row of history, on the layer as it is then."""
-    origin = _checked(origin)
+    origin = checked_origin(origin)
 
     def matched_change(layer: OpenLayer) -> None:
         layer.require_match(if_match)
@@ -268,7 +273,7 @@ def _commit(
 
     def use_case() -> tuple[OpenLayer, dict[str, resolution.FieldState]]:
         with transactions.atomic():
-            layer = OpenLayer(strategy, symbol, at)
+            layer = OpenLayer.read(strategy, symbol, at)
             change(layer)
             return layer, layer.close()
 
@@ -298,24 +303,6 @@ def _former_parameters(
     if row is None:
         raise NotFoundError(f"{name} has never been changed: there is nothing to go back to.")
     return row.old_parameters
-
-
-def _checked(origin: Origin) -> Origin:
-    """The origin with its instant cut to milliseconds; raises InvalidRequestError."""
-    if origin.at.tzinfo is None:
-        raise ValueError("Origin.at must be aware.")
-    if not origin.changed_by.strip():
-        raise InvalidRequestError("changed_by must not be empty.", field="changed_by")
-    for field, text, length in (
-        ("changed_by", origin.changed_by, CHANGED_BY_LENGTH),
-        ("reason", origin.reason, REASON_LENGTH),
-        ("request_id", origin.request_id, REQUEST_ID_LENGTH),
-    ):
-        if len(text) > length:
-            raise InvalidRequestError(f"{field} must have at most {length} characters.", field=field)
-        if any(character == "\0" or "\ud800" <= character <= "\udfff" for character in text):
-            raise InvalidRequestError(f"{field} holds a character that cannot be stored.", field=field)
-    return replace(origin, at=resolution.to_milliseconds(origin.at))
 
 
 def _checked_expiry(expires_at: datetime | None, symbol: str | None, origin: Origin) -> datetime | None:

@@ -1,0 +1,80 @@
+"""Changes of many layers as one: all of them are stored, or none is. Each is a version and a row of history."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import TypeVar
+
+from strategy_config import audit, publishing, resolution, transactions
+from strategy_config.models import ConfigAudit, StrategyConfig, SymbolOverride
+from strategy_config.recording import OpenLayer
+from strategy_config.resolution import FieldState
+
+T = TypeVar("T")
+
+
+class OpenBatch:
+    """All layers of some strategies, read under the lock of the chain. Make it inside ``transactions.atomic()``."""
+
+    def __init__(self, strategy_ids: Iterable[str], at: datetime) -> None:
+        self._at = at
+        self._chain = audit.Chain()
+        self._rows = {row.strategy_id: row for row in StrategyConfig.objects.filter(strategy_id__in=set(strategy_ids))}
+        self._overrides: dict[str, dict[str, SymbolOverride]] = defaultdict(dict)
+        for override in SymbolOverride.objects.filter(strategy_id__in=list(self._rows)):
+            self._overrides[override.strategy_id][override.symbol] = override
+
+    @property
+    def changes(self) -> list[ConfigAudit]:
+        """The rows of history written so far, oldest first."""
+        return self._chain.rows
+
+    @property
+    def rows(self) -> list[StrategyConfig]:
+        """The global layers."""
+        return list(self._rows.values())
+
+    def overrides(self, strategy_id: str) -> list[SymbolOverride]:
+        """The symbol rows of the strategy."""
+        return list(self._overrides[strategy_id].values())
+
+    def layer(self, strategy_id: str, symbol: str | None) -> OpenLayer:
+        """A layer to change; its row is new where the symbol has none yet."""
+        row = self._rows[strategy_id]
+        if symbol is None:
+            return OpenLayer(self._chain, row, self.overrides(strategy_id), None, self._at)
+        known = self._overrides[strategy_id]
+        override = known.setdefault(symbol, SymbolOverride(strategy_id=strategy_id, symbol=symbol))
+        return OpenLayer(self._chain, row, [override], symbol, self._at)
+
+    def close(self) -> dict[str, FieldState]:
+        """End the chain here; answers what the shared cache is to hold of everything that the changes touched."""
+        self._chain.close()
+        touched: dict[str, set[str]] = defaultdict(set)
+        for change in self.changes:
+            touched[change.strategy_id].add(change.symbol)
+        states: dict[str, FieldState] = {}
+        for strategy_id, symbols in touched.items():
+            overrides = self.overrides(strategy_id)
+            affected = overrides if "" in symbols else [each for each in overrides if each.symbol in symbols]
+            states.update(resolution.states_of(self._rows[strategy_id], affected))
+        return states
+
+
+def commit(
+    strategy_ids: Iterable[str], at: datetime, change: Callable[[OpenBatch], T]
+) -> tuple[T, list[ConfigAudit], bool]:
+    """Run ``change`` in one transaction, again where another writer was in the way; then publish what it recorded.
+
+    Answers what ``change`` answered, the rows of history, and whether the shared cache knows them now.
+    """
+    wanted = tuple(strategy_ids)
+
+    def use_case() -> tuple[T, list[ConfigAudit], dict[str, FieldState]]:
+        with transactions.atomic():
+            batch = OpenBatch(wanted, at)
+            answer = change(batch)
+            return answer, batch.changes, batch.close()
+
+    answer, changes, states = transactions.run(use_case)
+    return answer, changes, not changes or publishing.publish(changes, states)

@@ -1,0 +1,200 @@
+"""The configuration as one YAML file: what it looks like, reading it without trusting it, writing it.
+
+strategies:
+  orderbook_skew:
+    enabled: true              # left out: stays as it is
+    parameters:                # the layer's own parameters; null: none; left out: stay as they are
+      buy_threshold: 1.3
+    symbols:
+      BTCUSDT:                 # null: no parameters of its own
+        enabled: true
+        expires_at: 2030-01-01T00:00:00Z
+        parameters: {top_levels: 10}
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import yaml
+
+from realtime_runtime.strategies.registry import STRATEGIES
+from strategy_config import resolution
+from strategy_config.exceptions import InvalidRequestError, InvalidSymbolError
+from strategy_config.plans import LayerKey, Refusal, Wanted
+from strategy_config.symbols import normalise_symbol
+
+LONGEST_BYTES = 900 * 1024
+DEEPEST = 12
+MOST_LAYERS = 5_000
+_TOP = {"strategies"}
+_GLOBAL = {"enabled", "parameters", "symbols"}
+_SYMBOL = {"enabled", "expires_at", "parameters"}
+
+
+@dataclass(slots=True)
+class ConfigFile:
+    """What a file says: the layers that it wants, the strategies that it names, and what makes no sense in it."""
+
+    wanted: list[Wanted] = field(default_factory=list)
+    strategy_ids: list[str] = field(default_factory=list)
+    refusals: list[Refusal] = field(default_factory=list)
+
+    def refuse(self, where: str, message: str) -> None:
+        """Add a refusal."""
+        self.refusals.append(Refusal(where, message))
+
+
+class _Loader(yaml.CSafeLoader):
+    """Refuses a name that stands twice in one place, where YAML would take the last one."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key_node, _ in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise _refused("a name must be a text", key_node.start_mark)
+            if key_node.value in seen:
+                raise _refused(f"{key_node.value[:64]!r} stands here twice", key_node.start_mark)
+            seen.add(key_node.value)
+        found: dict[Any, Any] = super().construct_mapping(node, deep)
+        return found
+
+
+def read(content: bytes) -> ConfigFile:
+    """Read a file. Raises InvalidRequestError where it is no YAML, or too much of it; all else is in ``refusals``."""
+    document = _load(content)
+    found = ConfigFile()
+    if not isinstance(document, dict) or not isinstance(document.get("strategies"), dict):
+        raise InvalidRequestError("The file must have `strategies:` with strategies below it.", field="file")
+    _refuse_unknown(found, "file", document, _TOP)
+    for strategy_id, entry in document["strategies"].items():
+        _read_strategy(found, strategy_id, entry)
+    if len(found.wanted) > MOST_LAYERS:
+        raise InvalidRequestError(f"The file names {len(found.wanted)} layers; at most {MOST_LAYERS}.", field="file")
+    return found
+
+
+def write(wanted: Mapping[str, list[Wanted]], *, heading: str = "") -> str:
+    """The file that says this, by strategy; ``heading`` becomes a comment."""
+    document = {strategy_id: dict(_entries(layers)) for strategy_id, layers in wanted.items()}
+    text = yaml.dump({"strategies": document}, Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True, width=120)
+    return "".join(f"# {line}\n" for line in heading.splitlines()) + text
+
+
+def _load(content: bytes) -> Any:
+    if len(content) > LONGEST_BYTES:
+        raise InvalidRequestError(f"The file must have at most {LONGEST_BYTES // 1024} KiB.", field="file")
+    try:
+        text = content.decode("utf-8-sig")
+        _refuse_traps(text)
+        return yaml.load(text, Loader=_Loader)  # noqa: S506  (a safe loader)
+    except UnicodeDecodeError:
+        raise InvalidRequestError("The file is not text in UTF-8.", field="file") from None
+    except (yaml.YAMLError, ValueError, OverflowError) as exception:
+        raise InvalidRequestError(f"The file is not valid YAML: {_told(exception)}", field="file") from None
+
+
+def _refuse_traps(text: str) -> None:
+    """Before anything is built: no aliases, which can multiply, and no depth that a parser would drown in."""
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
+            raise _refused("anchors and aliases are not allowed", event.start_mark)
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            raise _refused(f"more than {DEEPEST} levels deep", event.start_mark)
+
+
+def _refused(problem: str, mark: Any) -> yaml.MarkedYAMLError:
+    return yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
+
+
+def _told(exception: Exception) -> str:
+    if isinstance(exception, yaml.MarkedYAMLError) and exception.problem_mark is not None:
+        mark = exception.problem_mark
+        return f"line {mark.line + 1}, column {mark.column + 1}: {exception.problem}."
+    return f"{str(exception).splitlines()[0][:200]}."
+
+
+def _read_strategy(found: ConfigFile, strategy_id: Any, entry: Any) -> None:
+    if strategy_id not in STRATEGIES:
+        found.refuse(str(strategy_id)[:64], f"There is no such strategy. There are: {', '.join(STRATEGIES)}.")
+        return
+    where = f"{strategy_id} global"
+    if not isinstance(entry, dict):
+        found.refuse(where, "It must have enabled, parameters or symbols below it.")
+        return
+    found.strategy_ids.append(strategy_id)
+    _refuse_unknown(found, where, entry, _GLOBAL)
+    _read_layer(found, LayerKey(strategy_id, None), entry)
+    symbols = entry.get("symbols")
+    if symbols is not None and not isinstance(symbols, dict):
+        found.refuse(where, "symbols must have symbols below it.")
+        return
+    for name, layer in (symbols or {}).items():
+        _read_symbol(found, strategy_id, name, layer)
+
+
+def _read_symbol(found: ConfigFile, strategy_id: str, name: Any, entry: Any) -> None:
+    if not isinstance(name, str):
+        found.refuse(f"{strategy_id} on {str(name)[:64]}", f'A symbol is a text: write "{str(name)[:24]}" in quotes.')
+        return
+    try:
+        key = LayerKey(strategy_id, normalise_symbol(name))
+    except InvalidSymbolError as exception:
+        found.refuse(f"{strategy_id} on {name[:64]}", exception.message)
+        return
+    if any(each.key == key for each in found.wanted):
+        found.refuse(str(key), "It stands in the file twice.")
+    elif entry is None:
+        found.wanted.append(Wanted(key, has_parameters=True))
+    elif isinstance(entry, dict):
+        _refuse_unknown(found, str(key), entry, _SYMBOL)
+        _read_layer(found, key, entry)
+    else:
+        found.refuse(str(key), "It must have enabled, expires_at or parameters below it, or null.")
+
+
+def _read_layer(found: ConfigFile, key: LayerKey, entry: dict[Any, Any]) -> None:
+    parameters, enabled, expires_at = entry.get("parameters"), entry.get("enabled"), entry.get("expires_at")
+    before = len(found.refusals)
+    if parameters is not None and not (isinstance(parameters, dict) and all(isinstance(n, str) for n in parameters)):
+        found.refuse(str(key), "parameters must have names and values below it, or null.")
+    if enabled is not None and not isinstance(enabled, bool):
+        found.refuse(str(key), "enabled must be true or false.")
+    if expires_at is not None:
+        if not isinstance(expires_at, datetime) or expires_at.tzinfo is None:
+            found.refuse(str(key), "expires_at must be an instant with a time zone, like 2030-01-31T12:00:00Z.")
+        elif parameters is None:
+            found.refuse(str(key), "expires_at goes with parameters: give both.")
+    if len(found.refusals) > before or not entry.keys() & {"parameters", "enabled"}:
+        return
+    until = None if expires_at is None else resolution.to_milliseconds(expires_at)
+    found.wanted.append(Wanted(key, "parameters" in entry, parameters, until, enabled))
+
+
+def _refuse_unknown(found: ConfigFile, where: str, entry: dict[Any, Any], known: set[str]) -> None:
+    for name in entry:
+        if name not in known:
+            found.refuse(where, f"{str(name)[:64]!r} means nothing here. Known: {', '.join(sorted(known))}.")
+
+
+def _entries(layers: list[Wanted]) -> Iterator[tuple[str, Any]]:
+    symbols = {}
+    for wanted in layers:
+        if wanted.key.symbol is None:
+            yield from _entry(wanted)
+        else:
+            symbols[wanted.key.symbol] = dict(_entry(wanted))
+    if symbols:
+        yield "symbols", symbols
+
+
+def _entry(wanted: Wanted) -> Iterator[tuple[str, Any]]:
+    if wanted.enabled is not None:
+        yield "enabled", wanted.enabled
+    if wanted.expires_at is not None:
+        yield "expires_at", wanted.expires_at
+    if wanted.has_parameters:
+        yield "parameters", None if wanted.parameters is None else dict(wanted.parameters)
