@@ -20,8 +20,6 @@ ALLOWED_HOSTS = env.items("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 ENVIRONMENT = env.text("ENVIRONMENT", "development")
 
 INSTALLED_APPS = [
-    # Before the theme, so that templates of ours stand in for its own.
-    "strategy_config.apps.StrategyConfigConfig",
     "unfold.apps.BasicAppConfig",
     "configsite.admin_apps.ConsoleConfig",
     "django.contrib.auth",
@@ -32,6 +30,8 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    # Last: what it makes after a migration needs the permissions of all others.
+    "strategy_config.apps.StrategyConfigConfig",
 ]
 MIDDLEWARE = [
     "configsite.metrics.RequestMetrics",
@@ -51,6 +51,8 @@ MIDDLEWARE = [
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
+        # Before the theme's, so that templates of ours stand in for its own.
+        "DIRS": [BASE_DIR / "strategy_config" / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
