@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed-lock
 FUZZ_EXAMPLES ?= 200
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-mongodb check fmt bench fuzz lock clean
+.PHONY: help run test test-mongodb check-deploy check fmt bench fuzz lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -34,6 +34,9 @@ test: $(INSTALLED) ## Run all tests, with coverage
 test-mongodb: $(INSTALLED) ## Run the site's tests on MongoDB (a wire server of PyPI, or MONGODB_TEST_URI=...)
 	TEST_STORE=mongodb $(BIN)/python -m pytest -n 2 --dist worksteal --timeout 300 \
 		tests/strategy_config tests/api tests/contract tests/integration
+
+check-deploy: $(INSTALLED) ## Check Dockerfile, Compose file and k8s/ (kubectl renders; no container engine is needed)
+	$(BIN)/python -m pytest tests/deploy
 
 check: $(INSTALLED) ## Format, lint, types, migrations, import contracts
 	$(BIN)/ruff format --check .

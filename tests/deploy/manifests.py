@@ -99,7 +99,7 @@ def compose_containers() -> list[Container]:
             where=f"docker-compose.yml: {name}",
             name=name,
             arguments=tuple(service["command"]),
-            environment={key: None if _is_asked_for(value) else value for key, value in service["environment"].items()},
+            environment={key: _as_compose_reads(value) for key, value in service["environment"].items()},
             mounts=frozenset(
                 entry.split(":")[int(kind == "volumes")]
                 for kind in ("tmpfs", "volumes")
@@ -126,9 +126,9 @@ def _environment(container: Manifest, data: Mapping[str, Mapping[str, str]]) -> 
     return found
 
 
-def _is_asked_for(value: str) -> bool:
-    """Whether Compose takes the value from its caller and refuses to start without one."""
-    return value.startswith("${") and ":?" in value
+def _as_compose_reads(value: str) -> str | None:
+    """The value where the caller sets nothing; None where Compose then refuses to start."""
+    return None if ":?" in value else re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", value)
 
 
 @cache
