@@ -86,6 +86,19 @@ def test_runtime__of_an_overlay__gets_no_secret_of_the_site(overlay: str) -> Non
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
+def test_redis__user_of_each_process__is_one_of_the_documented(overlay: str) -> None:
+    users = set(re.findall(r"^user (\w+) on ", (PROJECT_ROOT / "docs" / "redis-users.acl").read_text(), re.MULTILINE))
+    used = {
+        (container.name, variable["valueFrom"]["secretKeyRef"]["key"])
+        for container in containers(overlay)
+        for variable in container.manifest.get("env", ())
+        if variable["name"] == "REDIS_URL"
+    }
+    assert {("web", "web-redis-url"), ("worker", "worker-redis-url"), ("runtime", "runtime-redis-url")} <= used
+    assert {key.removesuffix("-redis-url") for _, key in used} == users
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
 def test_strategies__enabled_switches__are_the_same_for_site_and_runtime(overlay: str) -> None:
     names = {strategy.enabled_variable() for strategy in STRATEGIES.values()}
     given = [
