@@ -35,12 +35,20 @@ class Verification:
     bad: BadRow | None
 
 
-def content_hash(row: ConfigAudit) -> str:
-    """The SHA-256 of everything in the row but ``hash`` itself, in canonical JSON.
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A sequence up to which the history was found to hold, and the hash of its row."""
+
+    sequence: int = 0
+    hash: str = GENESIS
+
+
+def content(row: ConfigAudit) -> dict[str, Any]:
+    """Everything in the row but ``hash`` itself, as JSON types.
 
     Numbers as in RFC 8785: 1.0 is 1, because not every store keeps them apart.
     """
-    content = {
+    return {
         "id": str(row.id),
         "sequence": row.sequence,
         "strategy_id": row.strategy_id,
@@ -58,7 +66,11 @@ def content_hash(row: ConfigAudit) -> str:
         "reason": row.reason,
         "previous_hash": row.previous_hash,
     }
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+
+
+def content_hash(row: ConfigAudit) -> str:
+    """The SHA-256 of the row's content in canonical JSON."""
+    text = json.dumps(content(row), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -141,6 +153,28 @@ def verify(from_sequence: int = 0, *, progress: Callable[[int, int], None] | Non
     elif (extra := _first_after(head.value)) is not None:
         bad = BadRow(extra, f"unexpected: only {head.value} rows were written")
     return Verification(expected - first, expected - 1, previous_hash or head.head_hash, bad)
+
+
+@transactions.store_errors()
+def verify_next(after: Checkpoint, *, limit: int) -> Verification:
+    """Walk up to ``limit`` rows on from a checkpoint; ``sequence`` and ``hash`` of the answer are the next one.
+
+    Versions are compared within these rows only.
+    """
+    head = ChangeSequence.objects.get(pk=ChangeSequence.ONLY_ID)
+    sequence, known_hash, bad = after.sequence, after.hash, None
+    versions: dict[tuple[str, str], int] = {}
+    for row in _rows(sequence + 1, min(head.value, sequence + limit)):
+        bad = (
+            row if isinstance(row, BadRow) else _judge(row, sequence + 1, known_hash, versions, is_whole=sequence == 0)
+        )
+        if isinstance(row, BadRow) or bad is not None:
+            break
+        versions[row.strategy_id, row.symbol] = row.version
+        sequence, known_hash = row.sequence, row.hash
+    if bad is None and head.value < sequence + limit and (sequence, known_hash) != (head.value, head.head_hash):
+        bad = BadRow(head.value, f"the end: {head.value} rows were written, {sequence} are there as they were")
+    return Verification(sequence - after.sequence, sequence, known_hash, bad)
 
 
 def _rows(first: int, last: int) -> Iterator[ConfigAudit | BadRow]:

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from realtime_runtime.config import layers
 from realtime_runtime.config.layers import NOTHING, InvalidParametersError, ParameterError, StrategyClass, Values
+from realtime_runtime.strategies.base import ParameterSpec
 from strategy_config import resolution, selectors, transactions
 from strategy_config.models import SymbolOverride
 from strategy_config.symbols import normalise_symbol
@@ -113,11 +114,17 @@ def _changes(strategy: StrategyClass, old: Values, new: Values) -> tuple[Paramet
         before, after = old.get(spec.name, spec.default), new.get(spec.name, spec.default)
         if before == after:
             continue
-        percent = None
-        if spec.type in {"int", "float"} and spec.minimum is not None and spec.maximum is not None:
-            percent = round(abs(after - before) / (spec.maximum - spec.minimum) * 100, 2)
-        found.append(ParameterChange(spec.name, before, after, percent))
+        found.append(ParameterChange(spec.name, before, after, percent_of_range(spec, before, after)))
     return tuple(found)
+
+
+def percent_of_range(spec: ParameterSpec | None, old: Any, new: Any) -> float | None:
+    """How far a number moves within its range; None where one of them is not set or there is no range."""
+    if spec is None or old is None or new is None or spec.type not in {"int", "float"}:
+        return None
+    if spec.minimum is None or spec.maximum is None:
+        return None
+    return float(round(abs(new - old) / (spec.maximum - spec.minimum) * 100, 2))
 
 
 def _kept(parameter: str, above: Mapping[str, Values]) -> dict[str, Any]:

@@ -1,0 +1,143 @@
+"""Reads of the history across all strategies: filtered, paged, version against version. Selectors."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Q, QuerySet
+
+from realtime_runtime.config.layers import StrategyClass
+from strategy_config import audit, resolution, selectors, shared_cache, transactions
+from strategy_config.audit import Checkpoint, Verification
+from strategy_config.exceptions import NotFoundError
+from strategy_config.models import ConfigAudit
+from strategy_config.previews import ParameterChange, percent_of_range
+from strategy_config.recording import differences
+
+EXPORT_BATCH = 1_000
+VERIFIED_AT_ONCE = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryFilter:
+    """Which rows; "" and None: any. ``symbol`` GLOBAL is the global layer, ``who`` the claimed or the real name."""
+
+    GLOBAL = "global"
+    strategy_id: str = ""
+    symbol: str = ""
+    who: str = ""
+    action: str = ""
+    channel: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChainState:
+    """How far the history was verified: ``at`` None, never (or Redis cannot tell)."""
+
+    checkpoint: Checkpoint
+    head: int
+    at: datetime | None
+
+
+@transactions.store_errors()
+def page(chosen: HistoryFilter, *, limit: int, before: int | None = None) -> tuple[list[ConfigAudit], bool]:
+    """The newest ``limit`` rows below the sequence ``before``, and whether there are more."""
+    rows = _filtered(chosen)
+    if before is not None:
+        rows = rows.filter(sequence__lt=before)
+    found = list(rows[: limit + 1])
+    return found[:limit], len(found) > limit
+
+
+def every(chosen: HistoryFilter) -> Iterator[ConfigAudit]:
+    """All rows, newest first, read in batches."""
+    before: int | None = None
+    while True:
+        rows, has_more = page(chosen, limit=EXPORT_BATCH, before=before)
+        yield from rows
+        if not has_more:
+            return
+        before = rows[-1].sequence
+
+
+@transactions.store_errors()
+def versions(*, strategy_id: str, symbol: str | None, wanted: tuple[int, ...]) -> dict[int, ConfigAudit]:
+    """The rows of these versions of a layer, and the newest one under 0; raises NotFoundError where one is missing."""
+    strategy = resolution.strategy_class(strategy_id)
+    layer = ConfigAudit.objects.filter(strategy_id=strategy.id, symbol=symbol or "")
+    newest = layer.order_by("-version").first()
+    if newest is None:
+        raise NotFoundError(f"{strategy_id} {f'on {symbol}' if symbol else 'as a whole'} has never been changed.")
+    found = {row.version: row for row in layer.filter(version__in=wanted)}
+    for version in wanted:
+        if version not in found and version != 0:
+            raise NotFoundError(f"There is no version {version}: the layer is at version {newest.version}.")
+    return {**found, 0: newest}
+
+
+def own_differences(
+    strategy: StrategyClass, old: Mapping[str, Any] | None, new: Mapping[str, Any] | None
+) -> list[ParameterChange]:
+    """How a layer's own parameters differ, None where one is not set."""
+    specs = {spec.name: spec for spec in strategy.specs()}
+    return [
+        ParameterChange(
+            each["parameter"],
+            each["old"],
+            each["new"],
+            percent_of_range(specs.get(each["parameter"]), each["old"], each["new"]),
+        )
+        for each in differences(old or {}, new or {})
+    ]
+
+
+def chain_state() -> ChainState:
+    """What was verified last; raises StoreUnavailableError."""
+    try:
+        checkpoint, at = _remembered()
+    except shared_cache.SharedCacheUnavailableError:
+        checkpoint, at = Checkpoint(), None
+    return ChainState(checkpoint, selectors.last_sequence(), at)
+
+
+def verify_on(at: datetime) -> tuple[Verification, int]:
+    """Verify the next rows after what was verified last, and remember how far; answers also the last sequence.
+
+    A bad row is never passed. What is remembered is a convenience: ``manage.py verify_audit`` walks everything.
+    Raises SharedCacheUnavailableError, StoreUnavailableError.
+    """
+    checkpoint, _ = _remembered()
+    found = audit.verify_next(checkpoint, limit=VERIFIED_AT_ONCE)
+    if found.bad is None:
+        told: dict[Any, Any] = {"sequence": found.sequence, "hash": found.hash, "at": at.isoformat()}
+        shared_cache.run(lambda client: client.hset(_key(), mapping=told))
+    return found, selectors.last_sequence()
+
+
+def _filtered(chosen: HistoryFilter) -> QuerySet[ConfigAudit]:
+    rows = ConfigAudit.objects.order_by("-sequence")
+    exact = {"strategy_id": chosen.strategy_id, "action": chosen.action, "channel": chosen.channel}
+    rows = rows.filter(**{name: value for name, value in exact.items() if value})
+    if chosen.symbol:
+        rows = rows.filter(symbol="" if chosen.symbol == HistoryFilter.GLOBAL else chosen.symbol)
+    if chosen.who:
+        rows = rows.filter(Q(changed_by=chosen.who) | Q(actor=chosen.who))
+    if chosen.since is not None:
+        rows = rows.filter(changed_at__gte=chosen.since)
+    if chosen.until is not None:
+        rows = rows.filter(changed_at__lte=chosen.until)
+    return rows
+
+
+def _key() -> str:
+    return f"{shared_cache.keys().prefix}:history-verified"
+
+
+def _remembered() -> tuple[Checkpoint, datetime | None]:
+    raw: Any = shared_cache.run(lambda client: client.hgetall(_key()))
+    if not raw:
+        return Checkpoint(), None
+    return Checkpoint(int(raw[b"sequence"]), raw[b"hash"].decode()), datetime.fromisoformat(raw[b"at"].decode())
