@@ -74,7 +74,7 @@ def progress_sentence(progress: ChangeProgress | None) -> str:
     counted = f"Applied by {len(applied)} of {len(every)}"
     if len(applied) == len(every):
         latencies = [each.latency_ms for each in applied if each.latency_ms is not None]
-        return f"{counted} in {max(latencies):.3g} ms" if latencies else counted
+        return f"{counted} in {max(latencies):.3g} ms" if latencies else f"{counted} runtimes"
     rejected = [f"{each.instance_id} rejected it: {each.error}" for each in every if each.state == "rejected"]
     waiting = [
         f"{each.instance_id} has not answered (last seen {each.silent_seconds:.0f} s ago)"

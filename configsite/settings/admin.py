@@ -10,6 +10,9 @@ UNFOLD: dict[str, Any] = {
     "SITE_SUBHEADER": "Configuration",
     "SITE_SYMBOL": "candlestick_chart",
     "SITE_URL": None,
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("strategy_config/icon.svg")}
+    ],
     "BORDER_RADIUS": "6px",
     "STYLES": [lambda request: static("strategy_config/console.css")],
     "SIDEBAR": {"navigation": "strategy_config.admin.navigation.groups"},

@@ -92,7 +92,6 @@ def _show_form(request: HttpRequest, form: LayerForm, *, status: int = 200, **co
         trail=_trail(form)[:-1],
         form=form,
         overview=overview,
-        strategy=STRATEGIES[form.strategy_id],
         scope=live.scope(overview, _heartbeats()),
         switched=switched,
         is_symbol_on=form.symbol not in overview.switched_off,

@@ -174,7 +174,8 @@ def _runtime(beat: wire.Heartbeat, sequence: int | None, at: datetime) -> dict[s
     behind = None if sequence is None else max(0, sequence - beat.sequence)
     return {
         "instance_id": beat.instance_id,
-        "applied": f"change {beat.sequence:,}" + (f", {behind:,} behind" if behind else ""),
+        "applied": (f"change {beat.sequence:,}" if beat.sequence else "nothing yet")
+        + (f", {behind:,} behind" if behind else ""),
         "rate": f"{beat.messages_per_second:,.0f}",
         "lag": f"{beat.lag_ms:.3g} ms",
         "symbols": len(beat.symbols),
@@ -198,7 +199,8 @@ def _answer(
         parts.append("no runtime trades on them")
     else:
         current = sum(beat.sequence >= sequence for beat in heartbeats)
-        parts.append(f"change {sequence:,} applied by {current} of {len(heartbeats)} runtimes")
+        what = f"change {sequence:,} applied" if sequence else "no change yet, known"
+        parts.append(f"{what} by {current} of {len(heartbeats)} runtimes")
         parts.append(f"{sum(beat.messages_per_second for beat in heartbeats):,.0f} messages/s")
     return " · ".join(parts)
 

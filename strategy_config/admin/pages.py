@@ -4,7 +4,7 @@ import functools
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
@@ -76,13 +76,13 @@ def refused(request: HttpRequest, refusal: ConfigError) -> HttpResponse:
     return show(request, "refused.html", title="This cannot be done", status=refusal.status, refusal=refusal)
 
 
-def origin_of(request: HttpRequest, *, reason: str) -> services.Origin:
+def origin_of(request: HttpRequest, *, reason: str, channel: Literal["admin", "import"] = "admin") -> services.Origin:
     """Who makes the change that this request asks for."""
     name = request.user.get_username()
     return services.Origin(
         changed_by=name,
         actor=name,
-        channel="admin",
+        channel=channel,
         request_id=secrets.token_hex(16),
         at=timezone.now(),
         reason=reason.strip(),

@@ -55,7 +55,9 @@ function showBar(errors = 0) {
     : changed ? `${counted} · not saved` : "Nothing changed. Empty fields inherit.";
   document.getElementById("bar-text").textContent = text;
   document.getElementById("discard").hidden = !changed;
-  document.getElementById("review-button").textContent = changed ? `Review ${counted}` : "Review";
+  const review = document.getElementById("review-button");
+  review.textContent = changed ? `Review ${counted}` : "Review";
+  review.disabled = !changed;
 }
 
 async function check() {

@@ -1,0 +1,83 @@
+"""Fixtures of the browser's tests: the running product, and pages that let no error and no foreign request pass."""
+
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, Page, async_playwright
+
+from embedded.servers import NatsServer, Valkey
+from tests.e2e.console import Console
+from tests.e2e.stack import Stack
+
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+BROWSERS = ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome")
+Open = Callable[..., Awaitable[Console]]
+
+
+def browser_path() -> str | None:
+    """The browser of CHROMIUM_PATH, else one that the system has."""
+    candidates = [os.environ["CHROMIUM_PATH"]] if os.environ.get("CHROMIUM_PATH") else list(BROWSERS)
+    return next((path for path in candidates if Path(path).is_file()), None)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what lies in this folder; without a browser it is skipped, and says so."""
+    missing = pytest.mark.skip(reason="no Chromium here (apt install chromium, or CHROMIUM_PATH)")
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+            if browser_path() is None:
+                item.add_marker(missing)
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """One product for all tests; each keeps to a strategy of its own, or puts back what it has changed."""
+    directory = tmp_path_factory.mktemp("stack")
+    with ExitStack() as servers:
+        valkey = servers.enter_context(Valkey(directory / "valkey"))
+        nats = servers.enter_context(NatsServer(directory / "nats"))
+        yield Stack(directory, valkey, nats).start(servers)
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    """A browser of this test's own: its event loop ends with the test."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=browser_path(), args=FLAGS)
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture
+async def log_in(stack: Stack, browser: Browser) -> AsyncIterator[Open]:
+    """``await log_in("trader", width=390, scheme="dark")``: a window of that user, watched until the test's end."""
+    opened: list[Console] = []
+
+    async def open_console(user: str, *, width: int = 1440, scheme: str = "light") -> Console:
+        context = await browser.new_context(
+            base_url=stack.url,
+            viewport={"width": width, "height": 900},
+            color_scheme="dark" if scheme == "dark" else "light",
+        )
+        page: Page = await context.new_page()
+        console = Console(page, stack.url)
+        opened.append(console)
+        await console.log_in(user)
+        return console
+
+    yield open_console
+    for console in opened:
+        console.check()

@@ -1,0 +1,69 @@
+"""A window on the console, as a person uses it; remembers every error and every request to another host."""
+
+import re
+
+from playwright.async_api import ConsoleMessage, Page, Request, expect
+
+FIRST_PAGE = re.compile(r"/admin/$")
+
+
+class Console:
+    """One user's window. ``refusals`` are the statuses that the test provokes: the browser reports them as errors."""
+
+    def __init__(self, page: Page, url: str) -> None:
+        self.page = page
+        self.refusals: set[int] = set()
+        self._url = url
+        self._errors: list[str] = []
+        self._foreign: list[str] = []
+        page.on("console", self._on_message)
+        page.on("pageerror", lambda error: self._errors.append(str(error)))
+        page.on("request", self._on_request)
+
+    async def log_in(self, user: str) -> None:
+        """Log in with the password that is the user's name."""
+        await self.page.goto("/admin/login/?next=/admin/")
+        await self.page.get_by_label("Username").fill(user)
+        await self.page.get_by_label("Password", exact=True).fill(user)
+        await self.page.get_by_role("button", name="Log in").click()
+        await expect(self.page).to_have_url(FIRST_PAGE)
+
+    async def open(self, path: str) -> int:
+        """Go to a page; answers its status."""
+        response = await self.page.goto(path)
+        assert response is not None
+        return response.status
+
+    async def type(self, parameter: str, text: str) -> None:
+        """Type over a parameter's field."""
+        await self.page.locator(f"#p-{parameter}").fill(text)
+
+    async def review(self) -> None:
+        """Go to the review, as it can be reached: once the server has found nothing to mend."""
+        await self.page.get_by_role("button", name=re.compile("^Review")).click()
+        await expect(self.page.get_by_role("heading", name="Review", exact=True)).to_be_visible()
+
+    async def save(self, reason: str) -> None:
+        """Give the reason and save; returns when every runtime has applied it."""
+        await self.page.get_by_label("Reason").fill(reason)
+        await self.page.get_by_role("button", name=re.compile("^Save")).click()
+        await self.is_applied()
+
+    async def is_applied(self) -> None:
+        """Wait until the panel says that every runtime has applied the change."""
+        await expect(self.page.locator("#progress")).to_have_attribute("data-applied", "true", timeout=20_000)
+        await expect(self.page.locator("#progress-text")).to_contain_text(re.compile(r"^Applied by 2 of 2"))
+
+    def check(self) -> None:
+        """No error on any page so far, no request to another host."""
+        assert self._errors == []
+        assert self._foreign == []
+
+    def _on_message(self, message: ConsoleMessage) -> None:
+        is_expected = any(f"status of {status}" in message.text for status in self.refusals)
+        if message.type in {"error", "warning"} and not is_expected:
+            self._errors.append(f"{message.location.get('url')}: {message.text}")
+
+    def _on_request(self, request: Request) -> None:
+        if not request.url.startswith((self._url, "data:", "blob:")):
+            self._foreign.append(request.url)
