@@ -13,7 +13,10 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "configsite.settings.base")
 _site = get_wsgi_application()
 
 from configsite import metrics  # noqa: E402  (needs Django to be set up)
+from strategy_config import store_watch  # noqa: E402  (as above)
 from strategy_config.api import hot_path  # noqa: E402  (as above)
+
+store_watch.start()
 
 _STATUS_LINES = {status: f"{status} {HTTPStatus(status).phrase}" for status in (200, 304, 429)}
 

@@ -28,10 +28,11 @@ def connect() -> None:
         m2m_changed.connect(_changed, sender=relation, dispatch_uid=f"identities.{relation.__name__}")
 
 
+@transactions.store_errors()
 def announce() -> bool:
     """Show the store's count in Redis where another one stands there; false while Redis is away.
 
-    Called after every change, and by the clock for what Redis missed while it was away.
+    Called after every change, and by the clock for what Redis missed while it was away. Raises StoreUnavailableError.
     """
     count = ChangeSequence.objects.values_list("identities", flat=True).get(pk=ChangeSequence.ONLY_ID)
     key = shared_cache.keys().identities

@@ -75,13 +75,16 @@ def turn() -> Iterator[None]:
     Whoever waits when the store is lost does not wait any longer: StoreUnavailableError.
     """
     losses = _losses
-    while not _turn.acquire(timeout=_TURN_POLL_SECONDS):
+    is_mine = False
+    while not is_mine and losses == _losses:
+        is_mine = _turn.acquire(timeout=_TURN_POLL_SECONDS)
+    try:
         if losses != _losses:
             raise StoreUnavailableError("The store cannot be reached right now. Nothing was changed.")
-    try:
         yield
     finally:
-        _turn.release()
+        if is_mine:
+            _turn.release()
 
 
 def _catch_up(session: ClientSession) -> None:

@@ -150,6 +150,16 @@ def symbol_config(row: StrategyConfig, override: SymbolOverride) -> wire.LayerCo
     return _config(row, override, resolved)
 
 
+def unstored_config(strategy_id: str, symbol: str | None) -> wire.LayerConfig:
+    """What the environment and the defaults say, under version 0: what holds where nobody has set anything."""
+    row = StrategyConfig(strategy_id=strategy_id)
+    return (
+        global_config(row)
+        if symbol is None
+        else symbol_config(row, SymbolOverride(strategy_id=strategy_id, symbol=symbol))
+    )
+
+
 def global_document(row: StrategyConfig) -> wire.Document:
     """The document of the global layer."""
     return wire.Document(config=global_config(row), global_version=row.version, symbol_version=0)

@@ -4,20 +4,26 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
 from types import ModuleType
 from typing import TypeVar
 
+import pymongo
 from django.db import Error, connection, transaction
 from pymongo.errors import PyMongoError
 
-from strategy_config import driver_errors, sqlite_queue
+from strategy_config import driver_errors, sqlite_queue, store_breaker
 from strategy_config.exceptions import StoreUnavailableError
 
 T = TypeVar("T")
 PATIENCE_SECONDS = 10.0
 SHORTEST_PAUSE_SECONDS = 0.005
 LONGEST_PAUSE_SECONDS = 0.25
+# A connection that breaks later leaves too little of the time that a caller is promised for another attempt.
+RECONNECT_SECONDS = 0.5
+QUICK_SECONDS = 0.3
 _ERRORS = (Error, PyMongoError)
+_is_quick: ContextVar[bool] = ContextVar("is_quick", default=False)
 
 
 def atomic() -> AbstractContextManager[None]:
@@ -40,10 +46,31 @@ def on_commit(action: Callable[[], object]) -> None:
 
 
 @contextmanager
-def store_errors() -> Iterator[None]:
-    """Turns errors of the connection into StoreUnavailableError; errors of ours (integrity, SQL) pass."""
-    try:
+def quickly() -> Iterator[None]:
+    """Give a look-up QUICK_SECONDS, where the caller can do without it; being late says nothing against the store.
+
+    Of use on MongoDB, which can hang: SQLite's readers wait for nobody, and PostgreSQL's driver knows no such limit.
+    """
+    if connection.vendor != "mongodb":
         yield
+        return
+    token = _is_quick.set(True)
+    try:
+        with pymongo.timeout(QUICK_SECONDS):
+            yield
+    finally:
+        _is_quick.reset(token)
+
+
+@contextmanager
+def store_errors() -> Iterator[None]:
+    """Turns errors of the connection into StoreUnavailableError; errors of ours (integrity, SQL) pass.
+
+    Asks nothing of a store that is known not to answer: see `store_breaker`.
+    """
+    try:
+        with store_breaker.STORE.passage(_judge):
+            yield
     except _ERRORS as exception:
         if driver_errors.is_result_unknown(exception):
             message = "The store was lost while it committed: look whether the change is there before repeating it."
@@ -54,7 +81,6 @@ def store_errors() -> Iterator[None]:
         raise StoreUnavailableError(message) from exception
 
 
-@store_errors()
 def run(use_case: Callable[[], T]) -> T:
     """Run ``use_case``, which opens ``atomic()`` itself, again as a whole while other writers are in its way.
 
@@ -62,12 +88,28 @@ def run(use_case: Callable[[], T]) -> T:
     A connection that was dropped is replaced once.
     """
     # The other stores let writers wait for their turn themselves.
-    with _on_mongodb().turn() if connection.vendor == "mongodb" else nullcontext():
+    turn = _on_mongodb().turn() if connection.vendor == "mongodb" else nullcontext()
+    with store_breaker.WRITES.passage(_judge_write), store_errors(), turn:
         return _run(use_case)
 
 
+def _judge(exception: Exception) -> store_breaker.Verdict:
+    if not isinstance(exception, _ERRORS):
+        return store_breaker.Verdict.UNCLEAR
+    if driver_errors.is_conflict(exception) or not driver_errors.is_unreachable(exception):
+        return store_breaker.Verdict.ALIVE
+    return store_breaker.Verdict.UNCLEAR if _is_quick.get() else store_breaker.Verdict.DEAD
+
+
+def _judge_write(exception: Exception) -> store_breaker.Verdict:
+    if not isinstance(exception, StoreUnavailableError):
+        return store_breaker.Verdict.ALIVE
+    is_locked = exception.__cause__ is not None and driver_errors.is_conflict(exception.__cause__)
+    return store_breaker.Verdict.DEAD if is_locked else store_breaker.Verdict.UNCLEAR
+
+
 def _run(use_case: Callable[[], T]) -> T:
-    give_up_at = time.monotonic() + PATIENCE_SECONDS
+    started = time.monotonic()
     longest_pause = SHORTEST_PAUSE_SECONDS
     may_reconnect = True
     while True:
@@ -75,11 +117,13 @@ def _run(use_case: Callable[[], T]) -> T:
             return use_case()
         except _ERRORS as exception:
             if driver_errors.is_conflict(exception):
-                if time.monotonic() > give_up_at:
+                if time.monotonic() - started > PATIENCE_SECONDS:
                     message = "The store is busy with other writers. Nothing was changed."
                     raise StoreUnavailableError(message) from exception
             elif may_reconnect and driver_errors.is_dropped(exception):
                 may_reconnect = False
+                if time.monotonic() - started > RECONNECT_SECONDS:
+                    raise
             else:
                 raise
         longest_pause = min(2 * longest_pause, LONGEST_PAUSE_SECONDS)

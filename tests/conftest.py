@@ -13,6 +13,7 @@ from pytest_django import DjangoDbBlocker
 
 from embedded.mongo import MongoWireServer
 from embedded.servers import NatsServer, Valkey
+from strategy_config import store_breaker
 from tests.live_site import LiveSite
 from tests.mongo_store import CleanState
 
@@ -45,6 +46,13 @@ def fresh_nats(tmp_path: Path) -> Iterator[NatsServer]:
     """A running nats-server of this test's own, to be stopped, killed or paused."""
     with NatsServer(tmp_path / "nats") as server:
         yield server
+
+
+@pytest.fixture(autouse=True)
+def _closed_breakers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no outage of another test's store keep this one from its own."""
+    for name in ("STORE", "WRITES"):
+        monkeypatch.setattr(store_breaker, name, store_breaker.Breaker(name.lower(), "The store cannot be reached."))
 
 
 @pytest.fixture

@@ -47,6 +47,8 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "configsite.login_lockout.LoginLockout",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    # The last one: it runs the views of the admin itself.
+    "configsite.store_outage.StoreOutage",
 ]
 TEMPLATES = [
     {

@@ -98,9 +98,15 @@ class CountMetadata(Metadata):
     total_count: int
 
 
+class ListMetadata(CountMetadata):
+    """``degraded``: the store is away; this is what the shared cache knows."""
+
+    degraded: bool
+
+
 class StrategyList(_Success):
     data: list[StrategySummary]
-    metadata: CountMetadata
+    metadata: ListMetadata
 
 
 class ParameterDescription(_Answer):

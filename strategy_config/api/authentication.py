@@ -9,6 +9,7 @@ Where the store cannot be asked either, identities seen within ten minutes may s
 import hashlib
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from threading import Lock
@@ -94,7 +95,9 @@ class IdentityMemory:
         stand_in = entry if entry is not None and may_be_old and now - entry.seen_at < REMEMBERED_SECONDS else None
         if stand_in is None or now - self._store_failed_at >= STORE_RETRY_SECONDS:
             try:
-                identity = load()
+                # Who can be recognised without the store does not wait long for it.
+                with nullcontext() if stand_in is None else transactions.quickly():
+                    identity = load()
             except (AuthenticationFailed, NoSessionError):
                 self._entries.pop(digest, None)
                 raise
@@ -227,7 +230,9 @@ def _shared_counter() -> Any:
     key = shared_cache.keys().identities
     try:
         counter = shared_cache.run(lambda client: client.get(key))
-        if counter is None and identities.announce():
+        if counter is None:
+            with transactions.quickly():
+                identities.announce()
             counter = shared_cache.run(lambda client: client.get(key))
     except (shared_cache.SharedCacheUnavailableError, StoreUnavailableError):
         counter = None

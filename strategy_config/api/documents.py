@@ -6,7 +6,7 @@ answer for a symbol that has no layer) is derived once and kept in the process b
 """
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -16,7 +16,8 @@ from django.conf import settings
 from django.utils import timezone
 
 from realtime_runtime.config import wire
-from strategy_config import publishing, selectors, shared_cache
+from strategy_config import publishing, resolution, selectors, shared_cache
+from strategy_config.exceptions import StoreUnavailableError
 
 MAX_PREPARED = 4_096
 FILL_SECONDS = 1.0
@@ -81,7 +82,8 @@ def fetch(strategy_id: str, symbol: str | None, take: bytes | None = None) -> Fe
 def read(strategy_id: str, symbol: str | None, fetched: Fetched | None) -> Reading:
     """The layer as it holds now. ``fetched`` None: the shared cache is away.
 
-    Raises NotFoundError for an unknown strategy, StoreUnavailableError where the store is needed and away.
+    With the store away as well: what is known without either, see `_without_store`. Raises NotFoundError for an
+    unknown strategy, StoreUnavailableError where a document is there that cannot be read.
     """
     if fetched is not None:
         reading = from_cache(strategy_id, symbol, fetched)
@@ -89,13 +91,32 @@ def read(strategy_id: str, symbol: str | None, fetched: Fetched | None) -> Readi
             return reading
         if fetched.global_document is None:
             _fill_cache()
-    config = selectors.layer_config(strategy_id=strategy_id, symbol=symbol, at=timezone.now())
+    try:
+        config = selectors.layer_config(strategy_id=strategy_id, symbol=symbol, at=timezone.now())
+    except StoreUnavailableError:
+        return _without_store(strategy_id, symbol, fetched)
+    return _reading(config, is_degraded=fetched is None)
+
+
+def _without_store(strategy_id: str, symbol: str | None, fetched: Fetched | None) -> Reading:
+    """The global layer where the shared cache has that one alone; with nothing there, environment and defaults."""
+    if fetched is None or (fetched.global_document is None and fetched.document is None):
+        return _reading(resolution.unstored_config(strategy_id, symbol), is_degraded=True)
+    borrowed = None
+    if fetched.document is None:
+        borrowed = from_cache(strategy_id, symbol, replace(fetched, had_layer=False))
+    if borrowed is None:
+        raise StoreUnavailableError("The store cannot be reached right now.")
+    return replace(borrowed, degraded=True)
+
+
+def _reading(config: wire.LayerConfig, *, is_degraded: bool) -> Reading:
     return Reading(
         config=wire.encode(config),
         etag=selectors.etag(config),
-        is_global=symbol is None,
+        is_global=config.symbol is None,
         cache_hit=False,
-        degraded=fetched is None,
+        degraded=is_degraded,
     )
 
 

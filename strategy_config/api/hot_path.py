@@ -17,7 +17,7 @@ from rest_framework.exceptions import AuthenticationFailed, Throttled
 
 from realtime_runtime.config import wire
 from realtime_runtime.strategies.registry import STRATEGIES
-from strategy_config import shared_cache
+from strategy_config import shared_cache, store_breaker
 from strategy_config.api import authentication, documents, envelope, errors, rate_limits
 from strategy_config.api.permissions import Permission, anonymous_permissions
 
@@ -92,7 +92,7 @@ def render(reading: documents.Reading, request_id: str, if_none_match: str | Non
         request_id.encode(),
         b"true" if reading.cache_hit else b"false",
         (time.perf_counter() - started) * 1000,
-        b"true" if reading.degraded else b"false",
+        b"true" if reading.degraded or store_breaker.STORE.is_open else b"false",
     )
     return Answer(200, headers, body, route)
 

@@ -11,10 +11,11 @@ from rest_framework.request import Request
 
 from realtime_runtime.config import layers, wire
 from realtime_runtime.strategies.base import ParameterSpec
-from strategy_config import resolution, selectors, services, shared_cache
+from strategy_config import cached_summaries, resolution, selectors, services, shared_cache
 from strategy_config.api import answers, envelope, schema
 from strategy_config.api.base import ApiView
 from strategy_config.api.permissions import Permission
+from strategy_config.exceptions import StoreUnavailableError
 from strategy_config.runtimes import live_runtimes
 
 LIST_SECONDS = 1.0
@@ -34,14 +35,27 @@ class StrategyListView(ApiView):
     @schema.operation("listStrategies", tag="Strategies", summary="List the strategies", answer=answers.StrategyList)
     def get(self, request: Request) -> HttpResponse:
         """All strategies in catalogue order, with what is set for them and where."""
-        head = selectors.chain_head()
+        try:
+            head = selectors.chain_head()
+        except StoreUnavailableError:
+            return _cached_list(request)
         kept = StrategyListView._kept
         if kept is None or kept[0] != head or time.monotonic() - kept[1] > LIST_SECONDS:
             summaries = selectors.strategy_summaries(timezone.now())
             rendered = [_summary(summary) for summary in summaries]
             kept = (head, time.monotonic(), msgspec.json.encode(rendered), len(rendered))
             StrategyListView._kept = kept
-        return envelope.success(request, msgspec.Raw(kept[2]), metadata={"total_count": kept[3]})
+        return envelope.success(request, msgspec.Raw(kept[2]), metadata={"total_count": kept[3], "degraded": False})
+
+
+def _cached_list(request: Request) -> HttpResponse:
+    """Raises StoreUnavailableError where the shared cache does not know either."""
+    try:
+        summaries = cached_summaries.strategy_summaries(timezone.now())
+    except shared_cache.SharedCacheUnavailableError as exception:
+        raise StoreUnavailableError("Neither the store nor the shared cache can be read right now.") from exception
+    rendered = [_summary(summary) for summary in summaries]
+    return envelope.success(request, rendered, metadata={"total_count": len(rendered), "degraded": True})
 
 
 def _summary(summary: selectors.StrategySummary) -> dict[str, Any]:

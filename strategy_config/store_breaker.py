@@ -1,0 +1,123 @@
+"""Keeps a store that does not answer from holding every worker up: all that asks the store passes a breaker first."""
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import Enum, auto
+
+import structlog
+
+from strategy_config.exceptions import StoreUnavailableError
+
+FIRST_PAUSE_SECONDS = 0.25
+LONGEST_PAUSE_SECONDS = 5.0
+STALLED_CALLS = 8
+STALLED_SECONDS = 1.0
+
+_log = structlog.get_logger(__name__)
+
+
+class Verdict(Enum):
+    """What an exception says of the store."""
+
+    ALIVE = auto()
+    UNCLEAR = auto()
+    """Too little to open a breaker, and no sign of life."""
+    DEAD = auto()
+
+
+class Breaker:
+    """Lets calls through while the store answers, and refuses them at once while it does not.
+
+    A dead call opens it. Then one call at a time may try again, after pauses that double from FIRST_PAUSE_SECONDS to
+    LONGEST_PAUSE_SECONDS, with jitter; the first answer closes it. Before any call has failed it refuses what would
+    queue behind STALLED_CALLS others of which none has ended for STALLED_SECONDS. Safe between threads.
+    """
+
+    def __init__(self, name: str, message: str) -> None:
+        self._name = name
+        self._message = message
+        self._lock = threading.Lock()
+        self._thread = threading.local()
+        self._is_open = False
+        self._is_being_tried = False
+        self._pause = FIRST_PAUSE_SECONDS
+        self._try_at = 0.0
+        self._in_flight = 0
+        self._progress_at = 0.0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the store is known not to answer."""
+        return self._is_open
+
+    def seconds_to_try(self) -> float:
+        """How long until an open breaker lets the next call try; 0 where it would now."""
+        return max(0.0, self._try_at - time.monotonic()) if self._is_open else 0.0
+
+    @contextmanager
+    def passage(self, judge: Callable[[Exception], Verdict]) -> Iterator[None]:
+        """One call to the store; raises StoreUnavailableError instead of a call in vain.
+
+        ``judge`` says what an exception of the call means. A call inside another one belongs to that one.
+        """
+        if getattr(self._thread, "is_inside", False):
+            yield
+            return
+        is_trial = self._enter()
+        self._thread.is_inside = True
+        verdict = Verdict.UNCLEAR
+        try:
+            yield
+            verdict = Verdict.ALIVE
+        except Exception as exception:
+            verdict = judge(exception)
+            raise
+        finally:
+            self._thread.is_inside = False
+            self._leave(verdict, is_trial=is_trial)
+
+    def _enter(self) -> bool:
+        """Whether this call is the one that tries again."""
+        now = time.monotonic()
+        with self._lock:
+            is_trial = self._is_open
+            if is_trial:
+                is_refused = self._is_being_tried or now < self._try_at
+            else:
+                is_refused = self._in_flight >= STALLED_CALLS and now - self._progress_at > STALLED_SECONDS
+            if is_refused:
+                raise StoreUnavailableError(self._message)
+            self._is_being_tried = is_trial
+            if self._in_flight == 0:
+                self._progress_at = now
+            self._in_flight += 1
+        return is_trial
+
+    def _leave(self, verdict: Verdict, *, is_trial: bool) -> None:
+        now = time.monotonic()
+        with self._lock:
+            was_open = self._is_open
+            self._in_flight -= 1
+            if is_trial:
+                self._is_being_tried = False
+            if verdict is Verdict.ALIVE:
+                self._is_open, self._progress_at = False, now
+            elif was_open if is_trial else verdict is Verdict.DEAD and not was_open:
+                # Late failures of calls that began before the breaker opened do not lengthen its pause.
+                self._pause = min(2 * self._pause, LONGEST_PAUSE_SECONDS) if was_open else FIRST_PAUSE_SECONDS
+                self._try_at = now + self._pause * random.uniform(0.5, 1.0)  # noqa: S311  (jitter, no secret)
+                self._is_open = True
+            is_open = self._is_open
+        if is_open and not was_open:
+            _log.warning(f"{self._name}.lost")
+        elif was_open and not is_open:
+            _log.info(f"{self._name}.back")
+
+
+STORE = Breaker("store", "The store cannot be reached right now. Nothing was changed.")
+"""For every call."""
+WRITES = Breaker("store_writes", "The store is busy with other writers. Nothing was changed.")
+"""For writes beside it: a store that is locked may still be read."""
