@@ -9,7 +9,8 @@ from typing import Any
 from django.db import connection
 from django.db.models import F
 
-from strategy_config import transactions
+from strategy_config import lookups, selectors, transactions
+from strategy_config.live_rows import LastChanges
 from strategy_config.models import ChangeSequence, ConfigAudit
 from strategy_config.resolution import iso
 
@@ -81,15 +82,14 @@ class Chain:
     """
 
     def __init__(self) -> None:
-        rows = ChangeSequence.objects.filter(pk=ChangeSequence.ONLY_ID)
-        if connection.vendor == "mongodb":
+        is_counted = connection.vendor == "mongodb"
+        if is_counted:
             # A read locks nothing there; a write makes all but one writer conflict before they have done any work.
-            rows.update(value=F("value") + 1)
-            head = rows.get()
-            self._next = head.value
-        else:
-            head = rows.select_for_update().get()
-            self._next = head.value + 1
+            ChangeSequence.objects.filter(pk=ChangeSequence.ONLY_ID).update(value=F("value") + 1)
+        head = lookups.find(ChangeSequence, is_locked=True, id=ChangeSequence.ONLY_ID)
+        if head is None:
+            raise ChangeSequence.DoesNotExist("The history has no beginning: run migrate.")
+        self._next = head.value if is_counted else head.value + 1
         self._hash = head.head_hash
         self.rows: list[ConfigAudit] = []
 
@@ -126,21 +126,29 @@ class Chain:
 def verify(from_sequence: int = 0, *, progress: Callable[[int, int], None] | None = None) -> Verification:
     """Walk the history from ``from_sequence`` to its end; stops at the first row that does not hold.
 
-    Checks each content hash, each link, that no sequence and no version of a layer is missing, and that the end is
-    the one that the writers know. From a sequence above 1 on, the first row is trusted to be the right successor.
-    ``progress`` is called with (rows done, rows in all).
+    Checks each content hash, each link, that no sequence and no version of a layer is missing, that the end is the
+    one that the writers know, and that each layer is in force as its last row says (the bad row is then that one).
+    From a sequence above 1 on, the first row is trusted to be the right successor, and layers that have not been
+    changed since are not compared. ``progress`` is called with (rows done, rows in all).
     """
+    try:
+        live_sequence, strategies, symbols = selectors.all_layers()
+    except ValueError as exception:
+        return Verification(0, 0, GENESIS, BadRow(0, f"live row: unreadable: {exception}"))
     head = ChangeSequence.objects.get(pk=ChangeSequence.ONLY_ID)
     first = max(from_sequence, 1)
     expected = first
     previous_hash = GENESIS if first == 1 else None
-    versions: dict[tuple[str, str], int] = {}
+    changes = LastChanges(is_whole=first == 1)
+    live_changes = LastChanges(is_whole=first == 1)
     total = max(head.value - first + 1, 0)
     for row in _rows(first, head.value):
-        bad = row if isinstance(row, BadRow) else _judge(row, expected, previous_hash, versions, is_whole=first == 1)
+        bad = row if isinstance(row, BadRow) else _judge(row, expected, previous_hash, changes)
         if isinstance(row, BadRow) or bad is not None:
             return Verification(expected - first, expected - 1, previous_hash or GENESIS, bad)
-        versions[row.strategy_id, row.symbol] = row.version
+        changes.add(row)
+        if row.sequence <= live_sequence:
+            live_changes.add(row)
         previous_hash = row.hash
         expected += 1
         if progress is not None:
@@ -152,6 +160,8 @@ def verify(from_sequence: int = 0, *, progress: Callable[[int, int], None] | Non
         bad = BadRow(head.value, "hash: the writers know another hash of the last row")
     elif (extra := _first_after(head.value)) is not None:
         bad = BadRow(extra, f"unexpected: only {head.value} rows were written")
+    elif (difference := live_changes.first_difference([*strategies, *symbols])) is not None:
+        bad = BadRow(difference.sequence, difference.problem)
     return Verification(expected - first, expected - 1, previous_hash or head.head_hash, bad)
 
 
@@ -212,17 +222,15 @@ def _first_after(sequence: int) -> int | None:
         return rows.values_list("sequence", flat=True).first()
 
 
-def _judge(
-    row: ConfigAudit, expected: int, previous_hash: str | None, versions: dict[tuple[str, str], int], *, is_whole: bool
-) -> BadRow | None:
-    """``versions`` are the last ones seen of each layer; in a whole history every layer begins with 1."""
+def _judge(row: ConfigAudit, expected: int, previous_hash: str | None, before: LastChanges) -> BadRow | None:
+    """``before`` are the changes before the row; in a whole history every layer begins with version 1."""
     if row.sequence != expected:
         return BadRow(expected, f"gap: this row is missing, the next one is {row.sequence}")
     if content_hash(row) != row.hash:
         return BadRow(row.sequence, "content hash: the row is not what was written")
     if previous_hash is not None and row.previous_hash != previous_hash:
         return BadRow(row.sequence, "link: its predecessor is not the row that it was written after")
-    known = versions.get((row.strategy_id, row.symbol), 0 if is_whole else None)
+    known = before.version_of((row.strategy_id, row.symbol))
     if known is not None and row.version != known + 1:
         layer = f"{row.strategy_id} {row.symbol or 'global'}"
         return BadRow(row.sequence, f"version gap: version {row.version} of {layer} follows version {known}")

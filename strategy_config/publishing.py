@@ -46,7 +46,8 @@ def publish(changes: Sequence[ConfigAudit], states: Mapping[str, FieldState]) ->
     Answers whether it knows them now. Never raises for Redis or the store.
     """
     predecessor = changes[0].sequence - 1
-    layers, entries = _layers(states), _entries(changes, states)
+    layers = _layers(states)
+    entries = _entries(changes, layers)
     give_up_at = time.monotonic() + PREDECESSOR_SECONDS
     try:
         while True:
@@ -81,7 +82,8 @@ def rewrite_all(*, is_forced: bool) -> Rewritten:
         if not _catch_up(_last_published()):
             continue
         state = selectors.whole_state()
-        wanted = {field: _encoded(one) for field, one in state.states.items() if one.document is not None}
+        layers = _layers(state.states)
+        wanted = {field: document for field, _, document in layers}
         try:
             found = _documents_there()
         except SharedCacheUnavailableError:
@@ -90,7 +92,6 @@ def rewrite_all(*, is_forced: bool) -> Rewritten:
         wrong = tuple(field for field in {**found, **wanted} if found.get(field) != wanted.get(field))
         if not wrong and not is_forced:
             return Rewritten(len(wanted), state.sequence, ())
-        layers = _layers(state.states)
         layers.extend((field, state.sequence, b"") for field in found if field not in state.states)
         if shared_cache.publish(state.sequence, layers, [_reload_notice(state.sequence)])[0]:
             if wrong:
@@ -109,7 +110,8 @@ def _catch_up(last: int) -> bool:
             continue
         if last == state.sequence:
             return True
-        is_written, last = shared_cache.publish(last, _layers(state.states), _entries(state.changes, state.states))
+        layers = _layers(state.states)
+        is_written, last = shared_cache.publish(last, layers, _entries(state.changes, layers))
         if is_written:
             logger.info("publication.caught_up", changes=len(state.changes), sequence=state.sequence)
             return True
@@ -134,17 +136,13 @@ def _last_published() -> int:
     return int(found) if found is not None and found.isdigit() else NOTHING_PUBLISHED
 
 
-def _entries(changes: Sequence[ConfigAudit], states: Mapping[str, FieldState]) -> list[tuple[str, bytes]]:
-    encoded = {field: msgspec.Raw(document) if document else wire.GONE for field, _, document in _layers(states)}
+def _entries(changes: Sequence[ConfigAudit], layers: Sequence[tuple[str, int, bytes]]) -> list[tuple[str, bytes]]:
+    encoded = {field: msgspec.Raw(document) for field, _, document in layers}
     return [(f"{change.sequence}-0", wire.encode(_entry(change, encoded))) for change in changes]
 
 
 def _layers(states: Mapping[str, FieldState]) -> list[tuple[str, int, bytes]]:
-    return [(field, state.sequence, _encoded(state)) for field, state in states.items()]
-
-
-def _encoded(state: FieldState) -> bytes:
-    return b"" if state.document is None else wire.encode(state.document)
+    return [(field, state.sequence, wire.encode(state.document)) for field, state in states.items()]
 
 
 def _entry(change: ConfigAudit, encoded: Mapping[str, msgspec.Raw]) -> wire.Change:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from realtime_runtime.config import layers, wire
 from realtime_runtime.config.layers import NOTHING, StrategyClass, Values
-from strategy_config import audit, resolution
+from strategy_config import audit, lookups, resolution
 from strategy_config.exceptions import InvalidRequestError, VersionConflictError
 from strategy_config.models import (
     CHANGED_BY_LENGTH,
@@ -82,13 +82,13 @@ class OpenLayer:
     def read(cls, strategy: StrategyClass, symbol: str | None, at: datetime) -> "OpenLayer":
         """Take the lock, then read the layer."""
         chain = audit.Chain()
-        row = StrategyConfig.objects.get(strategy_id=strategy.id)
-        rows = SymbolOverride.objects.filter(strategy_id=strategy.id)
+        row = lookups.find(StrategyConfig, strategy_id=strategy.id)
+        if row is None:
+            raise StrategyConfig.DoesNotExist(f"{strategy.id} has no row: run migrate.")
         if symbol is None:
-            overrides = list(rows)
-        else:
-            overrides = list(rows.filter(symbol=symbol)) or [SymbolOverride(strategy_id=strategy.id, symbol=symbol)]
-        return cls(chain, row, overrides, symbol, at)
+            return cls(chain, row, list(SymbolOverride.objects.filter(strategy_id=strategy.id).order_by()), None, at)
+        override = lookups.find(SymbolOverride, strategy_id=strategy.id, symbol=symbol)
+        return cls(chain, row, [override or SymbolOverride(strategy_id=strategy.id, symbol=symbol)], symbol, at)
 
     @property
     def changes(self) -> list[ConfigAudit]:
@@ -96,15 +96,14 @@ class OpenLayer:
         return self._chain.rows
 
     @property
+    def field(self) -> str:
+        """The layer's field of the shared cache."""
+        return wire.field_name(self.strategy.id, self.symbol)
+
+    @property
     def is_strategy_enabled(self) -> bool:
         """The switch for all symbols, as it stands now."""
         return resolution.is_enabled(self._row)
-
-    def config(self) -> wire.LayerConfig:
-        """What holds for the layer, with everything recorded so far."""
-        if isinstance(self.own, SymbolOverride):
-            return resolution.symbol_config(self._row, self.own)
-        return resolution.global_config(self.own)
 
     def require_match(self, if_match: str | None) -> None:
         """Compare with an If-Match header (entity tags, a bare ``"<version>"``, ``*``); raises VersionConflictError."""
@@ -186,8 +185,7 @@ class OpenLayer:
         self._chain.close()
         if self.symbol is None:
             return resolution.states_of(self._row, self._overrides)
-        override = self._overrides[0]
-        return {wire.field_name(self.strategy.id, self.symbol): resolution.symbol_state(self._row, override)}
+        return {self.field: resolution.symbol_state(self._row, self._overrides[0])}
 
     def _parameters_above(self) -> dict[str, Values]:
         if self.symbol is not None:

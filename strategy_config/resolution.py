@@ -30,10 +30,10 @@ EXPIRED_BY = "schedule"
 
 
 class FieldState(NamedTuple):
-    """A field of the shared cache as of the last change that affected it; no document: the layer is gone."""
+    """A field of the shared cache as of the last change that affected it."""
 
     sequence: int
-    document: wire.Document | None
+    document: wire.Document
 
 
 logger = structlog.get_logger(__name__)
@@ -165,10 +165,8 @@ def global_document(row: StrategyConfig) -> wire.Document:
     return wire.Document(config=global_config(row), global_version=row.version, symbol_version=0)
 
 
-def symbol_document(row: StrategyConfig, override: SymbolOverride) -> wire.Document | None:
-    """The document of a symbol's layer; None where there is no layer."""
-    if not has_layer(override):
-        return None
+def symbol_document(row: StrategyConfig, override: SymbolOverride) -> wire.Document:
+    """The document of a symbol's layer. One that is gone keeps it: its version is still to be named."""
     expires_at = override.expires_at
     return wire.Document(
         config=symbol_config(row, override),

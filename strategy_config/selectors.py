@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
+from django.contrib.auth.models import User
+
 from realtime_runtime.config import wire
 from realtime_runtime.strategies.registry import STRATEGIES
 from strategy_config import resolution, transactions
 from strategy_config.exceptions import InvalidRequestError, NotFoundError
-from strategy_config.models import ChangeSequence, ConfigAudit, StrategyConfig, SymbolOverride
+from strategy_config.models import ApiToken, ChangeSequence, ConfigAudit, StrategyConfig, SymbolOverride
 from strategy_config.resolution import StoreKind
 from strategy_config.symbols import normalise_symbol
 
@@ -78,10 +80,13 @@ def layer_config(*, strategy_id: str, symbol: str | None = None, at: datetime) -
 
 @transactions.store_errors()
 def documents(strategy_id: str) -> dict[str, wire.Document]:
-    """The document of every layer of the strategy, by the field of the shared cache; raises NotFoundError."""
+    """The document of every layer of the strategy that was ever set, by the field of the shared cache.
+
+    Raises NotFoundError.
+    """
     row = strategy_row(strategy_id)
     states = resolution.states_of(row, SymbolOverride.objects.filter(strategy_id=strategy_id))
-    return {field: state.document for field, state in states.items() if state.document is not None}
+    return {field: state.document for field, state in states.items()}
 
 
 @transactions.store_errors()
@@ -164,6 +169,24 @@ def audit_row(*, strategy_id: str, row_id: uuid.UUID | str) -> ConfigAudit:
 
 
 @transactions.store_errors()
+def tokens_of(*, user: User) -> list[ApiToken]:
+    """All tokens of the user, the newest first, revoked and expired ones too."""
+    return list(ApiToken.objects.filter(user=user))
+
+
+@transactions.store_errors()
+def own_token(*, user: User, token_id: uuid.UUID | str) -> ApiToken:
+    """A token of the user; raises NotFoundError, also where it is somebody else's."""
+    try:
+        token = ApiToken.objects.filter(user=user, pk=uuid.UUID(str(token_id))).first()
+    except ValueError:
+        token = None
+    if token is None:
+        raise NotFoundError("You have no such token.")
+    return token
+
+
+@transactions.store_errors()
 def chain_head() -> tuple[int, str]:
     """The last sequence and the hash of its audit row; changes with every accepted write."""
     head = ChangeSequence.objects.get(pk=ChangeSequence.ONLY_ID)
@@ -174,18 +197,25 @@ def chain_head() -> tuple[int, str]:
 def whole_state() -> PublicationState:
     """Every layer as of one sequence, without history."""
 
-    def read(sequence: int) -> tuple[int, list[StrategyConfig], list[SymbolOverride]]:
-        rows = StrategyConfig.objects.filter(strategy_id__in=list(STRATEGIES))
-        return sequence, list(rows), list(SymbolOverride.objects.all())
-
-    sequence, rows, all_overrides = _at_one_sequence(read)
+    sequence, rows, all_overrides = all_layers()
     overrides: dict[str, list[SymbolOverride]] = defaultdict(list)
     for override in all_overrides:
         overrides[override.strategy_id].append(override)
     states: dict[str, resolution.FieldState] = {}
     for row in rows:
-        states.update(resolution.states_of(row, overrides[row.strategy_id]))
+        if row.strategy_id in STRATEGIES:
+            states.update(resolution.states_of(row, overrides[row.strategy_id]))
     return PublicationState(sequence, [], states)
+
+
+@transactions.store_errors()
+def all_layers() -> tuple[int, list[StrategyConfig], list[SymbolOverride]]:
+    """A sequence, and the rows of all layers as of it, those of strategies that the code no longer knows included."""
+
+    def read(sequence: int) -> tuple[int, list[StrategyConfig], list[SymbolOverride]]:
+        return sequence, list(StrategyConfig.objects.all()), list(SymbolOverride.objects.all())
+
+    return _at_one_sequence(read)
 
 
 @transactions.store_errors()

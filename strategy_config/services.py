@@ -218,7 +218,7 @@ def expire_due(*, at: datetime) -> int:
         due = list(SymbolOverride.objects.filter(expires_at__lte=at).order_by("expires_at"))
     recorded = 0
     for row in due:
-        layer, _ = _commit(row.strategy_id, row.symbol, at, OpenLayer.record_due_expiry)
+        layer, _, _ = _commit(row.strategy_id, row.symbol, at, OpenLayer.record_due_expiry)
         recorded += len(layer.changes)
     return recorded
 
@@ -250,7 +250,7 @@ def _write(
         layer.record_due_expiry()
         change(layer, origin)
 
-    layer, is_published = _commit(strategy_id, symbol, origin.at, matched_change)
+    layer, states, is_published = _commit(strategy_id, symbol, origin.at, matched_change)
     row = layer.changes[-1]
     return Written(
         strategy_id=strategy_id,
@@ -260,14 +260,17 @@ def _write(
         sequence=row.sequence,
         published=is_published,
         warnings=_warnings(layer, row.action),
-        config=layer.config(),
+        config=states[layer.field].document.config,
     )
 
 
 def _commit(
     strategy_id: str, symbol: str | None, at: datetime, change: Callable[[OpenLayer], None]
-) -> tuple[OpenLayer, bool]:
-    """Run ``change`` in a transaction, again where another writer was in the way; then publish what it recorded."""
+) -> tuple[OpenLayer, dict[str, resolution.FieldState], bool]:
+    """Run ``change`` in a transaction, again where another writer was in the way; then publish what it recorded.
+
+    Answers the layer, what the shared cache is to hold of all that was touched, and whether it knows it now.
+    """
     strategy = resolution.strategy_class(strategy_id)
     symbol = None if symbol is None else normalise_symbol(symbol)
 
@@ -278,7 +281,7 @@ def _commit(
             return layer, layer.close()
 
     layer, states = transactions.run(use_case)
-    return layer, not layer.changes or publishing.publish(layer.changes, states)
+    return layer, states, not layer.changes or publishing.publish(layer.changes, states)
 
 
 def _former_parameters(

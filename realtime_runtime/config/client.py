@@ -251,7 +251,7 @@ class ConfigClient:
         return True
 
     async def _documents_of(self, connection: RedisConnection, change: wire.Change) -> dict[str, bytes | None]:
-        documents = {field: None if raw == wire.GONE else bytes(raw) for field, raw in change.documents.items()}
+        documents: dict[str, bytes | None] = {field: bytes(raw) for field, raw in change.documents.items()}
         if change.fields:
             async with asyncio.timeout(REPLY_TIMEOUT_SECONDS):
                 replies = await connection.exchange([("HMGET", self._keys.config, *change.fields)])

@@ -1,8 +1,9 @@
 """How configuration lies in Redis: keys, payloads, and the one script that writes. Used by both sides. Pure.
 
-- hash ``<prefix>:config``: one field a layer that exists (``orderbook_skew``, ``orderbook_skew:BTCUSDT``),
-  each a ``Document`` as JSON; hash ``<prefix>:sequences`` remembers the sequence of every field ever
-  written, deleted ones included, so that an older document never replaces a newer one.
+- hash ``<prefix>:config``: one field a strategy (``orderbook_skew``) and one a symbol's layer that was ever set
+  (``orderbook_skew:BTCUSDT``), each a ``Document`` as JSON. A layer whose parameters were deleted keeps its document,
+  with nothing of its own but its version. Hash ``<prefix>:sequences`` remembers the sequence of every field ever
+  written, so that an older document never replaces a newer one.
 - ``<prefix>:sequence``: the last published sequence. Absent: nothing has been published here.
 - stream ``<prefix>:changes``: one ``Change`` an accepted change under the id ``<sequence>-0``; a reload
   notice under ``<sequence>-<n>``. Capped, ids ascend, no sequence is left out.
@@ -26,9 +27,6 @@ HEARTBEAT_TTL_SECONDS = 15
 STREAM_FIELD = "p"
 SYMBOL_PATTERN = re.compile(r"[A-Z0-9][A-Z0-9_]{3,23}", re.ASCII)
 """Matches the whole of a symbol's name (``fullmatch``)."""
-
-GONE = msgspec.Raw(b"null")
-"""Stands for the document of a layer that is gone. (msgspec cannot decode an optional ``Raw``.)"""
 
 
 class WireError(ValueError):
@@ -136,8 +134,8 @@ class DocumentBytes(msgspec.Struct, frozen=True, kw_only=True):
 class Change(msgspec.Struct, frozen=True, kw_only=True):
     """One stream entry: an accepted change, or (``kind`` reload) the notice to read everything anew.
 
-    ``documents`` maps each field that the change touched to its document (``GONE``: the layer is gone). Where
-    they are too many for the stream, ``fields`` names them instead, to be read from the hash.
+    ``documents`` maps each field that the change touched to its document. Where they are too many for the stream,
+    ``fields`` names them instead, to be read from the hash.
     ``published_at_ms`` is the site's clock in Unix milliseconds, with fractions.
     """
 

@@ -1,8 +1,8 @@
 """Reading one layer as it is served: stored bytes from the shared cache where they are, else from the store.
 
-One round trip to Redis answers the counter of identities, the document of the layer, that of the global
-layer, and whether the symbol ever had a layer. What can be derived from a document (its entity tag, the
-answer for a symbol that has no layer) is derived once and kept in the process beside the bytes it came from.
+One round trip to Redis answers the counter of identities, the document of the layer, and that of the global layer.
+What can be derived from a document (its entity tag, the answer for a symbol that never had a layer) is derived once
+and kept in the process beside the bytes it came from.
 """
 
 import time
@@ -21,7 +21,7 @@ from strategy_config.exceptions import StoreUnavailableError
 
 MAX_PREPARED = 4_096
 FILL_SECONDS = 1.0
-READ_COMMANDS = 3
+READ_COMMANDS = 2
 _log = structlog.get_logger(__name__)
 
 
@@ -35,7 +35,6 @@ class Fetched:
     identities: bytes | None
     global_document: bytes | None
     document: bytes | None
-    had_layer: bool
     taken: Any = None
 
 
@@ -69,14 +68,8 @@ def fetch(strategy_id: str, symbol: str | None, take: bytes | None = None) -> Fe
     packed = [_commands(settings.REDIS_KEY_PREFIX, strategy_id, symbol)]
     if take is not None:
         packed.append(take)
-    (identities, layers, last_sequence), taken = shared_cache.run(lambda client: _exchange(client, packed))
-    return Fetched(
-        identities=identities,
-        global_document=layers[0],
-        document=layers[-1],
-        had_layer=symbol is not None and last_sequence is not None,
-        taken=taken,
-    )
+    (identities, layers), taken = shared_cache.run(lambda client: _exchange(client, packed))
+    return Fetched(identities=identities, global_document=layers[0], document=layers[-1], taken=taken)
 
 
 def read(strategy_id: str, symbol: str | None, fetched: Fetched | None) -> Reading:
@@ -122,10 +115,8 @@ def _reading(config: wire.LayerConfig, *, is_degraded: bool) -> Reading:
 
 def from_cache(strategy_id: str, symbol: str | None, fetched: Fetched) -> Reading | None:
     """The layer from what the shared cache holds; None where only the store can tell."""
-    raw = fetched.document
-    is_borrowed = raw is None and not fetched.had_layer
-    if is_borrowed:
-        raw = fetched.global_document
+    is_borrowed = fetched.document is None
+    raw = fetched.global_document if is_borrowed else fetched.document
     if raw is None:
         return None
     now_ms = int(time.time() * 1000)
@@ -185,7 +176,6 @@ def _commands(prefix: str, strategy_id: str, symbol: str | None) -> bytes:
     commands = (
         ("GET", keys.identities),
         ("HMGET", keys.config, strategy_id, own),
-        ("HGET", keys.sequences, own),
     )
     return b"".join(shared_cache.pack(*command) for command in commands)
 

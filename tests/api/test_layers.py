@@ -33,8 +33,10 @@ def test_delete__layer__lower_layers_show_through(site: LiveSite, config_url: st
     site.post(config_url, change({"top_levels": 10}))
     response = site.request("DELETE", f"{config_url}?changed_by=jane&reason=done")
     assert answers.LayerDeleted.model_validate_json(response.content).metadata.action == "DELETE"
-    read = answers.ConfigRead.model_validate_json(site.get(config_url).content).data
+    answer = answers.ConfigRead.model_validate_json(site.get(config_url).content)
+    read = answer.data
     assert (read.parameters["top_levels"], read.is_override, read.version, read.overrides) == (5, False, 2, {})
+    assert answer.metadata.cache_hit
 
 
 @pytest.mark.parametrize("prefer", [None, "handling=lenient", "respond-async"])

@@ -70,10 +70,8 @@ class Site:
         change = wire.Change(
             sequence=self.sequence,
             kind="change",
-            documents={f: wire.GONE if raw is None else msgspec.Raw(raw) for f, raw in documents.items()}
-            if is_embedded
-            else {},
-            fields=[] if is_embedded else list(documents),
+            documents={f: msgspec.Raw(raw) for f, raw in documents.items() if is_embedded and raw is not None},
+            fields=[f for f, raw in documents.items() if not is_embedded or raw is None],
             published_at_ms=time.time() * 1000,
         )
         await self._run(-1, documents, f"{self.sequence}-0", wire.encode(change))

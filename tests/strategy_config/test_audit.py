@@ -11,14 +11,14 @@ from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
 
 from strategy_config import audit
-from strategy_config.models import ChangeSequence, ConfigAudit, ImmutableRowError, SymbolOverride
+from strategy_config.models import ChangeSequence, ConfigAudit, ImmutableRowError, StrategyConfig, SymbolOverride
 from tests.factories import NOON
 from tests.strategy_config.test_services import BTC, SKEW, history, write
 
 pytestmark = pytest.mark.django_db(transaction=settings.IS_ON_MONGODB)
 HISTORY = ConfigAudit._meta.db_table
 HEAD = ChangeSequence._meta.db_table
-JSON_COLUMNS = {"old_parameters", "new_parameters", "changes"}
+JSON_COLUMNS = {"parameters", "old_parameters", "new_parameters", "changes"}
 
 
 @pytest.fixture
@@ -36,7 +36,9 @@ def forge(table: str, values: dict[str, Any], **where: Any) -> None:
         return
     columns = ", ".join(f"{column} = %s" for column in values)
     condition = " AND ".join(["TRUE", *(f"{column} = %s" for column in where)])
-    stored = [json.dumps(value) if column in JSON_COLUMNS else value for column, value in values.items()]
+    stored = [
+        json.dumps(value) if column in JSON_COLUMNS and value is not None else value for column, value in values.items()
+    ]
     with connection.cursor() as cursor:
         cursor.execute(f"UPDATE {table} SET {columns} WHERE {condition}", [*stored, *where.values()])  # noqa: S608
 
@@ -103,6 +105,55 @@ def test_verify__tampered__names_the_first_bad_row(six_rows: list[ConfigAudit], 
     assert bad is not None
     assert bad.sequence == sequence
     assert problem in bad.problem
+
+
+OVERRIDES = SymbolOverride._meta.db_table
+STRATEGIES = StrategyConfig._meta.db_table
+TAMPERED_LIVE: dict[str, tuple[str, dict[str, Any], int, str]] = {
+    "parameters of a symbol": (OVERRIDES, {"parameters": {"top_levels": 9}}, 5, f"parameters of {SKEW} {BTC}"),
+    "parameters of all": (STRATEGIES, {"parameters": {"top_levels": 9}}, 6, f"parameters of {SKEW} global"),
+    "parameters gone": (OVERRIDES, {"parameters": None}, 5, "parameters"),
+    "version": (OVERRIDES, {"version": 2}, 5, "version"),
+    "sequence": (STRATEGIES, {"sequence": 7}, 6, "sequence"),
+    "switch of a symbol": (OVERRIDES, {"enabled": False}, 5, "enabled"),
+    "switch of all": (STRATEGIES, {"enabled": True}, 6, "enabled"),
+    "symbol": (OVERRIDES, {"symbol": "ETHUSDT"}, 0, "ETHUSDT"),
+}
+
+
+@pytest.mark.parametrize("case", TAMPERED_LIVE)
+@pytest.mark.parametrize("first", [0, 3])
+def test_verify__live_row_tampered__names_its_last_change(six_rows: list[ConfigAudit], case: str, first: int) -> None:
+    table, values, sequence, problem = TAMPERED_LIVE[case]
+    forge(table, values, strategy_id=SKEW)
+    found = audit.verify(first)
+    if first and case in {"switch of a symbol", "switch of all"}:
+        assert found.bad is None
+        return
+    if first and case == "symbol":
+        sequence, problem = 5, "missing"
+    assert (found.bad.sequence, found.sequence) == (sequence, 6)
+    assert found.bad.problem.startswith("live row: ")
+    assert problem in found.bad.problem
+
+
+def test_verify__switched_and_deleted__live_rows_hold_until_tampered_with(six_rows: list[ConfigAudit]) -> None:
+    write("switch", enabled=False)
+    write("delete_layer")
+    assert audit.verify().bad is None
+    assert audit.verify(7).bad is None
+    forge(OVERRIDES, {"enabled": True}, strategy_id=SKEW)
+    assert (
+        audit.verify().bad
+        == audit.verify(7).bad
+        == audit.BadRow(8, f"live row: enabled of {SKEW} {BTC} not as last recorded")
+    )
+
+
+def test_verify__several_live_rows_tampered__names_the_oldest(six_rows: list[ConfigAudit]) -> None:
+    forge(STRATEGIES, {"version": 9}, strategy_id=SKEW)
+    forge(OVERRIDES, {"version": 9}, strategy_id=SKEW)
+    assert audit.verify().bad.sequence == 5
 
 
 def test_verify__row_forged_with_its_own_hash__breaks_the_link_of_the_next(six_rows: list[ConfigAudit]) -> None:

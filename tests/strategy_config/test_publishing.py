@@ -67,12 +67,28 @@ def test_set_layer__global_over_many_overrides__names_fields_instead_of_document
     assert (len(change.fields), change.documents) == (publishing.EMBEDDED_LAYERS + 1, {})
 
 
-def test_delete_layer__field__is_gone(cache: CacheUnderTest) -> None:
+def test_delete_layer__document__keeps_the_version_and_nothing_else(cache: CacheUnderTest) -> None:
+    write(symbol=None, parameters={"top_levels": 8})
     write(parameters={"top_levels": 10})
     write("delete_layer")
-    assert FIELD not in cache.fields()
+    document = cache.document(FIELD)
+    assert document.config == selectors.layer_config(strategy_id=SKEW, symbol=BTC, at=NOON)
+    assert (document.global_version, document.symbol_version, document.config.version) == (1, 2, 2)
+    assert (document.config.parameters["top_levels"], document.config.is_override, document.config.overrides) == (
+        8,
+        False,
+        {},
+    )
     _, change = cache.entries()[-1]
-    assert bytes(change.documents[FIELD]) == bytes(wire.GONE)
+    assert wire.decode_document(bytes(change.documents[FIELD])) == document
+
+
+def test_set_layer__global_after_a_delete__rewrites_the_symbol_as_well(cache: CacheUnderTest) -> None:
+    write(parameters={"top_levels": 10})
+    write("delete_layer")
+    write(symbol=None, parameters={"top_levels": 8})
+    document = cache.document(FIELD)
+    assert (document.config.parameters["top_levels"], document.global_version, document.symbol_version) == (8, 1, 2)
 
 
 def test_set_layer__with_expiry__document_carries_what_comes_after(cache: CacheUnderTest) -> None:

@@ -161,13 +161,14 @@ def test_layer_config__store_away__says_so(monkeypatch: pytest.MonkeyPatch) -> N
         config()
 
 
-def test_documents__layers_of_a_strategy__are_those_of_the_cache() -> None:
+def test_documents__layers_of_a_strategy__are_all_that_were_ever_set() -> None:
     write(parameters={"top_levels": 9})
     write(symbol="ETHUSDT", parameters={"top_levels": 9})
     write("delete_layer", symbol="ETHUSDT")
     found = selectors.documents(SKEW)
-    assert set(found) == {SKEW, f"{SKEW}:{BTC}"}
+    assert set(found) == {SKEW, f"{SKEW}:{BTC}", f"{SKEW}:ETHUSDT"}
     assert found[f"{SKEW}:{BTC}"].config == config(BTC)
+    assert found[f"{SKEW}:ETHUSDT"].config == config("ETHUSDT")
 
 
 def test_check_change__global__tells_who_is_affected_and_writes_nothing() -> None:

@@ -1,0 +1,77 @@
+"""The rows that are in force against the history: each must be what the last change of its layer wrote."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from strategy_config.models import ConfigAudit, StrategyConfig, SymbolOverride
+
+LayerKey = tuple[str, str]
+_SWITCHED = {ConfigAudit.Action.ENABLE.value: True, ConfigAudit.Action.DISABLE.value: False}
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A layer that is not what its history says; ``sequence`` is that of its last change, 0 where it has none."""
+
+    sequence: int
+    problem: str
+
+
+class LastChanges:
+    """What the history says of each layer: fed with its rows in their order, from the first one on if ``is_whole``."""
+
+    def __init__(self, *, is_whole: bool) -> None:
+        self._is_whole = is_whole
+        self._last: dict[LayerKey, ConfigAudit] = {}
+        self._enabled: dict[LayerKey, bool] = {}
+
+    def add(self, row: ConfigAudit) -> None:
+        """The next row of the history."""
+        key = row.strategy_id, row.symbol
+        self._last[key] = row
+        if row.action in _SWITCHED:
+            self._enabled[key] = _SWITCHED[row.action]
+
+    def version_of(self, key: LayerKey) -> int | None:
+        """The version of the layer so far; None: not known, its history began before the first row."""
+        last = self._last.get(key)
+        return (0 if self._is_whole else None) if last is None else last.version
+
+    def first_difference(self, rows: Iterable[StrategyConfig | SymbolOverride]) -> Difference | None:
+        """The one whose last change is the oldest, of ``rows``, which must be all layers as of the last row added.
+
+        Where the history is not whole, layers without a change in it are passed over.
+        """
+        found = []
+        missing = dict(self._last)
+        for live in rows:
+            key = live.strategy_id, live.symbol if isinstance(live, SymbolOverride) else ""
+            last = missing.pop(key, None)
+            if last is None and not self._is_whole:
+                continue
+            wrong = self._wrong_fields(live, last, key)
+            if wrong:
+                sequence = 0 if last is None else last.sequence
+                found.append(Difference(sequence, f"live row: {', '.join(wrong)} of {_name(key)} not as last recorded"))
+        found.extend(Difference(row.sequence, f"live row: {_name(key)} is missing") for key, row in missing.items())
+        return min(found, key=lambda difference: difference.sequence, default=None)
+
+    def _wrong_fields(
+        self, live: StrategyConfig | SymbolOverride, last: ConfigAudit | None, key: LayerKey
+    ) -> list[str]:
+        expected: dict[str, Any] = {
+            "parameters": None if last is None else last.new_parameters,
+            "version": 0 if last is None else last.version,
+            "sequence": 0 if last is None else last.sequence,
+        }
+        if key in self._enabled:
+            expected["enabled"] = self._enabled[key]
+        elif self._is_whole:
+            # Never switched: the global switch is left to the environment, a symbol's is on.
+            expected["enabled"] = True if isinstance(live, SymbolOverride) else None
+        return [name for name, value in expected.items() if getattr(live, name) != value]
+
+
+def _name(key: LayerKey) -> str:
+    return f"{key[0]} {key[1] or 'global'}"
