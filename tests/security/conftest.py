@@ -1,0 +1,134 @@
+"""Servers that let nobody in without a name: certificates, a Redis with users and with TLS, the runtime's fixtures."""
+
+import asyncio
+import shutil
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import trustme
+
+from embedded.servers import HOST, Valkey, free_port
+from tests.conftest import PROJECT_ROOT
+from tests.runtime.conftest import environ, running_app
+
+__all__ = ["environ", "running_app"]
+PASSWORDS = {"runtime": "RUNTIME_PASSWORD", "web": "WEB_PASSWORD", "worker": "WORKER_PASSWORD"}
+USERS_FILE = PROJECT_ROOT / "docs" / "redis-users.acl"
+
+
+@dataclass(frozen=True, slots=True)
+class Certificates:
+    """PEM files of a server on the loopback interface, of who vouches for it, and of somebody else who does not."""
+
+    ca: Path
+    other_ca: Path
+    certificate: Path
+    key: Path
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    folder = tmp_path_factory.mktemp("certificates")
+    made = Certificates(folder / "ca.pem", folder / "other.pem", folder / "server.pem", folder / "server.key")
+    authority = trustme.CA()
+    server = authority.issue_cert(HOST, "localhost")
+    authority.cert_pem.write_to_path(made.ca)
+    trustme.CA().cert_pem.write_to_path(made.other_ca)
+    server.cert_chain_pems[0].write_to_path(made.certificate)
+    server.private_key_pem.write_to_path(made.key)
+    return made
+
+
+@dataclass(frozen=True, slots=True)
+class GuardedRedis:
+    """A Redis with the users of docs/redis-users.acl; ``url("web")`` has the user's name and password in it."""
+
+    server: Valkey
+    port: int
+    scheme: str = "redis"
+
+    def url(self, user: str) -> str:
+        return f"{self.scheme}://{user}:{PASSWORDS[user]}@{HOST}:{self.port}/0"
+
+
+@pytest.fixture
+def guarded_redis(tmp_path: Path, redis_prefix: str) -> Iterator[GuardedRedis]:
+    """A Valkey with the documented users, their keys under this test's prefix."""
+    users = tmp_path / "users.acl"
+    users.write_text(USERS_FILE.read_text().replace("strategies:", f"{redis_prefix}:"))
+    with Valkey(tmp_path / "guarded", arguments=("--aclfile", str(users))) as server:
+        yield GuardedRedis(server, server.port)
+
+
+class TlsFront:
+    """Ends TLS in front of a server that speaks plain text, as stunnel would; runs in a thread of its own."""
+
+    def __init__(self, certificates: Certificates, behind: int) -> None:
+        self.port = free_port()
+        self._behind = behind
+        self._context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        self._context.load_cert_chain(certificates.certificate, certificates.key)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="tls", daemon=True)
+
+    def __enter__(self) -> "TlsFront":
+        self._thread.start()
+        serving = asyncio.start_server(self._serve, HOST, self.port, ssl=self._context)
+        asyncio.run_coroutine_threadsafe(serving, self._loop).result(10)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        reader_behind, writer_behind = await asyncio.open_connection(HOST, self._behind)
+        await asyncio.gather(_pump(reader, writer_behind), _pump(reader_behind, writer))
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        while chunk := await reader.read(65_536):
+            writer.write(chunk)
+            await writer.drain()
+    except OSError:
+        # The other side is gone, and with it what was on its way.
+        return
+    finally:
+        writer.close()
+
+
+class TlsRedis(Valkey):
+    """A redis-server of the machine, which unlike Valkey's wheel was built with TLS; `arguments` switch it on."""
+
+    def command(self, port: int) -> list[str]:
+        return [str(shutil.which("redis-server")), *super().command(port)[1:]]
+
+
+@pytest.fixture(params=["behind a TLS front", "redis-server"])
+def tls_redis(
+    request: pytest.FixtureRequest, tmp_path: Path, redis_prefix: str, certificates: Certificates
+) -> Iterator[GuardedRedis]:
+    """A Redis with users over TLS: Valkey behind a front, and where the machine has one a redis-server with its own."""
+    users = tmp_path / "users.acl"
+    users.write_text(USERS_FILE.read_text().replace("strategies:", f"{redis_prefix}:"))
+    start: Callable[..., Valkey] = Valkey
+    tls: tuple[str, ...] = ()
+    port = free_port()
+    if request.param == "redis-server":
+        if shutil.which("redis-server") is None:
+            pytest.skip("no redis-server on this machine (Debian: apt install redis-server)")
+        start, files = TlsRedis, (certificates.certificate, certificates.key, certificates.ca)
+        names = ("--tls-cert-file", "--tls-key-file", "--tls-ca-cert-file")
+        tls = tuple(word for pair in zip(names, map(str, files), strict=True) for word in pair)
+        tls += ("--port", "0", "--tls-port", str(port), "--tls-auth-clients", "no")
+    with start(tmp_path / "tls", port=port, arguments=("--aclfile", str(users), *tls)) as server:
+        if tls:
+            yield GuardedRedis(server, port, "rediss")
+            return
+        with TlsFront(certificates, port) as front:
+            yield GuardedRedis(server, front.port, "rediss")

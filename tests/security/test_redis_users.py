@@ -1,0 +1,165 @@
+"""The users of docs/redis-users.acl: enough for their process, and nothing else."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from embedded.servers import NatsServer, die_with_parent
+from realtime_runtime.config import wire
+from tests.conftest import PROJECT_ROOT
+from tests.live_site import LiveSite
+from tests.runtime.conftest import Environ, RunningApp, eventually
+from tests.runtime.market import Market, is_listening
+from tests.runtime.site import Site
+from tests.security.conftest import GuardedRedis
+
+SKEW = "orderbook_skew"
+PATH = f"/api/v1/strategies/{SKEW}/config"
+
+
+def keys_of(prefix: str) -> dict[str, str]:
+    keys = wire.Keys(prefix)
+    return {
+        "config": keys.config,
+        "sequence": keys.sequence,
+        "changes": keys.changes,
+        "identities": keys.identities,
+        "heartbeat": keys.runtime("x"),
+        "acks": keys.acks,
+        "signals": keys.signals,
+        "login": keys.login("x"),
+        "broker": f"{prefix}:celery:celery",
+        "foreign": "somebody:else",
+    }
+
+
+Attempt = Callable[[Any, dict[str, str]], object]
+RUNTIME_DENIED: dict[str, Attempt] = {
+    "write a config": lambda client, keys: client.execute_command("HSET", keys["config"], "f", "v"),
+    "write the sequence": lambda client, keys: client.set(keys["sequence"], 1),
+    "delete the changes": lambda client, keys: client.delete(keys["changes"]),
+    "forge a change": lambda client, keys: client.xadd(keys["changes"], {"p": "x"}),
+    "set the identities": lambda client, keys: client.set(keys["identities"], 1),
+    "lift a lockout": lambda client, keys: client.delete(keys["login"]),
+    "give the worker a task": lambda client, keys: client.execute_command("LPUSH", keys["broker"], "x"),
+    "read another's signals": lambda client, keys: client.xrevrange(keys["signals"]),
+    "read another's key": lambda client, keys: client.get(keys["foreign"]),
+    "run a script": lambda client, keys: client.eval("return 1", 0),
+    "subscribe": lambda client, keys: client.execute_command("SUBSCRIBE", "x"),
+    "list keys": lambda client, keys: client.execute_command("KEYS", "*"),
+    "flush": lambda client, keys: client.flushdb(),
+    "read the server's settings": lambda client, keys: client.config_get("*"),
+    "read users": lambda client, keys: client.execute_command("ACL", "LIST"),
+}
+WEB_DENIED: dict[str, Attempt] = {
+    "forge an acknowledgement": lambda client, keys: client.xadd(keys["acks"], {"p": "x"}),
+    "forge a heartbeat": lambda client, keys: client.set(keys["heartbeat"], "x"),
+    "give the worker a task": lambda client, keys: client.execute_command("LPUSH", keys["broker"], "x"),
+    "read another's key": lambda client, keys: client.get(keys["foreign"]),
+    "reach another's key by a script": lambda client, keys: client.eval(
+        "return redis.call('GET', KEYS[1])", 1, keys["foreign"]
+    ),
+    "list keys": lambda client, keys: client.execute_command("KEYS", "*"),
+    "flush": lambda client, keys: client.flushdb(),
+    "read the server's settings": lambda client, keys: client.config_get("*"),
+}
+WORKER_DENIED: dict[str, Attempt] = {
+    name: WEB_DENIED[name] for name in ("forge an acknowledgement", "read another's key", "list keys", "flush")
+} | {"lift a lockout": RUNTIME_DENIED["lift a lockout"]}
+
+
+@pytest.mark.parametrize(
+    ("user", "denied"), [("runtime", RUNTIME_DENIED), ("web", WEB_DENIED), ("worker", WORKER_DENIED)]
+)
+def test_user__anything_that_is_not_its_own__is_denied(
+    guarded_redis: GuardedRedis, redis_prefix: str, user: str, denied: dict[str, Attempt]
+) -> None:
+    keys = keys_of(redis_prefix)
+    with redis.Redis.from_url(guarded_redis.url(user)) as client:
+        assert client.ping()
+        for name, attempt in denied.items():
+            with pytest.raises(redis.exceptions.NoPermissionError):
+                pytest.fail(f"{user} could {name}: {attempt(client, keys)}")
+
+
+def test_nobody__without_a_password__gets_nothing(guarded_redis: GuardedRedis) -> None:
+    with (
+        redis.Redis(host="127.0.0.1", port=guarded_redis.port) as stranger,
+        pytest.raises(redis.AuthenticationError),
+    ):
+        stranger.ping()
+
+
+async def test_runtime__as_its_user__reads_changes_and_answers_with_signals(
+    guarded_redis: GuardedRedis, environ: Environ, nats_server: NatsServer, running_app: RunningApp, redis_prefix: str
+) -> None:
+    site = Site(guarded_redis.url("web"), redis_prefix)
+    variables = environ | {"REDIS_URL": guarded_redis.url("runtime"), "NATS_URL": nats_server.url}
+    await site.set_layer(SKEW, min_signal_interval_seconds=0.0)
+    async with running_app(variables) as app:
+        market = await Market.connect(variables)
+        await is_listening(app)
+        await site.set_layer(SKEW, "BTCUSDT", min_signal_interval_seconds=0.0, base_confidence=0.9)
+        await eventually(lambda: app.runtime.config.live.sequence == 2)
+        await market.turn()
+        await eventually(lambda: app.runtime.history.stored == 1)
+        assert [ack.status for ack in await site.acks() if ack.sequence == 2] == ["applied"]
+        assert await site.redis.get(site.keys.runtime(app.runtime.settings.instance_id))
+        assert app.runtime.config.counters.acks_lost == 0
+        await market.close()
+    await site.close()
+
+
+def test_web__as_its_user__serves_and_publishes(
+    guarded_redis: GuardedRedis, live_site: Callable[..., LiveSite], redis_prefix: str
+) -> None:
+    site = live_site(redis_url=guarded_redis.url("web"))
+    written = site.post(PATH, {"parameters": {"buy_threshold": 1.3}, "changed_by": "jane"}).json()
+    assert written["metadata"]["published"] is True
+    read = [site.get(PATH).json()["metadata"] for _ in range(2)]
+    assert (read[1]["cache_hit"], read[1]["degraded"]) == (True, False)
+    assert site.get("/api/v1/runtimes").status_code == 200
+    assert site.get("/api/v1/signals").status_code in {200, 404}
+    assert site.post("/api/v1/strategies/cache/refresh").status_code == 200
+    site.client.post("/admin/login/", data={"username": "x", "password": "y"})
+    assert "NOPERM" not in site.log_path.read_text().upper()
+    assert "no permissions" not in site.log_path.read_text()
+
+
+def test_worker__as_its_user__publishes_what_was_missed(
+    guarded_redis: GuardedRedis, live_site: Callable[..., LiveSite], redis_prefix: str, tmp_path: Path
+) -> None:
+    site = live_site(redis_url="redis://127.0.0.1:1/0")
+    site.post(PATH, {"parameters": {"buy_threshold": 1.3}, "changed_by": "jane"})
+    command = [*(sys.executable, "-m", "celery", "--app", "configsite", "worker", "--pool", "threads")]
+    command += ["--concurrency", "1", "--loglevel", "INFO"]
+    variables = {**os.environ, **site.environment, "REDIS_URL": guarded_redis.url("worker"), "LOG_LEVEL": "INFO"}
+    log_path = tmp_path / "worker.log"
+    with log_path.open("wb") as log:
+        worker = subprocess.Popen(
+            command, cwd=PROJECT_ROOT, env=variables, stdout=log, stderr=log, preexec_fn=die_with_parent
+        )
+    try:
+        with redis.Redis.from_url(guarded_redis.url("web")) as client:
+            _wait_for(
+                lambda: worker.poll() is not None or client.get(wire.Keys(redis_prefix).sequence) == b"1", log_path
+            )
+            assert worker.poll() is None, log_path.read_text()[-3000:]
+    finally:
+        worker.terminate()
+        worker.wait(30)
+    assert "no permissions" not in log_path.read_text()
+
+
+def _wait_for(condition: Callable[[], bool], log_path: Path) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline, log_path.read_text()[-3000:]
+        time.sleep(0.05)
