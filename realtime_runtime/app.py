@@ -104,6 +104,7 @@ class App:
         runtime = self.runtime
         await asyncio.gather(
             _bounded("save the snapshot", runtime.config.save_snapshot(), CLOSE_SECONDS),
+            _bounded("answer the last changes", runtime.config.flush_acks(), CLOSE_SECONDS),
             _bounded("withdraw the heartbeat", runtime.heartbeat.withdraw(), CLOSE_SECONDS),
             _bounded("close NATS", runtime.bus.close(), CLOSE_SECONDS),
             _bounded("close the health server", self.health.stop(), CLOSE_SECONDS),

@@ -7,7 +7,6 @@ between them. Whatever happens to Redis, what was last good stays in force.
 import asyncio
 import random
 import time
-from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,7 +17,8 @@ import structlog
 from redis.exceptions import RedisError
 
 from realtime_runtime.config import snapshot, wire
-from realtime_runtime.config.connection import Command, RedisConnection, refuse_error
+from realtime_runtime.config.acks import AckOutbox
+from realtime_runtime.config.connection import RedisConnection, refuse_error
 from realtime_runtime.config.state import LiveConfig, Rejection, Update
 
 BLOCK_MS = 2_000
@@ -26,8 +26,7 @@ REPLY_TIMEOUT_SECONDS = BLOCK_MS / 1000 + 2
 BACKOFF_SECONDS = (0.05, 2.0)
 BATCH = 100
 SLICE = 32
-PENDING_ACKS = 1_000
-ACKS_AFTER_RELOAD = 64
+ACKS_AFTER_RELOAD = 500
 SNAPSHOT_DEBOUNCE_SECONDS = 0.5
 SNAPSHOT_RETRY_SECONDS = 30.0
 CLOCK_CHECK_SECONDS = 5.0
@@ -74,7 +73,7 @@ class ConfigClient:
         self._instance_id = instance_id
         self._ttl_seconds = ttl_seconds
         self._snapshot_path = snapshot_path
-        self._acks: deque[wire.Ack] = deque(maxlen=PENDING_ACKS)
+        self._acks = AckOutbox(self._keys.acks, instance_id)
         self._last_id: bytes = b"0-0"
         self._notice: wire.Change | None = None
         self._is_populated = False
@@ -122,6 +121,7 @@ class ConfigClient:
         while True:
             try:
                 async with RedisConnection(self._url, name=f"{self._keys.prefix}-config") as connection:
+                    await self._recall_acks(connection)
                     await self._load(connection)
                     pause = BACKOFF_SECONDS[0]
                     await self._follow(connection)
@@ -184,8 +184,7 @@ class ConfigClient:
         while True:
             if time.monotonic() - self._loaded_at >= self._ttl_seconds:
                 await self._load(connection)
-            acks = list(self._acks)
-            commands: list[Command] = [self._ack_command(ack) for ack in acks]
+            commands = self._acks.commands()
             commands.append(("GET", self._keys.sequence))
             commands.append(
                 ("XREAD", "COUNT", BATCH, "BLOCK", self._block_ms(), "STREAMS", self._keys.changes, self._last_id)
@@ -193,12 +192,24 @@ class ConfigClient:
             async with asyncio.timeout(REPLY_TIMEOUT_SECONDS):
                 *ack_replies, published, streams = await connection.exchange(commands)
             self._contact_at = time.monotonic()
-            for reply in ack_replies:
-                self._acks.popleft()
-                self.counters.acks_lost += isinstance(reply, Exception)
+            self._acks.take_off(ack_replies)
+            self.counters.acks_lost = self._acks.lost
             entries = refuse_error(streams)[0][1] if refuse_error(streams) else []
             if await self._take_in(connection, _sequence(published), entries):
                 await self._load(connection)
+
+    async def flush_acks(self) -> None:
+        """Send the answers that still wait, on a connection of their own; for the end. Raises RedisError, OSError."""
+        if not self._acks:
+            return
+        async with RedisConnection(self._url, name=f"{self._keys.prefix}-acks") as connection:
+            await self._recall_acks(connection)
+            self._acks.take_off(await connection.exchange(self._acks.commands()))
+
+    async def _recall_acks(self, connection: RedisConnection) -> None:
+        async with asyncio.timeout(REPLY_TIMEOUT_SECONDS):
+            (reply,) = await connection.exchange([self._acks.recall_command()])
+        self._acks.recall(reply)
 
     async def _take_in(self, connection: RedisConnection, published: int | None, entries: Sequence[Any]) -> bool:
         """Apply the entries in order; true where everything has to be read anew.
@@ -281,14 +292,17 @@ class ConfigClient:
             self._note_unpopulated()
             return
         update = await self._check({_text(flat[at]): flat[at + 1] for at in range(0, len(flat), 2)})
+        # Where the sequence went back, what is answered from there on are other changes.
+        self._acks.answered = min(self._acks.answered, sequence)
         before, is_first, self._is_populated = self.live.sequence, not self._is_populated, True
         is_changed = self.live.replace(update, sequence=sequence, now_ms=_now_ms())
         notice, self._notice = self._notice, None
         self.counters.reloads += 1
         if notice is not None or is_changed:
-            for passed in range(max(before + 1, sequence - ACKS_AFTER_RELOAD), sequence):
+            for passed in range(max(before + 1, self._acks.answered + 1, sequence - ACKS_AFTER_RELOAD), sequence):
                 self._acknowledge(passed)
-            self._acknowledge(sequence, update.rejected, 0.0 if notice is None else notice.published_at_ms)
+            if notice is not None or update.rejected or sequence > self._acks.answered:
+                self._acknowledge(sequence, update.rejected, 0.0 if notice is None else notice.published_at_ms)
         if is_changed:
             self._note_change()
         if is_first or is_changed:
@@ -309,30 +323,18 @@ class ConfigClient:
         if rejected:
             self._report_rejected(rejected, sequence)
             for rejection in rejected:
-                self._acks.append(
-                    wire.Ack(
-                        sequence=sequence,
-                        instance_id=self._instance_id,
-                        status="rejected",
-                        error=rejection.reason,
-                        field=rejection.field,
-                    )
-                )
+                self._acks.add(sequence, error=rejection.reason, field=rejection.field)
             return
-        latency = _now_ms() - published_at_ms if published_at_ms else None
+        # Never negative, whatever the clocks of two hosts, or one set back, make of it.
+        latency = max(0.0, _now_ms() - published_at_ms) if published_at_ms else None
         if latency is not None:
             self.counters.last_latency_ms = latency
-        self._acks.append(
-            wire.Ack(sequence=sequence, instance_id=self._instance_id, status="applied", latency_ms=latency)
-        )
+        self._acks.add(sequence, latency_ms=latency)
 
     def _report_rejected(self, rejected: Sequence[Rejection], sequence: int) -> None:
         self.counters.rejected += len(rejected)
         for rejection in rejected:
             log.error("config.document_rejected", field=rejection.field, sequence=sequence, reason=rejection.reason)
-
-    def _ack_command(self, ack: wire.Ack) -> Command:
-        return ("XADD", self._keys.acks, "MAXLEN", "~", wire.ACKS_CAP, "*", wire.STREAM_FIELD, wire.encode(ack))
 
     def _block_ms(self) -> int:
         """Until the next complete read, at most ``BLOCK_MS``; never 0, which would be for ever."""
