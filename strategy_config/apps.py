@@ -4,6 +4,7 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.apps import apps as installed
+from django.core.checks import Tags, register
 from django.db.models.signals import post_migrate
 
 
@@ -14,10 +15,11 @@ class StrategyConfigConfig(AppConfig):
     verbose_name = "Strategy configuration"
 
     def ready(self) -> None:
-        from strategy_config import identities
+        from strategy_config import checks, identities
 
         post_migrate.connect(_sync_catalogue, sender=self)
         identities.connect()
+        register(checks.check_database, Tags.database)
 
 
 def _sync_catalogue(apps: Any = installed, **kwargs: Any) -> None:
