@@ -6,7 +6,7 @@ and kept in the process beside the bytes it came from.
 """
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -92,15 +92,10 @@ def read(strategy_id: str, symbol: str | None, fetched: Fetched | None) -> Readi
 
 
 def _without_store(strategy_id: str, symbol: str | None, fetched: Fetched | None) -> Reading:
-    """The global layer where the shared cache has that one alone; with nothing there, environment and defaults."""
+    """Environment and defaults, where the shared cache holds nothing either; what it holds is unreadable otherwise."""
     if fetched is None or (fetched.global_document is None and fetched.document is None):
         return _reading(resolution.unstored_config(strategy_id, symbol), is_degraded=True)
-    borrowed = None
-    if fetched.document is None:
-        borrowed = from_cache(strategy_id, symbol, replace(fetched, had_layer=False))
-    if borrowed is None:
-        raise StoreUnavailableError("The store cannot be reached right now.")
-    return replace(borrowed, degraded=True)
+    raise StoreUnavailableError("The store cannot be reached right now.")
 
 
 def _reading(config: wire.LayerConfig, *, is_degraded: bool) -> Reading:
