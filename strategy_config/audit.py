@@ -173,14 +173,12 @@ def verify_next(after: Checkpoint, *, limit: int) -> Verification:
     """
     head = ChangeSequence.objects.get(pk=ChangeSequence.ONLY_ID)
     sequence, known_hash, bad = after.sequence, after.hash, None
-    versions: dict[tuple[str, str], int] = {}
+    changes = LastChanges(is_whole=sequence == 0)
     for row in _rows(sequence + 1, min(head.value, sequence + limit)):
-        bad = (
-            row if isinstance(row, BadRow) else _judge(row, sequence + 1, known_hash, versions, is_whole=sequence == 0)
-        )
+        bad = row if isinstance(row, BadRow) else _judge(row, sequence + 1, known_hash, changes)
         if isinstance(row, BadRow) or bad is not None:
             break
-        versions[row.strategy_id, row.symbol] = row.version
+        changes.add(row)
         sequence, known_hash = row.sequence, row.hash
     if bad is None and head.value < sequence + limit and (sequence, known_hash) != (head.value, head.head_hash):
         bad = BadRow(head.value, f"the end: {head.value} rows were written, {sequence} are there as they were")
@@ -217,7 +215,8 @@ def _rows(first: int, last: int) -> Iterator[ConfigAudit | BadRow]:
 def _first_after(sequence: int) -> int | None:
     """A row beyond the end that no writer knows. A change committed a moment ago is no such row."""
     with transactions.atomic():
-        value = ChangeSequence.objects.values_list("value", flat=True).get(pk=ChangeSequence.ONLY_ID)
+        # Locked: on PostgreSQL the second query could see what was committed after the first.
+        value = ChangeSequence.objects.select_for_update().get(pk=ChangeSequence.ONLY_ID).value
         rows = ConfigAudit.objects.filter(sequence__gt=max(value, sequence)).order_by("sequence")
         return rows.values_list("sequence", flat=True).first()
 

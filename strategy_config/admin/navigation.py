@@ -8,16 +8,33 @@ from django.urls import reverse
 from realtime_runtime.strategies.registry import STRATEGIES
 from strategy_config.permissions import Permission
 
+_ACROSS = (
+    ("Symbol overrides", "layers", "overrides"),
+    ("Compare", "table_chart", "compare"),
+    ("History", "history", "history"),
+    ("Import and export", "swap_vert", "transfer"),
+    ("Help", "help", "help"),
+)
+
 
 def groups(request: HttpRequest) -> list[dict[str, Any]]:
     """The groups of links, as the theme wants them."""
     found: list[dict[str, Any]] = []
     if request.user.has_perm(Permission.VIEW):
-        found.append({"items": [_link("Dashboard", "dashboard", reverse("admin:index"))]})
+        first = [_link("Dashboard", "dashboard", reverse("admin:index"))]
+        if request.user.has_perm(Permission.SWITCH_STRATEGY):
+            first.append(_link("Switch everything off", "power_settings_new", reverse("admin:switch_all")))
+        found.append({"items": first})
         found.append({"title": "Strategies", "separator": True, "items": [_strategy(each) for each in STRATEGIES]})
-    if request.user.has_perm(Permission.SWITCH_STRATEGY):
-        items = [_link("Switch everything off", "power_settings_new", reverse("admin:switch_all"))]
-        found.append({"title": "Emergency", "separator": True, "items": items})
+        items = [_link(title, icon, reverse(f"admin:{name}")) for title, icon, name in _ACROSS]
+        found.append({"title": "Across strategies", "separator": True, "items": items})
+    items = [_link("My API tokens", "key", reverse("admin:tokens"))] if request.user.has_perm(Permission.VIEW) else []
+    if request.user.has_perm("auth.view_user"):
+        items.append(_link("Users", "person", reverse("admin:auth_user_changelist")))
+    if request.user.has_perm("auth.view_group"):
+        items.append(_link("Groups", "group", reverse("admin:auth_group_changelist")))
+    if items:
+        found.append({"title": "People", "separator": True, "items": items})
     return found
 
 

@@ -9,15 +9,17 @@ from typing import Any, Literal
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import URLPattern, path
 from django.utils import timezone
 
+from realtime_runtime.strategies.registry import STRATEGIES
 from strategy_config import services
 from strategy_config.exceptions import ConfigError
 from strategy_config.permissions import Permission
 
-View = Callable[..., HttpResponse]
+View = Callable[..., HttpResponseBase]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +40,36 @@ class Page:
         return path(self.route, site.admin_view(guarded(self)), name=self.name)
 
 
+@dataclass(frozen=True, slots=True)
+class StrategyFacts:
+    """A strategy for templates, which would call its class."""
+
+    id: str
+    name: str
+    description: str
+    category: str
+    type: str
+    formula: str
+
+
+def facts(strategy_id: str) -> StrategyFacts:
+    """What the declaration of a strategy says of it as a whole."""
+    declared = STRATEGIES[strategy_id]
+    return StrategyFacts(
+        declared.id, declared.name, declared.description, declared.category, declared.type, declared.formula
+    )
+
+
+def all_facts() -> list[StrategyFacts]:
+    """Every strategy, in catalogue order."""
+    return [facts(strategy_id) for strategy_id in STRATEGIES]
+
+
 def guarded(page: Page) -> View:
     """The page's view behind its permissions; a refusal of a service or selector becomes a page with its words."""
 
     @functools.wraps(page.view)
-    def view(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def view(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if not may(request, page.change if request.method == "POST" else page.see):
             raise PermissionDenied
         try:

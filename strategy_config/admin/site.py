@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.urls import URLPattern, URLResolver
 from unfold.sites import UnfoldAdminSite
 
@@ -16,12 +17,29 @@ class ConsoleSite(UnfoldAdminSite):  # type: ignore[misc]  # it ships no type hi
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
         """The console's pages first, then users, groups, login and logout."""
-        from strategy_config.admin import dashboard, kill_switch, layer_page, progress
+        from strategy_config.admin import (
+            compare_page,
+            dashboard,
+            help_page,
+            history_page,
+            kill_switch,
+            layer_page,
+            overrides_page,
+            people,
+            progress,
+            tokens_page,
+            transfer_page,
+        )
 
-        pages = (*dashboard.PAGES, *layer_page.PAGES, *kill_switch.PAGES, *progress.PAGES)
+        people.register(self)
+        modules = (
+            *(dashboard, layer_page, kill_switch, progress, overrides_page, history_page),
+            *(compare_page, transfer_page, tokens_page, help_page),
+        )
+        pages = (page for module in modules for page in module.PAGES)
         return [*(page.url(self) for page in pages), *super().get_urls()]
 
-    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponseBase:
         """The dashboard; 403 for somebody who may see nothing."""
         from strategy_config.admin import dashboard, pages
 

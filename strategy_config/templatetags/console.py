@@ -10,6 +10,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from strategy_config import wording
+from strategy_config.admin import history_page
 from strategy_config.admin.kill_switch import switch_url
 from strategy_config.admin.layer_page import layer_url
 
@@ -19,6 +20,19 @@ register.filter("row_sentence", wording.row_sentence)
 register.filter("change_size", wording.change_size)
 register.simple_tag(layer_url, name="layer_url")
 register.simple_tag(switch_url, name="switch_url")
+
+
+@register.simple_tag
+def version_url(name: str, strategy_id: str, symbol: str | None, version: int) -> str:
+    """The page ``name`` ("diff" or "rollback") of a version of a layer."""
+    return history_page.version_url(name, strategy_id, symbol, version)
+
+
+@register.filter
+def thousands(number: int) -> str:
+    """ "4,211"."""
+    return f"{number:,}"
+
 
 _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60))
 

@@ -1,0 +1,52 @@
+"""Help: what each strategy looks at, how it decides, and what every parameter does; all from its declaration."""
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+
+from realtime_runtime.strategies.base import Strategy
+from realtime_runtime.strategies.registry import STRATEGIES
+from strategy_config import forms, resolution
+from strategy_config.admin.pages import Page, facts, show
+
+_INPUTS = {
+    "on_depth": "order-book snapshots",
+    "on_trade": "trades",
+    "on_ticker": "24-hour tickers",
+    "on_exchange_price": "prices on other exchanges",
+    "on_dominance": "market dominance",
+    "on_onchain": "on-chain observations",
+}
+
+
+def overview(request: HttpRequest) -> HttpResponse:
+    """All strategies, and how values come about."""
+    strategies = [{"strategy": facts(strategy.id), "inputs": _inputs(strategy)} for strategy in STRATEGIES.values()]
+    return show(request, "help.html", title="Help", strategies=strategies)
+
+
+def strategy(request: HttpRequest, strategy_id: str) -> HttpResponse:
+    """One strategy."""
+    declared = resolution.strategy_class(strategy_id)
+    specs = declared.specs()
+    groups = [(title, [spec for spec in specs if spec.group == key]) for key, title in forms.GROUP_TITLES.items()]
+    return show(
+        request,
+        "help_strategy.html",
+        title=f"{declared.name}: how it works",
+        trail=(("Help", reverse("admin:help")),),
+        strategy=facts(strategy_id),
+        inputs=_inputs(declared),
+        groups=[(title, found) for title, found in groups if found],
+        enabled_variable=declared.enabled_variable(),
+        enabled_by_default=declared.enabled_by_default,
+    )
+
+
+def _inputs(declared: type[Strategy]) -> str:  # type: ignore[type-arg]  # whatever its parameters are
+    """The market events that it listens to."""
+    return ", ".join(
+        words for method, words in _INPUTS.items() if getattr(declared, method) is not getattr(Strategy, method)
+    )
+
+
+PAGES = (Page("help/", "help", overview), Page("help/<str:strategy_id>/", "help_strategy", strategy))

@@ -1,0 +1,275 @@
+"""History: filtered, two versions side by side, back to one of them, exported. Nothing here changes a row of it."""
+
+import csv
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse, StreamingHttpResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+
+from realtime_runtime.config.layers import InvalidParametersError
+from realtime_runtime.strategies.registry import STRATEGIES
+from strategy_config import audit, history, selectors, services, shared_cache, wording
+from strategy_config.admin.layer_page import layer_url
+from strategy_config.admin.pages import Page, all_facts, origin_of, show
+from strategy_config.exceptions import InvalidRequestError, VersionConflictError
+from strategy_config.history import HistoryFilter
+from strategy_config.models import ConfigAudit
+from strategy_config.permissions import Permission
+
+ROWS = 50
+CHANNELS = ("admin", "api", "import", "schedule")
+NO_REASON = "Say why: the reason stands in the history, for whoever asks at night."
+_COLUMNS = (
+    *("sequence", "changed_at", "strategy_id", "symbol", "action", "version", "changed_by", "actor", "channel"),
+    *("request_id", "reason", "changes", "old_parameters", "new_parameters", "previous_hash", "hash"),
+)
+
+
+def rows(request: HttpRequest) -> HttpResponse:
+    """The newest rows that the filter lets through, and the way to older ones."""
+    chosen = _filter(request)
+    found, has_more = history.page(chosen, limit=ROWS, before=_number(request.GET.get("before")))
+    query = {name: value for name, value in request.GET.items() if value and name != "before"}
+    return show(
+        request,
+        "history.html",
+        title="History",
+        rows=[_line(row) for row in found],
+        older=urlencode({**query, "before": found[-1].sequence}) if has_more else "",
+        query=urlencode(query),
+        is_filtered=bool(query),
+        filter=request.GET,
+        strategies=all_facts(),
+        actions=ConfigAudit.Action.values,
+        channels=CHANNELS,
+        chain=history.chain_state(),
+    )
+
+
+def export(request: HttpRequest, kind: str) -> StreamingHttpResponse:
+    """Everything that the filter lets through, as CSV or as JSON lines."""
+    chosen = _filter(request)
+    lines = _csv_lines(chosen) if kind == "csv" else _json_lines(chosen)
+    content_type = "text/csv; charset=utf-8" if kind == "csv" else "application/jsonl; charset=utf-8"
+    answer = StreamingHttpResponse(lines, content_type=content_type)
+    stamp = timezone.now().strftime("%Y%m%dT%H%M%SZ")
+    answer["Content-Disposition"] = f'attachment; filename="history-{stamp}.{kind}"'
+    return answer
+
+
+def verify(request: HttpRequest) -> HttpResponse:
+    """POST verifies the next rows; the page asks again until the end is reached."""
+    if request.method != "POST":
+        return HttpResponse(status=405)
+    try:
+        found, head = history.verify_on(timezone.now())
+    except shared_cache.SharedCacheUnavailableError:
+        return JsonResponse({"text": "Redis cannot be reached, so nobody knows how far it was verified."}, status=503)
+    bad = None if found.bad is None else asdict(found.bad)
+    return JsonResponse({"verified": found.sequence, "head": head, "bad": bad, "is_done": found.sequence >= head})
+
+
+def diff(request: HttpRequest, strategy_id: str, symbol: str | None = None) -> HttpResponse:
+    """Two versions of a layer; the older is the one before the newer where it is not said, the newer the last."""
+    symbol = None if symbol is None else services.normalise_symbol(symbol)
+    newer = _number(request.GET.get("new"))
+    older = _number(request.GET.get("old"))
+    if newer is None:
+        newer = history.versions(strategy_id=strategy_id, symbol=symbol, wanted=())[0].version
+    if older is None:
+        older = max(0, newer - 1)
+    found = history.versions(strategy_id=strategy_id, symbol=symbol, wanted=(older, newer))
+    old, new = (found[version] if version else None for version in (older, newer))
+    before, after = (None if row is None else row.new_parameters for row in (old, new))
+    changes = history.own_differences(STRATEGIES[strategy_id], before, after)
+    return show(
+        request,
+        "diff.html",
+        title=f"{_name(strategy_id, symbol)}: version {older} and version {newer}",
+        trail=(("History", reverse("admin:history")), (_name(strategy_id, symbol), layer_url(strategy_id, symbol))),
+        lines=[{"change": change} for change in changes],
+        versions=[{"version": older, "row": old}, {"version": newer, "row": new}],
+        switched=wording.row_sentence(_switches(old, new)),
+        older=older,
+        newer=newer,
+        newest=found[0].version,
+        strategy_id=strategy_id,
+        symbol=symbol,
+    )
+
+
+def roll_back(request: HttpRequest, strategy_id: str, symbol: str | None = None) -> HttpResponse:
+    """The review of going back to a version, and the way back itself."""
+    symbol = None if symbol is None else services.normalise_symbol(symbol)
+    version = _number(request.POST.get("version") or request.GET.get("version"))
+    if version is None or version < 1:
+        raise InvalidRequestError("Choose the version to go back to.", field="version")
+    reason, problem = request.POST.get("reason", "").strip(), ""
+    if request.method == "POST" and reason:
+        try:
+            written = services.roll_back(
+                strategy_id=strategy_id,
+                symbol=symbol,
+                target_version=version,
+                origin=origin_of(request, reason=reason),
+                if_match=request.POST.get("base"),
+            )
+            return HttpResponseRedirect(f"{layer_url(strategy_id, symbol)}?saved={written.sequence}")
+        except VersionConflictError:
+            problem = "Somebody has changed this layer since you opened the review. This is what it would be now."
+        except InvalidParametersError as refusal:
+            problem = str(refusal)
+    target = history.versions(strategy_id=strategy_id, symbol=symbol, wanted=(version,))[version]
+    now = timezone.now()
+    config = selectors.layer_config(strategy_id=strategy_id, symbol=symbol, at=now)
+    preview = services.check_change(
+        strategy_id=strategy_id, symbol=symbol, parameters=target.new_parameters or {}, at=now
+    )
+    return show(
+        request,
+        "rollback.html",
+        title=f"Back to version {version}",
+        status=409 if problem else 422 if request.method == "POST" else 200,
+        trail=(("History", reverse("admin:history")), (_name(strategy_id, symbol), layer_url(strategy_id, symbol))),
+        name=_name(strategy_id, symbol),
+        target=target,
+        preview=preview,
+        lines=[
+            {"change": each, "sentence": wording.change_sentence(each, symbol, preview.kept.get(each.parameter, {}))}
+            for each in preview.changes
+        ],
+        config=config,
+        base=selectors.etag(config),
+        problem=problem,
+        reason=reason,
+        reason_error=NO_REASON if request.method == "POST" and not reason else "",
+        back_url=layer_url(strategy_id, symbol),
+    )
+
+
+def history_url(strategy_id: str, symbol: str | None = None) -> str:
+    """The history of one layer."""
+    query = urlencode({"strategy": strategy_id, "symbol": symbol or HistoryFilter.GLOBAL})
+    return f"{reverse('admin:history')}?{query}"
+
+
+def version_url(name: str, strategy_id: str, symbol: str | None, version: int) -> str:
+    """The page ``name`` ("diff", then with the version before, or "rollback") of a version of a layer."""
+    query = f"{'new' if name == 'diff' else 'version'}={version}"
+    if symbol:
+        return f"{reverse(f'admin:symbol_{name}', args=[strategy_id, symbol])}?{query}"
+    return f"{reverse(f'admin:{name}', args=[strategy_id])}?{query}"
+
+
+def _switches(old: ConfigAudit | None, new: ConfigAudit | None) -> list[dict[str, Any]]:
+    """What the newer version itself changed beside parameters."""
+    if new is None or old is not None and old.version != new.version - 1:
+        return []
+    return [change for change in new.changes if change["parameter"] in {"enabled", "expires_at"}]
+
+
+def _line(row: ConfigAudit) -> dict[str, Any]:
+    # A row may be of a strategy that the code no longer has.
+    known = row.strategy_id in STRATEGIES
+    layer = (row.strategy_id, row.symbol or None)
+    return {
+        "row": row,
+        "words": wording.row_sentence(row.changes) or "nothing differs",
+        "layer": _name(*layer),
+        "history_url": history_url(*layer),
+        "diff_url": version_url("diff", *layer, row.version) if known else "",
+        "rollback_url": version_url("rollback", *layer, row.version) if known else "",
+    }
+
+
+def _filter(request: HttpRequest) -> HistoryFilter:
+    """What the form says; raises InvalidRequestError for a time that is none, InvalidSymbolError."""
+    given = request.GET
+    symbol = given.get("symbol", "").strip()
+    if symbol and symbol != HistoryFilter.GLOBAL:
+        symbol = services.normalise_symbol(symbol)
+    return HistoryFilter(
+        strategy_id=given.get("strategy", ""),
+        symbol=symbol,
+        who=given.get("who", "").strip(),
+        action=given.get("action", ""),
+        channel=given.get("channel", ""),
+        since=_instant(given.get("since", ""), "since"),
+        until=_instant(given.get("until", ""), "until"),
+    )
+
+
+def _instant(text: str, field: str) -> datetime | None:
+    """What a field for a time sends, taken as UTC."""
+    if not text:
+        return None
+    try:
+        found = parse_datetime(text)
+    except ValueError:
+        found = None
+    if found is None:
+        raise InvalidRequestError(f"{field} must be a time in UTC, like 2030-01-31T12:00.", field=field)
+    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) <= 18 else None
+
+
+def _name(strategy_id: str, symbol: str | None) -> str:
+    strategy = STRATEGIES.get(strategy_id)
+    name = strategy_id if strategy is None else strategy.name
+    return name if symbol is None else f"{name} on {symbol}"
+
+
+def _as_json(row: ConfigAudit) -> dict[str, Any]:
+    return {**audit.content(row), "hash": row.hash}
+
+
+def _json_lines(chosen: HistoryFilter) -> Iterator[str]:
+    for row in history.every(chosen):
+        yield json.dumps(_as_json(row)) + "\n"
+
+
+class _Echo:
+    """A file that gives each written line back."""
+
+    def write(self, line: str) -> str:
+        return line
+
+
+def _csv_lines(chosen: HistoryFilter) -> Iterator[str]:
+    writer: Any = csv.writer(_Echo())
+    yield writer.writerow(_COLUMNS)
+    for row in history.every(chosen):
+        told = _as_json(row)
+        yield writer.writerow([_cell(told[name]) for name in _COLUMNS])
+
+
+def _cell(value: Any) -> str:
+    """A text that a spreadsheet would run as a formula is kept from it by an apostrophe."""
+    text = value if isinstance(value, str) else json.dumps(value)
+    return f"'{text}" if isinstance(value, str) and text[:1] in {"=", "+", "-", "@", "\t", "\r"} else text
+
+
+PAGES = (
+    Page("history/", "history", rows),
+    Page("history/export.<str:kind>", "history_export", export),
+    Page("history/verify.json", "history_verify", verify, change=Permission.VIEW),
+    Page("strategies/<str:strategy_id>/versions/", "diff", diff),
+    Page("strategies/<str:strategy_id>/symbols/<str:symbol>/versions/", "symbol_diff", diff),
+    Page("strategies/<str:strategy_id>/rollback/", "rollback", roll_back, see=Permission.CHANGE_PARAMETERS),
+    Page(
+        "strategies/<str:strategy_id>/symbols/<str:symbol>/rollback/",
+        "symbol_rollback",
+        roll_back,
+        see=Permission.CHANGE_PARAMETERS,
+    ),
+)

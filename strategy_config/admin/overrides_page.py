@@ -1,0 +1,193 @@
+"""Symbol overrides: all of them in a list, many changed under one reason, one copied, any value explained."""
+
+from typing import Any
+from urllib.parse import urlencode
+
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils import timezone
+
+from realtime_runtime.config.layers import InvalidParametersError
+from realtime_runtime.strategies.registry import STRATEGIES
+from strategy_config import explanations, runtimes, selectors, services, shared_cache
+from strategy_config.admin.layer_page import layer_url
+from strategy_config.admin.pages import Page, all_facts, may, origin_of, show
+from strategy_config.exceptions import ConfigError, InvalidRequestError
+from strategy_config.permissions import Permission
+from strategy_config.plans import LayerKey
+
+LINES = 50
+NO_REASON = "Say why: one reason stands in the history of each of them."
+_NEEDED = {
+    "disable": Permission.SWITCH_STRATEGY,
+    "enable": Permission.SWITCH_STRATEGY,
+    "delete": Permission.CHANGE_PARAMETERS,
+}
+_TITLES = {"disable": "Switch off", "enable": "Switch on", "delete": "Delete"}
+
+
+def overrides(request: HttpRequest) -> HttpResponse:
+    """The list, by strategy and symbol."""
+    strategy_id, symbol = request.GET.get("strategy", ""), request.GET.get("symbol", "").strip()
+    lines = explanations.override_lines(strategy_id=strategy_id, symbol=symbol, at=timezone.now())
+    page = Paginator(lines, LINES).get_page(request.GET.get("page"))
+    saved = request.GET.get("saved", "")
+    return show(
+        request,
+        "overrides.html",
+        title="Symbol overrides",
+        page=page,
+        total=len(lines),
+        off=sum(not line.row.enabled for line in lines),
+        query=urlencode({"strategy": strategy_id, "symbol": symbol}),
+        is_filtered=bool(strategy_id or symbol),
+        strategy_id=strategy_id,
+        symbol=symbol,
+        strategies=all_facts(),
+        symbols=seen_symbols(),
+        saved=int(saved) if saved.isascii() and saved.isdigit() and len(saved) <= 18 else None,
+        count=request.GET.get("count", ""),
+    )
+
+
+def open_override(request: HttpRequest) -> HttpResponse:
+    """From the field "symbol" to the page of its override, or to its explanation where ``explain`` is asked."""
+    symbol = services.normalise_symbol(request.GET.get("symbol", "").strip())
+    strategy_id = request.GET.get("strategy", "")
+    if strategy_id not in STRATEGIES:
+        raise InvalidRequestError("Choose the strategy.", field="strategy")
+    if "explain" in request.GET:
+        return HttpResponseRedirect(reverse("admin:symbol_explain", args=[strategy_id, symbol]))
+    return HttpResponseRedirect(layer_url(strategy_id, symbol))
+
+
+def bulk(request: HttpRequest) -> HttpResponse:
+    """What was chosen in the list, the reason, then all of it or nothing."""
+    action = request.POST.get("action", "")
+    if request.method != "POST" or action not in _TITLES:
+        return HttpResponseRedirect(reverse("admin:overrides"))
+    if not may(request, _NEEDED[action]):
+        raise PermissionDenied
+    keys = [_key(text) for text in request.POST.getlist("key")]
+    reason, problem = request.POST.get("reason", "").strip(), ""
+    is_sent = "confirm" in request.POST
+    if is_sent and reason:
+        try:
+            written = _apply(action, keys, origin_of(request, reason=reason))
+        except ConfigError as refusal:
+            problem = refusal.message
+        else:
+            query = urlencode({"count": len(written.changes), "saved": written.sequence or ""})
+            return HttpResponseRedirect(f"{reverse('admin:overrides')}?{query}")
+    return show(
+        request,
+        "bulk.html",
+        title=f"{_TITLES[action]} {len(keys)} override{'' if len(keys) == 1 else 's'}",
+        status=409 if problem else 422 if is_sent else 200,
+        trail=(("Symbol overrides", reverse("admin:overrides")),),
+        action=action,
+        verb=_TITLES[action],
+        keys=keys,
+        problem=problem,
+        reason=reason,
+        reason_error=NO_REASON if is_sent and not reason else "",
+    )
+
+
+def copy(request: HttpRequest, strategy_id: str, symbol: str) -> HttpResponse:
+    """The own parameters of one symbol, given to others under one reason."""
+    symbol = services.normalise_symbol(symbol)
+    config = selectors.layer_config(strategy_id=strategy_id, symbol=symbol, at=timezone.now())
+    typed = request.POST.get("symbols", "")
+    targets = typed.replace(",", " ").split()
+    reason, problem = request.POST.get("reason", "").strip(), ""
+    if request.method == "POST" and reason and targets:
+        try:
+            written = services.copy_override(
+                strategy_id=strategy_id, symbol=symbol, to_symbols=targets, origin=origin_of(request, reason=reason)
+            )
+        except ConfigError as refusal:
+            problem = refusal.message
+        except InvalidParametersError as refusal:
+            problem = str(refusal)
+        else:
+            query = urlencode({"strategy": strategy_id, "count": len(written.changes), "saved": written.sequence or ""})
+            return HttpResponseRedirect(f"{reverse('admin:overrides')}?{query}")
+    elif request.method == "POST" and not targets:
+        problem = "Give at least one symbol to copy to."
+    name = STRATEGIES[strategy_id].name
+    return show(
+        request,
+        "copy.html",
+        title=f"Copy {name} on {symbol} to other symbols",
+        status=422 if request.method == "POST" else 200,
+        trail=((name, layer_url(strategy_id)), (symbol, layer_url(strategy_id, symbol))),
+        config=config,
+        typed=typed,
+        symbols=seen_symbols(),
+        problem=problem,
+        reason=reason,
+        reason_error=NO_REASON if request.method == "POST" and not reason else "",
+        back_url=layer_url(strategy_id, symbol),
+    )
+
+
+def explain(request: HttpRequest, strategy_id: str, symbol: str | None = None) -> HttpResponse:
+    """Every layer of every parameter, and the one that won."""
+    found = explanations.explain(strategy_id=strategy_id, symbol=symbol, at=timezone.now())
+    name = STRATEGIES[strategy_id].name
+    return show(
+        request,
+        "explain.html",
+        title=f"{name} on {found.config.symbol}: why" if found.config.symbol else f"{name}: why",
+        trail=((name, layer_url(strategy_id)),),
+        found=found,
+        counted=_counted(found),
+        strategy_id=strategy_id,
+        symbol=found.config.symbol,
+        symbols=seen_symbols(),
+    )
+
+
+def seen_symbols() -> list[str]:
+    """The symbols that the runtimes have seen; none where Redis cannot tell."""
+    try:
+        return sorted({symbol for beat in runtimes.live_runtimes() for symbol in beat.symbols})
+    except shared_cache.SharedCacheUnavailableError:
+        return []
+
+
+def _counted(found: explanations.Explanation) -> str:
+    counts = dict.fromkeys(("symbol", "global", "environment", "default"), 0)
+    for value in found.values:
+        counts[value.source] += 1
+    return " · ".join(f"{count} from {source}" for source, count in counts.items() if count)
+
+
+def _key(text: str) -> LayerKey:
+    strategy_id, _, symbol = text.partition(":")
+    return LayerKey(strategy_id, services.normalise_symbol(symbol))
+
+
+def _apply(action: str, keys: list[LayerKey], origin: services.Origin) -> Any:
+    if action == "delete":
+        return services.delete_overrides(keys=keys, origin=origin)
+    return services.switch_overrides(keys=keys, enabled=action == "enable", origin=origin)
+
+
+PAGES = (
+    Page("overrides/", "overrides", overrides),
+    Page("overrides/open/", "open_override", open_override),
+    # Each action asks for its own permission.
+    Page("overrides/bulk/", "bulk", bulk, change=Permission.VIEW),
+    Page("strategies/<str:strategy_id>/explain/", "explain", explain),
+    Page("strategies/<str:strategy_id>/symbols/<str:symbol>/explain/", "symbol_explain", explain),
+    Page(
+        "strategies/<str:strategy_id>/symbols/<str:symbol>/copy/",
+        "copy_override",
+        copy,
+        see=Permission.CHANGE_PARAMETERS,
+    ),
+)

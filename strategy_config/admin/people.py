@@ -1,0 +1,51 @@
+"""Users and groups in the theme. What somebody may do comes with the groups; only a superuser makes superusers."""
+
+from typing import Any
+
+from django.contrib.admin import AdminSite
+from django.contrib.auth.admin import GroupAdmin, UserAdmin
+from django.contrib.auth.models import Group, User
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+
+_FOR_SUPERUSERS = ("is_superuser", "user_permissions")
+
+
+class PersonAdmin(UserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]  # the theme ships no type hints
+    """A user. Who is no superuser can neither become nor touch one here."""
+
+    form = UserChangeForm
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
+    list_display = ("username", "email", "is_active", "is_staff", "last_login")
+    list_filter = ("groups", "is_active")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Rights beyond the groups are for superusers to give."""
+        fields = super().get_readonly_fields(request, obj)
+        return fields if request.user.is_superuser else (*fields, *_FOR_SUPERUSERS)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Not of a superuser, but for superusers."""
+        return _may_touch(request, obj) and bool(super().has_change_permission(request, obj))
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """As for changes."""
+        return _may_touch(request, obj) and bool(super().has_delete_permission(request, obj))
+
+
+class CircleAdmin(GroupAdmin, ModelAdmin):  # type: ignore[misc]  # as above
+    """A group and what its members may do."""
+
+
+def register(site: AdminSite) -> None:
+    """Put both in the place of Django's own pages."""
+    for model, page in ((User, PersonAdmin), (Group, CircleAdmin)):
+        if site.is_registered(model):
+            site.unregister(model)
+        site.register(model, page)
+
+
+def _may_touch(request: HttpRequest, obj: Any) -> bool:
+    return obj is None or not obj.is_superuser or bool(request.user.is_superuser)

@@ -1,0 +1,54 @@
+"""The API tokens of the one who is logged in: issued and shown once, revoked."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+
+from strategy_config import selectors, services
+from strategy_config.admin.pages import Page, show
+from strategy_config.exceptions import InvalidRequestError
+from strategy_config.permissions import Permission
+
+DAYS = 90
+
+
+def tokens(request: HttpRequest) -> HttpResponse:
+    """POST issues one, shown in this answer only, or revokes one."""
+    user: Any = request.user
+    plaintext, problem, revoked = "", "", None
+    name, days = request.POST.get("name", "").strip(), request.POST.get("days", str(DAYS)).strip()
+    if request.method == "POST" and "revoke" in request.POST:
+        revoked = selectors.own_token(user=user, token_id=request.POST["revoke"])
+        services.revoke_token(token=revoked, at=timezone.now())
+    elif request.method == "POST":
+        try:
+            _, plaintext = services.issue_token(user=user, name=name, days=_whole(days))
+        except InvalidRequestError as refusal:
+            problem = refusal.message
+    answer = show(
+        request,
+        "tokens.html",
+        title="My API tokens",
+        status=422 if problem else 200,
+        tokens=selectors.tokens_of(user=user),
+        plaintext=plaintext,
+        problem=problem,
+        revoked=revoked,
+        name="" if plaintext else name,
+        days=days,
+        groups=", ".join(user.groups.values_list("name", flat=True)) or "no group",
+        now=timezone.now(),
+        origin=request.build_absolute_uri("/").rstrip("/"),
+    )
+    answer["Cache-Control"] = "no-store"
+    return answer
+
+
+def _whole(text: str) -> int:
+    """The number of days; 0, which is refused with the limits, where it is none."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 6 else 0
+
+
+# A token may do what its user may: whoever sees anything may have one.
+PAGES = (Page("tokens/", "tokens", tokens, change=Permission.VIEW),)
