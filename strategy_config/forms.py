@@ -4,6 +4,7 @@ It parses; what is allowed is the services' business. A field that is left empty
 """
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -25,6 +26,7 @@ GROUP_TITLES: Mapping[ParameterGroup, str] = {
     "limit": "Size and limits",
 }
 STEPS_OF_RANGE = 100
+WHOLE = re.compile(r"[+-]?[0-9]{1,18}", re.ASCII)
 TRUE, FALSE = "true", "false"
 
 
@@ -75,7 +77,8 @@ class Field:
         """The allowed range in words."""
         spec = self.spec
         if spec.type == "list":
-            return f"at least {shown(spec.minimum)}" if spec.minimum is not None else ""
+            least = f"at least {shown(spec.minimum)}; " if spec.minimum is not None else ""
+            return f"{least}with none ticked it inherits"
         if spec.minimum is None or spec.maximum is None:
             return ""
         return f"{shown(spec.minimum)} to {shown(spec.maximum)}"
@@ -187,6 +190,8 @@ def parse(spec: ParameterSpec, text: str) -> Any:
                 f"such as {shown(spec.example)}."
             )
         text = f"{head}.{tail}"
+    if spec.type == "float" and WHOLE.fullmatch(text):
+        return int(text)  # so that a refusal names what was typed
     value = layers.parse_text(spec, text)
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"{spec.name} must be a number, not {text!r}.")

@@ -63,7 +63,7 @@ def switch_all(request: HttpRequest) -> HttpResponse:
         title="Switch everything off",
         status=422 if is_sent else 200,
         running=running,
-        off=[each for each in every if not each.is_enabled],
+        total=len(every),
         confirmation=CONFIRMATION,
         typed=typed,
         typed_error=f"Type {CONFIRMATION} to confirm." if is_sent and typed != CONFIRMATION else "",

@@ -150,8 +150,9 @@ def _show_conflict(request: HttpRequest, form: LayerForm) -> HttpResponse:
 
 
 def _note(row: ConfigAudit, change: dict[str, Any]) -> str:
-    new, old = wording.shown(change["new"]), wording.shown(change["old"])
-    return f"{row.changed_by} has changed this from {old} to {new} meanwhile."
+    if change["new"] is None:
+        return f"{row.changed_by} has dropped the own value meanwhile."
+    return f"{row.changed_by} has set this to {wording.shown(change['new'])} meanwhile."
 
 
 def _heartbeats() -> Any:

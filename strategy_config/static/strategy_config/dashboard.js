@@ -108,10 +108,10 @@ function showChanges(changes) {
     const item = document.createElement("li");
     const tag = words("span", change.action.toLowerCase());
     tag.className = `tag tag-${change.action.toLowerCase()}`;
-    const rest = words("span", ` ${change.where} `);
+    const rest = words("span", `by ${change.by} `);
     rest.className = "muted";
     rest.append(timeElement(change.at), change.reason ? `: “${change.reason}”` : "");
-    item.append(tag, " ", words("strong", change.by), ` ${change.words} `, rest);
+    item.append(tag, ` ${change.where}: `, words("strong", change.words), " ", rest);
     list.append(item);
   }
   container.replaceChildren(list);
