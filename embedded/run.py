@@ -118,6 +118,9 @@ class Launch:
             "LOG_FORMAT": "console",
             "CONFIG_SNAPSHOT_PATH": str(directory / "config-snapshot.json"),
             "CELERY_SCHEDULE": str(directory / "celerybeat-schedule"),
+            # Whoever runs it here also measures it here; the limits of a real installation are in .env.example.
+            "RATE_LIMIT_READS_PER_SECOND": "0",
+            "RATE_LIMIT_WRITES_PER_SECOND": "0",
         }
         if not options.has_own_store:
             defaults["DATABASE_URL"] = f"sqlite:///{directory / 'db.sqlite3'}"
