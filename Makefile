@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed-lock
 FUZZ_EXAMPLES ?= 200
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-mongodb check-deploy check fmt bench fuzz lock clean
+.PHONY: help run test test-mongodb test-postgresql check-deploy check fmt bench fuzz lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -33,6 +33,11 @@ test: $(INSTALLED) ## Run all tests, with coverage
 # Everything that touches the store. The wire server is not a mongod: MONGODB_TEST_URI names a replica set of your own.
 test-mongodb: $(INSTALLED) ## Run the site's tests on MongoDB (a wire server of PyPI, or MONGODB_TEST_URI=...)
 	TEST_STORE=mongodb $(BIN)/python -m pytest -n 2 --dist worksteal --timeout 300 \
+		tests/strategy_config tests/api tests/contract tests/integration
+
+test-postgresql: $(INSTALLED) ## Run the site's tests on PostgreSQL (POSTGRES_TEST_URL=..., of a role that may create databases)
+	@test -n "$$POSTGRES_TEST_URL" || { echo 'POSTGRES_TEST_URL=postgresql://user:password@host/name is needed.'; exit 1; }
+	TEST_STORE=postgresql $(BIN)/python -m pytest -n 2 --dist worksteal --timeout 300 \
 		tests/strategy_config tests/api tests/contract tests/integration
 
 check-deploy: $(INSTALLED) ## Check Dockerfile, Compose file and k8s/ (kubectl renders; no container engine is needed)

@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import Self
 
 HOST = "127.0.0.1"
-START_TIMEOUT_SECONDS = 20.0
+START_TIMEOUT_SECONDS = 60.0
 STOP_TIMEOUT_SECONDS = 10.0
 POLL_SECONDS = 0.01
 PORT_ATTEMPTS = 5

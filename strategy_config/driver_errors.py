@@ -3,8 +3,15 @@
 from django.db import IntegrityError, InterfaceError, OperationalError
 from pymongo.errors import ConnectionFailure, ExecutionTimeout, PyMongoError, WTimeoutError
 
-_POSTGRESQL_CONFLICTS = frozenset({"40001", "40P01"})
+# Serialization failure, deadlock, lock_timeout.
+_POSTGRESQL_CONFLICTS = frozenset({"40001", "40P01", "55P03"})
+# No answer at all, the end of the session for its idleness, by a shutdown, after a crash, while starting.
+_POSTGRESQL_DROPS = frozenset({None, "25P03", "57P01", "57P02", "57P03"})
 _SQLITE_CONFLICTS = ("SQLITE_BUSY", "SQLITE_LOCKED")
+
+
+class CommitLostError(OperationalError):
+    """PostgreSQL did not answer a commit."""
 
 
 def is_conflict(exception: BaseException) -> bool:
@@ -30,13 +37,19 @@ def is_unreachable(exception: BaseException) -> bool:
 
 
 def is_dropped(exception: BaseException) -> bool:
-    """Whether a MongoDB server ended the connection at once (restart, election): the next attempt finds another one."""
+    """Whether a server ended the connection at once (restart, election): the next attempt finds another one."""
+    if is_result_unknown(exception):
+        return False
     error = _mongodb_error(exception)
-    return isinstance(error, ConnectionFailure) and not error.timeout and not is_result_unknown(exception)
+    if error is not None:
+        return isinstance(error, ConnectionFailure) and not error.timeout
+    return is_unreachable(exception) and getattr(exception.__cause__, "sqlstate", "") in _POSTGRESQL_DROPS
 
 
 def is_result_unknown(exception: BaseException) -> bool:
     """Whether the connection was lost while committing: the transaction took place or did not."""
+    if isinstance(exception, CommitLostError):
+        return True
     error = _mongodb_error(exception)
     return error is not None and error.has_error_label("UnknownTransactionCommitResult")
 

@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import TypeVar
 
 import pymongo
-from django.db import Error, connection, transaction
+from django.db import Error, InterfaceError, OperationalError, connection, transaction
 from pymongo.errors import PyMongoError
 
 from strategy_config import driver_errors, sqlite_queue, store_breaker
@@ -31,13 +31,27 @@ def atomic() -> AbstractContextManager[None]:
     if connection.vendor == "mongodb":
         context: AbstractContextManager[None] = _on_mongodb().atomic()
         return context
-    return _in_turn() if connection.vendor == "sqlite" else transaction.atomic(durable=True)
+    return _in_turn() if connection.vendor == "sqlite" else _told_of_commits()
 
 
 @contextmanager
 def _in_turn() -> Iterator[None]:
     with sqlite_queue.turn(), transaction.atomic(durable=True):
         yield
+
+
+@contextmanager
+def _told_of_commits() -> Iterator[None]:
+    """A transaction that tells whether it was lost before its commit or in it."""
+    is_committing = False
+    try:
+        with transaction.atomic(durable=True):
+            yield
+            is_committing = True
+    except (InterfaceError, OperationalError) as exception:
+        if not is_committing or driver_errors.is_conflict(exception):
+            raise
+        raise driver_errors.CommitLostError(*exception.args) from exception
 
 
 def on_commit(action: Callable[[], object]) -> None:

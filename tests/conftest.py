@@ -16,6 +16,7 @@ from embedded.servers import NatsServer, Valkey
 from strategy_config import store_breaker
 from tests.live_site import LiveSite
 from tests.mongo_store import CleanState
+from tests.site_store import SiteStore
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
@@ -87,13 +88,18 @@ def mongodb_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _store_under_test(request: pytest.FixtureRequest) -> None:
-    """With TEST_STORE=mongodb everything that a test starts or asks for finds its store on `mongodb_uri`."""
+def _store_under_test(request: pytest.FixtureRequest) -> Iterator[None]:
+    """With TEST_STORE=mongodb everything that a test starts or asks for finds its store on `mongodb_uri`.
+
+    The databases that the sites under test had on a server are gone at the end.
+    """
     if settings.IS_ON_MONGODB:
         uri = request.getfixturevalue("mongodb_uri")
         os.environ["MONGODB_URI"] = uri
         settings.DATABASES["default"]["HOST"] = uri
         connections["default"].settings_dict["HOST"] = uri
+    yield
+    SiteStore.drop_all()
 
 
 @pytest.fixture(scope="session")

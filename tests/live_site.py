@@ -19,7 +19,7 @@ from embedded.servers import HOST, die_with_parent, free_port
 from tests.site_store import SiteStore
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
-START_SECONDS = 60.0
+START_SECONDS = 120.0
 STOP_SECONDS = 15.0
 _PREPARE = """
 import json, django
@@ -72,6 +72,7 @@ class LiveSite:
         }
         directory.mkdir(parents=True, exist_ok=True)
         if prepared is None:
+            self.store.create()
             self.tokens = prepare_database(self.environment)
         else:
             template, self.tokens = prepared
@@ -85,6 +86,12 @@ class LiveSite:
     @property
     def url(self) -> str:
         return f"http://{HOST}:{self.port}"
+
+    @property
+    def pid(self) -> int:
+        """Of the process that its workers are children of."""
+        assert self._process is not None
+        return self._process.pid
 
     def start(self) -> "LiveSite":
         """Return when /healthz answers."""

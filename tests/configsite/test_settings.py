@@ -14,7 +14,7 @@ from configsite import env
 from configsite.settings import database
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-SECRET = "s" * 50
+SECRET = "0123456789" * 5
 
 
 def start(settings: str, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -33,13 +33,15 @@ print(json.dumps({
 
 @pytest.fixture
 def environment(tmp_path: Path, valkey: Valkey, redis_prefix: str) -> dict[str, str]:
+    store = SiteStore(tmp_path)
+    store.create()
     site = {
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "configsite.settings.base",
         "SECRET_KEY": "of this test",
         "REDIS_URL": valkey.url,
         "REDIS_KEY_PREFIX": redis_prefix,
-        **SiteStore(tmp_path).environment,
+        **store.environment,
     }
     subprocess.run([sys.executable, "manage.py", "migrate", "-v", "0"], cwd=ROOT, env=site, check=True)
     return site

@@ -1,0 +1,11 @@
+"""Django's backend for PostgreSQL, with the driver beside it."""
+
+from django.db.backends.postgresql import base
+
+from configsite.postgresql import driver
+
+
+class DatabaseWrapper(base.DatabaseWrapper):
+    """A connection that never waits without end."""
+
+    Database = driver
