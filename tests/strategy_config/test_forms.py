@@ -1,0 +1,111 @@
+"""The form of a layer: what typed texts stand for, and what of it is a change."""
+
+import pytest
+from django.conf import settings
+from django.http import QueryDict
+
+from realtime_runtime.strategies.base import ParameterSpec
+from realtime_runtime.strategies.registry import STRATEGIES
+from strategy_config import forms
+from tests.factories import NOON
+from tests.strategy_config.test_services import BTC, SKEW, write
+
+SPECS = {spec.name: spec for strategy in STRATEGIES.values() for spec in strategy.specs()}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("buy_threshold", "1.35", 1.35),
+        ("buy_threshold", " 1,35 ", 1.35),
+        ("buy_threshold", "2", 2),
+        ("min_total_volume", "0,001", 0.001),
+        ("min_total_volume", ",125", 0.125),
+        ("top_levels", "7", 7),
+        ("volume_confirmation", "false", False),
+        ("exchanges", "binance,okx", ["binance", "okx"]),
+    ],
+)
+def test_parse__readable_text__is_the_value(name: str, text: str, value: object) -> None:
+    assert forms.parse(SPECS[name], text) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("buy_threshold", "1,350", "can be read in two ways"),
+        ("buy_threshold", "1.234,5", "can be read in two ways"),
+        ("buy_threshold", "1,2,3", "can be read in two ways"),
+        ("buy_threshold", "abc", "buy_threshold must be a number, not 'abc'."),
+        ("buy_threshold", "nan", "buy_threshold must be a number, not 'nan'."),
+        ("buy_threshold", "1e999", "buy_threshold must be a number, not '1e999'."),
+        ("buy_threshold", "1_0", "buy_threshold must be a number, not '1_0'."),
+        ("top_levels", "7,5", "top_levels must be a whole number, not '7.5'."),
+        ("volume_confirmation", "maybe", "volume_confirmation must be true or false, not 'maybe'."),
+    ],
+)
+def test_parse__doubtful_text__is_refused_with_words(name: str, text: str, words: str) -> None:
+    with pytest.raises(ValueError, match="must be|two ways") as refusal:
+        forms.parse(SPECS[name], text)
+    assert words in str(refusal.value)
+
+
+@pytest.mark.parametrize("spec", SPECS.values(), ids=lambda spec: spec.name)
+def test_parse__text_of_a_value__gives_it_back(spec: ParameterSpec) -> None:
+    for value in (spec.default, spec.example):
+        assert forms.parse(spec, forms._text_of(spec, value)) == value
+
+
+@pytest.mark.parametrize("strategy_id", STRATEGIES)
+@pytest.mark.django_db(transaction=settings.IS_ON_MONGODB)
+def test_layer_form__of_every_strategy__has_every_parameter_in_a_group(strategy_id: str) -> None:
+    form = forms.layer_form(forms.layer_state(strategy_id=strategy_id, symbol=None, at=NOON))
+    grouped = [field.spec.name for _, fields in form.groups for field in fields]
+    assert sorted(grouped) == sorted(spec.name for spec in STRATEGIES[strategy_id].specs())
+    assert form.changes == {}
+
+
+def sent(**texts: str) -> QueryDict:
+    """A form of the skew strategy that was opened while nothing was set."""
+    data = QueryDict(mutable=True)
+    for spec in STRATEGIES[SKEW].specs():
+        data[f"was-{spec.name}"] = ""
+        data[f"p-{spec.name}"] = texts.get(spec.name, "")
+    return data
+
+
+@pytest.mark.django_db(transaction=settings.IS_ON_MONGODB)
+def test_layer_form__somebody_changed_meanwhile__keeps_both() -> None:
+    write(symbol=None, parameters={"top_levels": 7, "buy_threshold": 1.4})
+    state = forms.layer_state(strategy_id=SKEW, symbol=None, at=NOON)
+    form = forms.layer_form(state, sent(buy_threshold="1,3"))
+    assert form.changes == {"buy_threshold": 1.3}
+    fields = {field.spec.name: (field.text, field.was, field.state) for field in form.fields}
+    assert fields["top_levels"] == ("7", "7", "own")
+    assert fields["buy_threshold"] == ("1,3", "1.4", "changed")
+
+
+@pytest.mark.django_db(transaction=settings.IS_ON_MONGODB)
+def test_layer_form__other_text_for_the_same_value__is_no_change() -> None:
+    write(symbol=None, parameters={"buy_threshold": 1.4})
+    data = sent(buy_threshold="1.40")
+    data["was-buy_threshold"] = "1.4"
+    form = forms.layer_form(forms.layer_state(strategy_id=SKEW, symbol=None, at=NOON), data)
+    assert form.changes == {}
+
+
+@pytest.mark.django_db(transaction=settings.IS_ON_MONGODB)
+def test_layer_state__of_a_symbol__inherits_from_the_global_layer() -> None:
+    write(symbol=None, parameters={"top_levels": 7})
+    write(symbol=BTC, parameters={"buy_threshold": 1.5})
+    state = forms.layer_state(strategy_id=SKEW, symbol=BTC, at=NOON)
+    assert (state.inherited["top_levels"], state.sources["top_levels"]) == (7, "global")
+    assert (state.inherited["buy_threshold"], state.sources["buy_threshold"]) == (1.2, "default")
+    assert state.config.overrides == {"buy_threshold": 1.5}
+
+
+def test_step__of_every_number__is_a_round_part_of_its_range() -> None:
+    steps = {
+        name: forms.Field(SPECS[name], "number", "", "", None, "").step for name in ("top_levels", "min_total_volume")
+    }
+    assert steps == {"top_levels": "1", "min_total_volume": "0.1"}
