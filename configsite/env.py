@@ -85,6 +85,7 @@ def pairs(name: str) -> dict[str, str]:
     for item in items(name):
         key, separator, value = item.partition("=")
         if not separator or not key.strip() or not value.strip():
-            raise ImproperlyConfigured(f"{name} must be a list of name=value, not {item!r}.")
+            # The values are addresses, which may hold passwords.
+            raise ImproperlyConfigured(f"{name} must be a list of name=value.")
         found[key.strip()] = value.strip()
     return found
