@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed-lock
 FUZZ_EXAMPLES ?= 200
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-mongodb test-postgresql check-deploy check fmt bench fuzz lock clean
+.PHONY: help run test test-slow test-mongodb test-postgresql check-deploy check fmt bench fuzz lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -27,8 +27,11 @@ $(INSTALLED): requirements-dev.txt
 run: $(INSTALLED) ## Run the whole product here, with real servers and a simulated market (Ctrl-C ends it)
 	@exec $(BIN)/python -m embedded.run
 
-test: $(INSTALLED) ## Run all tests, with coverage
-	$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term:skip-covered
+test: $(INSTALLED) ## Run the tests, with coverage; the slowest are those of test-slow
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow" --cov --cov-report=term:skip-covered
+
+test-slow: $(INSTALLED) ## Run the tests that are marked slow
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow --timeout 600
 
 # Everything that touches the store. The wire server is not a mongod: MONGODB_TEST_URI names a replica set of your own.
 test-mongodb: $(INSTALLED) ## Run the site's tests on MongoDB (a wire server of PyPI, or MONGODB_TEST_URI=...)

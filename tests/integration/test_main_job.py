@@ -147,7 +147,8 @@ async def test_replay__twice__gives_the_same_signals_field_for_field(
     assert signals == again
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.slow
+@pytest.mark.timeout(600)
 async def test_replay__every_recorded_file__is_processed_without_an_error(
     runtime: RunningRuntime, market_data: Path
 ) -> None:
