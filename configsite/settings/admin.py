@@ -4,6 +4,9 @@ from typing import Any
 
 from django.templatetags.static import static
 
+# The theme's login page does not say where to go on.
+LOGIN_REDIRECT_URL = "admin:index"
+
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "Real-time strategies",
     "SITE_HEADER": "Real-time strategies",

@@ -22,7 +22,7 @@ class Console:
 
     async def log_in(self, user: str) -> None:
         """Log in with the password that is the user's name."""
-        await self.page.goto("/admin/login/?next=/admin/")
+        await self.page.goto("/admin/login/")
         await self.page.locator("[name=username]").fill(user)
         await self.page.locator("[name=password]").fill(user)
         await self.page.locator("#login-form button[type=submit]").click()
