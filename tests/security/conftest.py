@@ -4,15 +4,18 @@ import asyncio
 import shutil
 import ssl
 import threading
-from collections.abc import Callable, Iterator
+import uuid
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import redis
 import trustme
 
 from embedded.servers import HOST, Valkey, free_port
 from tests.conftest import PROJECT_ROOT
+from tests.live_site import LiveSite
 from tests.runtime.conftest import environ, running_app
 
 __all__ = ["environ", "running_app"]
@@ -132,3 +135,25 @@ def tls_redis(
             return
         with TlsFront(certificates, port) as front:
             yield GuardedRedis(server, front.port, "rediss")
+
+
+def guarded_site(
+    folders: pytest.TempPathFactory, prepared: LiveSite, valkey: Valkey, environment: Mapping[str, str]
+) -> Iterator[LiveSite]:
+    """A running site for the tests of one file."""
+    site = LiveSite(
+        folders.mktemp("guarded-site"),
+        redis_url=valkey.url,
+        prefix=f"guarded-{uuid.uuid4().hex[:8]}",
+        prepared=(prepared.store, prepared.tokens),
+        environment=environment,
+    )
+    yield site.start()
+    site.stop()
+
+
+def forget_keys(site: LiveSite, kind: str) -> None:
+    """Delete what the site has counted so far."""
+    with redis.Redis.from_url(site.redis_url) as client:
+        for key in client.scan_iter(f"{site.prefix}:{kind}:*"):
+            client.delete(key)

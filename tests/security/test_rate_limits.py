@@ -1,6 +1,6 @@
 """How fast one caller may go: 429 with Retry-After, each caller apart, and never a refusal for want of Redis."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
@@ -14,6 +14,7 @@ from strategy_config import shared_cache
 from strategy_config.api import rate_limits
 from strategy_config.client_address import client_address
 from tests.live_site import LiveSite
+from tests.security.conftest import forget_keys, guarded_site
 
 CONFIG = "/api/v1/strategies/orderbook_skew/config"
 BODY = {"parameters": {}, "changed_by": "jane", "validate_only": True}
@@ -36,9 +37,18 @@ def flood(ask: Callable[[], httpx.Response]) -> httpx.Response:
     pytest.fail("no limit")
 
 
+@pytest.fixture(scope="module")
+def running_site(
+    prepared_site: LiveSite, valkey: Valkey, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LiveSite]:
+    yield from guarded_site(tmp_path_factory, prepared_site, valkey, {**SLOW, "API_ANONYMOUS": "read"})
+
+
 @pytest.fixture
-def slow_site(live_site: Callable[..., LiveSite]) -> LiveSite:
-    return live_site(environment={**SLOW, "API_ANONYMOUS": "read"})
+def slow_site(running_site: LiveSite) -> LiveSite:
+    """The site with all buckets full."""
+    forget_keys(running_site, "rate")
+    return running_site
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,88 @@
+"""Guessing passwords: refused past the limit, in words, and without locking others out."""
+
+import re
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+
+from embedded.servers import Valkey
+from tests.live_site import LiveSite
+from tests.security.conftest import forget_keys, guarded_site
+
+LIMITS = {"LOGIN_FAILURES_PER_USER": "3", "LOGIN_FAILURES_PER_ADDRESS": "8", "TRUSTED_PROXIES": "1"}
+
+
+@pytest.fixture(scope="module")
+def running_site(
+    prepared_site: LiveSite, valkey: Valkey, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LiveSite]:
+    yield from guarded_site(tmp_path_factory, prepared_site, valkey, LIMITS)
+
+
+@pytest.fixture
+def site(running_site: LiveSite) -> LiveSite:
+    """The site, where nobody has tried to log in."""
+    forget_keys(running_site, "login")
+    return running_site
+
+
+def log_in(site: LiveSite, username: str, password: str, address: str = "192.0.2.1") -> httpx.Response:
+    with httpx.Client(base_url=site.url, headers={"X-Forwarded-For": address, "Referer": site.url}) as client:
+        form = client.get("/admin/login/").text
+        token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', form)
+        assert token is not None
+        fields = {"username": username, "password": password, "csrfmiddlewaretoken": token[1]}
+        return client.post("/admin/login/", data=fields)
+
+
+def test_login__guessed_too_often__is_locked_with_a_page_that_says_so(site: LiveSite) -> None:
+    assert [log_in(site, "admin", f"guess {number}").status_code for number in range(3)] == [200, 200, 200]
+    locked = log_in(site, "admin", "admin")
+    assert locked.status_code == 429
+    assert 0 < int(locked.headers["Retry-After"]) <= 900
+    assert "Too many attempts to log in" in locked.text
+    assert "Try again in 15 minutes" in locked.text
+    assert "sessionid" not in locked.cookies
+
+
+@pytest.mark.parametrize("username", ["ADMIN", "ａｄｍｉｎ"])
+def test_login__locked__is_locked_in_every_spelling(site: LiveSite, username: str) -> None:
+    for number in range(3):
+        log_in(site, "admin", f"guess {number}")
+    assert log_in(site, username, "admin").status_code == 429
+
+
+def test_login__of_others_and_from_elsewhere__goes_on(site: LiveSite) -> None:
+    for number in range(3):
+        log_in(site, "admin", f"guess {number}")
+    assert log_in(site, "admin", "admin", address="192.0.2.2").status_code == 302
+    assert "correct username and password" in log_in(site, "viewer", "wrong").text
+
+
+def test_login__one_password_on_many_users__is_locked_by_address(site: LiveSite) -> None:
+    statuses = [log_in(site, f"user{number}", "Summer2026!").status_code for number in range(9)]
+    assert statuses == [200] * 8 + [429]
+
+
+def test_login__that_holds__ends_the_count(site: LiveSite) -> None:
+    for _ in range(4):
+        assert log_in(site, "admin", "wrong").status_code == 200
+        assert log_in(site, "admin", "admin").status_code == 302
+
+
+def test_login__without_redis__goes_on_uncounted(live_site: Callable[..., LiveSite], fresh_valkey: Valkey) -> None:
+    site = live_site(environment=LIMITS, redis_url=fresh_valkey.url)
+    fresh_valkey.kill()
+    for number in range(4):
+        log_in(site, "admin", f"guess {number}")
+    assert log_in(site, "admin", "admin").status_code == 302
+    assert "login.uncounted" in site.log_path.read_text()
+
+
+def test_login__too_large_a_form__is_refused_before_it_is_read(site: LiveSite) -> None:
+    files = {"avatar": ("x", b"x" * (1024 * 1024 + 1))}
+    assert httpx.post(f"{site.url}/admin/login/", files=files).status_code == 413
+    with httpx.Client(base_url=site.url) as client:
+        client.get("/admin/login/")
+        assert client.post("/admin/login/", data={"username": "x" * 70_000}).status_code == 400
