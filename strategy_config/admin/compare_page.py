@@ -15,7 +15,7 @@ SYMBOLS_AT_FIRST = 4
 
 
 def compare(request: HttpRequest) -> HttpResponse:
-    """The table of what was chosen; at first everything, for the symbols with the most overrides."""
+    """The table of what was chosen; at first what differs on the symbols with the most overrides."""
     now = timezone.now()
     overridden = explanations.overridden_symbols(now)
     strategy_ids = [each for each in STRATEGIES if each in request.GET.getlist("strategy")] or list(STRATEGIES)
@@ -23,7 +23,8 @@ def compare(request: HttpRequest) -> HttpResponse:
     given = overridden[:SYMBOLS_AT_FIRST] if typed is None else typed.replace(",", " ").split()
     symbols = list(dict.fromkeys(map(services.normalise_symbol, given)))[:MOST_SYMBOLS]
     parameters = request.GET.getlist("parameter")
-    only_different = bool(request.GET.get("different"))
+    # At first what matters: the rest is one click away.
+    only_different = "different" in request.GET if request.GET else bool(symbols)
     rows = explanations.compare(strategy_ids=strategy_ids, symbols=symbols, parameters=parameters, at=now)
     return show(
         request,

@@ -1,15 +1,17 @@
 """Users and groups in the theme. What somebody may do comes with the groups; only a superuser makes superusers."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib.admin import AdminSite
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, User
+from django.db.models import ManyToManyField
+from django.forms import CheckboxSelectMultiple
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-_FOR_SUPERUSERS = ("is_superuser", "user_permissions")
+_RIGHTS = ("Rights", {"fields": ("is_active", "is_staff", "is_superuser", "groups")})
 
 
 class PersonAdmin(UserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]  # the theme ships no type hints
@@ -20,11 +22,18 @@ class PersonAdmin(UserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]  # the
     change_password_form = AdminPasswordChangeForm
     list_display = ("username", "email", "is_active", "is_staff", "last_login")
     list_filter = ("groups", "is_active")
+    filter_horizontal = ()
+    formfield_overrides: ClassVar = {ManyToManyField: {"widget": CheckboxSelectMultiple}}
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Rights beyond the groups are for superusers to give."""
         fields = super().get_readonly_fields(request, obj)
-        return fields if request.user.is_superuser else (*fields, *_FOR_SUPERUSERS)
+        return fields if request.user.is_superuser else (*fields, "is_superuser")
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Rights come with the groups: none are given one by one."""
+        sections = super().get_fieldsets(request, obj)
+        return [_RIGHTS if "groups" in section["fields"] else (name, section) for name, section in sections]
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Not of a superuser, but for superusers."""
@@ -37,6 +46,9 @@ class PersonAdmin(UserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]  # the
 
 class CircleAdmin(GroupAdmin, ModelAdmin):  # type: ignore[misc]  # as above
     """A group and what its members may do."""
+
+    filter_horizontal = ()
+    formfield_overrides: ClassVar = {ManyToManyField: {"widget": CheckboxSelectMultiple}}
 
 
 def register(site: AdminSite) -> None:

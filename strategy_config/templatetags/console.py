@@ -20,6 +20,7 @@ register.filter("row_sentence", wording.row_sentence)
 register.filter("change_size", wording.change_size)
 register.simple_tag(layer_url, name="layer_url")
 register.simple_tag(switch_url, name="switch_url")
+register.simple_tag(history_page.history_url, name="history_url")
 
 
 @register.simple_tag

@@ -113,3 +113,18 @@ def test_switch_all__confirmed__is_one_change_for_each_that_was_on(login: Login)
     running = [each for each in overviews.strategy_overviews(NOON) if each.is_enabled]
     assert running == []
     assert SKEW not in {row.strategy_id for row in rows}
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        (PAGE, "Switched off by <strong>alice</strong>"),
+        (f"{PAGE}symbols/{BTC}/", "is off for all symbols, so it is off here"),
+        ("/admin/strategies/onchain_metrics/", "Off by default"),
+    ],
+)
+def test_page__of_what_is_off__says_why(login: Login, path: str, words: str) -> None:
+    services.switch(strategy_id=SKEW, enabled=False, origin=OriginFactory())
+    html = login("viewer").get(path).content.decode()
+    assert "state-off" in html
+    assert words in html
