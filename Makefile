@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed-lock
 FUZZ_EXAMPLES ?= 200
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow test-mongodb test-postgresql check-deploy check fmt bench fuzz lock clean
+.PHONY: help run test test-slow test-mongodb test-postgresql check-deploy check fmt bench fuzz audit lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -50,6 +50,7 @@ check: $(INSTALLED) ## Format, lint, types, migrations, import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/bandit --quiet --recursive --severity-level medium --configfile pyproject.toml configsite strategy_config realtime_runtime embedded
 	DJANGO_SETTINGS_MODULE=configsite.settings.test $(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/lint-imports
 
@@ -62,6 +63,10 @@ bench: $(INSTALLED) ## Measure, in interleaved runs with ratios
 
 fuzz: $(INSTALLED) ## Fuzz the whole HTTP API (FUZZ_EXAMPLES=200 an operation)
 	FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/python -m pytest -m fuzz --timeout 0
+
+audit: $(INSTALLED) ## Look known weaknesses of the locked requirements up (needs PyPI's own JSON service)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv tool run --from pip-audit==2.10.1 pip-audit --requirement requirements.txt --require-hashes --disable-pip
 
 lock: export UV_CUSTOM_COMPILE_COMMAND = make lock
 lock: $(INSTALLED) ## Compile the requirements anew
