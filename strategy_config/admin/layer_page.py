@@ -83,6 +83,7 @@ def _save(request: HttpRequest, form: LayerForm, reason: str) -> HttpResponse:
 def _show_form(request: HttpRequest, form: LayerForm, *, status: int = 200, **context: Any) -> HttpResponse:
     overview = overviews.strategy_overview(form.strategy_id, timezone.now())
     switched = overviews.last_switch(strategy_id=form.strategy_id, symbol=form.symbol)
+    is_off_above = form.symbol is not None and not overview.is_enabled
     saved = request.GET.get("saved", "")
     return show(
         request,
@@ -94,6 +95,8 @@ def _show_form(request: HttpRequest, form: LayerForm, *, status: int = 200, **co
         overview=overview,
         scope=live.scope(overview, _heartbeats()),
         switched=switched,
+        switched_whole=overviews.last_switch(strategy_id=form.strategy_id) if is_off_above else None,
+        enabled_variable=STRATEGIES[form.strategy_id].enabled_variable(),
         is_symbol_on=form.symbol not in overview.switched_off,
         applied=_applied(form.state.config.sequence),
         saved=int(saved) if saved.isascii() and saved.isdigit() and len(saved) <= 18 else None,

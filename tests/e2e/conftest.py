@@ -23,6 +23,8 @@ FLAGS = [
     "--disable-sync",
 ]
 BROWSERS = ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome")
+# The first test waits for the whole product to start.
+TIMEOUT_SECONDS = 300
 Open = Callable[..., Awaitable[Console]]
 
 
@@ -38,6 +40,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.browser)
+            item.add_marker(pytest.mark.timeout(TIMEOUT_SECONDS))
             if browser_path() is None:
                 item.add_marker(missing)
 

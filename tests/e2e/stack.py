@@ -101,14 +101,15 @@ class Stack:
         rows = (self.get(f"/api/v1/strategies/{strategy_id}/audit?limit=1") for strategy_id in STRATEGIES)
         return [row for page in rows for row in page]
 
-    def signals(self, strategy_id: str, *, version: int) -> list[dict[str, Any]]:
-        """The latest signals that the strategy has decided under this version of its global layer."""
+    def signals(self, strategy_id: str, *, version: int | None) -> list[dict[str, Any]]:
+        """The latest signals that the strategy has decided under this version of its global layer (None: any)."""
         entries: Any = self._redis.xrevrange(wire.Keys("e2e").signals, count=SIGNALS_LOOKED_AT)
         found = [json.loads(fields[wire.STREAM_FIELD.encode()]) for _, fields in entries]
         return [
             signal
             for signal in found
-            if signal["strategy_id"] == strategy_id and signal["metadata"]["config"]["global_version"] == version
+            if signal["strategy_id"] == strategy_id
+            and version in {None, signal["metadata"]["config"]["global_version"]}
         ]
 
     def until(self, condition: Callable[[], Any]) -> Any:

@@ -57,7 +57,7 @@ function showBar(errors = 0) {
   document.getElementById("discard").hidden = !changed;
   const review = document.getElementById("review-button");
   review.textContent = changed ? `Review ${counted}` : "Review";
-  review.disabled = !changed;
+  review.hidden = !changed;
 }
 
 async function check() {

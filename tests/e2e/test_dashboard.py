@@ -1,0 +1,60 @@
+"""The first page: it moves by itself, says so when it cannot, and draws what there is."""
+
+import re
+
+from playwright.async_api import Route, expect
+
+from tests.e2e.conftest import Open
+from tests.e2e.stack import Stack
+
+
+async def test_dashboard__change_elsewhere__appears_by_itself(log_in: Open, stack: Stack) -> None:
+    console = await log_in("viewer")
+    page = console.page
+    await expect(page.locator("#feed")).to_have_text("Simulated feed")
+    await expect(page.locator("#runtimes tbody tr")).to_have_count(2)
+    await expect(page.locator("#parts .part-ok")).to_have_count(3)
+    stack.site.post(
+        "/api/v1/strategies/spread_liquidity/disable?symbol=SOLUSDT",
+        {"changed_by": "night desk", "reason": "delisting rumour"},
+    )
+    card = page.locator("[data-strategy=spread_liquidity]")
+    await expect(card).to_contain_text("off for SOLUSDT")
+    await expect(card).to_contain_text("night desk")
+    await expect(page.locator("#changes")).to_contain_text("delisting rumour")
+
+
+async def test_dashboard__signals__are_drawn_with_their_numbers_in_words(log_in: Open, stack: Stack) -> None:
+    stack.until(lambda: stack.signals("orderbook_skew", version=None))
+    console = await log_in("viewer")
+    spark = console.page.locator("[data-strategy=orderbook_skew] .spark")
+    await expect(spark.locator("rect").first).to_be_attached()
+    await expect(spark).to_have_attribute("aria-label", re.compile(r"^\d+ buy · \d+ sell in 30 min$"))
+
+
+async def test_dashboard__site_silent__says_that_it_is_out_of_date(log_in: Open) -> None:
+    console = await log_in("viewer")
+    console.refusals.add(503)
+
+    async def refuse(route: Route) -> None:
+        await route.fulfill(status=503)
+
+    await console.page.route("**/live.json", refuse)
+    await expect(console.page.locator("#live")).to_have_class(re.compile("is-stale"), timeout=20_000)
+    await expect(console.page.locator("#feed")).to_have_class(re.compile("feed-stale"))
+    await console.page.unroute("**/live.json")
+    await expect(console.page.locator("#live")).not_to_have_class(re.compile("is-stale"), timeout=20_000)
+
+
+async def test_dashboard__tab_hidden__asks_nothing(log_in: Open) -> None:
+    console = await log_in("viewer")
+    page = console.page
+    hide = "Object.defineProperty(document, 'hidden', {value: %s, configurable: true});"
+    told = "document.dispatchEvent(new Event('visibilitychange'));"
+    await page.evaluate(hide % "true" + told)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    await page.wait_for_timeout(5_000)  # longer than two polls: nothing may happen, so there is nothing to wait for
+    assert asked == []
+    async with page.expect_request("**/live.json"):
+        await page.evaluate(hide % "false" + told)
