@@ -4,6 +4,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.db import IntegrityError, OperationalError
 
 from strategy_config import sqlite_queue, transactions
@@ -59,6 +60,7 @@ def test_run__broken_constraint__passes_at_once() -> None:
     assert len(calls) == 1
 
 
+@pytest.mark.skipif(settings.TEST_STORE != "sqlite", reason="the queue of SQLite's writers")
 @pytest.mark.django_db
 def test_atomic__store_in_memory__needs_no_file_to_queue_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
