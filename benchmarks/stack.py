@@ -69,13 +69,16 @@ def running_stack() -> Iterator[Stack]:
         Valkey(Path(folder) / "valkey") as valkey,
         NatsServer(Path(folder) / "nats") as nats,
         running_site(Path(folder), valkey.url) as site,
-        _running_runtime(Path(folder), valkey.url, nats.url) as runtime,
+        running_runtime(Path(folder), valkey.url, nats.url) as runtime,
     ):
         yield Stack(valkey, nats, site, runtime)
 
 
 @contextmanager
-def _running_runtime(folder: Path, redis_url: str, nats_url: str) -> Iterator[Runtime]:
+def running_runtime(
+    folder: Path, redis_url: str, nats_url: str, *, environ: Mapping[str, str] | None = None
+) -> Iterator[Runtime]:
+    """Start a runtime whose files lie in ``folder``; ``environ`` wins over what is usual here."""
     port = free_port()
     environment: Mapping[str, str] = {
         **os.environ,
@@ -88,6 +91,7 @@ def _running_runtime(folder: Path, redis_url: str, nats_url: str) -> Iterator[Ru
         "MESSAGE_TTL_SECONDS": "0",
         "STRATEGY_ENABLED_ONCHAIN_METRICS": "true",
         "LOG_LEVEL": "WARNING",
+        **(environ or {}),
     }
     with (folder / "runtime.log").open("wb") as log:
         process = subprocess.Popen(

@@ -28,6 +28,8 @@ T = TypeVar("T")
 
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _POD_ORDINAL = re.compile(r"-(\d+)\Z")
+_ORDINAL_TOKEN = "{ordinal}"  # noqa: S105  (no secret)
+_FNV_OFFSET, _FNV_PRIME = 0x811C9DC5, 0x01000193
 
 
 class SettingsError(Exception):
@@ -58,6 +60,7 @@ class Settings:
     trading_symbols: frozenset[str]
     replicas: int
     ordinal: int
+    is_partitioned_by_nats: bool
     health_check_port: int
     message_ttl_seconds: float
     heartbeat_interval_seconds: float
@@ -77,10 +80,15 @@ class Settings:
         return tuple(problem for layer in self.strategy_environment.values() for problem in layer.problems)
 
     def owns_symbol(self, symbol: str) -> bool:
-        """Whether this replica trades on the symbol: listed (or none is) and in its share by CRC-32."""
+        """Whether this replica trades on the symbol: listed (or none is) and in its share.
+
+        The shares go by CRC-32; where NATS deals the messages out (``is_partitioned_by_nats``), by the hash of its
+        ``partition()``, because observations come to every replica and must find the one with the symbol's market.
+        """
         if self.trading_symbols and symbol not in self.trading_symbols:
             return False
-        return self.replicas == 1 or crc32(symbol.encode()) % self.replicas == self.ordinal
+        number = _fnv_1a(symbol.encode()) if self.is_partitioned_by_nats else crc32(symbol.encode())
+        return self.replicas == 1 or number % self.replicas == self.ordinal
 
 
 def read(environ: Mapping[str, str], *, default_log_format: LogFormat = "json") -> Settings:
@@ -90,6 +98,8 @@ def read(environ: Mapping[str, str], *, default_log_format: LogFormat = "json") 
     replicas = reader.get("RUNTIME_REPLICAS", "1", _integer(1, 1_000))
     environment = reader.get("ENVIRONMENT", "development", str)
     is_production = environment == "production"
+    ordinal = _read_ordinal(reader, host, replicas)
+    topic = reader.get("NATS_CONSUMER_TOPIC", "binance.websocket.data", _consumer_topic)
     settings = Settings(
         environment=environment,
         instance_id=f"{host}-{os.getpid()}",
@@ -100,13 +110,14 @@ def read(environ: Mapping[str, str], *, default_log_format: LogFormat = "json") 
         config_snapshot_path=Path(reader.get("CONFIG_SNAPSHOT_PATH", "var/config-snapshot.json", str)),
         nats_url=reader.get("NATS_URL", "" if is_production else NATS_URL, _url("nats", "tls", "ws", "wss")),
         nats_access=read_nats_access(reader),
-        nats_consumer_topic=reader.get("NATS_CONSUMER_TOPIC", "binance.websocket.data", _consumer_topic),
+        nats_consumer_topic=(topic or "").replace(_ORDINAL_TOKEN, str(ordinal)),
         nats_consumer_name=reader.get("NATS_CONSUMER_NAME", "realtime-strategies", _word),
         nats_consumer_group=reader.get("NATS_CONSUMER_GROUP", "", _word),
         nats_topic_intents=reader.get("NATS_TOPIC_INTENTS", "cio.intent.trading", _subject),
         trading_symbols=reader.get("TRADING_SYMBOLS", "", _symbols),
         replicas=replicas,
-        ordinal=_read_ordinal(reader, host, replicas),
+        ordinal=ordinal,
+        is_partitioned_by_nats=_ORDINAL_TOKEN in (topic or ""),
         health_check_port=reader.get("HEALTH_CHECK_PORT", "8081", _integer(0, 65_535)),
         message_ttl_seconds=reader.get("MESSAGE_TTL_SECONDS", "60", _number(0, 86_400)),
         heartbeat_interval_seconds=reader.get("HEARTBEAT_INTERVAL_SECONDS", "5", _heartbeat_interval),
@@ -159,6 +170,14 @@ def _read_ordinal(reader: Reader, host: str, replicas: int) -> int:
         return 0
     pod = _POD_ORDINAL.search(host)
     return reader.get("RUNTIME_ORDINAL", pod.group(1) if pod else "", _integer(0, replicas - 1))
+
+
+def _fnv_1a(text: bytes) -> int:
+    """The 32-bit FNV-1a hash, by which ``partition()`` of nats-server chooses."""
+    number = _FNV_OFFSET
+    for byte in text:
+        number = (number ^ byte) * _FNV_PRIME & 0xFFFFFFFF
+    return number
 
 
 def _integer(minimum: int, maximum: int) -> Callable[[str], int]:

@@ -87,6 +87,18 @@ def test_symbols__among_replicas__each_belongs_to_exactly_one() -> None:
     assert all(60 <= sum(each == [ordinal] for each in owners) <= 140 for ordinal in range(4))
 
 
+def test_symbols__where_nats_shares_them_out__each_belongs_to_exactly_one_by_its_hash() -> None:
+    topic = {"NATS_CONSUMER_TOPIC": "binance.share.{ordinal}.>", "RUNTIME_REPLICAS": "4"}
+    replicas = [settings.read(topic | {"RUNTIME_ORDINAL": str(ordinal)}) for ordinal in range(4)]
+    assert [replica.nats_consumer_topic for replica in replicas] == [
+        f"binance.share.{ordinal}.>" for ordinal in range(4)
+    ]
+    symbols = [f"SYM{number}USDT" for number in range(400)]
+    owners = [[replica.ordinal for replica in replicas if replica.owns_symbol(symbol)] for symbol in symbols]
+    assert {len(each) for each in owners} == {1}
+    assert all(60 <= sum(each == [ordinal] for each in owners) <= 140 for ordinal in range(4))
+
+
 def test_symbols__listed__no_others_are_traded() -> None:
     read = settings.read({"TRADING_SYMBOLS": "btcusdt, ETHUSDT ,"})
     assert [read.owns_symbol(symbol) for symbol in ("BTCUSDT", "ETHUSDT", "XRPUSDT")] == [True, True, False]
