@@ -1,0 +1,33 @@
+"""Fill an empty store from a file of `backup`."""
+
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from strategy_config import backup
+from strategy_config.exceptions import StoreUnavailableError
+
+
+class Command(BaseCommand):
+    """Exit code 0 where everything is there and the history holds, 1 where it is not."""
+
+    help = (
+        "Write the rows of a backup into a store that `migrate` has made and nobody has used, and verify the history. "
+        "Stop web and worker before; run `reconcile` after, which tells the shared cache and the runtimes."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Declare the arguments."""
+        parser.add_argument("file", type=Path, help="A file of `backup`.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Restore, verify, report."""
+        try:
+            found = backup.restore(options["file"])
+        except (backup.BackupError, StoreUnavailableError, OSError) as exception:
+            raise CommandError(f"Not restored: {exception}") from exception
+        self.stdout.write(f"restored and verified up to {found.sequence} ({found.rows} rows)")
+        self.stdout.write(f"checkpoint: {found.sequence} {found.hash}")
+        if found.bad is not None:
+            raise CommandError(f"bad row: {found.bad.sequence}: {found.bad.problem}")
