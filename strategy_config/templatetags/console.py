@@ -1,7 +1,6 @@
 """What the console's templates need beyond Django's own tags."""
 
 from datetime import datetime
-from typing import Any
 
 from django import template
 from django.utils import timezone
@@ -56,9 +55,3 @@ def relative(at: datetime, now: datetime) -> str:
     amount = next((f"{abs(seconds) // size:.0f} {unit}" for unit, size in _UNITS if abs(seconds) >= size), None)
     amount = amount or f"{abs(seconds):.0f} s"
     return f"{amount} ago" if seconds >= 0 else f"in {amount}"
-
-
-@register.filter
-def get(mapping: Any, key: Any) -> Any:
-    """``mapping[key]``, None where it is not there."""
-    return mapping.get(key)
