@@ -81,7 +81,7 @@ class LiveSite:
         self._workers = workers
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
-        self.client = httpx.Client(base_url=self.url, timeout=30)
+        self.client = httpx.Client(base_url=self.url, timeout=60)
 
     @property
     def url(self) -> str:
@@ -114,7 +114,7 @@ class LiveSite:
             if self._process.poll() is not None:
                 break
             try:
-                if httpx.get(f"{self.url}/healthz", timeout=5).status_code == 200:
+                if httpx.get(f"{self.url}/healthz", timeout=30).status_code == 200:
                     return self
             except httpx.TransportError:
                 time.sleep(0.02)

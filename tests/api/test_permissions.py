@@ -79,7 +79,7 @@ def test_actor__of_a_token__is_recorded_beside_the_claim(site: LiveSite, config_
 
 @pytest.mark.parametrize("header", ["Basic YTpi", "Bearer", "rts_x", "Bearer é"])
 def test_authorization__of_another_form__401(site: LiveSite, header: str) -> None:
-    response = httpx.get(f"{site.url}{BASE}/config", headers={"Authorization": header.encode("latin-1")})
+    response = httpx.get(f"{site.url}{BASE}/config", headers={"Authorization": header.encode("latin-1")}, timeout=30)
     assert (response.status_code, response.json()["error"]["code"]) == (401, "UNAUTHENTICATED")
 
 
@@ -128,7 +128,7 @@ def test_token__ended_elsewhere__refused_at_the_next_request_of_every_worker(
 ) -> None:
     site = live_site(workers=2)
     headers = {"Authorization": f"Bearer {site.tokens['trader']}"}
-    clients = [httpx.Client(base_url=site.url, headers=headers) for _ in range(8)]
+    clients = [httpx.Client(base_url=site.url, headers=headers, timeout=30) for _ in range(8)]
     for _ in range(3):
         assert {client.get(f"{BASE}/config").status_code for client in clients} == {200}
     site.run_script(script)
@@ -136,7 +136,7 @@ def test_token__ended_elsewhere__refused_at_the_next_request_of_every_worker(
 
 
 def _admin_session(site: LiveSite) -> httpx.Client:
-    client = httpx.Client(base_url=site.url)
+    client = httpx.Client(base_url=site.url, timeout=30)
     form = client.get("/admin/login/").text
     token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', form)
     assert token is not None
@@ -158,4 +158,4 @@ def test_admin_session__reads__and_writes_with_csrf_token_only(site: LiveSite, c
 
 
 def test_session__of_nobody__401(site: LiveSite, config_url: str) -> None:
-    assert httpx.get(site.url + config_url, cookies={"sessionid": "x" * 32}).status_code == 401
+    assert httpx.get(site.url + config_url, cookies={"sessionid": "x" * 32}, timeout=30).status_code == 401

@@ -41,7 +41,7 @@ class RunningRuntime:
     signals: list[dict[str, Any]]
 
     def info(self) -> dict[str, Any]:
-        body: dict[str, Any] = httpx.get(f"http://{HOST}:{self.environ['HEALTH_CHECK_PORT']}/info").json()
+        body: dict[str, Any] = self._ask("/info").json()
         return body
 
     def has_started(self) -> bool:
@@ -53,9 +53,13 @@ class RunningRuntime:
 
     def is_ready(self) -> bool:
         try:
-            return httpx.get(f"http://{HOST}:{self.environ['HEALTH_CHECK_PORT']}/ready").json()["status"] == "ok"
+            is_ready: bool = self._ask("/ready").json()["status"] == "ok"
+            return is_ready
         except httpx.TransportError:
             return False
+
+    def _ask(self, path: str) -> httpx.Response:
+        return httpx.get(f"http://{HOST}:{self.environ['HEALTH_CHECK_PORT']}{path}", timeout=30)
 
     async def replay(self, *files: Path) -> tuple[Totals, list[dict[str, Any]]]:
         """Replay at full speed; answers the totals and the signals that came of it."""
@@ -96,7 +100,7 @@ async def runtime(
     )
     yield running
     process.terminate()
-    assert await asyncio.wait_for(process.wait(), 15) == 0
+    assert await asyncio.wait_for(process.wait(), 60) == 0
     await client.close()
 
 

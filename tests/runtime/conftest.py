@@ -20,14 +20,14 @@ from realtime_runtime.config.state import LiveConfig
 from tests.runtime.site import Site
 
 POLL_SECONDS = 0.005
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 60.0
 Environ = dict[str, str]
 RunningApp = Callable[[Environ], AbstractAsyncContextManager[App]]
 RunningClient = Callable[..., AbstractAsyncContextManager[ConfigClient]]
 
 
 async def eventually(condition: Callable[[], Any]) -> Any:
-    """The first true answer of ``condition`` (a function or a coroutine function); fails after 20 s without one."""
+    """The first true answer of ``condition`` (a function or a coroutine function); fails after PATIENCE_SECONDS without one."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         answer = condition()

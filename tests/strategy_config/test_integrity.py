@@ -60,7 +60,7 @@ def test_set_layer__fifty_writers_in_four_processes__loses_nothing(
     for process in processes:
         process.stdin.write("go\n")
         process.stdin.flush()
-    answered = [version for process in processes for version in json.loads(process.communicate(timeout=60)[0])]
+    answered = [version for process in processes for version in json.loads(process.communicate(timeout=110)[0])]
     look = subprocess.run(
         [sys.executable, "-c", LOOK], cwd=ROOT, env=environment, check=True, capture_output=True, text=True
     )

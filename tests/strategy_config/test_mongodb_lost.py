@@ -18,7 +18,7 @@ from tests.factories import OriginFactory
 from tests.mongo_store import CleanState
 
 TIMEOUT_MS = 2_000
-BACK_SECONDS = 20.0
+BACK_SECONDS = 60.0
 pytestmark = [
     pytest.mark.skipif(not django_settings.IS_ON_MONGODB, reason="needs TEST_STORE=mongodb"),
     pytest.mark.django_db(transaction=True),

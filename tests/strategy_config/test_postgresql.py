@@ -18,7 +18,7 @@ from tests.factories import OriginFactory
 from tests.relay import Relay
 
 ANSWER_SECONDS = 1.0
-BACK_SECONDS = 30.0
+BACK_SECONDS = 60.0
 pytestmark = [
     pytest.mark.skipif(not settings.IS_ON_POSTGRESQL, reason="needs TEST_STORE=postgresql"),
     pytest.mark.django_db(transaction=True),
