@@ -70,10 +70,12 @@ def guarded(page: Page) -> View:
 
     @functools.wraps(page.view)
     def view(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if not may(request, page.change if request.method == "POST" else page.see):
-            raise PermissionDenied
         try:
+            if not may(request, page.change if request.method == "POST" else page.see):
+                raise PermissionDenied
             return page.view(request, *args, **kwargs)
+        except PermissionDenied:
+            return show(request, "forbidden.html", title="This is for others", status=403)
         except ConfigError as refusal:
             return refused(request, refusal)
 

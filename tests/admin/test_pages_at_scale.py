@@ -28,7 +28,7 @@ PAGES = {
     "history of a layer": "/admin/history/?strategy=orderbook_skew&symbol=global",
     "history without a match": "/admin/history/?who=nobody&action=DELETE&channel=import",
     "history of a day": "/admin/history/?since=2024-08-08T12:00&until=2024-08-08T12:01",
-    "compare": "/admin/compare/",
+    "compare": "/admin/compare/?symbols=SYM0000USDT+SYM0001USDT",
     "compare some": "/admin/compare/?symbols=SYM0000USDT+SYM0001USDT&strategy=orderbook_skew&parameter=top_levels",
     "transfer": "/admin/transfer/",
     "tokens": "/admin/tokens/",

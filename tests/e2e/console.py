@@ -56,7 +56,7 @@ class Console:
 
     def check(self) -> None:
         """No error on any page so far, no request to another host."""
-        assert self._errors == []
+        assert self._errors == [], self._errors
         assert self._foreign == []
 
     def _on_message(self, message: ConsoleMessage) -> None:

@@ -116,7 +116,7 @@ async def test_pages__of_a_viewer__offer_no_change_and_refuse_by_url(log_in: Ope
     console.refusals.add(403)
     for path in ("/admin/overrides/", "/admin/history/", "/admin/transfer/"):
         await console.open(path)
-        assert await console.page.locator("form[method=post] button").count() == 0, path
+        assert await console.page.locator("main form[method=post] button").count() == 0, path
     for path in (f"{VELOCITY}/rollback/?version=1", f"{VELOCITY}/symbols/ETHUSDT/copy/", "/admin/transfer/plan/"):
         assert await console.open(path) == 403, path
 
