@@ -27,7 +27,7 @@ RunningClient = Callable[..., AbstractAsyncContextManager[ConfigClient]]
 
 
 async def eventually(condition: Callable[[], Any]) -> Any:
-    """The first true answer of ``condition`` (a function or a coroutine function); fails after PATIENCE_SECONDS without one."""
+    """The first true answer of ``condition`` (a function or a coroutine function); fails without one in time."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         answer = condition()
