@@ -16,6 +16,9 @@ app = Celery("configsite")
 app.conf.update(
     broker_url=settings.REDIS_URL,
     broker_connection_retry_on_startup=True,
+    broker_connection_max_retries=None,
+    # A Redis that refuses for a while (a replica after a failover, no memory) ends a connection, not the worker.
+    broker_channel_error_retry=True,
     # Apart from the configuration's own keys, so that emptying one leaves the other.
     broker_transport_options={"global_keyprefix": f"{settings.REDIS_KEY_PREFIX}:celery:"},
     task_ignore_result=True,

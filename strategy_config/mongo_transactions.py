@@ -43,9 +43,9 @@ def atomic() -> Iterator[None]:
     hooks: list[Any] = []
     session_id = None
     with pymongo.timeout(settings.MONGODB_TIMEOUT_MS / 1000):
-        if _abandoned:
-            _kill_abandoned(store)
         try:
+            if _abandoned:
+                _kill_abandoned(store)
             with transaction.atomic():
                 session, session_id = store.session, store.session.session_id
                 _catch_up(session)
@@ -54,8 +54,9 @@ def atomic() -> Iterator[None]:
                 hooks, store.run_on_commit = store.run_on_commit, []
             _remember(session)
         except (DatabaseError, PyMongoError) as exception:
-            if session_id is not None and is_unreachable(exception):
+            if is_unreachable(exception):
                 _losses += 1
+            if session_id is not None and is_unreachable(exception):
                 _abandoned.append((time.monotonic(), session_id))
             if not is_result_unknown(exception):
                 raise

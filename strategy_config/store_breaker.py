@@ -13,7 +13,8 @@ from strategy_config.exceptions import StoreUnavailableError
 
 FIRST_PAUSE_SECONDS = 0.25
 LONGEST_PAUSE_SECONDS = 5.0
-STALLED_CALLS = 8
+# Two breakers, so that even at the onset of an outage some of a worker's 32 threads stay free.
+MOST_CALLS = 12
 STALLED_SECONDS = 1.0
 
 _log = structlog.get_logger(__name__)
@@ -32,14 +33,14 @@ class Breaker:
     """Lets calls through while the store answers, and refuses them at once while it does not.
 
     A dead call opens it. Then one call at a time may try again, after pauses that double from FIRST_PAUSE_SECONDS to
-    LONGEST_PAUSE_SECONDS, with jitter; the first answer closes it. Before any call has failed it refuses what would
-    queue behind STALLED_CALLS others of which none has ended for STALLED_SECONDS. Safe between threads.
+    LONGEST_PAUSE_SECONDS, with jitter; the first answer closes it. At most MOST_CALLS are under way at once: others
+    wait while these end, and are refused when none has been answered for STALLED_SECONDS. Safe between threads.
     """
 
     def __init__(self, name: str, message: str) -> None:
         self._name = name
         self._message = message
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
         self._thread = threading.local()
         self._is_open = False
         self._is_being_tried = False
@@ -58,15 +59,16 @@ class Breaker:
         return max(0.0, self._try_at - time.monotonic()) if self._is_open else 0.0
 
     @contextmanager
-    def passage(self, judge: Callable[[Exception], Verdict]) -> Iterator[None]:
+    def passage(self, judge: Callable[[Exception], Verdict], *, is_counted: bool = True) -> Iterator[None]:
         """One call to the store; raises StoreUnavailableError instead of a call in vain.
 
-        ``judge`` says what an exception of the call means. A call inside another one belongs to that one.
+        ``judge`` says what an exception of the call means. A call inside another one belongs to that one. One that is
+        not ``is_counted`` neither waits for others nor makes them wait: another breaker sees to that.
         """
         if getattr(self._thread, "is_inside", False):
             yield
             return
-        is_trial = self._enter()
+        is_trial = self._enter(1 if is_counted else 0)
         self._thread.is_inside = True
         verdict = Verdict.UNCLEAR
         try:
@@ -77,30 +79,34 @@ class Breaker:
             raise
         finally:
             self._thread.is_inside = False
-            self._leave(verdict, is_trial=is_trial)
+            self._leave(verdict, 1 if is_counted else 0, is_trial=is_trial)
 
-    def _enter(self) -> bool:
+    def _enter(self, count: int) -> bool:
         """Whether this call is the one that tries again."""
-        now = time.monotonic()
-        with self._lock:
+        with self._changed:
+            if count:
+                self._await_turn()
             is_trial = self._is_open
-            if is_trial:
-                is_refused = self._is_being_tried or now < self._try_at
-            else:
-                is_refused = self._in_flight >= STALLED_CALLS and now - self._progress_at > STALLED_SECONDS
-            if is_refused:
+            if is_trial and (self._is_being_tried or time.monotonic() < self._try_at):
                 raise StoreUnavailableError(self._message)
             self._is_being_tried = is_trial
             if self._in_flight == 0:
-                self._progress_at = now
-            self._in_flight += 1
+                self._progress_at = time.monotonic()
+            self._in_flight += count
         return is_trial
 
-    def _leave(self, verdict: Verdict, *, is_trial: bool) -> None:
+    def _await_turn(self) -> None:
+        while not self._is_open and self._in_flight >= MOST_CALLS:
+            patience = self._progress_at + STALLED_SECONDS - time.monotonic()
+            if patience <= 0:
+                raise StoreUnavailableError(self._message)
+            self._changed.wait(patience)
+
+    def _leave(self, verdict: Verdict, count: int, *, is_trial: bool) -> None:
         now = time.monotonic()
-        with self._lock:
+        with self._changed:
             was_open = self._is_open
-            self._in_flight -= 1
+            self._in_flight -= count
             if is_trial:
                 self._is_being_tried = False
             if verdict is Verdict.ALIVE:
@@ -111,6 +117,10 @@ class Breaker:
                 self._try_at = now + self._pause * random.uniform(0.5, 1.0)  # noqa: S311  (jitter, no secret)
                 self._is_open = True
             is_open = self._is_open
+            if is_open:
+                self._changed.notify_all()
+            else:
+                self._changed.notify()
         if is_open and not was_open:
             _log.warning(f"{self._name}.lost")
         elif was_open and not is_open:

@@ -16,7 +16,8 @@ from strategy_config import driver_errors, sqlite_queue, store_breaker
 from strategy_config.exceptions import StoreUnavailableError
 
 T = TypeVar("T")
-PATIENCE_SECONDS = 10.0
+# Less than what SQLite and its queue wait by themselves: after that there is no second time.
+PATIENCE_SECONDS = 8.0
 SHORTEST_PAUSE_SECONDS = 0.005
 LONGEST_PAUSE_SECONDS = 0.25
 # A connection that breaks later leaves too little of the time that a caller is promised for another attempt.
@@ -77,13 +78,14 @@ def quickly() -> Iterator[None]:
 
 
 @contextmanager
-def store_errors() -> Iterator[None]:
+def store_errors(*, is_write: bool = False) -> Iterator[None]:
     """Turns errors of the connection into StoreUnavailableError; errors of ours (integrity, SQL) pass.
 
-    Asks nothing of a store that is known not to answer: see `store_breaker`.
+    Asks nothing of a store that is known not to answer: see `store_breaker`. Writes wait for each other apart from
+    reads.
     """
     try:
-        with store_breaker.STORE.passage(_judge):
+        with store_breaker.STORE.passage(_judge, is_counted=not is_write):
             yield
     except _ERRORS as exception:
         if driver_errors.is_result_unknown(exception):
@@ -103,7 +105,7 @@ def run(use_case: Callable[[], T]) -> T:
     """
     # The other stores let writers wait for their turn themselves.
     turn = _on_mongodb().turn() if connection.vendor == "mongodb" else nullcontext()
-    with store_breaker.WRITES.passage(_judge_write), store_errors(), turn:
+    with store_breaker.WRITES.passage(_judge_write), store_errors(is_write=True), turn:
         return _run(use_case)
 
 

@@ -1,0 +1,84 @@
+"""Fixtures of the fault suite: a whole installation on servers of its own, and waiting for a condition."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import redis
+
+from embedded.servers import NatsServer, Valkey
+from realtime_runtime.config import wire
+from tests.faults.processes import RuntimeProcess, Worker
+from tests.live_site import LiveSite
+
+PREFIX = "faults"
+SKEW = "/api/v1/strategies/orderbook_skew/config"
+POLL_SECONDS = 0.02
+PATIENCE_SECONDS = 60.0
+
+
+def until(condition: Callable[[], Any], seconds: float = PATIENCE_SECONDS) -> Any:
+    """The first true answer of ``condition``; fails after ``seconds`` without one."""
+    deadline = time.monotonic() + seconds
+    while True:
+        answer = condition()
+        if answer:
+            return answer
+        assert time.monotonic() < deadline, "the condition did not come true in time"
+        time.sleep(POLL_SECONDS)
+
+
+@dataclass
+class Installation:
+    """A site with its worker, a runtime, and their servers."""
+
+    site: LiveSite
+    valkey: Valkey
+    nats: NatsServer
+    runtime: RuntimeProcess
+    worker: Worker
+
+    def redis(self) -> redis.Redis:
+        """A client of the installation's Redis."""
+        return redis.Redis.from_url(self.valkey.url)
+
+    def write(self, levels: int) -> dict[str, Any]:
+        """Change a parameter; the metadata of the answer."""
+        answer = self.site.post(SKEW, {"parameters": {"top_levels": levels}, "changed_by": "faults"}).json()
+        assert answer["success"], answer
+        metadata: dict[str, Any] = answer["metadata"]
+        return metadata
+
+    def acks(self, sequence: int) -> list[wire.Ack]:
+        """The answers to one change."""
+        entries: Any = self.redis().xrange(wire.Keys(PREFIX).acks)
+        found = (wire.decode_ack(fields[b"p"]) for _, fields in entries)
+        return [ack for ack in found if ack.sequence == sequence]
+
+
+@pytest.fixture(scope="module")
+def installation(prepared_site: LiveSite, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """One for all tests of a module: each leaves it as it found it."""
+    directory = tmp_path_factory.mktemp("installation")
+    with Valkey(directory / "valkey") as valkey, NatsServer(directory / "nats") as nats:
+        site = LiveSite(
+            directory / "site",
+            redis_url=valkey.url,
+            prefix=PREFIX,
+            prepared=(prepared_site.store, prepared_site.tokens),
+        ).start()
+        servers = {"REDIS_URL": valkey.url, "REDIS_KEY_PREFIX": PREFIX, "NATS_URL": nats.url}
+        try:
+            with RuntimeProcess(servers, directory) as runtime, Worker(site, directory) as worker:
+                until(lambda: runtime.status() == "ok")
+                yield Installation(site, valkey, nats, runtime, worker)
+        finally:
+            site.stop()
+
+
+@pytest.fixture(autouse=True)
+def _quiet_polling(caplog: pytest.LogCaptureFixture) -> None:
+    """Leave the requests of `until` out of a failure's log."""
+    caplog.set_level("WARNING", logger="httpx")

@@ -1,0 +1,71 @@
+"""A web worker that dies between the commit and the publication of a change."""
+
+import fcntl
+import os
+import signal
+import sqlite3
+import threading
+from pathlib import Path
+
+import httpx
+
+from strategy_config.sqlite_queue import SUFFIX
+from tests.faults.conftest import SKEW, Installation, until
+from tests.live_site import LiveSite
+
+REACHED_SECONDS = 20.0
+
+
+def is_turn_taken(site: LiveSite) -> bool:
+    """Whether a request of the site is about to write."""
+    with open(f"{site.db_path}{SUFFIX}", "a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        return False
+
+
+def sequence_in_store(store: sqlite3.Connection) -> int:
+    (sequence,) = store.execute("SELECT value FROM strategy_config_sequence").fetchone()
+    return int(sequence)
+
+
+def kill_tree(pid: int) -> None:
+    """End a process and its children as a crash of the machine would."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    for each in (pid, *map(int, children)):
+        os.kill(each, signal.SIGKILL)
+
+
+def test_web_worker__killed_between_commit_and_publication__the_change_still_reaches_the_runtime(
+    installation: Installation,
+) -> None:
+    """Redis hangs, so that the publication does; the store's lock holds the commit back until it does."""
+    site = installation.site
+    before = installation.write(3)["sequence"]
+    until(lambda: installation.runtime.sequence() == before)
+    failures: list[httpx.TransportError] = []
+
+    def write() -> None:
+        try:
+            site.post(SKEW, {"parameters": {"top_levels": 9}, "changed_by": "faults"})
+        except httpx.TransportError as exception:
+            failures.append(exception)
+
+    store = sqlite3.connect(site.db_path, isolation_level=None)
+    store.execute("BEGIN IMMEDIATE")
+    request = threading.Thread(target=write)
+    request.start()
+    until(lambda: is_turn_taken(site))
+    installation.valkey.pause()
+    store.execute("ROLLBACK")
+    until(lambda: sequence_in_store(store) == before + 1)
+    kill_tree(site.pid)
+    installation.valkey.resume()
+    request.join()
+    assert failures, "the request was answered before the worker died"
+    until(lambda: installation.runtime.sequence() == before + 1, REACHED_SECONDS)
+    site.start()
+    assert site.get(SKEW).json()["data"]["parameters"]["top_levels"] == 9
+    assert [ack.status for ack in until(lambda: installation.acks(before + 1))] == ["applied"]
