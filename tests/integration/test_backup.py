@@ -70,6 +70,25 @@ call_command("backup", os.environ["FILE"])
 call_command("verify_audit")
 """
 )
+_BACK_UP_WHILE_WRITING = """
+import threading, time
+is_enough = threading.Event()
+
+def keep_writing():
+    for number in range(10_000):
+        if is_enough.is_set():
+            break
+        set_layer(f"COIN{number % 50}USDT", "bob", top_levels=number % 20 + 1)
+
+writer = threading.Thread(target=keep_writing)
+writer.start()
+while ConfigAudit.objects.count() < 100:
+    time.sleep(0.01)
+call_command("backup", os.environ["FILE"])
+is_enough.set()
+writer.join()
+print(ConfigAudit.objects.count())
+"""
 
 
 class Store:
@@ -165,6 +184,15 @@ def test_backup__restored_into_another_store__is_the_same_to_the_last_hash(
         checkpoint,
         before,
     ]
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "mongodb"])
+def test_backup__while_somebody_writes__is_of_one_moment(stores: Stores, file: Path, kind: str) -> None:
+    *_, checkpoint, written = getattr(stores, kind)().run(_BACK_UP_WHILE_WRITING, file, is_new=True)
+    sequence = int(checkpoint.split()[1])
+    assert 100 <= sequence <= int(written)
+    after = stores.sqlite().run('call_command("restore", os.environ["FILE"])', file, is_new=True)
+    assert after == [f"restored and verified up to {sequence} ({sequence} rows)", checkpoint]
 
 
 def test_restore__of_an_older_state__takes_the_shared_cache_back_with_it(

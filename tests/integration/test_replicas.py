@@ -23,6 +23,7 @@ from embedded.servers import HOST, NatsServer, Valkey, die_with_parent, free_por
 from realtime_runtime.config import wire
 from realtime_runtime.strategies.registry import STRATEGIES
 from tests.conftest import PROJECT_ROOT
+from tests.docs.blocks import blocks
 from tests.runtime.market import REPLAY, START_MS, depth
 
 pytestmark = pytest.mark.timeout(300)
@@ -30,12 +31,7 @@ PATIENCE_SECONDS = 60.0
 STRATEGY = "orderbook_skew"
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "BTCUSD_PERP", *(f"COIN{number}USDT" for number in range(37)))
 TOPIC = "binance.websocket.data"
-# As in docs/SCALING.md.
-PARTITIONS = """
-mappings: {
-  "binance.websocket.data.*": "binance.share.{{partition(4,1)}}.{{wildcard(1)}}"
-}
-"""
+[PARTITIONS] = [block.text for block in blocks("docs/SCALING.md") if block.info == "conf"]
 Share = frozenset[str]
 
 
