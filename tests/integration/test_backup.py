@@ -19,7 +19,7 @@ from embedded.servers import Valkey
 from realtime_runtime.config import wire
 from tests.conftest import PROJECT_ROOT
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 SKEW = "orderbook_skew"
 _PREAMBLE = """
 import json, os, django

@@ -26,7 +26,7 @@ from tests.conftest import PROJECT_ROOT
 from tests.docs.blocks import blocks
 from tests.runtime.market import REPLAY, START_MS, depth
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 PATIENCE_SECONDS = 60.0
 STRATEGY = "orderbook_skew"
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "BTCUSD_PERP", *(f"COIN{number}USDT" for number in range(37)))
