@@ -180,7 +180,8 @@ def verify_next(after: Checkpoint, *, limit: int) -> Verification:
             break
         changes.add(row)
         sequence, known_hash = row.sequence, row.hash
-    if bad is None and head.value < sequence + limit and (sequence, known_hash) != (head.value, head.head_hash):
+    is_whole_rest = head.value <= after.sequence + limit
+    if bad is None and is_whole_rest and (sequence, known_hash) != (head.value, head.head_hash):
         bad = BadRow(head.value, f"the end: {head.value} rows were written, {sequence} are there as they were")
     return Verification(sequence - after.sequence, sequence, known_hash, bad)
 

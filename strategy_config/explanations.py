@@ -146,8 +146,8 @@ def override_lines(*, strategy_id: str = "", symbol: str = "", at: datetime) -> 
 def overridden_symbols(at: datetime) -> list[str]:
     """The symbols with parameters of their own, those with the most strategies first."""
     counts: dict[str, int] = {}
-    for override in SymbolOverride.objects.exclude(parameters=None).only("symbol", "expires_at"):
-        if not resolution.is_due(override, at):
+    for override in SymbolOverride.objects.only("symbol", "parameters", "expires_at"):
+        if override.parameters is not None and not resolution.is_due(override, at):
             counts[override.symbol] = counts.get(override.symbol, 0) + 1
     return sorted(counts, key=lambda symbol: (-counts[symbol], symbol))
 
