@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed-lock
 FUZZ_EXAMPLES ?= 200
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow test-mongodb test-postgresql check-deploy check fmt bench fuzz audit lock clean
+.PHONY: help run test test-slow test-mongodb test-faults test-postgresql check-deploy check fmt bench fuzz audit lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -45,6 +45,9 @@ test-postgresql: $(INSTALLED) ## Run the site's tests on PostgreSQL (POSTGRES_TE
 
 check-deploy: $(INSTALLED) ## Check Dockerfile, Compose file and k8s/ (kubectl renders; no container engine is needed)
 	$(BIN)/python -m pytest tests/deploy
+
+test-faults: $(INSTALLED) ## Take the servers away, one after another, and look what becomes of the product
+	$(BIN)/python -m pytest -n 2 --dist loadfile --timeout 300 tests/faults
 
 check: $(INSTALLED) ## Format, lint, types, migrations, import contracts
 	$(BIN)/ruff format --check .

@@ -1,0 +1,78 @@
+"""The clock jumps back, on the site and under the runtime: order comes from sequences, never from instants."""
+
+import asyncio
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from embedded.servers import Valkey
+from realtime_runtime import settings
+from realtime_runtime.config import client as client_module
+from realtime_runtime.config.client import ConfigClient
+from realtime_runtime.config.documents import Catalogue
+from realtime_runtime.config.state import LiveConfig
+from strategy_config import audit, selectors, services
+from strategy_config.models import ConfigAudit
+from tests.factories import OriginFactory
+from tests.runtime.conftest import eventually
+from tests.runtime.site import Site
+
+SKEW = "orderbook_skew"
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_history__clock_an_hour_back__keeps_its_order_and_its_chain() -> None:
+    for levels, hours in ((3, 0), (4, -1), (5, -2), (6, 1)):
+        services.set_layer(
+            strategy_id=SKEW, parameters={"top_levels": levels}, origin=OriginFactory(at=NOW + timedelta(hours=hours))
+        )
+    rows, _ = selectors.audit_page(strategy_id=SKEW)
+    assert [row.version for row in rows] == [4, 3, 2, 1]
+    assert selectors.layer_config(strategy_id=SKEW, at=NOW).parameters["top_levels"] == 6
+    assert audit.verify().bad is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_expiry__recorded_before_the_clock_went_back__stays_recorded() -> None:
+    until = NOW + timedelta(minutes=5)
+    services.set_layer(
+        strategy_id=SKEW, symbol="BTCUSDT", parameters={"top_levels": 3}, origin=OriginFactory(at=NOW), expires_at=until
+    )
+    assert services.expire_due(at=until) == 1
+    assert selectors.layer_config(strategy_id=SKEW, symbol="BTCUSDT", at=NOW).is_override is False
+    assert services.expire_due(at=NOW) == services.expire_due(at=until) == 0
+    assert list(ConfigAudit.objects.order_by("sequence").values_list("action", flat=True)) == ["CREATE", "EXPIRE"]
+
+
+async def test_change__published_by_a_clock_that_is_ahead__answered_without_a_negative_latency(
+    valkey: Valkey, redis_prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a runtime's clock that went back by an hour sees it."""
+    configured = settings.read({})
+    client = ConfigClient(
+        LiveConfig(Catalogue(configured.strategies, configured.strategy_environment)),
+        redis_url=valkey.url,
+        prefix=redis_prefix,
+        instance_id="back",
+        ttl_seconds=60.0,
+        snapshot_path=tmp_path / "snapshot.json",
+    )
+    now = time.time
+    monkeypatch.setattr(client_module, "_now_ms", lambda: (now() - 3_600) * 1000)
+    site = Site(valkey.url, redis_prefix)
+    await site.set_layer(SKEW, buy_threshold=1.5)
+    task = asyncio.create_task(client.run())
+    await eventually(lambda: client.live.sequence == 1)
+    await site.set_layer(SKEW, buy_threshold=1.6)
+    await eventually(lambda: client.live.sequence == 2)
+
+    async def answered() -> list[float | None]:
+        return [ack.latency_ms for ack in await site.acks() if ack.sequence == 2]
+
+    assert await eventually(answered) == [0.0]
+    task.cancel()
+    await asyncio.wait({task})
+    await site.close()
