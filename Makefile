@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed-lock
 FUZZ_EXAMPLES ?= 200
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow test-mongodb test-faults test-postgresql check-deploy check fmt bench fuzz audit lock clean
+.PHONY: help run test coverage test-slow test-mongodb test-faults test-postgresql check-deploy check fmt bench fuzz audit lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -27,7 +27,10 @@ $(INSTALLED): requirements-dev.txt
 run: $(INSTALLED) ## Run the whole product here, with real servers and a simulated market (Ctrl-C ends it)
 	@exec $(BIN)/python -m embedded.run
 
-test: $(INSTALLED) ## Run the tests, with coverage; the slowest are those of test-slow
+test: $(INSTALLED) ## Run the tests; the slowest are those of test-slow
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow" --durations 25 --ignore tests/faults
+
+coverage: $(INSTALLED) ## Run the tests and report their coverage (measuring costs about half as much again)
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow" --ignore tests/faults --cov --cov-report=term:skip-covered
 
 test-slow: $(INSTALLED) ## Run the tests that are marked slow

@@ -15,7 +15,6 @@ from tests.live_site import PROJECT_ROOT, LiveSite
 
 FEW_EXAMPLES = 3
 HERE = Path(__file__).parent
-pytestmark = pytest.mark.slow
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", FEW_EXAMPLES))
 
 

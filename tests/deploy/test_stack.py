@@ -157,6 +157,7 @@ def stack(
     MongoClient[dict[str, Any]](mongodb_uri).drop_database(redis_prefix)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_stack__started_in_its_order__is_ready_probed_and_ends_in_time(stack: Stack) -> None:
     files = _files(stack.app)
@@ -171,7 +172,8 @@ def test_stack__started_in_its_order__is_ready_probed_and_ends_in_time(stack: St
     for name in ("web", "runtime"):
         for path in _probe_paths(stack.containers[name]):
             assert stack.get(name, path).status_code == 200, (name, path)
-    assert stack.get("runtime", "/ready").json()["status"] == "ok"
+    # Degraded at first: what the worker publishes at its start may come after the runtime's own.
+    stack.until("runtime", lambda: stack.get("runtime", "/ready").json()["status"] == "ok")
     replica = stack.get("runtime", "/info").json()["runtime"]["replica"]
     assert replica == {"ordinal": 0, "replicas": int(stack.environment("runtime").get("RUNTIME_REPLICAS", "1"))}
     _end(stack)

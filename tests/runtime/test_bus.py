@@ -6,6 +6,7 @@ from typing import Any
 
 import nats
 import pytest
+from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from embedded.servers import NatsServer
@@ -79,7 +80,7 @@ async def test_messages__of_all_shapes__arrive_as_with_the_plain_client(
 )
 def test_replay_header__in_the_raw_block__found_as_nats_py_parses_it(header: bytes, is_replay: bool) -> None:
     assert (bus_module._REPLAY_HEADER.search(header) is not None) is is_replay
-    parsed = bus_module.Client._parse_header_lines(header.partition(b"\r\n")[2])
+    parsed = Client._parse_header_lines(header.partition(b"\r\n")[2])
     assert (parsed.get("Replay") == "1") is is_replay
 
 
