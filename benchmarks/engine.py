@@ -17,7 +17,7 @@ from typing import Any
 import orjson
 
 from benchmarks.market import Mix, load_mix
-from benchmarks.measure import LEAST_RUNS, Sample, interleave, machine, table
+from benchmarks.measure import LEAST_RUNS, Sample, interleave, machine, noise, table
 from realtime_runtime.config.active import ActiveConfig, ActiveConfigs, Layers
 from realtime_runtime.engine import Engine
 from realtime_runtime.market.routing import Router
@@ -53,6 +53,7 @@ def main() -> None:
         report_speed(mix, arguments.runs)
         print()
         report_parameter_reads(arguments.runs)
+    print(noise())
 
 
 def report_speed(mix: Mix, runs: int) -> None:

@@ -9,6 +9,7 @@ import platform
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 LEAST_RUNS = 5
 
@@ -52,6 +53,24 @@ def machine() -> str:
     """The machine and how busy it is with others' work, in a line."""
     cores = f"{os.cpu_count()} cores ({platform.machine()})"
     return f"Python {platform.python_version()}, {cores}, load {os.getloadavg()[0]:.1f} at the start"
+
+
+def noise() -> str:
+    """How much of the processors' time other guests of the host took since this process began (Linux), in a line."""
+    busy, stolen = (now - then for now, then in zip(_processor_time(), _AT_START, strict=True))
+    return (
+        f"Other guests of the host took {stolen / max(1, busy + stolen):.0%} of the time that was asked of the cores."
+    )
+
+
+def _processor_time() -> tuple[int, int]:
+    """(ticks that this machine's cores worked, ticks that they waited for the host) since it was started."""
+    fields = [int(ticks) for ticks in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+    user, nice, system, _, _, irq, softirq, steal = fields
+    return user + nice + system + irq + softirq, steal
+
+
+_AT_START = _processor_time()
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

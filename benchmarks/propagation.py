@@ -12,7 +12,7 @@ from typing import Any
 
 import redis
 
-from benchmarks.measure import LEAST_RUNS, Sample, machine, table
+from benchmarks.measure import LEAST_RUNS, Sample, machine, noise, table
 from benchmarks.site import PREFIX
 from benchmarks.stack import Stack, running_stack, wait_until
 from embedded.servers import die_with_parent
@@ -40,6 +40,7 @@ def main() -> None:
             print()
         print("Asked: publication 0.6 / 5 ms; POST -> applied 5 / 25 ms idle, 50 ms p99 at 10,000 messages/s.\n")
         _report_intake(stack)
+    print(noise())
 
 
 def _changes(stack: Stack, rate: int) -> tuple[list[float], list[float], list[float]]:

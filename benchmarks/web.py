@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.http_load import Load, get_request, json_request, run_load
-from benchmarks.measure import LEAST_RUNS, Sample, machine, table
+from benchmarks.measure import LEAST_RUNS, Sample, machine, noise, table
 from benchmarks.site import running_site
 from embedded.servers import HOST, Valkey, die_with_parent, free_port
 from tests.live_site import LiveSite
@@ -39,6 +39,7 @@ def main() -> None:
         running_site(Path(folder), valkey.url) as site,
     ):
         report(site, Path(folder))
+    print(noise())
 
 
 def report(site: LiveSite, folder: Path) -> None:
