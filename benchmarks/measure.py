@@ -58,9 +58,7 @@ def machine() -> str:
 def noise() -> str:
     """How much of the processors' time other guests of the host took since this process began (Linux), in a line."""
     busy, stolen = (now - then for now, then in zip(_processor_time(), _AT_START, strict=True))
-    return (
-        f"Other guests of the host took {stolen / max(1, busy + stolen):.0%} of what was asked of the cores."
-    )
+    return f"Other guests of the host took {stolen / max(1, busy + stolen):.0%} of what was asked of the cores."
 
 
 def _processor_time() -> tuple[int, int]:
