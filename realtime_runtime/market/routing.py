@@ -3,7 +3,6 @@
 Names are Binance's: ``<symbol>@<type>[@<speed>]``, or ``!<type>@arr`` for a whole market.
 """
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
@@ -11,9 +10,9 @@ from typing import Any
 
 import msgspec
 
+from realtime_runtime.config.wire import SYMBOL_PATTERN
 from realtime_runtime.market.messages import DepthMessage, Envelope, StreamName, Ticker, Trade
 
-SYMBOL_PATTERN = re.compile(r"[A-Z0-9][A-Z0-9_]{3,23}", re.ASCII)
 MAX_ROUTES = 20_000
 MAX_STREAM_NAME = 128
 
