@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from nats import errors
 from nats.aio.client import Client
@@ -61,8 +62,9 @@ async def connected(url: str, *, name: str, access: NatsAccess) -> AsyncIterator
     try:
         yield client
     finally:
-        try:
-            await client.flush(FLUSH_TIMEOUT_SECONDS)
-        except (errors.Error, OSError) as error:
-            say(f"NATS is away, the last messages may not have been sent: {type(error).__name__}")
-        await client.close()
+        # Closing writes what is still pending, too: into a connection that is gone, during a reconnect.
+        for leave in (partial(client.flush, FLUSH_TIMEOUT_SECONDS), client.close):
+            try:
+                await leave()
+            except (errors.Error, OSError) as error:
+                say(f"NATS is away, the last messages may not have been sent: {type(error).__name__}")
