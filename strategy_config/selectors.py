@@ -19,6 +19,7 @@ from strategy_config.symbols import normalise_symbol
 
 ONLY_GLOBAL = ""
 READS_WITHOUT_LOCK = 3
+_EVENT_FIELDS = ("sequence", "strategy_id", "symbol", "action", "version", "changed_by", "reason", "changed_at")
 T = TypeVar("T")
 
 
@@ -239,6 +240,17 @@ def state_after(sequence: int, *, limit: int) -> PublicationState | None:
     for row, overrides in touched:
         states.update(resolution.states_of(row, overrides))
     return PublicationState(last, changes, states)
+
+
+@transactions.store_errors()
+def changes_after(sequence: int, *, limit: int) -> tuple[list[wire.ChangeEvent], int]:
+    """The first ``limit`` accepted changes after ``sequence``, oldest first, and the last sequence there is."""
+    rows = ConfigAudit.objects.filter(sequence__gt=sequence).order_by("sequence").values(*_EVENT_FIELDS)[:limit]
+    events = [
+        wire.ChangeEvent(**{**row, "symbol": row["symbol"] or None, "changed_at": resolution.iso(row["changed_at"])})
+        for row in rows
+    ]
+    return events, last_sequence()
 
 
 @transactions.store_errors()

@@ -24,6 +24,8 @@ CHANGES_CAP = 10_000
 ACKS_CAP = 10_000
 SIGNALS_CAP = 10_000
 HEARTBEAT_TTL_SECONDS = 15
+CHANGES_SUBJECT = "config.changed"
+GLOBAL = "global"
 STREAM_FIELD = "p"
 SYMBOL_PATTERN = re.compile(r"[A-Z0-9][A-Z0-9_]{3,23}", re.ASCII)
 """Matches the whole of a symbol's name (``fullmatch``)."""
@@ -151,6 +153,24 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     documents: dict[str, msgspec.Raw] = {}
     fields: list[str] = []
     published_at_ms: float = 0.0
+
+
+class ChangeEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """An accepted change as it is told to others: over NATS on ``subject``, and by the API. ``changed_at`` in UTC."""
+
+    sequence: int
+    strategy_id: str
+    symbol: str | None
+    action: str
+    version: int
+    changed_by: str
+    reason: str
+    changed_at: str
+
+    @property
+    def subject(self) -> str:
+        """The NATS subject: ``config.changed.<strategy>.<symbol or global>``."""
+        return f"{CHANGES_SUBJECT}.{self.strategy_id}.{self.symbol or GLOBAL}"
 
 
 class Ack(msgspec.Struct, frozen=True, kw_only=True):

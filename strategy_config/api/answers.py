@@ -5,22 +5,25 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 ParameterValue = int | float | bool | str | list[str]
+AuditAction = Literal["CREATE", "UPDATE", "DELETE", "ROLLBACK", "ENABLE", "DISABLE", "EXPIRE"]
 ParameterValues = Annotated[dict[str, ParameterValue], Field(description="Parameters by name.")]
 Instant = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 RequestId = Annotated[str, Field(description="Equals the X-Request-ID header.", examples=["b4b1c8c2f2f94c6c"])]
 
 
-class _Answer(BaseModel):
+class Answer(BaseModel):
+    """Exactly the members that it names."""
+
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class Metadata(_Answer):
+class Metadata(Answer):
     """Of answers that need no more."""
 
     request_id: RequestId
 
 
-class ApiError(_Answer):
+class ApiError(Answer):
     """``code`` is stable; ``message`` says what to do about it."""
 
     code: str
@@ -28,7 +31,7 @@ class ApiError(_Answer):
     details: dict[str, Any]
 
 
-class Failure(_Answer):
+class Failure(Answer):
     """An error in the envelope."""
 
     success: Literal[False]
@@ -37,7 +40,7 @@ class Failure(_Answer):
     metadata: Metadata
 
 
-class RefusedParameter(_Answer):
+class RefusedParameter(Answer):
     """One reason for a refusal. ``suggested_value`` would be accepted; null: no suggestion."""
 
     field: str
@@ -47,13 +50,13 @@ class RefusedParameter(_Answer):
     symbol: str | None = Field(default=None, description="The override that the change would break, where it is one.")
 
 
-class RefusedParameters(_Answer):
+class RefusedParameters(Answer):
     """Every reason at once."""
 
     errors: list[RefusedParameter]
 
 
-class ValidationFailure(_Answer):
+class ValidationFailure(Answer):
     """VALIDATION_ERROR."""
 
     code: Literal["VALIDATION_ERROR"]
@@ -61,7 +64,7 @@ class ValidationFailure(_Answer):
     details: RefusedParameters
 
 
-class Refusal(_Answer):
+class Refusal(Answer):
     """The parameters were refused; nothing was changed."""
 
     success: Literal[False]
@@ -70,12 +73,14 @@ class Refusal(_Answer):
     metadata: Metadata
 
 
-class _Success(_Answer):
+class Success(Answer):
+    """What was asked for, in the envelope."""
+
     success: Literal[True]
     error: None
 
 
-class StrategySummary(_Answer):
+class StrategySummary(Answer):
     """One line of the list of strategies. ``symbol_overrides`` are the symbols that have a layer."""
 
     strategy_id: str
@@ -104,12 +109,12 @@ class ListMetadata(CountMetadata):
     degraded: bool
 
 
-class StrategyList(_Success):
+class StrategyList(Success):
     data: list[StrategySummary]
     metadata: ListMetadata
 
 
-class ParameterDescription(_Answer):
+class ParameterDescription(Answer):
     """Everything there is to know of a parameter. For a list, ``min`` is the least number of items."""
 
     name: str
@@ -124,7 +129,7 @@ class ParameterDescription(_Answer):
     env: list[str] = Field(description="The environment variables that set it; the first that is set wins.")
 
 
-class EnvironmentProblem(_Answer):
+class EnvironmentProblem(Answer):
     """A variable that could not be used."""
 
     variable: str
@@ -138,7 +143,7 @@ class SchemaMetadata(CountMetadata):
     environment_problems: list[EnvironmentProblem]
 
 
-class ParameterSchema(_Success):
+class ParameterSchema(Success):
     data: list[ParameterDescription]
     metadata: SchemaMetadata
 
@@ -149,7 +154,7 @@ class DefaultsMetadata(Metadata):
     strategy_name: str
 
 
-class Defaults(_Success):
+class Defaults(Success):
     data: ParameterValues
     metadata: DefaultsMetadata
 
@@ -157,7 +162,7 @@ class Defaults(_Success):
 Source = Literal["default", "environment", "global", "symbol"]
 
 
-class ConfigResponse(_Answer):
+class ConfigResponse(Answer):
     """One layer, resolved: all parameters, and where each comes from.
 
     ``version`` is the layer's own (0: never set), ``overrides`` are its own parameters.
@@ -188,12 +193,12 @@ class ReadMetadata(Metadata):
     degraded: bool
 
 
-class ConfigRead(_Success):
+class ConfigRead(Success):
     data: ConfigResponse
     metadata: ReadMetadata
 
 
-class RuntimeAnswer(_Answer):
+class RuntimeAnswer(Answer):
     """What one live runtime made of the change. ``latency_ms`` null: it has not answered in time."""
 
     instance_id: str
@@ -212,12 +217,12 @@ class WriteMetadata(Metadata):
     runtimes: list[RuntimeAnswer] | None = Field(default=None, description="With wait_for_runtimes.")
 
 
-class ConfigWritten(_Success):
+class ConfigWritten(Success):
     data: ConfigResponse
     metadata: WriteMetadata
 
 
-class Estimate(_Answer):
+class Estimate(Answer):
     """A change of one parameter, as resolved. ``percent_of_range`` null: it has no range."""
 
     parameter: str
@@ -234,7 +239,7 @@ class CheckedMetadata(Metadata):
     warnings: list[str]
 
 
-class ConfigChecked(_Success):
+class ConfigChecked(Success):
     data: None
     metadata: CheckedMetadata
 
@@ -247,11 +252,11 @@ class WriteResult(RootModel[ConfigWritten | Refusal]):
     """The layer as it is now, or why the parameters were refused."""
 
 
-class Message(_Answer):
+class Message(Answer):
     message: str
 
 
-class LayerDeleted(_Success):
+class LayerDeleted(Success):
     data: Message
     metadata: WriteMetadata
 
@@ -260,7 +265,7 @@ class DeleteResult(RootModel[LayerDeleted | Refusal]):
     """What shows through now, or which override would break without the layer."""
 
 
-class AuditChange(_Answer):
+class AuditChange(Answer):
     """One parameter of the layer before and after; null: not set in the layer."""
 
     parameter: str
@@ -268,14 +273,14 @@ class AuditChange(_Answer):
     new: ParameterValue | None
 
 
-class AuditItem(_Answer):
+class AuditItem(Answer):
     """One accepted change. ``changed_by`` as claimed, ``actor`` as authenticated; parameters null: no layer."""
 
     id: Annotated[str, Field(json_schema_extra={"format": "uuid"})]
     sequence: int
     strategy_id: str
     symbol: str | None
-    action: Literal["CREATE", "UPDATE", "DELETE", "ROLLBACK", "ENABLE", "DISABLE", "EXPIRE"]
+    action: AuditAction
     version: int
     old_parameters: dict[str, ParameterValue] | None
     new_parameters: dict[str, ParameterValue] | None
@@ -297,23 +302,48 @@ class AuditMetadata(Metadata):
     next_cursor: str | None
 
 
-class AuditPage(_Success):
+class AuditPage(Success):
     data: list[AuditItem]
     metadata: AuditMetadata
 
 
-class Refreshed(_Answer):
+class Change(Answer):
+    """One accepted change, as it also goes to NATS; symbol null: the global layer."""
+
+    sequence: int
+    strategy_id: str
+    symbol: str | None
+    action: AuditAction
+    version: int
+    changed_by: str
+    reason: str
+    changed_at: Instant
+
+
+class ChangesMetadata(Metadata):
+    """``latest``: the last sequence that there is. Where the page ends before it, ask again from its last one."""
+
+    count: int
+    latest: int
+
+
+class Changes(Success):
+    data: list[Change]
+    metadata: ChangesMetadata
+
+
+class Refreshed(Answer):
     message: str
     entries: int
     sequence: int
 
 
-class CacheRefreshed(_Success):
+class CacheRefreshed(Success):
     data: Refreshed
     metadata: Metadata
 
 
-class Impact(_Answer):
+class Impact(Answer):
     """What the change would touch."""
 
     risk_level: Literal["low", "medium", "high"]
@@ -322,7 +352,7 @@ class Impact(_Answer):
     changes: list[Estimate]
 
 
-class Conflict(_Answer):
+class Conflict(Answer):
     """What another service holds against the change."""
 
     service: str
@@ -331,7 +361,7 @@ class Conflict(_Answer):
     resolution: str
 
 
-class CheckReport(_Answer):
+class CheckReport(Answer):
     validation_passed: bool
     errors: list[RefusedParameter]
     warnings: list[str]
@@ -340,12 +370,12 @@ class CheckReport(_Answer):
     conflicts: list[Conflict]
 
 
-class ConfigCheck(_Success):
+class ConfigCheck(Success):
     data: CheckReport
     metadata: Metadata
 
 
-class Runtime(_Answer):
+class Runtime(Answer):
     """A live runtime instance, as it last said of itself."""
 
     instance_id: str
@@ -372,6 +402,6 @@ class RuntimesMetadata(CountMetadata):
     degraded: bool
 
 
-class Runtimes(_Success):
+class Runtimes(Success):
     data: list[Runtime]
     metadata: RuntimesMetadata

@@ -25,7 +25,7 @@ class CheckView(ApiView):
         summary="Check a change without making it",
         answer=answers.ConfigCheck,
         body=requests.Check,
-        is_check=True,
+        names_strategy=True,
         examples=examples.CHECK,
     )
     def post(self, request: Request) -> HttpResponse:

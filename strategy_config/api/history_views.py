@@ -47,6 +47,28 @@ class AuditView(ApiView):
         )
 
 
+class ChangesView(ApiView):
+    """The accepted changes of all strategies, for whoever follows them."""
+
+    permission_by_method: ClassVar[Mapping[str, Permission]] = {"GET": Permission.VIEW}
+
+    @schema.operation(
+        "listChanges",
+        tag="History",
+        summary="Follow the changes of all strategies",
+        answer=answers.Changes,
+        query=requests.ChangesQuery,
+    )
+    def get(self, request: Request) -> HttpResponse:
+        """Accepted changes after a sequence, oldest first: none is left out, and none comes twice.
+
+        The same come over NATS on `config.changed.<strategy_id>.<symbol or global>`.
+        """
+        query = requests.query(request, requests.ChangesQuery)
+        changes, latest = selectors.changes_after(query.since, limit=query.limit)
+        return envelope.success(request, changes, metadata={"count": len(changes), "latest": latest})
+
+
 def _item(row: ConfigAudit) -> dict[str, Any]:
     return {
         "id": str(row.id),

@@ -19,6 +19,7 @@ TEXT_PATTERN = r"^[^\x00]*$"
 NAME_PATTERN = r"^[^\x00]*[^\x00-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000][^\x00]*$"
 """No NUL, and something beside white space."""
 MAX_VERSION = 2**31 - 1
+MAX_SEQUENCE = 10**15 - 1
 MAX_WAIT_MS = 5_000
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _DIGITS = re.compile(r"-?[0-9]{1,18}", re.ASCII)
@@ -53,6 +54,8 @@ def _as_number(value: Any) -> Any:
 Instant = Annotated[AwareDatetime, BeforeValidator(_as_instant)]
 RowId = Annotated[uuid.UUID, BeforeValidator(_as_uuid)]
 QueryNumber = BeforeValidator(_as_number)
+LayerVersion = Annotated[int, Field(ge=0, le=MAX_VERSION, strict=True), QueryNumber]
+PageSize = Annotated[int, Field(ge=1, le=1000, strict=True), QueryNumber]
 Name = Annotated[
     str,
     Field(
@@ -79,6 +82,8 @@ RequiredReason = Annotated[
 Symbol = Annotated[
     str, Field(pattern=SYMBOL_PATTERN, description="A trading symbol, in any case.", examples=["BTCUSDT"])
 ]
+StrategyId = Annotated[str, WithJsonSchema({"type": "string", "enum": list(STRATEGIES)})]
+"""One that the code does not know is answered 404, like an unknown resource."""
 OwnParameters = Annotated[
     dict[str, Any], Field(description="Parameters by name; the schema of the strategy has their types and ranges.")
 ]
@@ -148,7 +153,7 @@ class Switch(_Body):
 class Check(_Body):
     """A change to check against this service and those that conflict checks are configured for."""
 
-    strategy_id: Annotated[str, WithJsonSchema({"type": "string", "enum": list(STRATEGIES)})]
+    strategy_id: StrategyId
     symbol: Symbol | None = None
     parameters: OwnParameters
 
@@ -196,11 +201,37 @@ class AuditQuery(LayerQuery):
     changed_by: Name | None = None
     since: Instant | None = Field(default=None, description="Changes at or after this instant.")
     until: Instant | None = Field(default=None, description="Changes at or before this instant.")
-    limit: Annotated[int, Field(ge=1, le=1000, strict=True), QueryNumber] = 100
+    limit: PageSize = 100
     cursor: (
         Annotated[str, Field(pattern="^[0-9]{1,15}$", description="From metadata.next_cursor of the page before.")]
         | None
     ) = None
+
+
+class ChangesQuery(_Query):
+    """Which accepted changes."""
+
+    since: Annotated[
+        int,
+        Field(ge=0, le=MAX_SEQUENCE, strict=True, description="Changes after this sequence; 0: from the first on."),
+        QueryNumber,
+    ] = 0
+    limit: PageSize = 100
+
+
+class SignalsQuery(LayerQuery):
+    """Which of the latest signals."""
+
+    strategy_id: StrategyId | None = None
+    action: Literal["buy", "sell", "hold", "close"] | None = None
+    global_version: LayerVersion | None = Field(
+        default=None, description="Decided under this version of the strategy's global layer; 0: never set."
+    )
+    symbol_version: LayerVersion | None = Field(
+        default=None, description="Decided under this version of the symbol's layer; 0: never set."
+    )
+    since: Instant | None = Field(default=None, description="Signals at or after this instant, by their timestamp.")
+    limit: PageSize = 100
 
 
 Model = TypeVar("Model", bound=BaseModel)

@@ -99,16 +99,17 @@ def operation(
     examples: Mapping[str, Any] | None = None,
     is_cached: bool = False,
     is_change: bool = False,
-    is_check: bool = False,
-    is_refresh: bool = False,
+    names_strategy: bool = False,
+    needs_cache: bool = False,
 ) -> Callable[[View], View]:
     """Document a method of a view; its docstring is the description.
 
     ``is_cached``: it answers with an ETag, and 304. ``is_change``: it takes If-Match and Prefer, answers 412 and
-    422. ``is_check``: the body names the strategy, so 404 is possible. ``is_refresh``: 503 also where Redis is away.
+    422. ``names_strategy``: the body or the query does, so 404 is possible. ``needs_cache``: 503 also where Redis is
+    away.
     """
     statuses = {401, 403, 406, 413, 429, 500, 503}
-    statuses |= {404} if path or is_check else set()
+    statuses |= {404} if path or names_strategy else set()
     statuses |= {400} if body or query or "symbol" in path else set()
     statuses |= {415} if body else set()
     statuses |= {412} if is_change else set()
@@ -117,7 +118,7 @@ def operation(
     }
     for status in sorted(statuses):
         description = _FAILURES[status]
-        if is_refresh and status == 503:
+        if needs_cache and status == 503:
             description = "STORE_UNAVAILABLE: the store or the shared cache cannot be reached; see Retry-After."
         responses[status] = OpenApiResponse(answers.Failure, description=description)
     parameters = [*(_PATH[name] for name in path), *_query_parameters(query), _REQUEST_ID, _CHALLENGE, _RETRY_AFTER]

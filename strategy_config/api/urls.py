@@ -3,8 +3,16 @@
 from django.urls import path
 
 from strategy_config.api.check_views import CheckView
-from strategy_config.api.history_views import AuditView, DisableView, EnableView, RestoreView, RollBackView
+from strategy_config.api.history_views import (
+    AuditView,
+    ChangesView,
+    DisableView,
+    EnableView,
+    RestoreView,
+    RollBackView,
+)
 from strategy_config.api.layer_views import GlobalLayerView, SymbolLayerView
+from strategy_config.api.signal_views import SignalsView
 from strategy_config.api.views import (
     CacheRefreshView,
     DefaultsView,
@@ -26,5 +34,7 @@ urlpatterns = [
     path("strategies/<str:strategy_id>/enable", EnableView.as_view()),
     path("strategies/<str:strategy_id>/disable", DisableView.as_view()),
     path("config/validate", CheckView.as_view()),
+    path("config/changes", ChangesView.as_view()),
     path("runtimes", RuntimesView.as_view()),
+    path("signals", SignalsView.as_view()),
 ]

@@ -135,7 +135,7 @@ class CacheRefreshView(ApiView):
         tag="Operation",
         summary="Rebuild the shared cache",
         answer=answers.CacheRefreshed,
-        is_refresh=True,
+        needs_cache=True,
     )
     def post(self, request: Request) -> HttpResponse:
         """Write every document anew from the store, and tell every runtime to read everything again."""

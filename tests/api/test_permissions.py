@@ -24,6 +24,8 @@ ENDPOINTS: list[tuple[str, str, Any, set[str]]] = [
     ("GET", f"{BASE}/config/BTCUSDT", None, READERS),
     ("GET", f"{BASE}/audit", None, READERS),
     ("GET", "/api/v1/runtimes", None, READERS),
+    ("GET", "/api/v1/config/changes", None, READERS),
+    ("GET", "/api/v1/signals", None, READERS),
     ("POST", "/api/v1/config/validate", {"strategy_id": "spread_liquidity", "parameters": {}}, READERS),
     ("POST", f"{BASE}/config", BODY, TRADERS),
     ("PATCH", f"{BASE}/config", BODY, TRADERS),

@@ -126,7 +126,7 @@ def test_web__as_its_user__serves_and_publishes(
     read = [site.get(PATH).json()["metadata"] for _ in range(2)]
     assert (read[1]["cache_hit"], read[1]["degraded"]) == (True, False)
     assert site.get("/api/v1/runtimes").status_code == 200
-    assert site.get("/api/v1/signals").status_code in {200, 404}
+    assert site.get("/api/v1/signals").status_code == 200
     assert site.post("/api/v1/strategies/cache/refresh").status_code == 200
     site.client.post("/admin/login/", data={"username": "x", "password": "y"})
     assert "NOPERM" not in site.log_path.read_text().upper()
