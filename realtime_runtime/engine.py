@@ -12,6 +12,7 @@ import msgspec
 from realtime_runtime.config.active import ActiveConfig, ActiveConfigs
 from realtime_runtime.counters import EngineCounters, count
 from realtime_runtime.isolation import Failure, Isolation
+from realtime_runtime.market.analytics import SymbolAnalytics
 from realtime_runtime.market.book import Book
 from realtime_runtime.market.messages import (
     LAST_MILLISECOND,
@@ -98,6 +99,11 @@ class Engine:
     def symbols_seen(self) -> list[str]:
         """The symbols that state is kept for, in the order of their first sight."""
         return list(self._plans.states)
+
+    def analytics(self) -> Mapping[str, SymbolAnalytics]:
+        """By symbol what is known of its books, for the symbols that a book was seen of."""
+        states = self._plans.states
+        return {symbol: state.analytics for symbol, state in states.items() if state.analytics.book is not None}
 
     def take_failures(self) -> list[Failure]:
         """The latest exceptions out of strategies since the last call: (strategy_id, symbol, exception), bounded."""
@@ -193,6 +199,10 @@ class Engine:
             counters.decoded["depth"] += 1
             if not state.has_traded:
                 market.last_price = event.mid
+            analytics = state.analytics
+            analytics.book = event
+            if time_ms // 1000 != analytics.second:
+                analytics.sample(event)
             plan = state.depth
         else:
             market.last_price = event.price

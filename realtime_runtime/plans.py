@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from realtime_runtime.config.active import ActiveConfig, ActiveConfigs
+from realtime_runtime.market.analytics import SymbolAnalytics
 from realtime_runtime.strategies.base import Decisions, Parameters, Strategy, SymbolMarket
 
 Step = tuple[Callable[[Any, Any], Decisions], Parameters, str, ActiveConfig]
@@ -20,6 +21,7 @@ class SymbolState:
     """
 
     __slots__ = (
+        "analytics",
         "depth",
         "dominance",
         "exchange_price",
@@ -35,6 +37,7 @@ class SymbolState:
 
     def __init__(self, symbol: str) -> None:
         self.market = SymbolMarket(symbol)
+        self.analytics = SymbolAnalytics()
         self.instances: dict[str, Strategy[Any]] = {}
         self.generation = STALE
         self.has_traded = False

@@ -9,6 +9,8 @@
   notice under ``<sequence>-<n>``. Capped, ids ascend, no sequence is left out.
 - ``<prefix>:runtime:<instance>``: ``Heartbeat`` with a time to live; stream ``<prefix>:acks``: ``Ack``;
   stream ``<prefix>:signals``: the latest signals.
+- hash ``<prefix>:market``: one field a symbol, its ``BookMetrics``; ``<prefix>:pressure:<symbol>``: the records of its
+  ``PressureHistory``, oldest first (``market.analytics`` has both). Only the runtime that owns the symbol writes them.
 
 An entry of each of these streams has one field, ``p``: its payload as JSON.
 """
@@ -80,6 +82,13 @@ class Keys:
 
     def runtime(self, instance_id: str) -> str:
         return f"{self.prefix}:runtime:{instance_id}"
+
+    @property
+    def market(self) -> str:
+        return f"{self.prefix}:market"
+
+    def pressure(self, symbol: str) -> str:
+        return f"{self.prefix}:pressure:{symbol}"
 
     @property
     def runtimes_pattern(self) -> str:
