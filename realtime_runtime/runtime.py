@@ -16,6 +16,7 @@ from realtime_runtime.consumer import Consumer
 from realtime_runtime.engine import Engine
 from realtime_runtime.heartbeat import HeartbeatWriter
 from realtime_runtime.intake import Intake
+from realtime_runtime.market_publisher import MarketPublisher
 from realtime_runtime.settings import Settings
 from realtime_runtime.signal_history import SignalHistory
 
@@ -38,6 +39,7 @@ class Runtime:
     consumer: Consumer
     history: SignalHistory
     heartbeat: HeartbeatWriter
+    market: MarketPublisher
     redis: Redis
 
     @property
@@ -83,9 +85,11 @@ def assemble(settings: Settings) -> Runtime:
         topic=settings.nats_consumer_topic,
         queue_group=settings.queue_group,
     )
-    history = SignalHistory(redis, Keys(settings.redis_key_prefix))
+    keys = Keys(settings.redis_key_prefix)
+    history = SignalHistory(redis, keys)
     consumer = Consumer(
         engine, intake, bus, history, instance_id=settings.instance_id, topic_intents=settings.nats_topic_intents
     )
     heartbeat = HeartbeatWriter(redis, settings, config, engine, intake, consumer)
-    return Runtime(settings, config, engine, intake, bus, consumer, history, heartbeat, redis)
+    market = MarketPublisher(redis, keys, engine)
+    return Runtime(settings, config, engine, intake, bus, consumer, history, heartbeat, market, redis)

@@ -33,6 +33,8 @@ KEPT_SECONDS = 300.0
 """Metrics that nobody has renewed for so long are gone."""
 
 _RECORD = Struct("<qd")
+RECORD_BYTES = _RECORD.size
+"""A point in a history: event time in Unix milliseconds and the imbalance, a signed integer and a double."""
 
 
 class Imbalance(msgspec.Struct, frozen=True):
@@ -215,13 +217,13 @@ class PressureHistory:
     def add(self, time_ms: int, imbalance: float) -> None:
         """Append a point, which must be of a later second than the last one."""
         self._records += _RECORD.pack(time_ms, imbalance)
-        if len(self._records) > POINTS_KEPT * _RECORD.size:
-            del self._records[: _RECORD.size]
+        if len(self._records) > POINTS_KEPT * RECORD_BYTES:
+            del self._records[:RECORD_BYTES]
         self.added += 1
 
     def tail(self, points: int) -> bytes:
         """The last ``points`` points, or as many as there are."""
-        return bytes(self._records[-points * _RECORD.size :]) if points else b""
+        return bytes(self._records[-points * RECORD_BYTES :]) if points else b""
 
 
 class SymbolAnalytics:
@@ -250,7 +252,7 @@ class SymbolAnalytics:
 
 def read_points(records: bytes, timeframe: Timeframe) -> list[PressurePoint]:
     """The points of the timeframe that ends with the newest one, oldest first; raises ValueError for other bytes."""
-    if len(records) % _RECORD.size:
+    if len(records) % RECORD_BYTES:
         raise ValueError("not a whole number of points")
     points = [PressurePoint(*record) for record in _RECORD.iter_unpack(records)]
     return _last_seconds(points, TIMEFRAMES[timeframe])

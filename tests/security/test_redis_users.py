@@ -34,6 +34,8 @@ def keys_of(prefix: str) -> dict[str, str]:
         "heartbeat": keys.runtime("x"),
         "acks": keys.acks,
         "signals": keys.signals,
+        "market": keys.market,
+        "pressure": keys.pressure("BTCUSDT"),
         "login": keys.login("x"),
         "broker": f"{prefix}:celery:celery",
         "foreign": "somebody:else",
@@ -50,6 +52,7 @@ RUNTIME_DENIED: dict[str, Attempt] = {
     "lift a lockout": lambda client, keys: client.delete(keys["login"]),
     "give the worker a task": lambda client, keys: client.execute_command("LPUSH", keys["broker"], "x"),
     "read another's signals": lambda client, keys: client.xrevrange(keys["signals"]),
+    "read a history": lambda client, keys: client.get(keys["pressure"]),
     "read another's key": lambda client, keys: client.get(keys["foreign"]),
     "run a script": lambda client, keys: client.eval("return 1", 0),
     "subscribe": lambda client, keys: client.execute_command("SUBSCRIBE", "x"),
@@ -61,6 +64,8 @@ RUNTIME_DENIED: dict[str, Attempt] = {
 WEB_DENIED: dict[str, Attempt] = {
     "forge an acknowledgement": lambda client, keys: client.xadd(keys["acks"], {"p": "x"}),
     "forge a heartbeat": lambda client, keys: client.set(keys["heartbeat"], "x"),
+    "forge market metrics": lambda client, keys: client.execute_command("HSET", keys["market"], "f", "v"),
+    "forge a history": lambda client, keys: client.set(keys["pressure"], "x"),
     "give the worker a task": lambda client, keys: client.execute_command("LPUSH", keys["broker"], "x"),
     "read another's key": lambda client, keys: client.get(keys["foreign"]),
     "reach another's key by a script": lambda client, keys: client.eval(
@@ -110,6 +115,10 @@ async def test_runtime__as_its_user__reads_changes_and_answers_with_signals(
         await eventually(lambda: app.runtime.config.live.sequence == 2)
         await market.turn()
         await eventually(lambda: app.runtime.history.stored == 1)
+        await eventually(lambda: app.runtime.market.writes)
+        await market.turn()
+        await eventually(lambda: app.runtime.market.writes > 1)
+        assert app.runtime.market.failures == 0
         assert [ack.status for ack in await site.acks() if ack.sequence == 2] == ["applied"]
         assert await site.redis.get(site.keys.runtime(app.runtime.settings.instance_id))
         assert app.runtime.config.counters.acks_lost == 0
