@@ -1,6 +1,7 @@
 """The messages that the benchmarks run on: 60 % depth20, 30 % trades, 10 % tickers, in order of time."""
 
 import gzip
+import itertools
 import json
 import os
 import random
@@ -27,13 +28,18 @@ class Mix:
     span_ms: int
     description: str
 
-    def passes(self) -> Iterator[list[bytes]]:
+    def messages(self) -> Iterator[bytes]:
         """The payloads again and again, each time later by the span, so that event time never turns back."""
-        number = 0
+        for number in itertools.count():
+            shift_ms = number * self.span_ms
+            for payload in self.payloads:
+                yield _shifted(payload, shift_ms)
+
+    def passes(self) -> Iterator[list[bytes]]:
+        """The same, one pass over the payloads at a time, made before it is handed out."""
+        messages = self.messages()
         while True:
-            shift = number * self.span_ms
-            yield [_shifted(payload, shift) for payload in self.payloads]
-            number += 1
+            yield list(itertools.islice(messages, len(self.payloads)))
 
 
 def load_mix() -> Mix:

@@ -35,6 +35,14 @@ class Runtime:
         with urllib.request.urlopen(f"http://{HOST}:{self.port}/info", timeout=10) as answer:
             return json.load(answer)
 
+    def is_ready(self) -> bool:
+        """Whether it is connected to everything; false also where it does not answer."""
+        try:
+            with urllib.request.urlopen(f"http://{HOST}:{self.port}/ready", timeout=2) as answer:
+                return bool(json.load(answer)["status"] == "ok")
+        except OSError:
+            return False
+
     def metric(self, name: str) -> float:
         """The sum over all label sets of one metric of /metrics."""
         with urllib.request.urlopen(f"http://{HOST}:{self.port}/metrics", timeout=10) as answer:
@@ -103,21 +111,14 @@ def running_runtime(
             preexec_fn=die_with_parent,
         )
     try:
-        wait_until(lambda: _is_ready(port, process, folder / "runtime.log"))
-        yield Runtime(port, psutil.Process(process.pid))
+        runtime = Runtime(port, psutil.Process(process.pid))
+        wait_until(lambda: process.poll() is not None or runtime.is_ready())
+        if process.poll() is not None:
+            raise RuntimeError(f"the runtime ended at its start:\n{(folder / 'runtime.log').read_text()[-2000:]}")
+        yield runtime
     finally:
         process.terminate()
         process.wait(15)
-
-
-def _is_ready(port: int, process: "subprocess.Popen[bytes]", log: Path) -> bool:
-    if process.poll() is not None:
-        raise RuntimeError(f"the runtime ended at its start:\n{log.read_text()[-2000:]}")
-    try:
-        with urllib.request.urlopen(f"http://{HOST}:{port}/ready", timeout=2) as answer:
-            return bool(json.load(answer)["status"] == "ok")
-    except OSError:
-        return False
 
 
 def wait_until(condition: Callable[[], bool], *, seconds: float = READY_SECONDS) -> None:
