@@ -15,6 +15,7 @@ from nats.aio.subscription import Subscription
 
 from realtime_runtime.intake import Intake, Kind, Message
 from realtime_runtime.nats_access import CheckedClient, NatsAccess
+from realtime_runtime.timings import WAIT_BOUNDS, Histogram
 
 OBSERVATION_SUBJECTS = {
     "market.price.>": Kind.EXCHANGE_PRICE,
@@ -75,7 +76,7 @@ class Bus:
 
     A signal stays in the outbox until the server has confirmed it: what was on its way when a connection broke goes
     out again after the next one, under the same id. ``attempted`` is set when the first attempt to connect has
-    ended, well or not.
+    ended, well or not. ``confirmation`` is how long the server took to confirm each batch of signals.
     """
 
     def __init__(
@@ -92,6 +93,7 @@ class Bus:
         self.signals_sent = 0
         self.signals_dropped = 0
         self.reconnects = 0
+        self.confirmation = Histogram(WAIT_BOUNDS)
         self._intake = intake
         self._url = url
         self._access = access
@@ -257,6 +259,7 @@ class Bus:
             batch = list(islice(self._outbox, OUTBOX_BATCH))
             for _ in batch:
                 self._outbox.popleft()
+            started = time.perf_counter()
             try:
                 for signal in batch:
                     await self._client.publish(signal.subject, signal.payload, headers={"Nats-Msg-Id": signal.id})
@@ -269,6 +272,7 @@ class Bus:
                 self._outbox.extendleft(reversed(batch))
                 raise
             self.signals_sent += len(batch)
+            self.confirmation.observe(time.perf_counter() - started)
             return True
 
     async def _on_error(self, exception: Exception) -> None:

@@ -11,9 +11,12 @@ from realtime_runtime.engine import Engine
 from realtime_runtime.intake import Intake, Kind, Message
 from realtime_runtime.signal_history import SignalHistory
 from realtime_runtime.signals import Signal, encode
+from realtime_runtime.timings import Timings
 
 SLICE_SECONDS = 0.001
 MESSAGES_PER_CLOCK_READ = 16
+BATCHES_PER_SAMPLE = 16
+"""Under load every 257th message is measured, which costs the others some 0.05 us each."""
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -44,6 +47,8 @@ class Consumer:
     ) -> None:
         self.processed = 0
         self.signals = 0
+        self.timings = Timings()
+        self._batches = 0
         self._engine = engine
         self._intake = intake
         self._bus = bus
@@ -79,6 +84,9 @@ class Consumer:
         # The thread's own time: on a crowded machine the wall clock would end a slice that has hardly begun.
         deadline = time.thread_time() + SLICE_SECONDS
         while messages and time.thread_time() < deadline:
+            self._batches += 1
+            if not self._batches % BATCHES_PER_SAMPLE:
+                self._process_measured(messages.popleft())
             for _ in range(min(len(messages), MESSAGES_PER_CLOCK_READ)):
                 self._process(messages.popleft())
         self._replies.extend(self._intake.unanswered)
@@ -106,6 +114,19 @@ class Consumer:
             self._emit(signals)
         if reply:
             self._replies.append(reply)
+
+    def _process_measured(self, message: Message) -> None:
+        """Process a message with a clock at hand; what its decoding takes shows by doing it once more."""
+        started = time.perf_counter()
+        self._process(message)
+        processed = time.perf_counter()
+        self.timings.wait.observe(max(0.0, time.time() - message.received_ms / 1000))
+        if message.kind is Kind.MARKET and message.payload:
+            decoding_from = time.perf_counter()
+            if self._engine.decode_only(message.payload):
+                decoding = time.perf_counter() - decoding_from
+                self.timings.decode.observe(decoding)
+                self.timings.decision.observe(max(0.0, processed - started - decoding))
 
     def _emit(self, signals: Sequence[Signal]) -> None:
         self.signals += len(signals)

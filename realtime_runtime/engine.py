@@ -105,6 +105,10 @@ class Engine:
         states = self._plans.states
         return {symbol: state.analytics for symbol, state in states.items() if state.analytics.book is not None}
 
+    def last_event_times(self) -> dict[str, int]:
+        """Unix milliseconds of the latest market event of each symbol that state is kept for."""
+        return {symbol: state.last_ms for symbol, state in self._plans.states.items() if state.last_ms}
+
     def take_failures(self) -> list[Failure]:
         """The latest exceptions out of strategies since the last call: (strategy_id, symbol, exception), bounded."""
         return self._isolation.take_failures()
@@ -139,6 +143,20 @@ class Engine:
             self._refuse(exception)
             return NO_SIGNALS
         return self._market_event(route, envelope, received_ms, is_replay)
+
+    def decode_only(self, payload: bytes) -> bool:
+        """Decode a market message whose stream is known, and do nothing with it: for who measures what that takes.
+
+        False where it is not decoded.
+        """
+        route = self._router.known.get(self._router.prefix(payload))
+        if route is None or route.decode is None:
+            return False
+        try:
+            route.decode(payload)
+        except _UNREADABLE:
+            return False
+        return True
 
     def exchange_price(self, payload: bytes, *, received_ms: int, is_replay: bool) -> Sequence[Signal]:
         """Take a price of a symbol on another exchange."""

@@ -14,13 +14,17 @@ from realtime_runtime.consumer import Consumer
 from realtime_runtime.engine import Engine
 from realtime_runtime.intake import Intake
 from realtime_runtime.settings import Settings
+from realtime_runtime.timings import WAIT_BOUNDS, Histogram
 from realtime_runtime.version import VERSION
 
 log = structlog.get_logger(__name__)
 
 
 class HeartbeatWriter:
-    """Writes ``<prefix>:runtime:<instance>`` with a time to live. ``messages_per_second`` is of the last interval."""
+    """Writes ``<prefix>:runtime:<instance>`` with a time to live. ``messages_per_second`` is of the last interval.
+
+    ``redis_latency`` is of the writes that Redis has taken.
+    """
 
     def __init__(
         self, redis: Redis, settings: Settings, config: ConfigClient, engine: Engine, intake: Intake, consumer: Consumer
@@ -28,6 +32,7 @@ class HeartbeatWriter:
         self.started_at = datetime.now(UTC)
         self.messages_per_second = 0.0
         self.lag_ms = 0.0
+        self.redis_latency = Histogram(WAIT_BOUNDS)
         self._redis = redis
         self._settings = settings
         self._config = config
@@ -82,7 +87,10 @@ class HeartbeatWriter:
         self._measured_at, self._processed = now, processed
 
     async def _write(self, payload: bytes) -> None:
+        started = time.perf_counter()
         try:
             await self._redis.set(self._key, payload, ex=wire.HEARTBEAT_TTL_SECONDS)
         except (RedisError, OSError, TimeoutError) as exception:
             log.debug("heartbeat.failed", error=str(exception))
+        else:
+            self.redis_latency.observe(time.perf_counter() - started)

@@ -1,19 +1,24 @@
 """The runtime's Prometheus metrics, read off its parts when they are asked for: the hot path pays nothing."""
 
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterable, Iterator, Mapping
 
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
 from realtime_runtime.runtime import Runtime
+from realtime_runtime.timings import Histogram
+from realtime_runtime.version import VERSION
 
 PREFIX = "realtime_runtime"
-Metric = CounterMetricFamily | GaugeMetricFamily
+MOST_SYMBOLS = 50
+"""With more symbols than these no metric has them as a label."""
+Metric = CounterMetricFamily | GaugeMetricFamily | HistogramMetricFamily
 
 
 class RuntimeCollector(Collector):
-    """Collects from one runtime. Labels are bounded: strategies, kinds of message, known stream types."""
+    """Collects from one runtime. Labels are bounded: strategies, kinds of message, known stream types, few symbols."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
@@ -21,58 +26,76 @@ class RuntimeCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """All metrics as they stand now."""
         yield from self._messages()
+        yield from self._market()
         yield from self._signals()
         yield from self._config()
         yield from self._connections()
 
     def _messages(self) -> Iterator[Metric]:
-        counters, intake = self._runtime.engine.counters, self._runtime.intake
-        outcomes = {
-            **counters.decoded,
-            "unused": sum(counters.unused.values()),
-            "unknown": sum(counters.unknown.values()),
-            "foreign": counters.foreign,
-            "stale": counters.stale,
-            "malformed": counters.malformed,
-            "bad_input": counters.bad_input,
-        }
-        yield _counter("messages", "Messages through the engine, by what became of them.", "outcome", outcomes)
-        yield _counter("unused_messages", "Messages that no strategy uses, by stream type.", "stream", counters.unused)
-        yield CounterMetricFamily(f"{PREFIX}_messages_dropped", "Oldest messages given up.", intake.dropped)
-        yield GaugeMetricFamily(f"{PREFIX}_messages_queued", "Messages that wait now.", len(intake.messages))
-        yield GaugeMetricFamily(
-            f"{PREFIX}_queue_lag_seconds",
+        intake, consumer = self._runtime.intake, self._runtime.consumer
+        yield self._outcomes()
+        yield _counter("messages_received", "Messages that NATS has brought.", intake.received)
+        yield _counter("messages_dropped", "Oldest messages given up.", intake.dropped)
+        yield _gauge("messages_queued", "Messages that wait now.", len(intake.messages))
+        yield _gauge(
+            "queue_lag_seconds",
             "Longest wait of a message in the last heartbeat interval.",
             self._runtime.heartbeat.lag_ms / 1000,
         )
-        yield GaugeMetricFamily(
-            f"{PREFIX}_symbols", "Symbols that state is kept for.", len(self._runtime.engine.symbols_seen())
+        timings = consumer.timings
+        yield _histogram("message_wait_seconds", "From receipt to the engine, of sampled messages.", timings.wait)
+        yield _histogram("decode_seconds", "Decoding of sampled market messages.", timings.decode)
+        yield _histogram("decision_seconds", "From decoded to signals, of sampled market messages.", timings.decision)
+
+    def _outcomes(self) -> Metric:
+        """Messages by type (empty: refused before that counts) and outcome. A type that nobody knows is "unknown"."""
+        counters = self._runtime.engine.counters
+        metric = CounterMetricFamily(
+            f"{PREFIX}_messages", "Messages through the engine, by what became of them.", labels=["type", "outcome"]
         )
+        for kind, number in counters.decoded.items():
+            metric.add_metric([kind, "decoded"], number)
+        for stream_type, number in counters.unused.items():
+            metric.add_metric([stream_type, "unused"], number)
+        metric.add_metric(["unknown", "unknown"], sum(counters.unknown.values()))
+        for outcome in ("foreign", "stale", "malformed", "bad_input"):
+            metric.add_metric(["", outcome], getattr(counters, outcome))
+        return metric
+
+    def _market(self) -> Iterator[Metric]:
+        """How old the market is that is traded on. A replay's is not: its events are of another day."""
+        engine, now_ms = self._runtime.engine, time.time() * 1000
+        times = engine.last_event_times()
+        yield _gauge("symbols", "Symbols that state is kept for.", len(engine.symbols_seen()))
+        if engine.market_source in {"", "replay"} or not times:
+            return
+        ages = {symbol: max(0.0, now_ms - time_ms) / 1000 for symbol, time_ms in times.items()}
+        yield _gauge("market_age_seconds", "Age of the latest market event of any symbol.", min(ages.values()))
+        if len(ages) <= MOST_SYMBOLS:
+            help_text = f"Age of the symbol's latest market event; left out with more than {MOST_SYMBOLS} symbols."
+            yield _gauges("symbol_market_age_seconds", help_text, "symbol", ages)
 
     def _signals(self) -> Iterator[Metric]:
-        counters, bus = self._runtime.engine.counters, self._runtime.bus
+        engine, bus = self._runtime.engine, self._runtime.bus
+        counters = engine.counters
         decided = CounterMetricFamily(f"{PREFIX}_signals", "Signals decided.", labels=["strategy", "action"])
         for (strategy_id, action), value in counters.signals.items():
             decided.add_metric([strategy_id, action], value)
         yield decided
-        yield _counter("strategy_errors", "Exceptions out of strategies.", "strategy", counters.strategy_errors)
-        yield _counter(
+        yield _counters("strategy_errors", "Exceptions out of strategies.", "strategy", counters.strategy_errors)
+        yield _counters(
             "unusable_decisions", "Decisions without a tradable price.", "strategy", counters.unusable_decisions
         )
-        yield GaugeMetricFamily(
-            f"{PREFIX}_strategies_paused", "Strategies paused for failing.", len(self._runtime.engine.paused)
-        )
-        yield CounterMetricFamily(f"{PREFIX}_signals_sent", "Signals that NATS has confirmed.", bus.signals_sent)
-        yield CounterMetricFamily(f"{PREFIX}_signals_dropped", "Signals given up unsent.", bus.signals_dropped)
-        yield GaugeMetricFamily(f"{PREFIX}_signals_waiting", "Signals not yet confirmed.", bus.outbox_size)
-        yield CounterMetricFamily(
-            f"{PREFIX}_signal_history_lost", "Signals that the history in Redis lacks.", self._runtime.history.lost
-        )
+        yield _gauge("strategies_paused", "Strategies paused for failing.", len(engine.paused))
+        yield _counter("signals_sent", "Signals that NATS has confirmed.", bus.signals_sent)
+        yield _counter("signals_dropped", "Signals given up unsent.", bus.signals_dropped)
+        yield _gauge("signals_waiting", "Signals not yet confirmed.", bus.outbox_size)
+        yield _counter("signal_history_lost", "Signals that the history in Redis lacks.", self._runtime.history.lost)
 
     def _config(self) -> Iterator[Metric]:
         config = self._runtime.config
         events = {
-            "changes": config.counters.changes,
+            "applied": config.counters.changes,
             "reloads": config.counters.reloads,
             "gaps": config.counters.gaps,
             "rejected": config.counters.rejected,
@@ -81,39 +104,61 @@ class RuntimeCollector(Collector):
             "acks_lost": config.counters.acks_lost,
             "snapshot_failures": config.counters.snapshot_failures,
         }
-        yield _counter("config_events", "What happened to the configuration.", "event", events)
-        yield GaugeMetricFamily(
-            f"{PREFIX}_config_stale_seconds", "Seconds since Redis last answered.", config.stale_seconds
-        )
-        yield GaugeMetricFamily(f"{PREFIX}_config_sequence", "Last change in force.", config.live.sequence)
-        yield GaugeMetricFamily(
-            f"{PREFIX}_config_latency_seconds",
-            "From publication to application, of the last change.",
-            config.counters.last_latency_ms / 1000,
-        )
-        yield GaugeMetricFamily(
-            f"{PREFIX}_config_documents_refused", "Documents that stand refused now.", len(config.live.refused)
+        yield _counters("config_events", "What happened to the configuration.", "event", events)
+        yield _gauge("config_stale_seconds", "Seconds since Redis last answered.", config.stale_seconds)
+        yield _gauge("config_sequence", "Last change in force.", config.live.sequence)
+        yield _gauge("config_documents_refused", "Documents that stand refused now.", len(config.live.refused))
+        yield _histogram(
+            "config_propagation_seconds", "From publication to application of a change.", config.propagation
         )
 
     def _connections(self) -> Iterator[Metric]:
         bus, config = self._runtime.bus, self._runtime.config
         connected = {"nats": float(bus.is_connected), "redis": float(config.is_connected)}
-        gauge = GaugeMetricFamily(f"{PREFIX}_connected", "Whether the connection stands.", labels=["to"])
-        for name, value in connected.items():
-            gauge.add_metric([name], value)
-        yield gauge
-        yield CounterMetricFamily(f"{PREFIX}_nats_reconnects", "Reconnections to NATS.", bus.reconnects)
+        yield _gauges("connected", "Whether the connection stands.", "to", connected)
+        yield _counter("nats_reconnects", "Reconnections to NATS.", bus.reconnects)
+        yield _histogram("nats_confirm_seconds", "Until NATS has confirmed a batch of signals.", bus.confirmation)
+        yield _histogram(
+            "redis_write_seconds", "Until Redis has taken a heartbeat.", self._runtime.heartbeat.redis_latency
+        )
+        settings = self._runtime.settings
+        info = GaugeMetricFamily(f"{PREFIX}_info", "1; its labels say which runtime.", labels=["version", "replica"])
+        info.add_metric([VERSION, f"{settings.ordinal}/{settings.replicas}"], 1)
+        yield info
 
 
 def render(runtime: Runtime) -> bytes:
-    """The metrics in Prometheus' text format."""
+    """The metrics in Prometheus' text format, those of the process (CPU, memory, files) among them."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(RuntimeCollector(runtime))
+    ProcessCollector(registry=registry)
     return generate_latest(registry)
 
 
-def _counter(name: str, description: str, label: str, values: Mapping[str, int]) -> CounterMetricFamily:
+def _counter(name: str, description: str, value: int) -> CounterMetricFamily:
+    return CounterMetricFamily(f"{PREFIX}_{name}", description, value)
+
+
+def _counters(name: str, description: str, label: str, values: Mapping[str, int]) -> CounterMetricFamily:
     metric = CounterMetricFamily(f"{PREFIX}_{name}", description, labels=[label])
-    for key, value in values.items():
-        metric.add_metric([key], value)
+    _fill(metric, values.items())
     return metric
+
+
+def _gauge(name: str, description: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"{PREFIX}_{name}", description, value)
+
+
+def _gauges(name: str, description: str, label: str, values: Mapping[str, float]) -> GaugeMetricFamily:
+    metric = GaugeMetricFamily(f"{PREFIX}_{name}", description, labels=[label])
+    _fill(metric, values.items())
+    return metric
+
+
+def _histogram(name: str, description: str, values: Histogram) -> HistogramMetricFamily:
+    return HistogramMetricFamily(f"{PREFIX}_{name}", description, buckets=values.cumulated(), sum_value=values.total)
+
+
+def _fill(metric: CounterMetricFamily | GaugeMetricFamily, values: Iterable[tuple[str, float]]) -> None:
+    for key, value in values:
+        metric.add_metric([key], value)

@@ -20,6 +20,7 @@ from realtime_runtime.config import snapshot, wire
 from realtime_runtime.config.acks import AckOutbox
 from realtime_runtime.config.connection import RedisConnection, refuse_error
 from realtime_runtime.config.state import LiveConfig, Rejection, Update
+from realtime_runtime.timings import WAIT_BOUNDS, Histogram
 
 BLOCK_MS = 2_000
 REPLY_TIMEOUT_SECONDS = BLOCK_MS / 1000 + 2
@@ -52,7 +53,8 @@ class ConfigCounters:
 class ConfigClient:
     """Follows ``<prefix>:changes``. ``load_snapshot`` first, then the three ``run_…`` as tasks.
 
-    ``attempted`` is set when the first attempt to read Redis has ended, well or not.
+    ``attempted`` is set when the first attempt to read Redis has ended, well or not. ``propagation`` is from
+    publication to application, of every change.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class ConfigClient:
     ) -> None:
         self.live = live
         self.counters = ConfigCounters()
+        self.propagation = Histogram(WAIT_BOUNDS)
         self.attempted = asyncio.Event()
         self._url = redis_url
         self._keys = wire.Keys(prefix)
@@ -329,6 +332,7 @@ class ConfigClient:
         latency = max(0.0, _now_ms() - published_at_ms) if published_at_ms else None
         if latency is not None:
             self.counters.last_latency_ms = latency
+            self.propagation.observe(latency / 1000)
         self._acks.add(sequence, latency_ms=latency)
 
     def _report_rejected(self, rejected: Sequence[Rejection], sequence: int) -> None:

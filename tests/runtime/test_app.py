@@ -7,7 +7,7 @@ import nats
 import pytest
 
 from embedded.servers import NatsServer, Valkey
-from realtime_runtime import metrics, settings
+from realtime_runtime import settings
 from realtime_runtime.app import App
 from realtime_runtime.bus import OutgoingSignal
 from realtime_runtime.config import wire
@@ -189,22 +189,6 @@ async def test_environment__with_a_bad_strategy_variable__named_in_info_while_tr
         assert config["strategies"]["ticker_velocity"]["parameters"]["time_window"] == 90
         assert SKEW in body["configuration"]["enabled_strategies"]
         assert "onchain_metrics" not in body["configuration"]["enabled_strategies"]
-
-
-async def test_metrics__of_a_running_app__in_prometheus_format(
-    shared_servers: Environ, site: Site, running_app: RunningApp
-) -> None:
-    await site.set_layer(SKEW, min_signal_interval_seconds=0.0)
-    async with running_app(shared_servers) as app:
-        market = await Market.connect(shared_servers)
-        await is_listening(app)
-        await market.turn()
-        await eventually(lambda: market.signals)
-        text = metrics.render(app.runtime).decode()
-        assert 'realtime_runtime_messages_total{outcome="depth"} 2.0' in text
-        assert 'realtime_runtime_signals_total{action="buy",strategy="orderbook_skew"} 1.0' in text
-        assert "realtime_runtime_config_sequence 1.0" in text
-        await market.close()
 
 
 async def test_ready__before_nats_was_tried__says_starting(shared_servers: Environ) -> None:
