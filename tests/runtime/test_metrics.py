@@ -33,7 +33,9 @@ def of(samples: Samples, name: str, **labels: str) -> float:
 async def test_metrics__of_a_running_app__tell_messages_signals_and_configuration(
     shared_servers: Environ, site: Site, running_app: RunningApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Every message is measured.
     monkeypatch.setattr(consumer, "BATCHES_PER_SAMPLE", 1)
+    monkeypatch.setattr(consumer, "MESSAGES_PER_CLOCK_READ", 0)
     await site.set_layer(SKEW, min_signal_interval_seconds=9.0)
     async with running_app(shared_servers) as app:
         await site.set_layer(SKEW, min_signal_interval_seconds=0.0)
