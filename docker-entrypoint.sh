@@ -7,6 +7,8 @@ name=${1:-}
 [ $# -eq 0 ] || shift
 case "$name" in
 web | worker | runtime)
+    # What an earlier container of the pod has left there is of processes that are gone.
+    [ "$name" != web ] || rm -f "${PROMETHEUS_MULTIPROC_DIR:-/nowhere}"/*.db
     command=$(sed -n "s/^$name: //p" Procfile)
     exec sh -c "exec $command"
     ;;

@@ -6,6 +6,7 @@ from typing import Any
 from celery import Celery
 from celery.signals import worker_ready
 from django.conf import settings
+from prometheus_client import start_http_server
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "configsite.settings.base")
 
@@ -47,3 +48,10 @@ app.autodiscover_tasks(["strategy_config"])
 @worker_ready.connect
 def _reconcile_at_start(**kwargs: Any) -> None:
     app.send_task("strategy_config.tasks.reconcile")
+
+
+@worker_ready.connect
+def _show_metrics(**kwargs: Any) -> None:
+    """From the start of the consumer on: the clock's process has been forked by then, and does not hold the port."""
+    if settings.WORKER_METRICS_PORT:
+        start_http_server(settings.WORKER_METRICS_PORT)

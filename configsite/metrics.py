@@ -1,8 +1,12 @@
-"""Prometheus metrics of the site: requests by route, method and status. All labels are bounded."""
+"""Prometheus metrics of the site: requests by route, method and status, and how far the store is told to Redis.
+
+All labels are bounded. What services measure of themselves is in `strategy_config.metrics`.
+"""
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import lru_cache
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -15,6 +19,12 @@ from prometheus_client import (
     generate_latest,
     multiprocess,
 )
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from strategy_config import publishing, runtimes, selectors, transactions
+from strategy_config.exceptions import StoreUnavailableError
+from strategy_config.shared_cache import SharedCacheUnavailableError
 
 UNMATCHED = "unmatched"
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -42,14 +52,45 @@ class RequestMetrics:
 
 def observe(route: str, method: str, status: int, seconds: float) -> None:
     """Count and time one answered request."""
-    _requests.labels(route, method, status).inc()
-    _duration.labels(route, method).observe(seconds)
+    requests, duration = _of(route, method, status)
+    requests.inc()
+    duration.observe(seconds)
+
+
+@lru_cache(maxsize=4_096)
+def _of(route: str, method: str, status: int) -> tuple[Counter, Histogram]:
+    """Looking the two up costs as much as counting."""
+    return _requests.labels(route, method, status), _duration.labels(route, method)
+
+
+class SharedState(Collector):
+    """What all processes see alike, looked up when it is asked for. What cannot be reached shows no sequence."""
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """The sequence of the store and that published in Redis, whether they answer, and the runtimes alive."""
+        connected = GaugeMetricFamily("configsite_connected", "Whether it answers.", labels=["to"])
+        sequence = GaugeMetricFamily("configsite_sequence", "Last change: stored, published in Redis.", labels=["in"])
+        alive = GaugeMetricFamily("configsite_runtimes", "Runtimes whose heartbeat is in Redis.")
+        try:
+            with transactions.quickly():
+                sequence.add_metric(["store"], selectors.last_sequence())
+            connected.add_metric(["store"], 1)
+        except StoreUnavailableError:
+            connected.add_metric(["store"], 0)
+        try:
+            sequence.add_metric(["redis"], publishing.last_published())
+            alive.add_metric([], len(runtimes.live_runtimes()))
+            connected.add_metric(["redis"], 1)
+        except SharedCacheUnavailableError:
+            connected.add_metric(["redis"], 0)
+        yield from (connected, sequence, alive)
 
 
 def exposition() -> tuple[bytes, str]:
     """(text, content type). With PROMETHEUS_MULTIPROC_DIR set, of all worker processes together."""
-    registry = REGISTRY
+    registry = CollectorRegistry()
+    registry.register(SharedState())
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
-        registry = CollectorRegistry()
         multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # has no type hints
-    return generate_latest(registry), CONTENT_TYPE_LATEST
+        return generate_latest(registry), CONTENT_TYPE_LATEST
+    return generate_latest(registry) + generate_latest(REGISTRY), CONTENT_TYPE_LATEST

@@ -7,6 +7,7 @@ or with the first process that ends by itself.
 import json
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,7 +25,7 @@ from honcho.environ import parse_procfile
 
 from embedded.options import ROOT, Options, read_options
 from embedded.processes import Processes
-from embedded.servers import HOST, NatsServer, Server, ServerError, Valkey
+from embedded.servers import HOST, NatsServer, Server, ServerError, Valkey, free_port
 from embedded.state import (
     LaunchError,
     RunFile,
@@ -87,7 +88,7 @@ class Launch:
             commands["feed"] = self._options.feed_command
         for name, command in commands.items():
             # Without exec the shell would stand between us and the process, and hide its exit code.
-            processes.add_process(name, f"exec {command}", env=self._environ, cwd=ROOT)
+            processes.add_process(name, f"exec {command}", env=self._environ | self._own(name), cwd=ROOT)
         signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
         processes.loop()
         self._is_ending.set()
@@ -117,6 +118,7 @@ class Launch:
             "DJANGO_SETTINGS_MODULE": "configsite.settings.base",
             "LOG_FORMAT": "console",
             "CONFIG_SNAPSHOT_PATH": str(directory / "config-snapshot.json"),
+            "WORKER_METRICS_PORT": str(free_port()),
             "CELERY_SCHEDULE": str(directory / "celerybeat-schedule"),
             # Whoever runs it here also measures it here; the limits of a real installation are in .env.example.
             "RATE_LIMIT_READS_PER_SECOND": "0",
@@ -136,6 +138,15 @@ class Launch:
             "WEB_PORT": str(options.web_port),
             "HEALTH_CHECK_PORT": str(options.runtime_port),
         }
+
+    def _own(self, process: str) -> dict[str, str]:
+        """What one process alone is given: the web a folder in which its worker processes count together."""
+        if process != "web" or self._environ.get("PROMETHEUS_MULTIPROC_DIR"):
+            return {}
+        directory = self._options.directory / "prometheus"
+        shutil.rmtree(directory, ignore_errors=True)
+        directory.mkdir()
+        return {"PROMETHEUS_MULTIPROC_DIR": str(directory)}
 
     def _prepare_store(self) -> None:
         say("preparing the store")
@@ -163,6 +174,7 @@ class Launch:
             {
                 "url": self._web_url,
                 "runtime_url": self._runtime_url,
+                "worker_metrics_url": f"http://{HOST}:{self._environ['WORKER_METRICS_PORT']}/metrics",
                 "token": token,
                 "redis_url": self._environ["REDIS_URL"],
                 "nats_url": self._environ["NATS_URL"],

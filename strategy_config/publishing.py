@@ -12,7 +12,7 @@ import msgspec
 import structlog
 
 from realtime_runtime.config import wire
-from strategy_config import selectors, shared_cache
+from strategy_config import metrics, selectors, shared_cache
 from strategy_config.exceptions import StoreUnavailableError
 from strategy_config.models import ConfigAudit
 from strategy_config.resolution import FieldState, iso
@@ -45,6 +45,16 @@ def publish(changes: Sequence[ConfigAudit], states: Mapping[str, FieldState]) ->
 
     Answers whether it knows them now. Never raises for Redis or the store.
     """
+    for change in changes:
+        metrics.changes.labels(change.action, change.channel).inc()
+    started = time.perf_counter()
+    is_published = _publish(changes, states)
+    outcome = "published" if is_published else "postponed"
+    metrics.publications.labels(outcome).observe(time.perf_counter() - started)
+    return is_published
+
+
+def _publish(changes: Sequence[ConfigAudit], states: Mapping[str, FieldState]) -> bool:
     predecessor = changes[0].sequence - 1
     layers = _layers(states)
     entries = _entries(changes, layers)
@@ -66,7 +76,7 @@ def publish(changes: Sequence[ConfigAudit], states: Mapping[str, FieldState]) ->
 def publish_pending() -> bool:
     """Bring the shared cache to the store's sequence; false where that has to wait. For the clock and at start."""
     try:
-        return _catch_up(_last_published())
+        return _catch_up(last_published())
     except (SharedCacheUnavailableError, StoreUnavailableError) as exception:
         logger.info("publication.postponed", error=str(exception))
         return False
@@ -79,7 +89,7 @@ def rewrite_all(*, is_forced: bool) -> Rewritten:
     StoreUnavailableError.
     """
     for _ in range(ATTEMPTS):
-        if not _catch_up(_last_published()):
+        if not _catch_up(last_published()):
             continue
         state = selectors.whole_state()
         layers = _layers(state.states)
@@ -106,7 +116,7 @@ def _catch_up(last: int) -> bool:
         state = None if last == NOTHING_PUBLISHED else selectors.state_after(last, limit=FARTHEST_BEHIND)
         if state is None or last > state.sequence:
             _start_anew()
-            last = _last_published()
+            last = last_published()
             continue
         if last == state.sequence:
             return True
@@ -130,7 +140,8 @@ def _documents_there() -> dict[str, bytes]:
     return {field.decode(errors="replace"): document for field, document in found.items()}
 
 
-def _last_published() -> int:
+def last_published() -> int:
+    """The last sequence that Redis was told, NOTHING_PUBLISHED where none; raises SharedCacheUnavailableError."""
     key = shared_cache.keys().sequence
     found = shared_cache.run(lambda client: client.get(key), is_patient=True)
     return int(found) if found is not None and found.isdigit() else NOTHING_PUBLISHED

@@ -13,12 +13,15 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from realtime_runtime.config import wire
+from strategy_config import metrics
 
 T = TypeVar("T")
 TIMEOUT_SECONDS = 0.5
 REST_SECONDS = 1.0
 
 logger = structlog.get_logger(__name__)
+_answered = metrics.redis_calls.labels("ok")
+_failed = metrics.redis_calls.labels("failed")
 
 
 class SharedCacheUnavailableError(Exception):
@@ -85,13 +88,16 @@ def run(operation: Callable[[redis.Redis], T], *, is_patient: bool = False) -> T
     connection = _connection(settings.REDIS_URL)
     if connection.breaker.is_open() and not is_patient:
         raise SharedCacheUnavailableError("Redis failed a moment ago.")
+    started = time.perf_counter()
     try:
         answer = operation(connection.client)
-    except (redis.ConnectionError, redis.TimeoutError) as exception:
-        connection.breaker.failed(exception)
-        raise SharedCacheUnavailableError(f"Redis cannot be reached: {exception}") from exception
     except redis.RedisError as exception:
+        _failed.observe(time.perf_counter() - started)
+        if isinstance(exception, (redis.ConnectionError, redis.TimeoutError)):
+            connection.breaker.failed(exception)
+            raise SharedCacheUnavailableError(f"Redis cannot be reached: {exception}") from exception
         raise SharedCacheUnavailableError(f"Redis refused: {exception}") from exception
+    _answered.observe(time.perf_counter() - started)
     connection.breaker.succeeded()
     return answer
 

@@ -54,6 +54,11 @@ class Breaker:
         """Whether the store is known not to answer."""
         return self._is_open
 
+    @property
+    def is_inside(self) -> bool:
+        """Whether this thread is within a passage already."""
+        return getattr(self._thread, "is_inside", False)
+
     def seconds_to_try(self) -> float:
         """How long until an open breaker lets the next call try; 0 where it would now."""
         return max(0.0, self._try_at - time.monotonic()) if self._is_open else 0.0
@@ -65,7 +70,7 @@ class Breaker:
         ``judge`` says what an exception of the call means. A call inside another one belongs to that one. One that is
         not ``is_counted`` neither waits for others nor makes them wait: another breaker sees to that.
         """
-        if getattr(self._thread, "is_inside", False):
+        if self.is_inside:
             yield
             return
         is_trial = self._enter(1 if is_counted else 0)

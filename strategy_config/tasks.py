@@ -6,39 +6,49 @@ from django.utils import timezone
 
 from strategy_config import audit, identities, publishing, services, shared_cache
 from strategy_config.exceptions import StoreUnavailableError
+from strategy_config.task_metrics import Outcome, audit_intact, measured
 
 logger = structlog.get_logger(__name__)
 
 
 @shared_task(name="strategy_config.tasks.reconcile")
-def reconcile() -> None:
+@measured
+def reconcile() -> Outcome:
     """Record what has expired, and publish what the shared cache has missed."""
     try:
         services.expire_due(at=timezone.now())
-        publishing.publish_pending()
+        is_published = publishing.publish_pending()
         identities.announce()
     except StoreUnavailableError as exception:
         logger.warning("reconcile.postponed", error=str(exception))
+        return "postponed"
+    return "done" if is_published else "postponed"
 
 
 @shared_task(name="strategy_config.tasks.rewrite")
-def rewrite() -> None:
+@measured
+def rewrite() -> Outcome:
     """Compare the shared cache with the store, and repair what differs from whatever cause."""
     try:
         publishing.rewrite_all(is_forced=False)
     except (StoreUnavailableError, shared_cache.SharedCacheUnavailableError) as exception:
         logger.warning("rewrite.postponed", error=str(exception))
+        return "postponed"
+    return "done"
 
 
 @shared_task(name="strategy_config.tasks.verify_audit")
-def verify_audit() -> None:
+@measured
+def verify_audit() -> Outcome:
     """Walk the whole history; a row that does not hold is logged as an error, the checkpoint as information."""
     try:
         found = audit.verify()
     except StoreUnavailableError as exception:
         logger.warning("audit.postponed", error=str(exception))
-        return
+        return "postponed"
+    audit_intact.set(found.bad is None)
     if found.bad is None:
         logger.info("audit.verified", rows=found.rows, sequence=found.sequence, hash=found.hash)
     else:
         logger.error("audit.broken", sequence=found.bad.sequence, problem=found.bad.problem, holds_to=found.sequence)
+    return "done"

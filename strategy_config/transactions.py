@@ -12,7 +12,7 @@ import pymongo
 from django.db import Error, InterfaceError, OperationalError, connection, transaction
 from pymongo.errors import PyMongoError
 
-from strategy_config import driver_errors, sqlite_queue, store_breaker
+from strategy_config import driver_errors, metrics, sqlite_queue, store_breaker
 from strategy_config.exceptions import StoreUnavailableError
 
 T = TypeVar("T")
@@ -85,7 +85,7 @@ def store_errors(*, is_write: bool = False) -> Iterator[None]:
     reads.
     """
     try:
-        with store_breaker.STORE.passage(_judge, is_counted=not is_write):
+        with _measured("write" if is_write else "read"), store_breaker.STORE.passage(_judge, is_counted=not is_write):
             yield
     except _ERRORS as exception:
         if driver_errors.is_result_unknown(exception):
@@ -95,6 +95,25 @@ def store_errors(*, is_write: bool = False) -> Iterator[None]:
         else:
             raise
         raise StoreUnavailableError(message) from exception
+
+
+@contextmanager
+def _measured(kind: str) -> Iterator[None]:
+    """Time a call to the store; one inside another belongs to that one."""
+    if store_breaker.STORE.is_inside:
+        yield
+        return
+    started = time.perf_counter()
+    outcome = "refused"
+    try:
+        yield
+        outcome = "ok"
+    except (*_ERRORS, StoreUnavailableError) as exception:
+        if isinstance(exception, StoreUnavailableError) or driver_errors.is_unreachable(exception):
+            outcome = "unavailable"
+        raise
+    finally:
+        metrics.store_calls.labels(kind, outcome).observe(time.perf_counter() - started)
 
 
 def run(use_case: Callable[[], T]) -> T:

@@ -107,6 +107,8 @@ LOGGING = {
 REDIS_URL = trusting(env.text("REDIS_URL", "redis://127.0.0.1:6379/0"), env.file("REDIS_CA_FILE"))
 REDIS_KEY_PREFIX = env.text("REDIS_KEY_PREFIX", "strategies")
 CONFIG_CACHE_TTL_SECONDS = env.integer("CONFIG_CACHE_TTL_SECONDS", default=60, minimum=1)
+# Where the worker answers Prometheus; 0: nowhere.
+WORKER_METRICS_PORT = env.integer("WORKER_METRICS_PORT", default=0, minimum=0)
 API_ANONYMOUS = env.choice("API_ANONYMOUS", "none", "read", "write", default="none")
 CONFLICT_CHECK_URLS = env.pairs("CONFLICT_CHECK_URLS")
 STRATEGY_ENVIRONMENT = MappingProxyType(

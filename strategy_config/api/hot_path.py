@@ -17,12 +17,13 @@ from rest_framework.exceptions import AuthenticationFailed, Throttled
 
 from realtime_runtime.config import wire
 from realtime_runtime.strategies.registry import STRATEGIES
-from strategy_config import shared_cache, store_breaker
+from strategy_config import metrics, shared_cache, store_breaker
 from strategy_config.api import authentication, documents, envelope, errors, rate_limits
 from strategy_config.api.permissions import Permission, anonymous_permissions
 
 GLOBAL_ROUTE = "api/v1/strategies/<str:strategy_id>/config"
 SYMBOL_ROUTE = "api/v1/strategies/<str:strategy_id>/config/<str:symbol>"
+_READS = {True: metrics.config_reads.labels("cache"), False: metrics.config_reads.labels("store")}
 _PATH = re.compile(r"/api/v1/strategies/([a-z_]+)/config(?:/([A-Za-z0-9_]+))?", re.ASCII)
 _BODY = (
     b'{"success":true,"data":%b,"error":null,"metadata":'
@@ -76,6 +77,7 @@ def try_answer(environ: dict[str, Any]) -> Answer | None:
 
 def render(reading: documents.Reading, request_id: str, if_none_match: str | None, started: float) -> Answer:
     """The envelope around the stored bytes, or 304 where the client has them; ``started`` is of perf_counter."""
+    _READS[reading.cache_hit].inc()
     headers = {
         "Content-Type": envelope.CONTENT_TYPE,
         envelope.REQUEST_ID_HEADER: request_id,
