@@ -14,9 +14,15 @@ PREFIX = "bench"
 
 
 @contextmanager
-def running_site(folder: Path, redis_url: str) -> Iterator[LiveSite]:
-    """Start it with its store in ``folder``, all documents published; it answers as admin."""
-    site = LiveSite(folder / "site", redis_url=redis_url, prefix=PREFIX, workers=1).start()
+def running_site(folder: Path, redis_url: str, *, prepare: str = "") -> Iterator[LiveSite]:
+    """Start it with its store in ``folder``, all documents published; it answers as admin.
+
+    ``prepare`` is Python that runs in its environment before.
+    """
+    site = LiveSite(folder / "site", redis_url=redis_url, prefix=PREFIX, workers=1)
+    if prepare:
+        site.run_script(prepare)
+    site.start()
     try:
         site.post("/api/v1/strategies/cache/refresh").raise_for_status()
         yield site

@@ -1,9 +1,12 @@
 """Why a value is what it is: every layer of a parameter side by side, for one symbol or for many. Selectors."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+from django.db.models import Q
 
 from realtime_runtime.config import wire
 from realtime_runtime.strategies.base import ParameterSpec
@@ -59,6 +62,39 @@ class OverrideLine:
     is_enabled: bool
     own: Mapping[str, Any]
     row: SymbolOverride
+
+
+@dataclass(frozen=True, slots=True)
+class OverridePage:
+    """A page of such a list: ``total`` lines and how many of them are switched off are of all pages."""
+
+    lines: list[OverrideLine]
+    total: int
+    switched_off: int
+    number: int
+    size: int
+
+    @property
+    def pages(self) -> int:
+        return max(1, -(-self.total // self.size))
+
+    @property
+    def previous(self) -> int | None:
+        """The number of the page before."""
+        return self.number - 1 if self.number > 1 else None
+
+    @property
+    def next(self) -> int | None:
+        """The number of the page after."""
+        return self.number + 1 if self.number < self.pages else None
+
+    @property
+    def first_line(self) -> int:
+        return (self.number - 1) * self.size + 1
+
+    @property
+    def last_line(self) -> int:
+        return self.first_line + len(self.lines) - 1
 
 
 @transactions.store_errors()
@@ -119,37 +155,52 @@ def compare(
 
 
 @transactions.store_errors()
-def override_lines(*, strategy_id: str = "", symbol: str = "", at: datetime) -> list[OverrideLine]:
-    """Every symbol that differs from its strategy, by strategy and symbol; ``symbol`` is the beginning of one."""
+def override_page(*, strategy_id: str = "", symbol: str = "", at: datetime, page: int = 1, size: int) -> OverridePage:
+    """A page of the symbols that differ from their strategy, in order; ``symbol`` is the beginning of one.
+
+    A page beyond the last is the last one. Four queries, of which one reads no more rows than the page shows.
+    """
     rows = {row.strategy_id: row for row in StrategyConfig.objects.all()}
-    overrides = SymbolOverride.objects.filter(strategy_id__in=[strategy_id] if strategy_id else list(STRATEGIES))
+    found = SymbolOverride.objects.filter(strategy_id__in=[strategy_id] if strategy_id else list(STRATEGIES))
     if symbol:
-        overrides = overrides.filter(symbol__startswith=symbol.upper())
-    lines = []
-    for override in overrides:
-        now = resolution.expired(override) if resolution.is_due(override, at) else override
-        if resolution.has_layer(now):
-            lines.append(
-                OverrideLine(
-                    strategy_id=override.strategy_id,
-                    strategy_name=STRATEGIES[override.strategy_id].name,
-                    symbol=override.symbol,
-                    is_enabled=resolution.is_enabled(rows[override.strategy_id], now),
-                    own=now.parameters or {},
-                    row=now,
-                )
+        found = found.filter(symbol__startswith=symbol.upper())
+    found = found.filter(_has_parameters(at) | Q(enabled=False))
+    total = found.count()
+    number = min(max(page, 1), max(1, -(-total // size)))
+    shown = [
+        resolution.expired(override) if resolution.is_due(override, at) else override
+        for override in found[(number - 1) * size : number * size]
+    ]
+    return OverridePage(
+        lines=[
+            OverrideLine(
+                strategy_id=override.strategy_id,
+                strategy_name=STRATEGIES[override.strategy_id].name,
+                symbol=override.symbol,
+                is_enabled=resolution.is_enabled(rows[override.strategy_id], override),
+                own=override.parameters or {},
+                row=override,
             )
-    return lines
+            for override in shown
+        ],
+        total=total,
+        switched_off=found.filter(enabled=False).count(),
+        number=number,
+        size=size,
+    )
 
 
 @transactions.store_errors()
 def overridden_symbols(at: datetime) -> list[str]:
     """The symbols with parameters of their own, those with the most strategies first."""
-    counts: dict[str, int] = {}
-    for override in SymbolOverride.objects.only("symbol", "parameters", "expires_at"):
-        if override.parameters is not None and not resolution.is_due(override, at):
-            counts[override.symbol] = counts.get(override.symbol, 0) + 1
+    found = SymbolOverride.objects.filter(_has_parameters(at)).order_by().values_list("symbol", flat=True)
+    counts = Counter(found)
     return sorted(counts, key=lambda symbol: (-counts[symbol], symbol))
+
+
+def _has_parameters(at: datetime) -> Q:
+    """The rows whose parameters count at the instant."""
+    return Q(parameters__isnull=False) & (Q(expires_at__isnull=True) | Q(expires_at__gt=at))
 
 
 def _effective(strategy_id: str, symbol: str, at: datetime) -> SymbolOverride:

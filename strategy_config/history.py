@@ -52,12 +52,12 @@ def page(chosen: HistoryFilter, *, limit: int, before: int | None = None) -> tup
     return found[:limit], len(found) > limit
 
 
-def every(chosen: HistoryFilter) -> Iterator[ConfigAudit]:
-    """All rows, newest first, read in batches."""
+def batches(chosen: HistoryFilter) -> Iterator[list[ConfigAudit]]:
+    """All rows, newest first, in batches as they are read."""
     before: int | None = None
     while True:
         rows, has_more = page(chosen, limit=EXPORT_BATCH, before=before)
-        yield from rows
+        yield rows
         if not has_more:
             return
         before = rows[-1].sequence

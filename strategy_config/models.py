@@ -139,7 +139,10 @@ class ConfigAudit(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["strategy_id", "symbol", "version"], name="one_audit_row_per_version"),
         ]
-        indexes: ClassVar = [models.Index(fields=["strategy_id", "-sequence"], name="audit_newest_first")]
+        indexes: ClassVar = [
+            models.Index(fields=["strategy_id", "-sequence"], name="audit_newest_first"),
+            models.Index(fields=["changed_at"], name="audit_by_time"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.sequence}: {self.action} {self.strategy_id} {self.symbol or 'global'} v{self.version}"

@@ -3,7 +3,9 @@
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal, NamedTuple
+
+from django.db.models import QuerySet
 
 from realtime_runtime.strategies.registry import STRATEGIES
 from strategy_config import resolution, transactions
@@ -11,6 +13,21 @@ from strategy_config.models import ConfigAudit, StrategyConfig, SymbolOverride
 
 _SWITCHES = (ConfigAudit.Action.ENABLE, ConfigAudit.Action.DISABLE)
 SwitchSource = Literal["default", "environment", "global"]
+
+
+class _Override(NamedTuple):
+    """A symbol's row, as much as an overview needs: a thousand instances of the model cost more than the rest."""
+
+    strategy_id: str
+    symbol: str
+    parameters: dict[str, Any] | None
+    enabled: bool
+    expires_at: datetime | None
+    version: int
+    sequence: int
+    updated_at: datetime | None
+    updated_by: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +67,8 @@ class StrategyOverview:
 def strategy_overviews(at: datetime) -> list[StrategyOverview]:
     """All strategies in catalogue order, in two queries however many overrides there are."""
     rows = {row.strategy_id: row for row in StrategyConfig.objects.all()}
-    overrides: dict[str, list[SymbolOverride]] = defaultdict(list)
-    for override in SymbolOverride.objects.all():
+    overrides: dict[str, list[_Override]] = defaultdict(list)
+    for override in _overrides(SymbolOverride.objects.all()):
         overrides[override.strategy_id].append(override)
     return [_overview(rows[strategy_id], overrides[strategy_id], at) for strategy_id in STRATEGIES]
 
@@ -61,7 +78,7 @@ def strategy_overview(strategy_id: str, at: datetime) -> StrategyOverview:
     """One strategy; raises NotFoundError."""
     resolution.strategy_class(strategy_id)
     row = StrategyConfig.objects.get(strategy_id=strategy_id)
-    return _overview(row, list(SymbolOverride.objects.filter(strategy_id=strategy_id)), at)
+    return _overview(row, _overrides(SymbolOverride.objects.filter(strategy_id=strategy_id)), at)
 
 
 @transactions.store_errors()
@@ -85,11 +102,15 @@ def changes_since(*, strategy_id: str, symbol: str | None = None, sequence: int,
     return list(history.order_by("-sequence")[:limit])
 
 
-def _overview(row: StrategyConfig, overrides: list[SymbolOverride], at: datetime) -> StrategyOverview:
+def _overrides(rows: QuerySet[SymbolOverride]) -> list[_Override]:
+    return [_Override(*values) for values in rows.order_by().values_list(*_Override._fields)]
+
+
+def _overview(row: StrategyConfig, overrides: list[_Override], at: datetime) -> StrategyOverview:
     strategy = STRATEGIES[row.strategy_id]
     environment = resolution.environment_of(row.strategy_id)
     live = [each for each in overrides if each.parameters is not None and not resolution.is_due(each, at)]
-    layers: list[StrategyConfig | SymbolOverride] = [row, *overrides]
+    layers: list[StrategyConfig | _Override] = [row, *overrides]
     newest = max(layers, key=lambda layer: layer.sequence)
     return StrategyOverview(
         strategy_id=row.strategy_id,
@@ -108,8 +129,8 @@ def _overview(row: StrategyConfig, overrides: list[SymbolOverride], at: datetime
     )
 
 
-def _last_change(layer: StrategyConfig | SymbolOverride) -> LastChange | None:
+def _last_change(layer: StrategyConfig | _Override) -> LastChange | None:
     if layer.updated_at is None:
         return None
-    symbol = layer.symbol if isinstance(layer, SymbolOverride) else None
+    symbol = layer.symbol if isinstance(layer, _Override) else None
     return LastChange(layer.updated_at, layer.updated_by, layer.reason, symbol, layer.version)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 
 import structlog
 from django.conf import settings
@@ -27,6 +27,13 @@ from strategy_config.models import StrategyConfig, SymbolOverride
 
 StoreKind = Literal["sqlite", "postgresql", "mongodb"]
 EXPIRED_BY = "schedule"
+
+
+class Expiring(Protocol):
+    """A row of a symbol, whole or as much of it as was read."""
+
+    @property
+    def expires_at(self) -> datetime | None: ...
 
 
 class FieldState(NamedTuple):
@@ -75,7 +82,7 @@ def iso(instant: datetime | None) -> str | None:
     )
 
 
-def is_due(row: SymbolOverride, at: datetime) -> bool:
+def is_due(row: Expiring, at: datetime) -> bool:
     """Whether the layer's parameters have expired by ``at`` and nobody has recorded it yet."""
     return row.expires_at is not None and row.expires_at <= at
 

@@ -11,7 +11,7 @@ from realtime_runtime.strategies.registry import STRATEGIES
 from strategy_config import forms, overviews, services, shared_cache, wording
 from strategy_config import runtimes as live_runtimes
 from strategy_config.admin import live
-from strategy_config.admin.pages import Page, may, origin_of, show
+from strategy_config.admin.pages import Page, may, origin_of, show, whole
 from strategy_config.exceptions import VersionConflictError
 from strategy_config.forms import LayerForm
 from strategy_config.models import ConfigAudit
@@ -84,7 +84,6 @@ def _show_form(request: HttpRequest, form: LayerForm, *, status: int = 200, **co
     overview = overviews.strategy_overview(form.strategy_id, timezone.now())
     switched = overviews.last_switch(strategy_id=form.strategy_id, symbol=form.symbol)
     is_off_above = form.symbol is not None and not overview.is_enabled
-    saved = request.GET.get("saved", "")
     return show(
         request,
         "layer.html",
@@ -99,7 +98,7 @@ def _show_form(request: HttpRequest, form: LayerForm, *, status: int = 200, **co
         enabled_variable=STRATEGIES[form.strategy_id].enabled_variable(),
         is_symbol_on=form.symbol not in overview.switched_off,
         applied=_applied(form.state.config.sequence),
-        saved=int(saved) if saved.isascii() and saved.isdigit() and len(saved) <= 18 else None,
+        saved=whole(request.GET.get("saved")),
         may_edit=may(request, Permission.CHANGE_PARAMETERS),
         form_url=layer_url(form.strategy_id, form.symbol),
         check_url=f"{layer_url(form.strategy_id, form.symbol)}check.json",
@@ -134,8 +133,8 @@ def _show_review(
 
 def _show_conflict(request: HttpRequest, form: LayerForm) -> HttpResponse:
     """The form with what was typed, over what somebody else has written since it was opened."""
-    base = request.POST.get("base_sequence", "")
-    sequence = int(base) if base.isascii() and base.isdigit() and len(base) <= 18 else form.state.config.sequence
+    base = whole(request.POST.get("base_sequence"))
+    sequence = form.state.config.sequence if base is None else base
     meanwhile = overviews.changes_since(strategy_id=form.strategy_id, symbol=form.symbol, sequence=sequence)
     for row in reversed(meanwhile):
         for change in row.changes:

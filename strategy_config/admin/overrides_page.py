@@ -4,7 +4,6 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.core.exceptions import PermissionDenied
-from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
@@ -13,7 +12,7 @@ from realtime_runtime.config.layers import InvalidParametersError
 from realtime_runtime.strategies.registry import STRATEGIES
 from strategy_config import explanations, runtimes, selectors, services, shared_cache
 from strategy_config.admin.layer_page import layer_url
-from strategy_config.admin.pages import Page, all_facts, may, origin_of, show
+from strategy_config.admin.pages import Page, all_facts, may, origin_of, show, whole
 from strategy_config.exceptions import ConfigError, InvalidRequestError
 from strategy_config.permissions import Permission
 from strategy_config.plans import LayerKey
@@ -31,23 +30,21 @@ _TITLES = {"disable": "Switch off", "enable": "Switch on", "delete": "Delete"}
 def overrides(request: HttpRequest) -> HttpResponse:
     """The list, by strategy and symbol."""
     strategy_id, symbol = request.GET.get("strategy", ""), request.GET.get("symbol", "").strip()
-    lines = explanations.override_lines(strategy_id=strategy_id, symbol=symbol, at=timezone.now())
-    page = Paginator(lines, LINES).get_page(request.GET.get("page"))
-    saved = request.GET.get("saved", "")
+    page = explanations.override_page(
+        strategy_id=strategy_id, symbol=symbol, at=timezone.now(), page=whole(request.GET.get("page")) or 1, size=LINES
+    )
     return show(
         request,
         "overrides.html",
         title="Symbol overrides",
         page=page,
-        total=len(lines),
-        off=sum(not line.row.enabled for line in lines),
         query=urlencode({"strategy": strategy_id, "symbol": symbol}),
         is_filtered=bool(strategy_id or symbol),
         strategy_id=strategy_id,
         symbol=symbol,
         strategies=all_facts(),
         symbols=seen_symbols(),
-        saved=int(saved) if saved.isascii() and saved.isdigit() and len(saved) <= 18 else None,
+        saved=whole(request.GET.get("saved")),
         count=request.GET.get("count", ""),
     )
 

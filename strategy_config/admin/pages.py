@@ -19,6 +19,7 @@ from strategy_config import services
 from strategy_config.exceptions import ConfigError
 from strategy_config.permissions import Permission
 
+LONGEST_NUMBER = 18
 View = Callable[..., HttpResponseBase]
 
 
@@ -90,6 +91,11 @@ def may(request: HttpRequest, permission: Permission) -> bool:
 def rights(request: HttpRequest) -> Mapping[str, bool]:
     """What the one who asks may do, for templates: ``may.change_parameters``, ``may.switch_strategy``, ..."""
     return {permission.name.lower(): may(request, permission) for permission in Permission}
+
+
+def whole(text: str | None) -> int | None:
+    """The whole number, not below zero, that the text is; None where it is none."""
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) <= LONGEST_NUMBER else None
 
 
 def show(

@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from strategy_config import config_file, services
-from strategy_config.admin.pages import Page, all_facts, may, origin_of, show
+from strategy_config.admin.pages import Page, all_facts, may, origin_of, show, whole
 from strategy_config.exceptions import InvalidRequestError, VersionConflictError
 from strategy_config.permissions import Permission
 from strategy_config.plans import ImportRefusedError, Plan
@@ -19,8 +19,7 @@ NO_FILE = "Choose a file, at best one of the export."
 
 def transfer(request: HttpRequest) -> HttpResponse:
     """The export, and the field for a file."""
-    saved = request.GET.get("saved", "")
-    return _show_start(request, saved=int(saved) if saved.isascii() and saved.isdigit() and len(saved) <= 18 else None)
+    return _show_start(request, saved=whole(request.GET.get("saved")))
 
 
 def export(request: HttpRequest) -> HttpResponse:

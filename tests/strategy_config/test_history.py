@@ -39,7 +39,7 @@ def three_changes() -> list[ConfigAudit]:
 )
 def test_page__filter__lets_through_only_that(chosen: HistoryFilter, found: list[int]) -> None:
     three_changes()
-    assert [row.sequence for row in history.every(chosen)] == found
+    assert [row.sequence for batch in history.batches(chosen) for row in batch] == found
 
 
 def test_page__limit__goes_on_before_the_last() -> None:
@@ -53,7 +53,7 @@ def test_page__limit__goes_on_before_the_last() -> None:
 def test_every__more_than_a_batch__all_of_them_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(history, "EXPORT_BATCH", 2)
     three_changes()
-    assert [row.sequence for row in history.every(HistoryFilter())] == [3, 2, 1]
+    assert [row.sequence for batch in history.batches(HistoryFilter()) for row in batch] == [3, 2, 1]
 
 
 def test_versions__missing__is_not_found() -> None:
@@ -101,6 +101,6 @@ def test_explain__expired_layer__no_longer_counts() -> None:
     later = NOON + timedelta(hours=2)
     assert explanations.explain(strategy_id=SKEW, symbol=BTC, at=NOON).values[0].source == "symbol"
     assert explanations.explain(strategy_id=SKEW, symbol=BTC, at=later).values[0].source == "default"
-    assert explanations.override_lines(at=later) == []
+    assert [explanations.override_page(at=at, size=10).total for at in (NOON, later)] == [1, 0]
     assert (explanations.overridden_symbols(NOON), explanations.overridden_symbols(later)) == ([BTC], [])
     assert selectors.last_sequence() == 1
