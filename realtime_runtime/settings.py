@@ -95,31 +95,31 @@ def read(environ: Mapping[str, str], *, default_log_format: LogFormat = "json") 
     """Read the settings; raises SettingsError with every unusable variable of the infrastructure at once."""
     reader = Reader(environ)
     host = environ.get("HOSTNAME", "").strip() or socket.gethostname()
-    replicas = reader.get("RUNTIME_REPLICAS", "1", _integer(1, 1_000))
+    replicas = reader.get("RUNTIME_REPLICAS", "1", whole_number(1, 1_000))
     environment = reader.get("ENVIRONMENT", "development", str)
     is_production = environment == "production"
     ordinal = _read_ordinal(reader, host, replicas)
-    topic = reader.get("NATS_CONSUMER_TOPIC", "binance.websocket.data", _consumer_topic)
+    topic = reader.get("NATS_CONSUMER_TOPIC", "binance.websocket.data", consumer_topic)
     settings = Settings(
         environment=environment,
         instance_id=f"{host}-{os.getpid()}",
         host=host,
         redis_url=_read_redis_url(reader, "" if is_production else "redis://localhost:6379/0"),
         redis_key_prefix=reader.get("REDIS_KEY_PREFIX", "strategies", _word),
-        config_cache_ttl_seconds=reader.get("CONFIG_CACHE_TTL_SECONDS", "60", _number(1, 86_400)),
+        config_cache_ttl_seconds=reader.get("CONFIG_CACHE_TTL_SECONDS", "60", number_between(1, 86_400)),
         config_snapshot_path=Path(reader.get("CONFIG_SNAPSHOT_PATH", "var/config-snapshot.json", str)),
-        nats_url=reader.get("NATS_URL", "" if is_production else NATS_URL, _url("nats", "tls", "ws", "wss")),
+        nats_url=reader.get("NATS_URL", "" if is_production else NATS_URL, url_with("nats", "tls", "ws", "wss")),
         nats_access=read_nats_access(reader),
         nats_consumer_topic=(topic or "").replace(_ORDINAL_TOKEN, str(ordinal)),
         nats_consumer_name=reader.get("NATS_CONSUMER_NAME", "realtime-strategies", _word),
         nats_consumer_group=reader.get("NATS_CONSUMER_GROUP", "", _word),
         nats_topic_intents=reader.get("NATS_TOPIC_INTENTS", "cio.intent.trading", _subject),
-        trading_symbols=reader.get("TRADING_SYMBOLS", "", _symbols),
+        trading_symbols=reader.get("TRADING_SYMBOLS", "", symbol_list),
         replicas=replicas,
         ordinal=ordinal,
         is_partitioned_by_nats=_ORDINAL_TOKEN in (topic or ""),
-        health_check_port=reader.get("HEALTH_CHECK_PORT", "8081", _integer(0, 65_535)),
-        message_ttl_seconds=reader.get("MESSAGE_TTL_SECONDS", "60", _number(0, 86_400)),
+        health_check_port=reader.get("HEALTH_CHECK_PORT", "8081", whole_number(0, 65_535)),
+        message_ttl_seconds=reader.get("MESSAGE_TTL_SECONDS", "60", number_between(0, 86_400)),
         heartbeat_interval_seconds=reader.get("HEARTBEAT_INTERVAL_SECONDS", "5", _heartbeat_interval),
         log_level=reader.get("LOG_LEVEL", "INFO", _log_level),
         log_format=reader.get("LOG_FORMAT", default_log_format, _log_format),
@@ -133,8 +133,20 @@ def read(environ: Mapping[str, str], *, default_log_format: LogFormat = "json") 
     return settings
 
 
+def read_logging(environ: Mapping[str, str], *, default_log_format: LogFormat) -> tuple[str, LogFormat]:
+    """(level, format) of the logs alone, for processes that need no more; raises SettingsError."""
+    reader = Reader(environ)
+    chosen = (
+        reader.get("LOG_LEVEL", "INFO", _log_level),
+        reader.get("LOG_FORMAT", default_log_format, _log_format),
+    )
+    if reader.problems:
+        raise SettingsError(reader.problems)
+    return chosen
+
+
 def _read_redis_url(reader: "Reader", default: str) -> str:
-    url = reader.get("REDIS_URL", default, _url("redis", "rediss", "unix"))
+    url = reader.get("REDIS_URL", default, url_with("redis", "rediss", "unix"))
     ca_file = reader.get("REDIS_CA_FILE", "", _ca_file)
     return url if reader.problems else trusting(url, ca_file)
 
@@ -169,7 +181,7 @@ def _read_ordinal(reader: Reader, host: str, replicas: int) -> int:
     if "RUNTIME_REPLICAS" in reader.problems or replicas == 1:
         return 0
     pod = _POD_ORDINAL.search(host)
-    return reader.get("RUNTIME_ORDINAL", pod.group(1) if pod else "", _integer(0, replicas - 1))
+    return reader.get("RUNTIME_ORDINAL", pod.group(1) if pod else "", whole_number(0, replicas - 1))
 
 
 def _fnv_1a(text: bytes) -> int:
@@ -180,7 +192,9 @@ def _fnv_1a(text: bytes) -> int:
     return number
 
 
-def _integer(minimum: int, maximum: int) -> Callable[[str], int]:
+def whole_number(minimum: int, maximum: int) -> Callable[[str], int]:
+    """Parses a whole number in a range, both ends included."""
+
     def parse(text: str) -> int:
         if not re.fullmatch(r"\d{1,9}", text, re.ASCII) or not minimum <= int(text) <= maximum:
             raise ValueError(f"must be a whole number between {minimum} and {maximum}, not {text!r}")
@@ -189,7 +203,9 @@ def _integer(minimum: int, maximum: int) -> Callable[[str], int]:
     return parse
 
 
-def _number(minimum: float, maximum: float) -> Callable[[str], float]:
+def number_between(minimum: float, maximum: float) -> Callable[[str], float]:
+    """Parses a number in a range, both ends included; never NaN."""
+
     def parse(text: str) -> float:
         try:
             number = float(text)
@@ -204,11 +220,11 @@ def _number(minimum: float, maximum: float) -> Callable[[str], float]:
 
 def _heartbeat_interval(text: str) -> float:
     """At most half of a heartbeat's time to live, so that one lost write does not end a living runtime."""
-    return _number(0.1, HEARTBEAT_TTL_SECONDS / 2)(text)
+    return number_between(0.1, HEARTBEAT_TTL_SECONDS / 2)(text)
 
 
-def _url(*schemes: str) -> Callable[[str], str]:
-    """The value itself is not repeated in the message: it may hold a password."""
+def url_with(*schemes: str) -> Callable[[str], str]:
+    """Parses a URL of one of the schemes. The value itself is not repeated in the message: it may hold a password."""
 
     def parse(text: str) -> str:
         parts = urlsplit(text)
@@ -244,7 +260,8 @@ def _subject(text: str) -> str:
     return text
 
 
-def _consumer_topic(text: str) -> str:
+def consumer_topic(text: str) -> str:
+    """Parses a NATS subject, or one that ends in ``.>``."""
     try:
         _subject(text.removesuffix(".>"))
     except ValueError:
@@ -258,7 +275,8 @@ def _word(text: str) -> str:
     return text
 
 
-def _symbols(text: str) -> frozenset[str]:
+def symbol_list(text: str) -> frozenset[str]:
+    """Parses symbols separated by commas, in any case."""
     symbols = {symbol.strip().upper() for symbol in text.split(",") if symbol.strip()}
     bad = sorted(symbol for symbol in symbols if not SYMBOL_PATTERN.fullmatch(symbol))
     if bad:

@@ -1,5 +1,6 @@
 """How feeds reach NATS: one connection that is never given up, subjects, and the mark of data of another time."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -27,11 +28,46 @@ def subject_for(topic: str, symbol: str) -> str:
     return topic if base == topic else f"{base}.{symbol or 'ALL'}"
 
 
+class LivePublisher:
+    """Publishes live messages as they come.
+
+    While NATS is away they wait in the client's buffer of 32 MB; what does not fit is lost, counted and said once an
+    outage: live data is worth less by the second.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._is_losing = False
+        self.published = 0
+        self.lost = 0
+
+    async def publish(self, subject: str, payload: bytes) -> None:
+        """Publish one message; never raises for a server that is away."""
+        try:
+            await self._client.publish(subject, payload)
+        except errors.OutboundBufferLimitError:
+            self.lost += 1
+            if not self._is_losing:
+                self._is_losing = True
+                say("NATS is away and the buffer is full: live messages are being lost")
+            return
+        self._is_losing = False
+        self.published += 1
+
+
 @asynccontextmanager
-async def connected(url: str, *, name: str, access: NatsAccess) -> AsyncIterator[Client]:
+async def connected(
+    url: str,
+    *,
+    name: str,
+    access: NatsAccess,
+    flush_seconds: int = FLUSH_TIMEOUT_SECONDS,
+    closed: asyncio.Event | None = None,
+) -> AsyncIterator[Client]:
     """A connection to NATS that waits for the server as long as it takes, at first and again, and says so once.
 
-    On leaving, what was published is flushed; what a server that is away never took is lost with a message.
+    On leaving, what was published is flushed, in ``flush_seconds`` at most; what a server that is away never took is
+    lost with a message. ``closed`` is set when the client gives the connection up for good.
     """
     client = CheckedClient()
     said = ""
@@ -48,6 +84,10 @@ async def connected(url: str, *, name: str, access: NatsAccess) -> AsyncIterator
         said = ""
         say("NATS: connected again")
 
+    async def note_closed() -> None:
+        if closed is not None:
+            closed.set()
+
     await client.connect(
         url,
         name=name,
@@ -57,14 +97,16 @@ async def connected(url: str, *, name: str, access: NatsAccess) -> AsyncIterator
         pending_size=PENDING_BYTES,
         error_cb=say_once,
         reconnected_cb=reconnected,
+        closed_cb=note_closed,
         **access.options(),
     )
     try:
         yield client
     finally:
-        # Closing writes what is still pending, too: into a connection that is gone, during a reconnect.
-        for leave in (partial(client.flush, FLUSH_TIMEOUT_SECONDS), client.close):
+        # Closing writes what is still pending, too: into a connection that is gone, during a reconnect. For that
+        # asyncio raises an OSError, uvloop a RuntimeError.
+        for leave in (partial(client.flush, flush_seconds), client.close):
             try:
                 await leave()
-            except (errors.Error, OSError) as error:
+            except (errors.Error, OSError, RuntimeError) as error:
                 say(f"NATS is away, the last messages may not have been sent: {type(error).__name__}")

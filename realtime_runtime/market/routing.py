@@ -3,6 +3,7 @@
 Names are Binance's: ``<symbol>@<type>[@<speed>]``, or ``!<type>@arr`` for a whole market.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
@@ -60,12 +61,11 @@ _DECODE: dict[Kind, Decode] = {
 }
 _USED_TYPES = {
     "aggTrade": Kind.TRADE,
-    "depth10": Kind.DEPTH,
-    "depth20": Kind.DEPTH,
-    "depth5": Kind.DEPTH,
     "ticker": Kind.TICKER,
     "trade": Kind.TRADE,
 }
+# The exchange sends 5, 10 or 20 levels; the live feed builds deeper books.
+_PARTIAL_DEPTH = re.compile(r"depth[1-9]\d{0,3}", re.ASCII)
 _decode_stream_name = msgspec.json.Decoder(StreamName).decode
 
 
@@ -99,7 +99,7 @@ def route_stream(stream: str) -> Route:
         return Route(symbol, Kind.UNUSED, stream_type, None)
     if not (head.isascii() and is_symbol(symbol)):
         return Route("", Kind.INVALID, "", None)
-    used = _USED_TYPES.get(stream_type)
+    used = Kind.DEPTH if _PARTIAL_DEPTH.fullmatch(stream_type) else _USED_TYPES.get(stream_type)
     if used is not None:
         return Route(symbol, used, stream_type, _DECODE[used])
     return Route(symbol, Kind.UNUSED if stream_type in UNUSED_TYPES else Kind.UNKNOWN, stream_type, None)

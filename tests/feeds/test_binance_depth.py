@@ -1,0 +1,123 @@
+"""Deep books: recorded snapshots over HTTP and recorded differences over a websocket, to what is published."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from realtime_runtime.feeds import binance_depth
+from realtime_runtime.feeds.publishing import LivePublisher
+from tests.feeds.conftest import Supervised, recorded
+from tests.feeds.servers.binance import SimulatedBinance
+from tests.feeds.test_binance import sources
+from tests.feeds.test_replay import until
+
+DIFFERENCES = "btcusdt@depth@100ms"
+BUILT = "btcusdt@depth100@100ms"
+
+
+@pytest.fixture
+def day(market_data: Path, binance: SimulatedBinance) -> list[tuple[str, str]]:
+    """The first recorded differences of BTCUSDT; the server has the recorded snapshot."""
+    lines = list(islice(recorded(market_data / "market/spot-20240808.raw-diffs.jsonl.gz"), 400))
+    (snapshot,) = (line for stream, line in lines if stream == "btcusdt@depthSnapshot")
+    binance.snapshots["BTCUSDT"] = snapshot[snapshot.index('"data":') + 7 : -1].encode()
+    return [pair for pair in lines if pair[0] == DIFFERENCES]
+
+
+async def test_books__recorded_day__publish_what_the_exchange_would(
+    day: list[tuple[str, str]],
+    binance: SimulatedBinance,
+    publisher: LivePublisher,
+    nats_subject: str,
+    supervised: Supervised,
+    listen: Callable[[str], Any],
+    market_data: Path,
+) -> None:
+    arrivals = await listen(f"{nats_subject}.>")
+    (source,) = sources(
+        binance, publisher, f"{nats_subject}.>", BINANCE_BOOK_LEVELS="100", BINANCE_STREAMS="depth20@100ms"
+    )
+    async with supervised(source):
+        await until(lambda: binance.streams == [DIFFERENCES])
+        for stream, line in day[:3]:
+            await binance.send_line(stream, line)
+        await until(lambda: binance.snapshot_requests == [{"symbol": "BTCUSDT", "limit": "1000"}])
+        for stream, line in day[3:]:
+            await binance.send_line(stream, line)
+        last = json.loads(day[-1][1])["data"]["u"]
+        await until(lambda: bool(arrivals.messages) and arrivals.of_stream(BUILT)[-1]["lastUpdateId"] == last)
+    native = {
+        json.loads(line)["data"]["lastUpdateId"]: json.loads(line)["data"]
+        for _, line in islice(recorded(market_data / "market/spot-20240808.jsonl.gz", "btcusdt@depth20@100ms"), 300)
+    }
+    found = arrivals.of_stream(BUILT)
+    assert len(found) > 100
+    for data in found:
+        partial = native[data["lastUpdateId"]]
+        assert (data["bids"][:20], data["asks"][:20]) == (partial["bids"], partial["asks"])
+        assert len(data["bids"]) == len(data["asks"]) == 100
+    assert {subject for subject, _ in arrivals.messages} == {f"{nats_subject}.BTCUSDT"}
+    assert source.status.missed == 0
+
+
+async def test_books__gap__are_built_anew_from_another_snapshot(
+    day: list[tuple[str, str]],
+    binance: SimulatedBinance,
+    publisher: LivePublisher,
+    nats_subject: str,
+    supervised: Supervised,
+    listen: Callable[[str], Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(binance_depth, "RETRY_SECONDS", 0.05)
+    arrivals = await listen(nats_subject)
+    (source,) = sources(binance, publisher, nats_subject, BINANCE_BOOK_LEVELS="100", BINANCE_STREAMS="depth20@100ms")
+    snapshot = json.loads(binance.snapshots["BTCUSDT"])
+    async with supervised(source):
+        await until(lambda: binance.streams == [DIFFERENCES])
+        for stream, line in [*day[:10], *day[20:30]]:
+            await binance.send_line(stream, line)
+        await until(lambda: source.status.missed > 0)
+        later = json.loads(day[25][1])["data"]["u"]
+        binance.snapshots["BTCUSDT"] = json.dumps({**snapshot, "lastUpdateId": later}).encode()
+        for stream, line in day[30:]:
+            await binance.send_line(stream, line)
+            await asyncio.sleep(0.02)
+            if arrivals.messages and arrivals.of_stream(BUILT)[-1]["lastUpdateId"] > later:
+                break
+    shown = [data["lastUpdateId"] for data in arrivals.of_stream(BUILT)]
+    assert shown[-1] > later
+    assert source.status.missed == 1
+    assert len(binance.snapshot_requests) > 1
+    assert source.status.failures == 0
+
+
+@pytest.mark.parametrize("status", [429, 418, 500])
+async def test_books__snapshot_refused__is_asked_for_again_after_the_wait(
+    status: int,
+    day: list[tuple[str, str]],
+    binance: SimulatedBinance,
+    publisher: LivePublisher,
+    nats_subject: str,
+    supervised: Supervised,
+    listen: Callable[[str], Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(binance_depth, "RETRY_SECONDS", 0.05)
+    arrivals = await listen(nats_subject)
+    (source,) = sources(binance, publisher, nats_subject, BINANCE_BOOK_LEVELS="100", BINANCE_STREAMS="depth20@100ms")
+    async with supervised(source):
+        await until(lambda: binance.streams == [DIFFERENCES])
+        binance.refusals.append((status, {"Retry-After": "1"}))
+        for stream, line in day[:3]:
+            await binance.send_line(stream, line)
+        await until(lambda: len(binance.snapshot_requests) == 2)
+        for stream, line in day[3:20]:
+            await binance.send_line(stream, line)
+        await until(lambda: len(arrivals.messages) >= 10)
+    assert source.status.failures == 0
