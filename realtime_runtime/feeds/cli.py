@@ -3,10 +3,15 @@
 import argparse
 import asyncio
 import signal
+import sys
 from collections.abc import Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
+import uvloop
+
+from realtime_runtime import logging, settings
+from realtime_runtime.feeds import live, live_settings
 from realtime_runtime.feeds.replay import ReplayOptions, Totals, replay
 from realtime_runtime.feeds.report import say
 from realtime_runtime.feeds.simulate import SimulateOptions, simulate
@@ -19,6 +24,7 @@ EXIT_INTERRUPTED = 130
 
 _EXAMPLES = """examples:
   python -m realtime_runtime feed simulate
+  TRADING_SYMBOLS=BTCUSDT,ETHUSDT FEED_SOURCES=binance,dominance python -m realtime_runtime feed live
   python -m realtime_runtime feed replay recording.jsonl.gz --speed max
   python -m realtime_runtime feed replay monday.jsonl.zst tuesday.jsonl.zst --speed 10 --loop
 """
@@ -36,10 +42,17 @@ def add_arguments(subparsers: "argparse._SubParsersAction[argparse.ArgumentParse
     kinds = feed.add_subparsers(dest="kind", required=True, metavar="KIND")
     _add_replay(kinds)
     _add_simulate(kinds)
+    kinds.add_parser(
+        "live",
+        help="the markets as they are: Binance, other exchanges, dominance, on-chain activity",
+        description="Publish live market data; the environment says which (.env.example, 'The live feed').",
+    )
 
 
 def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     """Run the feed; returns the exit code: 0, 1 (something is missing), 2 (usage), 130 (interrupted)."""
+    if arguments.kind == "live":
+        return _run_live(environ)
     nats_url = arguments.nats_url or environ.get("NATS_URL") or NATS_URL
     reader = Reader(environ)
     nats_access = read_nats_access(reader)
@@ -59,6 +72,20 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
         _run_until_stopped(simulate(options))
         return 0
     return _run_replay(arguments, nats_url, nats_access, topic)
+
+
+def _run_live(environ: Mapping[str, str]) -> int:
+    try:
+        configured = live_settings.read(environ)
+        level, log_format = settings.read_logging(
+            environ, default_log_format="console" if sys.stdout.isatty() else "json"
+        )
+    except settings.SettingsError as exception:
+        for name, message in exception.problems.items():
+            say(f"{name} {message}")
+        return EXIT_USAGE
+    logging.configure(level=level, log_format=log_format)
+    return uvloop.run(live.run(configured))
 
 
 def _run_replay(arguments: argparse.Namespace, nats_url: str, nats_access: NatsAccess, topic: str) -> int:

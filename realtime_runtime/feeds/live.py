@@ -1,0 +1,103 @@
+"""The live feed: every source under a supervisor of its own, one task group, one connection to NATS."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Iterator
+
+import structlog
+
+from realtime_runtime.feeds.binance import binance_sources
+from realtime_runtime.feeds.live_settings import LiveSettings
+from realtime_runtime.feeds.publishing import LivePublisher, connected
+from realtime_runtime.feeds.supervision import Source, supervise
+
+STATUS_SECONDS = 60.0
+# With a second for the sources to say goodbye, all has ended within 5.
+FLUSH_SECONDS = 2
+FAILED = 1
+
+log = structlog.get_logger(__name__)
+
+
+class NatsLostError(Exception):
+    """The connection to NATS was closed for good: the process cannot go on."""
+
+
+def live_sources(settings: LiveSettings, publisher: LivePublisher) -> Iterator[Source]:
+    """The sources that are switched on."""
+    if "binance" in settings.sources:
+        yield from binance_sources(settings.binance, settings.symbols, publisher)
+
+
+async def run(settings: LiveSettings) -> int:
+    """Feed until SIGTERM or SIGINT; returns the process's exit code. A second signal ends the process at once."""
+    work = asyncio.create_task(_feed(settings), name="live-feed")
+    loop = asyncio.get_running_loop()
+
+    def on_signal(number: signal.Signals) -> None:
+        log.info("feed.signal", signal=number.name)
+        loop.add_signal_handler(number, os._exit, 128 + number)
+        work.cancel()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal, number)
+    try:
+        await work
+    except asyncio.CancelledError:
+        log.info("feed.stopped")
+        return 0
+    except (ExceptionGroup, OSError) as exception:
+        causes = exception.exceptions if isinstance(exception, ExceptionGroup) else (exception,)
+        log.critical("feed.failed", reasons=[f"{type(cause).__name__}: {cause}" for cause in causes])
+        return FAILED
+    return FAILED
+
+
+async def _feed(settings: LiveSettings) -> None:
+    """Connect and run all sources; ends by cancellation only, or when NATS is lost for good."""
+    closed = asyncio.Event()
+    async with connected(
+        settings.nats_url,
+        name="feed-live",
+        access=settings.nats_access,
+        flush_seconds=FLUSH_SECONDS,
+        closed=closed,
+    ) as client:
+        publisher = LivePublisher(client)
+        sources = list(live_sources(settings, publisher))
+        log.info("feed.started", sources=[source.status.name for source in sources], symbols=len(settings.symbols))
+        async with asyncio.TaskGroup() as group:
+            for source in sources:
+                group.create_task(supervise(source), name=source.status.name)
+            group.create_task(_report(sources, publisher), name="feed.report")
+            group.create_task(_fail_when(closed), name="feed.nats")
+
+
+async def _report(sources: list[Source], publisher: LivePublisher) -> None:
+    """Say once a minute how each source does."""
+    counted = {source.status.name: 0 for source in sources}
+    while True:
+        await asyncio.sleep(STATUS_SECONDS)
+        now = asyncio.get_running_loop().time()
+        log.info("feed.status", published=publisher.published, lost=publisher.lost)
+        for source in sources:
+            status = source.status
+            log.info(
+                "feed.source_status",
+                source=status.name,
+                messages_per_second=round((status.messages - counted[status.name]) / STATUS_SECONDS, 1),
+                silent_seconds=round(now - status.heard_at, 1),
+                missed=status.missed,
+                repeated=status.repeated,
+                garbage=status.garbage,
+                failures=status.failures,
+                skew_ms=status.skew_ms,
+                last_error=status.last_error,
+            )
+            counted[status.name] = status.messages
+
+
+async def _fail_when(closed: asyncio.Event) -> None:
+    await closed.wait()
+    raise NatsLostError("the connection to NATS was closed by the server or the client library")

@@ -1,0 +1,104 @@
+"""The live feed as a process: its settings, its sources side by side, and its end."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from embedded.servers import NatsServer
+from realtime_runtime.__main__ import main
+from realtime_runtime.feeds import live_settings
+from realtime_runtime.settings import SettingsError
+from tests.feeds.servers.binance import SimulatedBinance
+from tests.feeds.test_binance import TRADE, trade
+from tests.feeds.test_cli import finish
+from tests.feeds.test_replay import until
+
+
+def start_live(server: NatsServer, topic: str, **environ: str) -> subprocess.Popen[str]:
+    own = {"NATS_URL": server.url, "NATS_CONSUMER_TOPIC": topic, "LOG_FORMAT": "json", "TRADING_SYMBOLS": "BTCUSDT"}
+    return subprocess.Popen(
+        [sys.executable, "-m", "realtime_runtime", "feed", "live"],
+        env=os.environ | own | environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("environ", "name", "problem"),
+    [
+        ({"FEED_SOURCES": "binance,weather"}, "FEED_SOURCES", "must be some of binance, exchanges"),
+        ({"BINANCE_MARKETS": "spot,usdm"}, "BINANCE_USDM_TOPIC", "must differ from that of spot"),
+        ({"BINANCE_BOOK_SPEED": "0ms"}, "BINANCE_BOOK_SPEED", "only usdm knows 0ms"),
+        ({"BINANCE_STREAMS": "trade,kline_1m"}, "BINANCE_STREAMS", "no use for kline_1m"),
+        ({"BINANCE_STREAMS": "trade,nonsense"}, "BINANCE_STREAMS", "no use for nonsense"),
+        ({"BINANCE_SPOT_WS_URL": "https://x.example"}, "BINANCE_SPOT_WS_URL", "ws:// or wss://"),
+        ({"PRICE_EXCHANGES": "binance"}, "PRICE_EXCHANGES", "must be some of coinbase"),
+        ({"PRICE_EXCHANGE_URLS": "kraken"}, "PRICE_EXCHANGE_URLS", "exchange=URL"),
+        ({"PRICE_USD_AS_USDT": "maybe"}, "PRICE_USD_AS_USDT", "true or false"),
+        ({"DOMINANCE_INTERVAL_SECONDS": "0"}, "DOMINANCE_INTERVAL_SECONDS", "between 0.1 and 86400"),
+        ({"TRADING_SYMBOLS": "BTC/USDT"}, "TRADING_SYMBOLS", "not a symbol: BTC/USDT"),
+    ],
+)
+def test_live_settings__unusable__stop_the_start_by_name(
+    environ: dict[str, str],
+    name: str,
+    problem: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SettingsError) as raised:
+        live_settings.read(environ)
+    assert problem in raised.value.problems[name]
+    for variable, value in environ.items():
+        monkeypatch.setenv(variable, value)
+    assert main(["feed", "live"]) == 2
+    assert problem in capsys.readouterr().err
+
+
+def test_live_settings__keys__are_not_shown() -> None:
+    environ = {"COINGECKO_API_KEY": "s3cret", "COINMETRICS_API_KEY": "s3cret", "WHALE_ALERT_API_KEY": "s3cret"}
+    assert "s3cret" not in repr(live_settings.read(environ))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_feed_live__signal__ends_within_5_seconds_with_0(
+    number: signal.Signals,
+    nats_server: NatsServer,
+    nats_subject: str,
+    binance: SimulatedBinance,
+    listen: Callable[[str], Any],
+) -> None:
+    arrivals = await listen(nats_subject)
+    process = start_live(
+        nats_server, nats_subject, FEED_SOURCES="binance", BINANCE_SPOT_WS_URL=binance.url, BINANCE_STREAMS="trade"
+    )
+    await until(lambda: binance.streams == [TRADE])
+    await binance.send(TRADE, trade(1))
+    await until(lambda: bool(arrivals.messages))
+    process.send_signal(number)
+    assert process.wait(5) == 0
+    events = [json.loads(line)["event"] for line in (await finish(process)).splitlines()]
+    assert events[0] == "feed.started"
+    assert events[-2:] == ["feed.signal", "feed.stopped"]
+
+
+async def test_feed_live__nats_away_at_the_end__ends_within_5_seconds(
+    fresh_nats: NatsServer, nats_subject: str, binance: SimulatedBinance
+) -> None:
+    process = start_live(
+        fresh_nats, nats_subject, FEED_SOURCES="binance", BINANCE_SPOT_WS_URL=binance.url, BINANCE_STREAMS="trade"
+    )
+    await until(lambda: binance.streams == [TRADE])
+    fresh_nats.stop()
+    await binance.send(TRADE, trade(1))
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(5) == 0
+    assert "Traceback" not in await finish(process)
