@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import structlog
 
 from realtime_runtime.feeds.binance import binance_sources
+from realtime_runtime.feeds.dominance import DominanceSource
 from realtime_runtime.feeds.live_settings import LiveSettings
 from realtime_runtime.feeds.publishing import LivePublisher, connected
 from realtime_runtime.feeds.supervision import Source, supervise
@@ -28,6 +29,8 @@ def live_sources(settings: LiveSettings, publisher: LivePublisher) -> Iterator[S
     """The sources that are switched on."""
     if "binance" in settings.sources:
         yield from binance_sources(settings.binance, settings.symbols, publisher)
+    if "dominance" in settings.sources:
+        yield DominanceSource(settings.dominance, publisher)
 
 
 async def run(settings: LiveSettings) -> int:
