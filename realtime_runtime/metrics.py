@@ -82,7 +82,9 @@ class RuntimeCollector(Collector):
         for (strategy_id, action), value in counters.signals.items():
             decided.add_metric([strategy_id, action], value)
         yield decided
-        yield _counters("strategy_errors", "Exceptions out of strategies.", "strategy", counters.strategy_errors)
+        # From the start on, so that Prometheus sees the first error as a rise.
+        errors = {**dict.fromkeys(self._runtime.settings.strategies, 0), **counters.strategy_errors}
+        yield _counters("strategy_errors", "Exceptions out of strategies.", "strategy", errors)
         yield _counters(
             "unusable_decisions", "Decisions without a tradable price.", "strategy", counters.unusable_decisions
         )
@@ -122,8 +124,14 @@ class RuntimeCollector(Collector):
             "redis_write_seconds", "Until Redis has taken a heartbeat.", self._runtime.heartbeat.redis_latency
         )
         settings = self._runtime.settings
-        info = GaugeMetricFamily(f"{PREFIX}_info", "1; its labels say which runtime.", labels=["version", "replica"])
-        info.add_metric([VERSION, f"{settings.ordinal}/{settings.replicas}"], 1)
+        yield _gauge("replicas", "Runtimes that share the symbols.", settings.replicas)
+        labels = {
+            "version": VERSION,
+            "ordinal": str(settings.ordinal),
+            "shares_by": "nats" if settings.is_partitioned_by_nats else "runtime",
+        }
+        info = GaugeMetricFamily(f"{PREFIX}_info", "1; its labels say which runtime this is.", labels=list(labels))
+        info.add_metric(list(labels.values()), 1)
         yield info
 
 

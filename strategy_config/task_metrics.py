@@ -23,6 +23,8 @@ audit_intact.set(float("nan"))
 def measured(task: Callable[[], Outcome]) -> Callable[[], Outcome]:
     """Count and time the runs of a task."""
     name = task.__name__
+    # From the start on, so that Prometheus sees the first failure as a rise.
+    _runs.labels(name, "failed")
 
     @wraps(task)
     def run() -> Outcome:

@@ -55,7 +55,7 @@ def monitored(tmp_path_factory: pytest.TempPathFactory) -> tuple[Manifest, ...]:
                 "apiVersion": "kustomize.config.k8s.io/v1beta1",
                 "kind": "Kustomization",
                 "resources": [str(relative / "overlays" / "production")],
-                "components": [str(relative / "components" / "monitoring")],
+                "components": [str(relative / "monitoring")],
             }
         )
     )
@@ -65,11 +65,12 @@ def monitored(tmp_path_factory: pytest.TempPathFactory) -> tuple[Manifest, ...]:
 def test_monitoring__switched_on__adds_its_objects_and_changes_none(monitored: tuple[Manifest, ...]) -> None:
     added = [manifest for manifest in monitored if manifest not in render("production")]
     assert len(added) == len(monitored) - len(render("production"))
-    assert sorted(m["kind"] for m in added) == ["NetworkPolicy", "ServiceMonitor", "ServiceMonitor"]
+    kinds = [m["kind"] for m in added]
+    assert sorted(kinds) == ["ConfigMap", "NetworkPolicy", "PrometheusRule", *3 * ["ServiceMonitor"]]
     for manifest in added:
         if manifest["kind"] == "ServiceMonitor":
             jsonschema.validate(manifest, SERVICE_MONITOR_SCHEMA)
-        else:
+        elif manifest["kind"] != "PrometheusRule":  # tests/monitoring reads the rules themselves
             refuse_unknown(manifest, KUBERNETES_VERSIONS[-1])
 
 
