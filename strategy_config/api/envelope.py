@@ -48,6 +48,12 @@ def success(
     return _respond(request, 200, data=data, error=None, metadata=metadata, headers=headers)
 
 
+def plain(request: Any, data: Any) -> HttpResponse:
+    """Answer 200 with ``data`` alone, without the envelope."""
+    headers = {REQUEST_ID_HEADER: request_id_of(request)}
+    return HttpResponse(_encoder.encode(data), content_type=CONTENT_TYPE, headers=headers)
+
+
 def failure(
     request: Any,
     *,

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 from rest_framework.request import Request
 
+from realtime_runtime.market.analytics import Timeframe
 from realtime_runtime.strategies.registry import STRATEGIES
 from strategy_config.api.parsing import parse_object
 from strategy_config.exceptions import InvalidRequestError
@@ -217,6 +218,12 @@ class ChangesQuery(_Query):
         QueryNumber,
     ] = 0
     limit: PageSize = 100
+
+
+class PressureQuery(_Query):
+    """Over which time."""
+
+    timeframe: Timeframe = Field(default="5m", description="The length of the history, in event time.")
 
 
 class SignalsQuery(LayerQuery):

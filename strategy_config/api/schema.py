@@ -13,7 +13,7 @@ from strategy_config.api import answers, examples, requests
 from strategy_config.api.permissions import anonymous_permissions
 
 View = TypeVar("View", bound=Callable[..., Any])
-Tag = Literal["Strategies", "Configuration", "History", "Operation"]
+Tag = Literal["Strategies", "Configuration", "History", "Operation", "Market"]
 JsonSchema = dict[str, Any]
 _STRING: JsonSchema = {"type": "string"}
 _SECONDS: JsonSchema = {"type": "integer", "minimum": 1}
@@ -101,12 +101,13 @@ def operation(
     is_change: bool = False,
     names_strategy: bool = False,
     needs_cache: bool = False,
+    not_found: str = _FAILURES[404],
 ) -> Callable[[View], View]:
     """Document a method of a view; its docstring is the description.
 
     ``is_cached``: it answers with an ETag, and 304. ``is_change``: it takes If-Match and Prefer, answers 412 and
     422. ``names_strategy``: the body or the query does, so 404 is possible. ``needs_cache``: 503 also where Redis is
-    away.
+    away. ``not_found``: what 404 means.
     """
     statuses = {401, 403, 406, 413, 429, 500, 503}
     statuses |= {404} if path or names_strategy else set()
@@ -117,7 +118,7 @@ def operation(
         200: OpenApiResponse(answer, description="Done, or refused parameters." if is_change else "")
     }
     for status in sorted(statuses):
-        description = _FAILURES[status]
+        description = not_found if status == 404 else _FAILURES[status]
         if needs_cache and status == 503:
             description = "STORE_UNAVAILABLE: the store or the shared cache cannot be reached; see Retry-After."
         responses[status] = OpenApiResponse(answers.Failure, description=description)

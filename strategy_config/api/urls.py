@@ -12,6 +12,7 @@ from strategy_config.api.history_views import (
     RollBackView,
 )
 from strategy_config.api.layer_views import GlobalLayerView, SymbolLayerView
+from strategy_config.api.market_views import AllView, DepthView, PressureView, SummaryView
 from strategy_config.api.signal_views import SignalsView
 from strategy_config.api.views import (
     CacheRefreshView,
@@ -36,5 +37,9 @@ urlpatterns = [
     path("config/validate", CheckView.as_view()),
     path("config/changes", ChangesView.as_view()),
     path("runtimes", RuntimesView.as_view()),
+    path("metrics/depth/<str:symbol>", DepthView.as_view()),
+    path("metrics/pressure/<str:symbol>", PressureView.as_view()),
+    path("metrics/summary", SummaryView.as_view()),
+    path("metrics/all", AllView.as_view()),
     path("signals", SignalsView.as_view()),
 ]

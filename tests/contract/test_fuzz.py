@@ -43,7 +43,7 @@ def test_api__fuzzed_as_admin__answers_as_documented(
     site = live_site()
     done = _fuzz(site, tmp_path, phases=phases, token=site.token)
     assert done.returncode == 0, done.stdout[-20_000:]
-    assert "Selected: 21/21" in done.stdout
+    assert "Selected: 25/25" in done.stdout
     assert "request.failed" not in site.log_path.read_text()
 
 

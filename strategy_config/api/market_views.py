@@ -1,0 +1,192 @@
+"""Order-book analytics of the runtimes. Plain objects: existing clients expect no envelope around them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, ClassVar, TypeVar
+
+from django.http import HttpResponse
+from django.utils import timezone
+from rest_framework.request import Request
+
+from strategy_config import market_metrics, services, shared_cache
+from strategy_config.api import envelope, market_answers, requests, schema
+from strategy_config.api.base import ApiView
+from strategy_config.api.permissions import Permission
+from strategy_config.exceptions import StoreUnavailableError
+from strategy_config.market_metrics import Reading
+
+MOST_POINTS = 100
+_UNKNOWN = "NOT_FOUND: no runtime has seen an order book of this symbol of late."
+_GROUPS = ("imbalance", "pressure", "liquidity", "spread", "vwap", "order_book_quality", "strongest_levels")
+T = TypeVar("T")
+
+
+class _MarketView(ApiView):
+    permission_by_method: ClassVar[Mapping[str, Permission]] = {"GET": Permission.VIEW}
+
+
+class DepthView(_MarketView):
+    """The order book of a symbol in figures."""
+
+    @schema.operation(
+        "getDepthMetrics",
+        tag="Market",
+        summary="Read the order-book analytics of a symbol",
+        answer=market_answers.DepthMetrics,
+        path=("symbol",),
+        needs_cache=True,
+        not_found=_UNKNOWN,
+    )
+    def get(self, request: Request, symbol: str) -> HttpResponse:
+        """Imbalance, pressure, liquidity, spread, weighted prices and strongest levels of the last book.
+
+        They are renewed at most five times a second. `source` says whether the market is real.
+        """
+        with _redis_needed():
+            reading = market_metrics.of_symbol(services.normalise_symbol(symbol), timezone.now())
+        return envelope.plain(request, _depth(reading))
+
+
+class PressureView(_MarketView):
+    """How the pressure on a symbol has moved."""
+
+    @schema.operation(
+        "getPressureHistory",
+        tag="Market",
+        summary="Read how the pressure on a symbol has moved",
+        answer=market_answers.PressureHistory,
+        path=("symbol",),
+        query=requests.PressureQuery,
+        needs_cache=True,
+        not_found=_UNKNOWN,
+    )
+    def get(self, request: Request, symbol: str) -> HttpResponse:
+        """Net pressure and imbalance over the timeframe that ends with the newest book, in event time.
+
+        The figures of the summary are of all points; of the history every second, third, ... one is answered where
+        there are more than 100, the newest always.
+        """
+        timeframe = requests.query(request, requests.PressureQuery).timeframe
+        with _redis_needed():
+            found = market_metrics.pressure_of(services.normalise_symbol(symbol), timeframe, timezone.now())
+        points = thinned(found.points, MOST_POINTS)
+        stamps = [_iso(point.time_ms) for point in points]
+        answer = {
+            **_freshness(found.reading),
+            "timeframe": timeframe,
+            "summary": found.summary,
+            "total_data_points": len(found.points),
+            "returned_data_points": len(points),
+            "pressure_history": [
+                {"timestamp": stamp, "pressure": point.net_pressure}
+                for stamp, point in zip(stamps, points, strict=True)
+            ],
+            "imbalance_history": [
+                {"timestamp": stamp, "imbalance": point.imbalance} for stamp, point in zip(stamps, points, strict=True)
+            ],
+        }
+        return envelope.plain(request, answer)
+
+
+class SummaryView(_MarketView):
+    """All order books in figures."""
+
+    @schema.operation(
+        "getMarketSummary",
+        tag="Market",
+        summary="Summarise the order books of all symbols",
+        answer=market_answers.MarketSummary,
+        needs_cache=True,
+    )
+    def get(self, request: Request) -> HttpResponse:
+        """How many symbols lean to which side, the means over all of them, and those with the strongest pressure."""
+        at = timezone.now()
+        with _redis_needed():
+            found = market_metrics.summarise(market_metrics.of_all(at))
+        answer = {
+            "timestamp": _iso(int(at.timestamp() * 1000)),
+            "symbols_tracked": found.symbols_tracked,
+            "stale_symbols": found.stale_symbols,
+            "market_sentiment": {
+                "bullish_symbols": found.bullish_symbols,
+                "bearish_symbols": found.bearish_symbols,
+                "neutral_symbols": found.neutral_symbols,
+                "avg_net_pressure": found.avg_net_pressure,
+                "avg_imbalance_ratio": found.avg_imbalance_ratio,
+            },
+            "liquidity": {"avg_spread_bps": found.avg_spread_bps, "total_liquidity": found.total_liquidity},
+            "top_pressure_symbols": {
+                "highest_buy_pressure": found.highest_buy_pressure,
+                "highest_sell_pressure": found.highest_sell_pressure,
+            },
+        }
+        return envelope.plain(request, answer)
+
+
+class AllView(_MarketView):
+    """All order books."""
+
+    @schema.operation(
+        "getAllMetrics",
+        tag="Market",
+        summary="Read the order-book analytics of all symbols",
+        answer=market_answers.AllMetrics,
+        needs_cache=True,
+    )
+    def get(self, request: Request) -> HttpResponse:
+        """What `/metrics/depth/{symbol}` answers, for every symbol that is known."""
+        with _redis_needed():
+            readings = market_metrics.of_all(timezone.now())
+        metrics = {reading.metrics.symbol: _listed(reading) for reading in readings}
+        return envelope.plain(request, {"symbols_count": len(metrics), "metrics": metrics})
+
+
+def thinned(points: Sequence[T], most: int) -> Sequence[T]:
+    """At most ``most`` of the points at even distances, the last one among them."""
+    step = -(-len(points) // most)
+    return points if step <= 1 else points[::-step][::-1]
+
+
+@contextmanager
+def _redis_needed() -> Iterator[None]:
+    """Raises StoreUnavailableError where Redis is away: the metrics are nowhere else."""
+    try:
+        yield
+    except shared_cache.SharedCacheUnavailableError as exception:
+        raise StoreUnavailableError("Redis, which carries the market metrics, cannot be reached now.") from exception
+
+
+def _iso(time_ms: int) -> str:
+    """ "2024-08-08T10:00:00.000Z"."""
+    return datetime.fromtimestamp(time_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _freshness(reading: Reading) -> dict[str, Any]:
+    metrics = reading.metrics
+    return {
+        "symbol": metrics.symbol,
+        "timestamp": _iso(metrics.time_ms),
+        "published_at": _iso(metrics.published_ms),
+        "age_seconds": round(reading.age_seconds, 3),
+        "is_stale": reading.is_stale,
+        "source": metrics.source,
+    }
+
+
+def _depth(reading: Reading) -> dict[str, Any]:
+    metrics = reading.metrics
+    return {**_freshness(reading), **{group: getattr(metrics, group) for group in _GROUPS}}
+
+
+def _listed(reading: Reading) -> dict[str, Any]:
+    metrics = reading.metrics
+    return {
+        "net_pressure": metrics.pressure.net_pressure,
+        "imbalance_percent": metrics.imbalance.percent,
+        "spread_bps": metrics.spread.spread_bps,
+        "total_liquidity": metrics.liquidity.total,
+        "mid_price": metrics.spread.mid_price,
+        "trend": metrics.pressure.interpretation,
+        **_depth(reading),
+    }

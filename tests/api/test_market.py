@@ -1,0 +1,147 @@
+"""The order-book analytics over the API: plain objects, fresh or marked as stale, never made up."""
+
+from collections.abc import Callable
+
+import pytest
+import redis
+
+from embedded.servers import Valkey
+from realtime_runtime.config.wire import Keys
+from strategy_config.api import market_answers
+from strategy_config.api.market_views import thinned
+from tests import books
+from tests.live_site import LiveSite
+
+BASE = "/api/v1/metrics"
+
+
+@pytest.fixture(scope="module")
+def keys(site: LiveSite) -> Keys:
+    return Keys(site.prefix)
+
+
+@pytest.fixture(scope="module")
+def client(site: LiveSite) -> redis.Redis:
+    return redis.Redis.from_url(site.redis_url)
+
+
+@pytest.fixture(autouse=True)
+def _no_books(client: redis.Redis, keys: Keys) -> None:
+    client.delete(keys.market)
+
+
+def test_depth__of_a_known_symbol__is_what_the_runtime_published(
+    site: LiveSite, client: redis.Redis, keys: Keys
+) -> None:
+    published = books.metrics("BTCUSDT", source="replay")
+    books.publish(client, keys, published)
+    response = site.get(f"{BASE}/depth/btcusdt")
+    found = market_answers.DepthMetrics.model_validate_json(response.content)
+    assert response.headers["X-Request-ID"]
+    assert (found.symbol, found.source, found.is_stale) == ("BTCUSDT", "replay", False)
+    assert found.timestamp == "2024-08-08T23:54:15.000Z"
+    assert (found.imbalance.ratio, found.pressure.interpretation) == (0.5, "bullish")
+    assert found.liquidity.bid_depth_5 == published.liquidity.bid_depth_5 == 15.0
+    assert found.strongest_levels.bid.price == pytest.approx(99.99)
+
+
+@pytest.mark.parametrize("resource", ["depth", "pressure"])
+@pytest.mark.parametrize(("symbol", "status"), [("ETHUSDT", 404), ("x", 400), ("BTC-USD", 400)])
+def test_symbol__unknown_or_none__is_refused_in_the_envelope(
+    site: LiveSite, resource: str, symbol: str, status: int
+) -> None:
+    response = site.get(f"{BASE}/{resource}/{symbol}")
+    assert (response.status_code, response.json()["success"]) == (status, False)
+    assert response.json()["error"]["code"] == {404: "NOT_FOUND", 400: "INVALID_SYMBOL"}[status]
+
+
+@pytest.mark.parametrize(("age_seconds", "status", "is_stale"), [(5, 200, False), (60, 200, True), (310, 404, None)])
+def test_depth__by_age__is_current_then_stale_then_unknown(
+    site: LiveSite, client: redis.Redis, keys: Keys, age_seconds: float, status: int, is_stale: bool | None
+) -> None:
+    books.publish(client, keys, books.metrics("BTCUSDT", age_seconds=age_seconds))
+    response = site.get(f"{BASE}/depth/BTCUSDT")
+    assert (response.status_code, response.json().get("is_stale")) == (status, is_stale)
+    if status == 200:
+        assert response.json()["age_seconds"] == pytest.approx(age_seconds, abs=4)
+
+
+@pytest.mark.parametrize(("timeframe", "total", "returned"), [("1m", 60, 60), ("5m", 300, 100), ("15m", 900, 100)])
+def test_pressure__of_a_timeframe__has_its_points_and_figures(
+    site: LiveSite, client: redis.Redis, keys: Keys, timeframe: str, total: int, returned: int
+) -> None:
+    books.publish(client, keys, books.metrics("BTCUSDT"))
+    books.publish_pressure(client, keys, "BTCUSDT", [-50.0, *([10.0] * 849), *([40.0] * 50)])
+    response = site.get(f"{BASE}/pressure/BTCUSDT?timeframe={timeframe}")
+    found = market_answers.PressureHistory.model_validate_json(response.content)
+    assert (found.total_data_points, found.returned_data_points) == (total, returned)
+    assert len(found.pressure_history) == len(found.imbalance_history) == returned
+    assert found.pressure_history[-1].timestamp == "2024-08-09T00:09:14.000Z"
+    assert found.summary.max_pressure == 40.0
+    assert found.summary.min_pressure == {"1m": 10.0, "5m": 10.0, "15m": -50.0}[timeframe]
+    assert found.summary.trend == {"1m": "bullish", "5m": "bullish", "15m": "neutral"}[timeframe]
+
+
+def test_pressure__no_timeframe__is_five_minutes(site: LiveSite, client: redis.Redis, keys: Keys) -> None:
+    books.publish(client, keys, books.metrics("BTCUSDT"))
+    books.publish_pressure(client, keys, "BTCUSDT", [10.0])
+    assert site.get(f"{BASE}/pressure/BTCUSDT").json()["timeframe"] == "5m"
+    refused = site.get(f"{BASE}/pressure/BTCUSDT?timeframe=2m")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "INVALID_REQUEST")
+    assert "timeframe" in refused.json()["error"]["message"]
+
+
+def test_pressure__history_lost__is_404(site: LiveSite, client: redis.Redis, keys: Keys) -> None:
+    books.publish(client, keys, books.metrics("LTCUSDT"))
+    assert site.get(f"{BASE}/pressure/LTCUSDT").status_code == 404
+
+
+def test_all_and_summary__of_several_symbols__count_stale_ones_apart(
+    site: LiveSite, client: redis.Redis, keys: Keys
+) -> None:
+    several = [
+        books.metrics("BTCUSDT", bid_volume=3, ask_volume=1),
+        books.metrics("ETHUSDT", bid_volume=1, ask_volume=1),
+        books.metrics("XRPUSDT", bid_volume=1, ask_volume=9),
+        books.metrics("LTCUSDT", age_seconds=60),
+        books.metrics("OLDUSDT", age_seconds=400),
+    ]
+    books.publish(client, keys, *several)
+    client.hset(keys.market, "BADUSDT", "not metrics")
+    listed = market_answers.AllMetrics.model_validate_json(site.get(f"{BASE}/all").content)
+    assert list(listed.metrics) == ["BTCUSDT", "ETHUSDT", "LTCUSDT", "XRPUSDT"]
+    assert listed.symbols_count == 4
+    assert (listed.metrics["XRPUSDT"].net_pressure, listed.metrics["XRPUSDT"].trend) == (-80.0, "bearish")
+    summary = market_answers.MarketSummary.model_validate_json(site.get(f"{BASE}/summary").content)
+    assert (summary.symbols_tracked, summary.stale_symbols) == (4, 1)
+    sentiment = summary.market_sentiment
+    assert (sentiment.bullish_symbols, sentiment.neutral_symbols, sentiment.bearish_symbols) == (1, 1, 1)
+    assert sentiment.avg_net_pressure == pytest.approx(-10.0)
+    assert summary.top_pressure_symbols.highest_buy_pressure == ["BTCUSDT", "ETHUSDT", "XRPUSDT"]
+    assert summary.top_pressure_symbols.highest_sell_pressure[0] == "XRPUSDT"
+
+
+def test_all_and_summary__nothing_published__are_empty(site: LiveSite) -> None:
+    assert site.get(f"{BASE}/all").json() == {"symbols_count": 0, "metrics": {}}
+    summary = market_answers.MarketSummary.model_validate_json(site.get(f"{BASE}/summary").content)
+    assert (summary.symbols_tracked, summary.market_sentiment.avg_net_pressure) == (0, None)
+
+
+def test_metrics__redis_away__503_in_words(live_site: Callable[..., LiveSite], fresh_valkey: Valkey) -> None:
+    site = live_site(redis_url=fresh_valkey.url)
+    assert site.get(f"{BASE}/all").status_code == 200
+    fresh_valkey.stop()
+    for path in ("depth/BTCUSDT", "pressure/BTCUSDT", "summary", "all"):
+        response = site.get(f"{BASE}/{path}")
+        assert (response.status_code, response.json()["error"]["code"]) == (503, "STORE_UNAVAILABLE")
+        assert "Redis" in response.json()["error"]["message"]
+        assert int(response.headers["Retry-After"]) > 0
+
+
+@pytest.mark.parametrize("count", [0, 1, 99, 100, 101, 250, 900])
+def test_thinned__any_number_of_points__keeps_the_newest_and_even_distances(count: int) -> None:
+    kept = thinned(list(range(count)), 100)
+    assert len(kept) <= 100
+    assert len(kept) >= min(count, 50)
+    assert list(kept[-1:]) == list(range(count))[-1:]
+    assert len({later - earlier for earlier, later in zip(kept, kept[1:], strict=False)}) <= 1
