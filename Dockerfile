@@ -1,4 +1,4 @@
-# One image for every process; docker-entrypoint.sh says which (web | worker | runtime | feed | migrate | manage).
+# One image for every process; docker-entrypoint.sh says which (web | worker | relay | runtime | feed | migrate | manage).
 FROM python:3.11.13-slim-bookworm AS build
 
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \

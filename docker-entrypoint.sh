@@ -6,7 +6,7 @@ cd "$(dirname "$0")"
 name=${1:-}
 [ $# -eq 0 ] || shift
 case "$name" in
-web | worker | runtime)
+web | worker | relay | runtime)
     # What an earlier container of the pod has left there is of processes that are gone.
     [ "$name" != web ] || rm -f "${PROMETHEUS_MULTIPROC_DIR:-/nowhere}"/*.db
     command=$(sed -n "s/^$name: //p" Procfile)
@@ -22,7 +22,7 @@ manage)
     exec python manage.py "$@"
     ;;
 *)
-    echo "Say which: web | worker | runtime | feed KIND | migrate | manage COMMAND" >&2
+    echo "Say which: web | worker | relay | runtime | feed KIND | migrate | manage COMMAND" >&2
     exit 2
     ;;
 esac

@@ -17,11 +17,11 @@ from django.core.serializers.base import DeserializationError
 from django.db.models import F, QuerySet
 
 from strategy_config import audit, catalogue, transactions
-from strategy_config.models import ApiToken, ChangeSequence, ConfigAudit, StrategyConfig, SymbolOverride
+from strategy_config.models import ApiToken, ChangeSequence, ConfigAudit, RelayPosition, StrategyConfig, SymbolOverride
 
 FORMAT = "realtime-strategies-backup-1"
 # In the order in which they can be written again: names that others refer to come first.
-_STATE = (Group, User, ApiToken, StrategyConfig, SymbolOverride)
+_STATE = (Group, User, ApiToken, StrategyConfig, SymbolOverride, RelayPosition)
 
 
 class BackupError(Exception):

@@ -7,7 +7,7 @@ from django.contrib.auth.models import Group, Permission
 
 from realtime_runtime.strategies.registry import STRATEGIES
 from strategy_config import audit
-from strategy_config.models import ChangeSequence, StrategyConfig
+from strategy_config.models import ChangeSequence, RelayPosition, StrategyConfig
 
 _VIEW = frozenset({"view_strategyconfig", "view_symboloverride", "view_configaudit"})
 _TRADE = _VIEW | {"change_parameters"}
@@ -25,7 +25,9 @@ def sync_catalogue() -> None:
 
     What an administrator added to a group stays.
     """
-    ChangeSequence.objects.get_or_create(pk=ChangeSequence.ONLY_ID, defaults={"head_hash": audit.GENESIS})
+    head, _ = ChangeSequence.objects.get_or_create(pk=ChangeSequence.ONLY_ID, defaults={"head_hash": audit.GENESIS})
+    # Where there is a history already, nobody was promised to be told of it.
+    RelayPosition.objects.get_or_create(pk=RelayPosition.ONLY_ID, defaults={"sequence": head.value})
     known = set(StrategyConfig.objects.values_list("strategy_id", flat=True))
     for strategy_id in STRATEGIES:
         if strategy_id not in known:

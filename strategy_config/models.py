@@ -179,6 +179,22 @@ class ChangeSequence(models.Model):
         return f"sequence {self.value}"
 
 
+class RelayPosition(models.Model):
+    """The one row that says up to which sequence other services were told of changes."""
+
+    ONLY_ID: ClassVar = uuid.UUID(int=1)
+
+    id = models.UUIDField(primary_key=True, default=ONLY_ID, editable=False)
+    sequence = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        db_table = "strategy_config_relay"
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"relayed up to {self.sequence}"
+
+
 class ApiToken(models.Model):
     """A bearer token of a user. Only its digest is kept; ``last_four`` is for telling tokens apart."""
 

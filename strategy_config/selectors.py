@@ -13,7 +13,14 @@ from realtime_runtime.config import wire
 from realtime_runtime.strategies.registry import STRATEGIES
 from strategy_config import resolution, transactions
 from strategy_config.exceptions import InvalidRequestError, NotFoundError
-from strategy_config.models import ApiToken, ChangeSequence, ConfigAudit, StrategyConfig, SymbolOverride
+from strategy_config.models import (
+    ApiToken,
+    ChangeSequence,
+    ConfigAudit,
+    RelayPosition,
+    StrategyConfig,
+    SymbolOverride,
+)
 from strategy_config.resolution import StoreKind
 from strategy_config.symbols import normalise_symbol
 
@@ -245,12 +252,22 @@ def state_after(sequence: int, *, limit: int) -> PublicationState | None:
 @transactions.store_errors()
 def changes_after(sequence: int, *, limit: int) -> tuple[list[wire.ChangeEvent], int]:
     """The first ``limit`` accepted changes after ``sequence``, oldest first, and the last sequence there is."""
+    return _events_after(sequence, limit), last_sequence()
+
+
+@transactions.store_errors()
+def unrelayed_changes(*, limit: int) -> list[wire.ChangeEvent]:
+    """The first ``limit`` accepted changes that other services were not told of yet, oldest first."""
+    position = RelayPosition.objects.values_list("sequence", flat=True).get(pk=RelayPosition.ONLY_ID)
+    return _events_after(position, limit)
+
+
+def _events_after(sequence: int, limit: int) -> list[wire.ChangeEvent]:
     rows = ConfigAudit.objects.filter(sequence__gt=sequence).order_by("sequence").values(*_EVENT_FIELDS)[:limit]
-    events = [
+    return [
         wire.ChangeEvent(**{**row, "symbol": row["symbol"] or None, "changed_at": resolution.iso(row["changed_at"])})
         for row in rows
     ]
-    return events, last_sequence()
 
 
 @transactions.store_errors()

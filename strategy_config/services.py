@@ -19,6 +19,7 @@ from strategy_config.config_transfer import apply_import, export_configuration, 
 from strategy_config.exceptions import InvalidRequestError, NotFoundError, StoreUnavailableError
 from strategy_config.models import (
     ConfigAudit,
+    RelayPosition,
     StrategyConfig,
     SymbolOverride,
 )
@@ -46,6 +47,7 @@ __all__ = [
     "merge_layer",
     "normalise_symbol",
     "plan_import",
+    "record_relayed",
     "refresh_cache",
     "revoke_token",
     "roll_back",
@@ -221,6 +223,16 @@ def expire_due(*, at: datetime) -> int:
         layer, _, _ = _commit(row.strategy_id, row.symbol, at, OpenLayer.record_due_expiry)
         recorded += len(layer.changes)
     return recorded
+
+
+def record_relayed(*, sequence: int) -> None:
+    """Remember that other services were told of every change up to ``sequence``. The position never goes back."""
+
+    def advance() -> None:
+        with transactions.atomic():
+            RelayPosition.objects.filter(pk=RelayPosition.ONLY_ID, sequence__lt=sequence).update(sequence=sequence)
+
+    transactions.run(advance)
 
 
 def refresh_cache() -> Refreshed:

@@ -31,6 +31,8 @@ if (
     and (BASE_DIR / "var") in Path(DATABASES["default"]["NAME"]).resolve().parents
 ):
     raise ImproperlyConfigured("DATABASE_URL must not be the embedded store of `make run` in production.")
+# Needed by the relay alone, which refuses to start without it.
+NATS_URL = env.text("NATS_URL", "")
 ENVIRONMENT = env.text("ENVIRONMENT", "production")
 
 # The header by which our own proxy says that it was asked over TLS, and the value that says so; the proxy has to

@@ -56,12 +56,12 @@ def test_entrypoint__other_commands__run_what_make_run_does(
 def test_entrypoint__anything_else__is_refused(arguments: list[str], spoken: dict[str, str]) -> None:
     done = subprocess.run([ENTRYPOINT, *arguments], env=spoken, capture_output=True, text=True)
     assert done.returncode == 2
-    assert "web | worker | runtime | feed" in done.stderr
+    assert "web | worker | relay | runtime | feed" in done.stderr
 
 
 def test_containers__everywhere__use_commands_of_the_entrypoint(spoken: dict[str, str]) -> None:
     used = {container.arguments for container in all_containers()}
-    assert {("web",), ("worker",), ("runtime",), ("migrate",), ("feed", "simulate")} <= used
+    assert {("web",), ("worker",), ("relay",), ("runtime",), ("migrate",), ("feed", "simulate")} <= used
     for arguments in used:
         assert says([str(ENTRYPOINT), *arguments], spoken)
 

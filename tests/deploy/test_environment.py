@@ -11,10 +11,11 @@ from tests.deploy.dockerfile import image_environment
 from tests.deploy.manifests import OVERLAYS, Container, all_containers, containers, render
 from tests.embedded.test_env_example import READ_BY_PROCFILE, READ_BY_RUNTIME, READ_BY_SITE, listed, variables_in
 
-SITE = ("web", "worker", "migrate", "manage")
+SITE = ("web", "worker", "relay", "migrate", "manage")
 BY_LIBRARIES = {"DJANGO_SETTINGS_MODULE", "PROMETHEUS_MULTIPROC_DIR"}
 NEEDED = {
     **dict.fromkeys(SITE, {"SECRET_KEY", "ALLOWED_HOSTS", "MONGODB_URI", "REDIS_URL", "ENVIRONMENT"}),
+    "relay": {"SECRET_KEY", "MONGODB_URI", "REDIS_URL", "NATS_URL", "ENVIRONMENT"},
     "runtime": {"REDIS_URL", "NATS_URL", "ENVIRONMENT"},
     "feed": {"NATS_URL"},
 }

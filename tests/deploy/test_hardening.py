@@ -87,7 +87,9 @@ def test_grace__of_the_runtime__is_longer_than_its_own_end(overlay: str) -> None
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_clock__of_an_overlay__runs_exactly_once(overlay: str) -> None:
-    workers = [m for m, spec in pod_specs(render(overlay)) if spec["containers"][0]["args"] == ["worker"]]
+    once = (["worker"], ["relay"])
+    workers = [m for m, spec in pod_specs(render(overlay)) if any(c["args"] in once for c in spec["containers"])]
+    assert [c["args"] for c in workers[0]["spec"]["template"]["spec"]["containers"]] == list(once)
     assert [m["spec"]["replicas"] for m in workers] == [CLOCKS]
     assert [m["spec"]["strategy"]["type"] for m in workers] == ["Recreate"]
     scaled = {m["spec"]["scaleTargetRef"]["name"] for m in render(overlay) if m["kind"] == "HorizontalPodAutoscaler"}
@@ -144,6 +146,8 @@ def test_network__of_every_pod__is_closed_but_for_what_is_named(overlay: str) ->
         assert wanted <= manifest["spec"]["template"]["metadata"]["labels"].items()
     ports = {rule["port"] for rule in one(overlay, "NetworkPolicy", "runtime-servers")["spec"]["egress"][0]["ports"]}
     assert ports == {6379, 4222}
+    ports = {rule["port"] for rule in one(overlay, "NetworkPolicy", "worker-nats")["spec"]["egress"][0]["ports"]}
+    assert ports == {4222}
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)

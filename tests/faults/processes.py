@@ -107,3 +107,11 @@ class Worker(ChildProcess):
             *("--concurrency", "2", "--schedule", str(directory / "schedule"), "--loglevel", "INFO"),
         )
         super().__init__(command, {**site.environment, "LOG_LEVEL": "INFO"}, directory / "worker.log")
+
+
+class RelayProcess(ChildProcess):
+    """``manage.py relay_changes``, as the Procfile has it."""
+
+    def __init__(self, site: LiveSite, nats_url: str, directory: Path) -> None:
+        environment = {**site.environment, "NATS_URL": nats_url, "LOG_LEVEL": "INFO"}
+        super().__init__((sys.executable, "manage.py", "relay_changes"), environment, directory / "relay.log")

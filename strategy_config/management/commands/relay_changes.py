@@ -1,0 +1,47 @@
+"""The process that tells other services of changes."""
+
+import asyncio
+import signal
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from realtime_runtime.nats_access import NatsAccess
+from strategy_config import shared_cache
+from strategy_config.relay import NatsLostError, Relay
+
+
+class Command(BaseCommand):
+    """Runs until SIGTERM or Ctrl-C. Run one; see `strategy_config.relay`."""
+
+    help = (
+        "Tell other services of every accepted change over NATS, on config.changed.<strategy>.<symbol or global>, "
+        "at least once and in order. Runs until it is ended; exit code 1 where NATS has closed the connection for good."
+    )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Relay."""
+        if not settings.NATS_URL:
+            raise CommandError("NATS_URL must be set.")
+        try:
+            asyncio.run(_run())
+        except (NatsLostError, OSError) as exception:
+            raise CommandError(str(exception)) from exception
+
+
+async def _run() -> None:
+    relay = Relay(
+        redis_url=settings.REDIS_URL,
+        keys=shared_cache.keys(),
+        nats_url=settings.NATS_URL,
+        access=NatsAccess(
+            ca_file=settings.NATS_CA_FILE,
+            creds_file=settings.NATS_CREDS_FILE,
+            nkey_seed_file=settings.NATS_NKEY_SEED_FILE,
+        ),
+    )
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, relay.stop)
+    await relay.run()

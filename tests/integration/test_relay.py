@@ -1,0 +1,49 @@
+"""Changes made over the API are told over NATS, by the process of the Procfile."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import redis
+
+from embedded.servers import NatsServer
+from realtime_runtime.config import wire
+from tests.change_listener import ChangeListener
+from tests.faults.conftest import until
+from tests.faults.processes import RelayProcess
+from tests.live_site import LiveSite
+
+BASE = "/api/v1/strategies"
+REQUESTS = (
+    ("orderbook_skew/config", {"parameters": {"top_levels": 3}, "changed_by": "jane", "reason": "deeper"}),
+    ("orderbook_skew/config/BTCUSDT", {"parameters": {"top_levels": 4}, "changed_by": "bob"}),
+    ("ticker_velocity/disable", {"changed_by": "jane", "reason": "halt"}),
+)
+
+
+def test_changes__accepted_before_and_while_it_runs__are_told_as_the_api_tells_them(
+    live_site: Callable[..., LiveSite], fresh_nats: NatsServer, tmp_path: Path
+) -> None:
+    listener = ChangeListener(fresh_nats)
+    site = live_site()
+    site.post(f"{BASE}/{REQUESTS[0][0]}", REQUESTS[0][1])
+    with redis.Redis.from_url(site.redis_url) as client:
+        # What came before is not in the stream any more.
+        client.xtrim(wire.Keys(site.prefix).changes, maxlen=0, approximate=False)
+    with RelayProcess(site, fresh_nats.url, tmp_path) as relay:
+        until(lambda: listener.sequences() == [1])
+        for path, body in REQUESTS[1:]:
+            assert site.post(f"{BASE}/{path}", body).json()["success"]
+        until(lambda: len(listener.told()) == 3)
+        relay.end()
+        assert "Traceback" not in relay.log_path.read_text()
+    told = listener.told()
+    assert [message.subject for message in told] == [
+        "config.changed.orderbook_skew.global",
+        "config.changed.orderbook_skew.BTCUSDT",
+        "config.changed.ticker_velocity.global",
+    ]
+    assert [message.id for message in told] == ["1", "2", "3"]
+    events = site.get("/api/v1/config/changes").json()["data"]
+    assert [wire.encode(message.change) for message in told] == [
+        wire.encode(wire.ChangeEvent(**event)) for event in events
+    ]
