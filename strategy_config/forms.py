@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from django.http import QueryDict
@@ -28,6 +28,7 @@ GROUP_TITLES: Mapping[ParameterGroup, str] = {
 STEPS_OF_RANGE = 100
 WHOLE = re.compile(r"[+-]?[0-9]{1,18}", re.ASCII)
 TRUE, FALSE = "true", "false"
+EXPIRY = "expires_at"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +97,32 @@ class Field:
 
 
 @dataclass(slots=True)
+class Until:
+    """How long a symbol's own values hold: a time in UTC as its field shows it, "" for as long as nobody changes them.
+
+    ``at`` is what ``text`` stands for, of use where there are no ``errors``.
+    """
+
+    text: str
+    was: str
+    at: datetime | None = None
+    errors: list[str] = field(default_factory=list)
+
+    @property
+    def is_changed(self) -> bool:
+        return self.text != self.was
+
+    @property
+    def state(self) -> str:
+        return "changed" if self.is_changed else "own" if self.text else "inherited"
+
+
+@dataclass(slots=True)
 class LayerForm:
-    """The fields of a layer. ``changes`` are the parsed values that differ from what was there, None to drop one."""
+    """The fields of a layer. ``changes`` are the parsed values that differ from what was there, None to drop one.
+
+    ``until`` is None for a strategy as a whole, which never expires.
+    """
 
     strategy_id: str
     symbol: str | None
@@ -105,6 +130,16 @@ class LayerForm:
     fields: list[Field]
     changes: dict[str, Any] = field(default_factory=dict)
     other_errors: list[str] = field(default_factory=list)
+    until: Until | None = None
+
+    @property
+    def count(self) -> int:
+        """How many changes there are, of parameters and of the expiry."""
+        return len(self.changes) + self.is_until_changed
+
+    @property
+    def is_until_changed(self) -> bool:
+        return self.until is not None and self.until.is_changed
 
     @property
     def groups(self) -> list[tuple[str, list[Field]]]:
@@ -114,7 +149,8 @@ class LayerForm:
 
     @property
     def has_errors(self) -> bool:
-        return bool(self.other_errors) or any(each.errors for each in self.fields)
+        is_until_wrong = self.until is not None and bool(self.until.errors)
+        return is_until_wrong or bool(self.other_errors) or any(each.errors for each in self.fields)
 
     def refuse(self, errors: Sequence[layers.ParameterError]) -> None:
         """Put refusals of a service to their fields."""
@@ -173,6 +209,8 @@ def layer_form(state: LayerState, data: QueryDict | None = None) -> LayerForm:
         form.fields.append(Field(spec, _kind_of(spec), text, now, state.inherited[spec.name], state.sources[spec.name]))
         if not _is_same(spec, text, now):
             _read(form, spec, text)
+    if form.symbol is not None:
+        form.until = _until(form, data)
     return form
 
 
@@ -206,6 +244,30 @@ def _read(form: LayerForm, spec: ParameterSpec, text: str) -> None:
         form.changes[spec.name] = parse(spec, text)
     except ValueError as error:
         form._amend(spec.name, error=str(error))
+
+
+def _until(form: LayerForm, data: QueryDict | None) -> Until:
+    """As ``layer_form``: only what was typed over what stood there counts."""
+    expires_at = form.state.config.expires_at
+    now = "" if expires_at is None else _as_local(datetime.fromisoformat(expires_at))
+    typed = now if data is None else str(data.get(f"p-{EXPIRY}", now)).strip()
+    if data is None or typed == data.get(f"was-{EXPIRY}", now):
+        typed = now
+    until = Until(typed, now)
+    if until.text:
+        try:
+            until.at = datetime.fromisoformat(until.text).replace(tzinfo=UTC)
+        except ValueError:
+            until.errors.append(f"{EXPIRY} must be a time in UTC, like 2030-01-31T12:00.")
+    if until.is_changed and until.text and all(each.text == "" for each in form.fields):
+        until.errors.append("There is nothing to expire: set an own value first, or leave this empty.")
+    return until
+
+
+def _as_local(instant: datetime) -> str:
+    """The instant as a field for times shows it: in UTC, without naming it, no finer than it has to be."""
+    local = instant.astimezone(UTC).replace(tzinfo=None)
+    return local.isoformat(timespec="auto" if local.microsecond or local.second else "minutes")
 
 
 def _is_same(spec: ParameterSpec, text: str, other: str) -> bool:

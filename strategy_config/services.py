@@ -38,6 +38,7 @@ __all__ = [
     "Written",
     "apply_import",
     "check_change",
+    "check_expiry",
     "copy_override",
     "delete_layer",
     "delete_overrides",
@@ -108,7 +109,7 @@ def set_layer(
     ``if_match`` is the value of an If-Match header. Raises NotFoundError, InvalidSymbolError, InvalidRequestError,
     VersionConflictError, InvalidParametersError (with every error).
     """
-    until = _checked_expiry(expires_at, symbol, origin)
+    until = check_expiry(expires_at, symbol=symbol, at=origin.at)
 
     def change(layer: OpenLayer, origin: Origin) -> None:
         accepted = layer.validated(parameters)
@@ -130,7 +131,7 @@ def merge_layer(
 
     ``expires_at`` UNSET keeps the one there is. Raises as ``set_layer``.
     """
-    until = UNSET if expires_at is UNSET else _checked_expiry(expires_at, symbol, origin)
+    until = UNSET if expires_at is UNSET else check_expiry(expires_at, symbol=symbol, at=origin.at)
 
     def change(layer: OpenLayer, origin: Origin) -> None:
         own = layer.own.parameters
@@ -320,16 +321,18 @@ def _former_parameters(
     return row.old_parameters
 
 
-def _checked_expiry(expires_at: datetime | None, symbol: str | None, origin: Origin) -> datetime | None:
-    """The expiry, cut to milliseconds; raises InvalidRequestError."""
+def check_expiry(expires_at: datetime | None, *, symbol: str | None, at: datetime) -> datetime | None:
+    """The expiry of a layer that is written at the instant ``at``, cut to milliseconds; raises InvalidRequestError."""
     if expires_at is None:
         return None
     if symbol is None:
         raise InvalidRequestError("Only the layer of a symbol can expire.", field="expires_at")
     if expires_at.tzinfo is None:
         raise InvalidRequestError("expires_at must have a time zone.", field="expires_at")
-    if resolution.to_milliseconds(expires_at) <= resolution.to_milliseconds(origin.at):
-        raise InvalidRequestError("expires_at must lie in the future.", field="expires_at")
+    if resolution.to_milliseconds(expires_at) <= resolution.to_milliseconds(at):
+        raise InvalidRequestError(
+            "expires_at must lie in the future. Give a later instant, or none.", field="expires_at"
+        )
     return resolution.to_milliseconds(expires_at)
 
 

@@ -1,6 +1,7 @@
 """Values, changes and progress in words that a second person could read aloud. Asks the store nothing."""
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -54,6 +55,16 @@ def change_sentence(change: ParameterChange, symbol: str | None, kept: Mapping[s
         return f"{moved} for all symbols but {only}, which keeps {shown(value)}"
     keeping = listed(f"{name} ({shown(value)})" for name, value in kept.items())
     return f"{moved} for all symbols but {keeping}, which keep their own values"
+
+
+def expiry_sentence(symbol: str, until: datetime | None) -> str:
+    """ "The own values of BTCUSDT hold until 2030-01-31 12:00 UTC, then those below show through"."""
+    if until is None:
+        return f"The own values of {symbol} no longer expire: they hold until somebody changes them"
+    exact = until.isoformat(" ", timespec="auto" if until.microsecond or until.second else "minutes")
+    return (
+        f"The own values of {symbol} hold until {exact.replace('+00:00', ' UTC')}, then the layer below shows through"
+    )
 
 
 def row_sentence(changes: Iterable[Mapping[str, Any]]) -> str:

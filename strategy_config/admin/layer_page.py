@@ -12,7 +12,7 @@ from strategy_config import forms, overviews, services, shared_cache, wording
 from strategy_config import runtimes as live_runtimes
 from strategy_config.admin import live
 from strategy_config.admin.pages import Page, may, origin_of, show, whole
-from strategy_config.exceptions import VersionConflictError
+from strategy_config.exceptions import InvalidRequestError, VersionConflictError
 from strategy_config.forms import LayerForm
 from strategy_config.models import ConfigAudit
 from strategy_config.permissions import Permission
@@ -37,16 +37,13 @@ def layer(request: HttpRequest, strategy_id: str, symbol: str | None = None) -> 
     if request.POST.get("base", state.etag) != state.etag:
         return _show_conflict(request, form)
     step = request.POST.get("step", "review")
-    if step == "edit" or form.has_errors or not form.changes:
+    preview = _judge(form)
+    if step == "edit" or preview is None:
         return _show_form(request, form, status=422 if form.has_errors else 200)
-    preview = services.check_change(strategy_id=strategy_id, symbol=symbol, parameters=form.changes, is_merge=True)
-    form.refuse(preview.errors)
-    if form.has_errors:
-        return _show_form(request, form, status=422)
     reason = request.POST.get("reason", "").strip()
     if step != "save" or not reason:
         return _show_review(request, form, preview, reason, NO_REASON if step == "save" else "")
-    return _save(request, form, reason)
+    return _save(request, form, preview, reason)
 
 
 def check(request: HttpRequest, strategy_id: str, symbol: str | None = None) -> HttpResponse:
@@ -54,21 +51,37 @@ def check(request: HttpRequest, strategy_id: str, symbol: str | None = None) -> 
     symbol = None if symbol is None else services.normalise_symbol(symbol)
     state = forms.layer_state(strategy_id=strategy_id, symbol=symbol, at=timezone.now())
     form = forms.layer_form(state, request.POST)
-    if form.changes and not form.has_errors:
-        form.refuse(
-            services.check_change(strategy_id=strategy_id, symbol=symbol, parameters=form.changes, is_merge=True).errors
-        )
-    errors = {each.spec.name: each.errors for each in form.fields if each.errors}
+    _judge(form)
+    errors = {each.spec.name: list(each.errors) for each in form.fields if each.errors}
+    if form.until is not None and form.until.errors:
+        errors[forms.EXPIRY] = form.until.errors
     return JsonResponse({"errors": errors, "other": form.other_errors})
 
 
-def _save(request: HttpRequest, form: LayerForm, reason: str) -> HttpResponse:
+def _judge(form: LayerForm) -> services.Preview | None:
+    """Put what the services refuse to the form's fields; answers what the change would do, None where it cannot be."""
+    if form.until is not None and form.until.is_changed and not form.until.errors:
+        try:
+            services.check_expiry(form.until.at, symbol=form.symbol, at=timezone.now())
+        except InvalidRequestError as refusal:
+            form.until.errors.append(refusal.message)
+    if form.has_errors or not form.count:
+        return None
+    preview = services.check_change(
+        strategy_id=form.strategy_id, symbol=form.symbol, parameters=form.changes, is_merge=True
+    )
+    form.refuse(preview.errors)
+    return None if preview.errors else preview
+
+
+def _save(request: HttpRequest, form: LayerForm, preview: services.Preview, reason: str) -> HttpResponse:
     try:
         written = services.merge_layer(
             strategy_id=form.strategy_id,
             symbol=form.symbol,
             parameters=form.changes,
             origin=origin_of(request, reason=reason),
+            expires_at=form.until.at if form.until is not None and form.until.is_changed else services.UNSET,
             if_match=form.state.etag,
         )
     except VersionConflictError:
@@ -77,6 +90,8 @@ def _save(request: HttpRequest, form: LayerForm, reason: str) -> HttpResponse:
     except InvalidParametersError as refusal:
         form.refuse(refusal.errors)
         return _show_form(request, form, status=422)
+    except InvalidRequestError as refusal:
+        return _show_review(request, form, preview, reason, refusal.message)
     return HttpResponseRedirect(f"{layer_url(form.strategy_id, form.symbol)}?saved={written.sequence}")
 
 
@@ -125,10 +140,17 @@ def _show_review(
         lines=lines,
         still=still,
         preview=preview,
+        until=_until_sentence(form),
         reason=reason,
         reason_error=reason_error,
         form_url=layer_url(form.strategy_id, form.symbol),
     )
+
+
+def _until_sentence(form: LayerForm) -> str:
+    if form.symbol is None or form.until is None or not form.until.is_changed:
+        return ""
+    return wording.expiry_sentence(form.symbol, form.until.at)
 
 
 def _show_conflict(request: HttpRequest, form: LayerForm) -> HttpResponse:
@@ -140,12 +162,7 @@ def _show_conflict(request: HttpRequest, form: LayerForm) -> HttpResponse:
         for change in row.changes:
             if change["parameter"] in form.changes:
                 form.note(change["parameter"], _note(row, change))
-    if form.changes and not form.has_errors:
-        form.refuse(
-            services.check_change(
-                strategy_id=form.strategy_id, symbol=form.symbol, parameters=form.changes, is_merge=True
-            ).errors
-        )
+    _judge(form)
     return _show_form(
         request, form, status=409, is_conflict=True, meanwhile=[live.change_line(row) for row in meanwhile]
     )

@@ -8,10 +8,10 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
-from strategy_config import overviews, selectors, services, tokens
+from strategy_config import overviews, selectors, services
 from strategy_config.models import ConfigAudit
-from tests.factories import NOON, OriginFactory, UserFactory
-from tests.strategy_config.conftest import CacheUnderTest, cache
+from tests.factories import NOON, OriginFactory
+from tests.strategy_config.conftest import cache
 from tests.strategy_config.test_services import BTC, SKEW, own, write
 
 __all__ = ["cache"]  # a fixture of the neighbours
@@ -30,30 +30,6 @@ def opened(client: Client, path: str = PAGE) -> dict[str, str]:
         if name.startswith(("was-", "p-", "base")):
             found[name] = attributes["value"].replace("&quot;", '"')
     return found
-
-
-def test_save__same_change_over_api__leaves_the_same_row_but_for_the_channel(
-    login: Login, cache: CacheUnderTest
-) -> None:
-    client = login("trader")
-    fields = {**opened(client), "p-buy_threshold": "1,35", "p-top_levels": "7", "step": "save", "reason": "calm"}
-    assert client.post(PAGE, fields).status_code == 302
-    by_admin = ConfigAudit.objects.get(sequence=1)
-    services.roll_back(strategy_id=SKEW, origin=OriginFactory())
-
-    token = tokens.issue_token(user=UserFactory(username="api", groups=("trader",)), name="t", days=1)[1]
-    answer = Client().patch(
-        f"/api/v1/strategies/{SKEW}/config",
-        {"parameters": {"top_levels": 7, "buy_threshold": 1.35}, "changed_by": "trader", "reason": "calm"},
-        content_type="application/json",
-        headers={"Authorization": f"Bearer {token}"},
-    )
-    assert answer.status_code == 200
-    by_api = ConfigAudit.objects.get(sequence=3)
-    same = ("strategy_id", "symbol", "action", "old_parameters", "new_parameters", "changes", "changed_by", "reason")
-    assert {name: getattr(by_admin, name) for name in same} == {name: getattr(by_api, name) for name in same}
-    assert (by_admin.channel, by_api.channel) == ("admin", "api")
-    assert re.fullmatch("[0-9a-f]{32}", by_admin.request_id)
 
 
 @pytest.mark.parametrize(
@@ -128,3 +104,72 @@ def test_page__of_what_is_off__says_why(login: Login, path: str, words: str) -> 
     html = login("viewer").get(path).content.decode()
     assert "state-off" in html
     assert words in html
+
+
+ON_BTC = f"{PAGE}symbols/{BTC}/"
+PAST = "expires_at must lie in the future. Give a later instant, or none."
+
+
+def test_expiry__of_a_symbol__is_reviewed_saved_and_shown_wherever_the_layer_is(login: Login) -> None:
+    client = login("trader")
+    fields = {**opened(client, ON_BTC), "p-top_levels": "7", "p-expires_at": "2099-01-31T12:00"}
+    review = client.post(ON_BTC, {**fields, "step": "review"}).content.decode()
+    assert "The own values of BTCUSDT hold until 2099-01-31 12:00 UTC, then the layer below shows through." in review
+    assert client.post(ON_BTC, {**fields, "step": "save", "reason": "over noon"}).status_code == 302
+    assert selectors.layer_config(strategy_id=SKEW, symbol=BTC, at=NOON).expires_at == "2099-01-31T12:00:00.000Z"
+    for path in (ON_BTC, "/admin/overrides/", f"{ON_BTC}explain/", f"{ON_BTC}copy/", f"{ON_BTC}rollback/?version=1"):
+        assert 'title="2099-01-31 12:00:00.000 UTC"' in client.get(path).content.decode(), path
+
+    kept = {**opened(client, ON_BTC), "p-top_levels": "8", "step": "save", "reason": "more"}
+    assert kept["p-expires_at"] == "2099-01-31T12:00"
+    client.post(ON_BTC, kept)
+    client.post(ON_BTC, {**opened(client, ON_BTC), "p-expires_at": "", "step": "save", "reason": "for good"})
+    rows = ConfigAudit.objects.order_by("sequence")
+    moved = [[(each["parameter"], each["new"]) for each in row.changes] for row in rows]
+    assert moved == [
+        [("top_levels", 7), ("expires_at", "2099-01-31T12:00:00.000Z")],
+        [("top_levels", 8)],
+        [("expires_at", None)],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("typed", "own", "words"),
+    [
+        ("2020-01-31T12:00", "7", PAST),
+        ("noon", "7", "expires_at must be a time in UTC, like 2030-01-31T12:00."),
+        ("2099-01-31T12:00", "", "There is nothing to expire: set an own value first, or leave this empty."),
+    ],
+)
+def test_expiry__that_cannot_be__is_refused_in_the_words_of_the_check(
+    login: Login, typed: str, own: str, words: str
+) -> None:
+    client = login("trader")
+    fields = {**opened(client, ON_BTC), "p-top_levels": own, "p-expires_at": typed}
+    assert client.post(f"{ON_BTC}check.json", fields).json()["errors"] == {"expires_at": [words]}
+    answer = client.post(ON_BTC, {**fields, "step": "save", "reason": "why"})
+    assert (answer.status_code, words in answer.content.decode()) == (422, True)
+    assert selectors.last_sequence() == 0
+
+
+@pytest.mark.parametrize(("reason", "status"), [("x" * 1_001, 422), ("line\r\n" * 198 + "größer 🚀", 302)])
+def test_save__long_reason__counts_as_the_browser_counts(login: Login, reason: str, status: int) -> None:
+    client = login("trader")
+    fields = {**opened(client), "p-top_levels": "7", "step": "save", "reason": reason}
+    answer = client.post(PAGE, fields)
+    assert answer.status_code == status
+    if status == 302:
+        assert ConfigAudit.objects.get().reason == reason.replace("\r\n", "\n")
+    else:
+        assert 'name="p-top_levels" value="7"' in answer.content.decode()
+
+
+@pytest.mark.parametrize("typed", ["NaN", "inf", "-Infinity", "1e999", "٣", "1,200", "0x5", "1 2"])
+def test_number__that_is_none__is_refused_and_kept(login: Login, typed: str) -> None:
+    client = login("trader")
+    answer = client.post(PAGE, {**opened(client), "p-buy_threshold": typed, "step": "save", "reason": "why"})
+    html = answer.content.decode()
+    assert answer.status_code == 422
+    assert f'value="{typed}"' in html
+    assert re.search(r'id="errors-buy_threshold"[^>]*><li>', html)
+    assert selectors.last_sequence() == 0

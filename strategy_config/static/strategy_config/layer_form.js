@@ -1,4 +1,6 @@
 // The form of a layer: shows what is changed, steps numbers by the arrow keys, drops own values, asks the server as one types.
+import { relative } from "./times.js";
+
 const CHECK_AFTER_MS = 150;
 const form = document.getElementById("layer-form");
 const fields = [...form.querySelectorAll("[data-field]")];
@@ -23,9 +25,19 @@ function mark(field) {
   const state = text !== field.dataset.was ? "changed" : text ? "own" : "inherited";
   field.className = `field field-${state}`;
   field.querySelector("[data-badge]").textContent = state === "changed" && !text ? "dropped" : state;
+  if (field.dataset.field === "expires_at") showUntil(field, text);
   const drop = field.querySelector("[data-drop]");
   if (drop) drop.hidden = !text;
   return state === "changed";
+}
+
+// The time in UTC as the reader's own clock shows it, and how far away it is.
+function showUntil(field, text) {
+  const at = text ? new Date(`${text}Z`) : null;
+  const local = at && at.toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  field.querySelector("[data-until-local]").textContent = at
+    ? `${relative(at.getTime())} · ${local} on your clock (${zone})` : "No end.";
 }
 
 function showErrors(answer) {
@@ -90,7 +102,11 @@ function step(input, direction) {
   changed();
 }
 
+const until = document.getElementById("field-expires_at");
+if (until && !checkUrl) showUntil(until, textOf(until));
+
 if (checkUrl) {
+  for (const ahead of form.querySelectorAll("[data-ahead]")) ahead.hidden = false;
   form.addEventListener("input", changed);
   form.addEventListener("keydown", (event) => {
     if (!event.target.matches("input.number") || !["ArrowUp", "ArrowDown"].includes(event.key)) return;
@@ -98,7 +114,12 @@ if (checkUrl) {
     step(event.target, event.key === "ArrowUp" ? 1 : -1);
   });
   form.addEventListener("click", (event) => {
-    const name = event.target.dataset.drop;
+    const { drop: name, hours } = event.target.dataset;
+    if (hours) {
+      const at = new Date(Date.now() + hours * 3600000);
+      setText(document.getElementById("field-expires_at"), at.toISOString().slice(0, 16));
+      changed();
+    }
     if (!name) return;
     const field = document.getElementById(`field-${name}`);
     setText(field, "");
