@@ -79,6 +79,7 @@ class App:
         start("signals.outbox", runtime.bus.run_outbox())
         start("signals.history", runtime.history.run())
         start("heartbeat", runtime.heartbeat.run())
+        start("heartbeat.log", runtime.activity.run())
         start("market.metrics", runtime.market.run())
         start("strategies.failures", self._report_failures())
         self.started.set()

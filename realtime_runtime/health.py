@@ -1,8 +1,10 @@
 """The runtime's service endpoints: /healthz, /ready, /metrics and /info."""
 
 import json
+import time
 from typing import Any
 
+import msgspec
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
@@ -86,7 +88,10 @@ def readiness(runtime: Runtime) -> Json:
 
 
 def info(runtime: Runtime) -> Json:
-    """The body of /info: the service, its endpoints, and the configuration in force. Names no secret."""
+    """The body of /info: the service, its endpoints, the configuration in force and what is done under it. No secret.
+
+    ``last_minute`` is the latest line of the log's heartbeat; before there is one, what happened since the start.
+    """
     live = runtime.config.live
     return {
         "service": {
@@ -114,6 +119,7 @@ def info(runtime: Runtime) -> Json:
             "replica": {"ordinal": runtime.settings.ordinal, "replicas": runtime.settings.replicas},
             "trading_symbols": sorted(runtime.settings.trading_symbols),
             "paused_strategies": sorted(runtime.engine.paused),
+            "last_minute": msgspec.to_builtins(runtime.activity.latest or runtime.activity.measure(time.monotonic())),
             "counters": _counters(runtime),
         },
     }

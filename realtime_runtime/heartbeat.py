@@ -23,7 +23,8 @@ log = structlog.get_logger(__name__)
 class HeartbeatWriter:
     """Writes ``<prefix>:runtime:<instance>`` with a time to live. ``messages_per_second`` is of the last interval.
 
-    ``redis_latency`` is of the writes that Redis has taken.
+    ``redis_latency`` is of the writes that Redis has taken; ``longest_lag_ms`` is that of all heartbeats since it was
+    set to 0.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class HeartbeatWriter:
         self.started_at = datetime.now(UTC)
         self.messages_per_second = 0.0
         self.lag_ms = 0.0
+        self.longest_lag_ms = 0.0
         self.redis_latency = Histogram(WAIT_BOUNDS)
         self._redis = redis
         self._settings = settings
@@ -84,6 +86,7 @@ class HeartbeatWriter:
         elapsed = now - self._measured_at
         self.messages_per_second = (processed - self._processed) / elapsed if elapsed > 0 else 0.0
         self.lag_ms = self._consumer.take_worst_lag_ms()
+        self.longest_lag_ms = max(self.longest_lag_ms, self.lag_ms)
         self._measured_at, self._processed = now, processed
 
     async def _write(self, payload: bytes) -> None:

@@ -7,6 +7,7 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from realtime_runtime.activity import ActivityReporter
 from realtime_runtime.bus import Bus
 from realtime_runtime.config.client import ConfigClient
 from realtime_runtime.config.documents import Catalogue
@@ -39,6 +40,7 @@ class Runtime:
     consumer: Consumer
     history: SignalHistory
     heartbeat: HeartbeatWriter
+    activity: ActivityReporter
     market: MarketPublisher
     redis: Redis
 
@@ -91,5 +93,6 @@ def assemble(settings: Settings) -> Runtime:
         engine, intake, bus, history, instance_id=settings.instance_id, topic_intents=settings.nats_topic_intents
     )
     heartbeat = HeartbeatWriter(redis, settings, config, engine, intake, consumer)
+    activity = ActivityReporter(config, engine, intake, bus, consumer, heartbeat)
     market = MarketPublisher(redis, keys, engine)
-    return Runtime(settings, config, engine, intake, bus, consumer, history, heartbeat, market, redis)
+    return Runtime(settings, config, engine, intake, bus, consumer, history, heartbeat, activity, market, redis)
