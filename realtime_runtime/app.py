@@ -81,6 +81,7 @@ class App:
         start("heartbeat", runtime.heartbeat.run())
         start("heartbeat.log", runtime.activity.run())
         start("market.metrics", runtime.market.run())
+        start("market.prices", runtime.prices.run())
         start("strategies.failures", self._report_failures())
         self.started.set()
         log.info("runtime.started", health_port=self.health.port, instance_id=runtime.settings.instance_id)

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from realtime_runtime.config.active import ActiveConfig, ActiveConfigs
+from realtime_runtime.config.wire import PricePoint
 from realtime_runtime.counters import EngineCounters, count
 from realtime_runtime.isolation import Failure, Isolation
 from realtime_runtime.market.analytics import SymbolAnalytics
@@ -108,6 +109,14 @@ class Engine:
     def last_event_times(self) -> dict[str, int]:
         """Unix milliseconds of the latest market event of each symbol that state is kept for."""
         return {symbol: state.last_ms for symbol, state in self._plans.states.items() if state.last_ms}
+
+    def last_prices(self) -> dict[str, PricePoint]:
+        """The last price of each symbol that has one, at the event time of its latest market event."""
+        return {
+            symbol: PricePoint(state.last_ms, state.market.last_price)
+            for symbol, state in self._plans.states.items()
+            if state.last_ms and state.market.last_price > 0.0
+        }
 
     def take_failures(self) -> list[Failure]:
         """The latest exceptions out of strategies since the last call: (strategy_id, symbol, exception), bounded."""

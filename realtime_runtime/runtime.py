@@ -18,6 +18,7 @@ from realtime_runtime.engine import Engine
 from realtime_runtime.heartbeat import HeartbeatWriter
 from realtime_runtime.intake import Intake
 from realtime_runtime.market_publisher import MarketPublisher
+from realtime_runtime.price_history import PriceHistory
 from realtime_runtime.settings import Settings
 from realtime_runtime.signal_history import SignalHistory
 
@@ -42,6 +43,7 @@ class Runtime:
     heartbeat: HeartbeatWriter
     activity: ActivityReporter
     market: MarketPublisher
+    prices: PriceHistory
     redis: Redis
 
     @property
@@ -95,4 +97,5 @@ def assemble(settings: Settings) -> Runtime:
     heartbeat = HeartbeatWriter(redis, settings, config, engine, intake, consumer)
     activity = ActivityReporter(config, engine, intake, bus, consumer, heartbeat)
     market = MarketPublisher(redis, keys, engine)
-    return Runtime(settings, config, engine, intake, bus, consumer, history, heartbeat, activity, market, redis)
+    prices = PriceHistory(redis, keys, engine)
+    return Runtime(settings, config, engine, intake, bus, consumer, history, heartbeat, activity, market, prices, redis)

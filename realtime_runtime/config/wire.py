@@ -11,13 +11,16 @@
   stream ``<prefix>:signals``: the latest signals.
 - hash ``<prefix>:market``: one field a symbol, its ``BookMetrics``; ``<prefix>:pressure:<symbol>``: the records of its
   ``PressureHistory``, oldest first (``market.analytics`` has both). Only the runtime that owns the symbol writes them.
+- list ``<prefix>:prices:<symbol>``: a price a second of event time, oldest first, each an ``encode_price``.
 
 An entry of each of these streams has one field, ``p``: its payload as JSON.
 """
 
 import re
 from dataclasses import dataclass
-from typing import Any, Literal
+from struct import Struct
+from struct import error as StructError  # noqa: N812  (it is a class)
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -66,6 +69,9 @@ class Keys:
     @property
     def signals(self) -> str:
         return f"{self.prefix}:signals"
+
+    def prices(self, symbol: str) -> str:
+        return f"{self.prefix}:prices:{symbol}"
 
     @property
     def identities(self) -> str:
@@ -217,6 +223,29 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
     config_stale_seconds: float
     market_source: str
     replica: str
+
+
+class PricePoint(NamedTuple):
+    """A symbol's last price at an event time in Unix milliseconds."""
+
+    time_ms: int
+    price: float
+
+
+_PRICE = Struct("<qd")
+
+
+def encode_price(point: PricePoint) -> bytes:
+    """Sixteen bytes: a signed integer and a double."""
+    return _PRICE.pack(*point)
+
+
+def decode_price(raw: bytes) -> PricePoint:
+    """Raises WireError where ``raw`` is no price."""
+    try:
+        return PricePoint(*_PRICE.unpack(raw))
+    except StructError:
+        raise WireError("not a price") from None
 
 
 def field_name(strategy_id: str, symbol: str | None) -> str:

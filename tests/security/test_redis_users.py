@@ -36,6 +36,7 @@ def keys_of(prefix: str) -> dict[str, str]:
         "signals": keys.signals,
         "market": keys.market,
         "pressure": keys.pressure("BTCUSDT"),
+        "prices": keys.prices("BTCUSDT"),
         "login": keys.login("x"),
         "broker": f"{prefix}:celery:celery",
         "foreign": "somebody:else",
@@ -53,6 +54,7 @@ RUNTIME_DENIED: dict[str, Attempt] = {
     "give the worker a task": lambda client, keys: client.execute_command("LPUSH", keys["broker"], "x"),
     "read another's signals": lambda client, keys: client.xrevrange(keys["signals"]),
     "read a history": lambda client, keys: client.get(keys["pressure"]),
+    "read prices": lambda client, keys: client.lrange(keys["prices"], 0, -1),
     "read another's key": lambda client, keys: client.get(keys["foreign"]),
     "run a script": lambda client, keys: client.eval("return 1", 0),
     "subscribe": lambda client, keys: client.execute_command("SUBSCRIBE", "x"),
@@ -66,6 +68,7 @@ WEB_DENIED: dict[str, Attempt] = {
     "forge a heartbeat": lambda client, keys: client.set(keys["heartbeat"], "x"),
     "forge market metrics": lambda client, keys: client.execute_command("HSET", keys["market"], "f", "v"),
     "forge a history": lambda client, keys: client.set(keys["pressure"], "x"),
+    "forge a price": lambda client, keys: client.execute_command("RPUSH", keys["prices"], "x"),
     "give the worker a task": lambda client, keys: client.execute_command("LPUSH", keys["broker"], "x"),
     "read another's key": lambda client, keys: client.get(keys["foreign"]),
     "reach another's key by a script": lambda client, keys: client.eval(
@@ -119,6 +122,7 @@ async def test_runtime__as_its_user__reads_changes_and_answers_with_signals(
         await market.turn()
         await eventually(lambda: app.runtime.market.writes > 1)
         assert app.runtime.market.failures == 0
+        await eventually(lambda: app.runtime.prices.writes)
         assert [ack.status for ack in await site.acks() if ack.sequence == 2] == ["applied"]
         assert await site.redis.get(site.keys.runtime(app.runtime.settings.instance_id))
         assert app.runtime.config.counters.acks_lost == 0
