@@ -9,6 +9,7 @@ import structlog
 
 from realtime_runtime.feeds.binance import binance_sources
 from realtime_runtime.feeds.dominance import DominanceSource
+from realtime_runtime.feeds.exchanges import exchange_sources
 from realtime_runtime.feeds.live_settings import LiveSettings
 from realtime_runtime.feeds.publishing import LivePublisher, connected
 from realtime_runtime.feeds.supervision import Source, supervise
@@ -29,6 +30,8 @@ def live_sources(settings: LiveSettings, publisher: LivePublisher) -> Iterator[S
     """The sources that are switched on."""
     if "binance" in settings.sources:
         yield from binance_sources(settings.binance, settings.symbols, publisher)
+    if "exchanges" in settings.sources:
+        yield from exchange_sources(settings.exchanges, settings.symbols, publisher)
     if "dominance" in settings.sources:
         yield DominanceSource(settings.dominance, publisher)
 
