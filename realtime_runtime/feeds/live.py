@@ -11,6 +11,7 @@ from realtime_runtime.feeds.binance import binance_sources
 from realtime_runtime.feeds.dominance import DominanceSource
 from realtime_runtime.feeds.exchanges import exchange_sources
 from realtime_runtime.feeds.live_settings import LiveSettings
+from realtime_runtime.feeds.onchain import OnchainSource
 from realtime_runtime.feeds.publishing import LivePublisher, connected
 from realtime_runtime.feeds.supervision import Source, supervise
 
@@ -34,6 +35,8 @@ def live_sources(settings: LiveSettings, publisher: LivePublisher) -> Iterator[S
         yield from exchange_sources(settings.exchanges, settings.symbols, publisher)
     if "dominance" in settings.sources:
         yield DominanceSource(settings.dominance, publisher)
+    if "onchain" in settings.sources:
+        yield OnchainSource(settings.onchain, publisher)
 
 
 async def run(settings: LiveSettings) -> int:

@@ -94,6 +94,8 @@ class LiveSettings:
 def read(environ: Mapping[str, str]) -> LiveSettings:
     """Read the settings; raises SettingsError with every variable that cannot be used."""
     reader = Reader(environ)
+    coinmetrics_api_key = reader.get("COINMETRICS_API_KEY", "", str)
+    coinmetrics_url = "https://api.coinmetrics.io" if coinmetrics_api_key else "https://community-api.coinmetrics.io"
     settings = LiveSettings(
         sources=reader.get("FEED_SOURCES", ",".join(SOURCES), _chosen(SOURCES)),
         symbols=tuple(sorted(reader.get("TRADING_SYMBOLS", DEFAULT_SYMBOLS, symbol_list) or ())),
@@ -113,8 +115,8 @@ def read(environ: Mapping[str, str]) -> LiveSettings:
             interval_seconds=reader.get("DOMINANCE_INTERVAL_SECONDS", "300", number_between(0.1, 86_400)),
         ),
         onchain=OnchainSettings(
-            url=reader.get("COINMETRICS_URL", "https://community-api.coinmetrics.io", url_with("http", "https")),
-            api_key=reader.get("COINMETRICS_API_KEY", "", str),
+            url=reader.get("COINMETRICS_URL", coinmetrics_url, url_with("http", "https")),
+            api_key=coinmetrics_api_key,
             whale_url=reader.get("WHALE_ALERT_URL", "https://api.whale-alert.io", url_with("http", "https")),
             whale_api_key=reader.get("WHALE_ALERT_API_KEY", "", str),
             interval_seconds=reader.get("ONCHAIN_INTERVAL_SECONDS", "900", number_between(0.1, 86_400)),

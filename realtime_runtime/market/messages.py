@@ -91,7 +91,10 @@ class Dominance(msgspec.Struct, gc=False):
 
 
 class OnchainObservation(msgspec.Struct, gc=False):
-    """Chain activity of one asset over one period. Amounts in coins; what is not known is absent."""
+    """Chain activity of one asset over one period. Amounts in coins; what is not known is absent.
+
+    ``is_history``: sent only to fill the windows of strategies; nothing is traded on it.
+    """
 
     asset: Annotated[str, msgspec.Meta(min_length=1)]
     time_ms: Milliseconds = msgspec.field(name="ts")
@@ -102,3 +105,4 @@ class OnchainObservation(msgspec.Struct, gc=False):
     largest_transfer_to_exchange: Quantity | None = None
     largest_transfer_from_exchange: Quantity | None = None
     source: str = ""
+    is_history: bool = msgspec.field(name="history", default=False)

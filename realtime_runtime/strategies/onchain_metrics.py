@@ -150,12 +150,17 @@ class OnchainMetrics(Strategy[OnchainMetricsParameters]):
         self._last_signal_ms: int | None = None
 
     def on_onchain(self, observation: OnchainObservation, parameters: OnchainMetricsParameters) -> Decisions:
-        """Decide on one observation; see ``formula``. One with the time of the one before repeats it: left out."""
+        """Decide on one observation; see ``formula``. One with the time of the one before repeats it: left out.
+
+        So is history that is already known. It decides nothing, and uses up no interval.
+        """
         whale_threshold = _whale_threshold(self.market.symbol, parameters)
         observations = self._observations
-        if whale_threshold is None or (observations and observations[-1].time_ms == observation.time_ms):
+        if whale_threshold is None or (observations and _is_known(observation, observations[-1])):
             return NO_DECISION
         observations.append(observation)
+        if observation.is_history:
+            return NO_DECISION
         finding = self._finding(parameters)
         if finding is None or self.market.last_price <= 0.0:
             return NO_DECISION
@@ -213,6 +218,12 @@ class OnchainMetrics(Strategy[OnchainMetricsParameters]):
             if found == periods:
                 return _Flow(total / periods, to_exchange, from_exchange)
         return None
+
+
+def _is_known(observation: OnchainObservation, newest: OnchainObservation) -> bool:
+    if observation.is_history:
+        return observation.time_ms <= newest.time_ms
+    return observation.time_ms == newest.time_ms
 
 
 def _whale_threshold(symbol: str, parameters: OnchainMetricsParameters) -> float | None:

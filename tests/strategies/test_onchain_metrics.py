@@ -16,7 +16,7 @@ OUT = {"exchange_inflow": 40.0, "exchange_outflow": 60.0}
 IN = {"exchange_inflow": 60.0, "exchange_outflow": 40.0}
 
 
-def seen(count: int, fields: dict[str, float], *, start: int = 0, asset: str = "BTC") -> list[Event]:
+def seen(count: int, fields: dict[str, Any], *, start: int = 0, asset: str = "BTC") -> list[Event]:
     """An observation an hour, the first at hour ``start``."""
     return [("onchain", OnchainObservation(asset=asset, time_ms=(start + i) * HOUR_MS, **fields)) for i in range(count)]
 
@@ -42,9 +42,24 @@ def played(
     return [(index - 1, decision.action, decision.details["pattern"]) for index, decision in found]
 
 
+HISTORY: dict[str, Any] = {**OUT, "is_history": True}
+
+
 @pytest.mark.parametrize(
     ("events", "signals"),
     [
+        pytest.param(seen(40, HISTORY), [], id="history decides nothing"),
+        pytest.param(
+            [*seen(30, HISTORY), *seen(1, OUT, start=30)], [(30, "buy", "accumulation")], id="but fills the windows"
+        ),
+        pytest.param(
+            [*seen(20, HISTORY), *seen(20, HISTORY), *seen(3, OUT, start=20)], [], id="history comes again: known"
+        ),
+        pytest.param(
+            [*seen(24, OUT), *seen(24, HISTORY), *seen(1, OUT, start=24)],
+            [(23, "buy", "accumulation"), (48, "buy", "accumulation")],
+            id="history of what was news is known",
+        ),
         pytest.param(seen(23, OUT), [], id="not enough periods"),
         pytest.param(seen(24, OUT), [(23, "buy", "accumulation")], id="accumulation"),
         pytest.param(seen(26, OUT), [(23 + i, "buy", "accumulation") for i in range(3)], id="again after the interval"),

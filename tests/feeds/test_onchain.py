@@ -1,0 +1,197 @@
+"""On-chain metrics from a server that answers as Coin Metrics and Whale Alert document it."""
+
+import json
+import time
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from realtime_runtime.feeds import live_settings, onchain
+from realtime_runtime.feeds.onchain import OnchainSource
+from realtime_runtime.feeds.publishing import LivePublisher
+from tests.feeds.conftest import Arrivals, Supervised
+from tests.feeds.servers.http import JsonServer
+from tests.feeds.test_replay import until
+
+METRICS = "/v4/timeseries/asset-metrics"
+TRANSFERS = "/v1/transactions"
+DAY = 86_400
+Make = Callable[..., OnchainSource]
+
+
+def day(asset: str, days_ago: int, **metrics: str | None) -> dict[str, Any]:
+    """A row as Coin Metrics writes it: the day's beginning with nanoseconds, numbers as text."""
+    begin = (int(time.time()) // DAY - days_ago) * DAY
+    moment = datetime.fromtimestamp(begin, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    return {"asset": asset, "time": f"{moment}.000000000Z", **metrics}
+
+
+def transfer(symbol: str, amount: float, sender: str, receiver: str, days_ago: int = 1) -> dict[str, Any]:
+    """A transaction as Whale Alert writes it."""
+    return {
+        "blockchain": "bitcoin",
+        "symbol": symbol,
+        "transaction_type": "transfer",
+        "from": {"address": "a", "owner_type": sender},
+        "to": {"address": "b", "owner_type": receiver},
+        "timestamp": (int(time.time()) // DAY - days_ago) * DAY + 60,
+        "amount": amount,
+        "amount_usd": amount * 60_000,
+    }
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[JsonServer]:
+    """Coin Metrics' community plan: no flows."""
+    async with JsonServer() as running:
+        running.answers[METRICS] = {
+            "data": [
+                day("btc", 2, AdrActCnt="900000", TxTfrValAdjNtv="100000.5"),
+                day("btc", 1, AdrActCnt="910000", TxTfrValAdjNtv=None),
+                day("eth", 1, AdrActCnt="400000"),
+            ]
+        }
+        yield running
+
+
+@pytest.fixture
+def make(server: JsonServer, publisher: LivePublisher, nats_subject: str, monkeypatch: pytest.MonkeyPatch) -> Make:
+    monkeypatch.setattr(onchain, "SUBJECT", nats_subject)
+
+    def source(**environ: str) -> OnchainSource:
+        variables = {"COINMETRICS_URL": server.url, "WHALE_ALERT_URL": server.url, "ONCHAIN_INTERVAL_SECONDS": "0.1"}
+        return OnchainSource(live_settings.read({**variables, **environ}).onchain, publisher)
+
+    return source
+
+
+@pytest.fixture
+async def arrivals(listen: Callable[[str], Any], nats_subject: str) -> Arrivals:
+    found: Arrivals = await listen(f"{nats_subject}.>")
+    return found
+
+
+def end_of(days_ago: int) -> int:
+    return (int(time.time()) // DAY - days_ago + 1) * DAY * 1000
+
+
+async def test_onchain__days__newest_is_news_once_and_absent_is_absent(
+    make: Make, server: JsonServer, supervised: Supervised, arrivals: Arrivals
+) -> None:
+    async with supervised(make()):
+        await until(lambda: server.asked(METRICS) >= 3)
+        await until(lambda: len(arrivals.messages) >= 6)
+    first, second = arrivals.documents[:3], arrivals.documents[3:6]
+    base = {"source": "coinmetrics"}
+    known = {**base, "active_addresses": 900_000.0, "transaction_volume": 100_000.5}
+    assert first == [
+        {"asset": "BTC", "ts": end_of(2), **known, "history": True},
+        {"asset": "BTC", "ts": end_of(1), **base, "active_addresses": 910_000.0},
+        {"asset": "ETH", "ts": end_of(1), **base, "active_addresses": 400_000.0},
+    ]
+    assert [document["history"] for document in second] == [True, True, True]
+
+
+async def test_onchain__paid_plan__asks_with_its_key_and_passes_the_flows_on(
+    make: Make, server: JsonServer, supervised: Supervised, arrivals: Arrivals
+) -> None:
+    server.answers[METRICS] = {"data": [day("btc", 1, FlowInExNtv="40.5", FlowOutExNtv="60")]}
+    async with supervised(make(COINMETRICS_API_KEY="key", ONCHAIN_HISTORY_PERIODS="24")):
+        await until(lambda: bool(arrivals.messages))
+    _, query, _ = server.requests[0]
+    assert (query["api_key"], query["limit_per_asset"], query["paging_from"]) == ("key", "24", "end")
+    assert arrivals.documents[0]["exchange_inflow"] == 40.5
+    assert arrivals.documents[0]["exchange_outflow"] == 60.0
+
+
+async def test_onchain__whale_key__largest_transfers_of_the_day_are_there(
+    make: Make, server: JsonServer, supervised: Supervised, arrivals: Arrivals
+) -> None:
+    seen = [
+        transfer("btc", 150.0, "unknown", "exchange"),
+        transfer("btc", 120.0, "unknown", "exchange"),
+        transfer("btc", 300.0, "exchange", "unknown", days_ago=3),
+        transfer("btc", 999.0, "exchange", "exchange"),
+        transfer("btc", 888.0, "unknown", "unknown"),
+        transfer("eth", 2_000.0, "exchange", "unknown"),
+    ]
+
+    def page(request: web.Request) -> dict[str, Any]:
+        part = seen[3:] if "cursor" in request.query else seen[:3]
+        return {
+            "result": "success",
+            "cursor": "next",
+            "count": 100 if "cursor" not in request.query else 3,
+            "transactions": part,
+        }
+
+    server.answers[TRANSFERS] = page
+    async with supervised(make(WHALE_ALERT_API_KEY="key")):
+        await until(lambda: len(arrivals.messages) >= 3)
+    older, btc, eth = arrivals.documents[:3]
+    assert "largest_transfer_to_exchange" not in older
+    assert btc["largest_transfer_to_exchange"] == 150.0
+    assert "largest_transfer_from_exchange" not in btc
+    assert eth["largest_transfer_from_exchange"] == 2_000.0
+    _, query, headers = next(request for request in server.requests if request[0] == TRANSFERS)
+    assert headers["X-WA-API-KEY"] == "key"
+    assert "key" not in query.values()
+
+
+async def test_onchain__old_figures__are_history_only(
+    make: Make, server: JsonServer, supervised: Supervised, arrivals: Arrivals
+) -> None:
+    server.answers[METRICS] = {"data": [day("btc", 9, AdrActCnt="1")]}
+    async with supervised(make()):
+        await until(lambda: len(arrivals.messages) >= 2)
+    assert all(document["history"] for document in arrivals.documents)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"<html/>", b'{"data": [{"asset": "btc"}]}', b'{"data": [{"asset": "btc", "time": "noon"}]}', b"\xff"]
+)
+async def test_onchain__garbage__is_not_published_and_asked_for_again(
+    body: bytes, make: Make, server: JsonServer, supervised: Supervised, arrivals: Arrivals
+) -> None:
+    server.refusals.append((200, {}, body))
+    source = make()
+    async with supervised(source):
+        await until(lambda: bool(arrivals.messages))
+    assert source.status.failures == 1
+
+
+async def test_onchain__negative_or_infinite_metric__refuses_the_answer(
+    make: Make, server: JsonServer, supervised: Supervised
+) -> None:
+    server.answers[METRICS] = {"data": [day("btc", 1, AdrActCnt="-5")]}
+    source = make()
+    async with supervised(source):
+        await until(lambda: source.status.failures >= 1)
+    assert source.status.messages == 0
+
+
+@pytest.mark.parametrize("status", [403, 429, 500])
+async def test_onchain__refused__comes_back_without_showing_the_key(
+    status: int, make: Make, server: JsonServer, supervised: Supervised, arrivals: Arrivals
+) -> None:
+    body = json.dumps({"error": {"type": "forbidden", "message": "Requested metric is not available"}}).encode()
+    server.refusals.append((status, {"Retry-After": "1"}, body))
+    source = make(COINMETRICS_API_KEY="s3cret")
+    async with supervised(source):
+        await until(lambda: bool(arrivals.messages))
+    assert f"answers {status}" in source.status.last_error
+    assert "s3cret" not in source.status.last_error
+
+
+async def test_onchain__silence__is_ended_by_the_watchdog(
+    make: Make, server: JsonServer, supervised: Supervised, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(onchain, "LEAST_SILENCE_SECONDS", 0.3)
+    server.is_hanging = True
+    source = make()
+    async with supervised(source):
+        await until(lambda: server.asked(METRICS) == 2)
+    assert "SilenceError" in source.status.last_error
