@@ -203,6 +203,9 @@ class BookSide:
     nothing is kept of them. A level is watched from the first trade there until it is plain again. A watched one
     that leaves the snapshot has quantity 0 where the book still covers its price, and stays as it was where the book
     does not reach it any more. Without trades every level on display is watched.
+
+    ``refilled`` are the levels on display in the last snapshot that have been refilled, ``is_crowded`` says that more
+    is kept than should be: time for a sweep.
     """
 
     __slots__ = (
@@ -215,7 +218,7 @@ class BookSide:
         "_visible",
         "best",
         "best_since_ms",
-        "is_refill_visible",
+        "is_crowded",
         "refilled",
         "watched",
     )
@@ -231,9 +234,9 @@ class BookSide:
         self._tops: dict[float, TimeAtTop] = {}
         self.best = 0.0
         self.best_since_ms = 0
-        self.is_refill_visible = False
+        self.is_crowded = False
         self.watched: dict[float, WatchedLevel] = {}
-        self.refilled: dict[float, WatchedLevel] = {}
+        self.refilled: list[tuple[float, WatchedLevel]] = []
 
     def trade(self, price: float, quantity: float, time_ms: int) -> None:
         """A trade against the orders resting at ``price``; nothing where no such level is known."""
@@ -244,41 +247,32 @@ class BookSide:
                 return
             level = self.watched[price] = WatchedLevel(shown, time_ms)
             self._visible[price] = shown
+            self.is_crowded = self.is_crowded or len(self.watched) > LEVELS_WATCHED
         level.traded += quantity
         level.touched_ms = time_ms
 
     def update(self, levels: list[Level], now_ms: int, rules: LevelRules) -> None:
-        """Take in a snapshot. A level that is not watched costs one look-up."""
+        """Take in a snapshot. Cheap where it is the last one, and where none of its prices is watched."""
         if self._awaiting and now_ms - self._awaiting[0][0] > rules.refill_ms:
             self._give_up_refills(now_ms - rules.refill_ms)
         if levels == self._levels:
             return
         self._levels = levels
-        watched = self.watched
         if not rules.trades_known:
-            for price, quantity in levels:
-                if price not in watched:
-                    watched[price] = WatchedLevel(quantity, now_ms)
+            self._watch_all(levels, now_ms)
         before = self._visible
-        self._visible = visible = {price: quantity for price, quantity in levels if price in watched}
-        self.is_refill_visible = False
-        if visible:
-            self._take_visible(visible, now_ms, rules)
-        gone = [price for price in before if price not in visible]
+        if self._covers_watched(levels):
+            self._take_visible(levels, now_ms, rules)
+        else:
+            self._visible = {}
+            self.refilled = []
         worst = levels[-1][0]
-        if self._out_of_reach and (self._reach - worst) * self._sign > 0.0:
-            gone += [price for price in self._out_of_reach if price not in visible]
-            self._out_of_reach.clear()
+        is_deeper = (self._reach - worst) * self._sign > 0.0
         self._reach = worst
-        if gone:
-            self._take_gone(gone, now_ms, rules)
+        if before or (is_deeper and self._out_of_reach):
+            self._take_gone(before, is_deeper, now_ms, rules)
         if levels[0][0] != self.best:
             self._move_best(levels[0][0], now_ms, rules.history_ms)
-
-    def refilled_and_visible(self) -> list[tuple[float, WatchedLevel]]:
-        """The levels with refills that the last snapshot shows, without those that await one."""
-        found = [(price, self.refilled[price]) for price in self._visible if price in self.refilled]
-        return [(price, level) for price, level in found if level.depleted_ms is None]
 
     def time_at_top(self, price: float, now_ms: int) -> TimeAtTop:
         """For how long, and in how many visits, ``price`` has been the best one."""
@@ -287,29 +281,23 @@ class BookSide:
             return top
         return TimeAtTop(top.total_ms + now_ms - self.best_since_ms, top.visits + 1, now_ms)
 
-    @property
-    def is_crowded(self) -> bool:
-        """More is kept than should be: time for a sweep."""
-        return len(self.watched) > LEVELS_WATCHED or len(self._tops) > 2 * LEVELS_WATCHED
-
     def sweep(self, oldest_ms: int, oldest_size_ms: int) -> None:
         """Forget what was last touched before ``oldest_ms``, sizes before ``oldest_size_ms``, and what is too much."""
-        visible, refilled = self._visible, self.refilled
+        visible = self._visible
         kept = [
             (price, level) for price, level in self.watched.items() if level.touched_ms >= oldest_ms or price in visible
         ]
         if len(kept) > LEVELS_WATCHED:
-            kept.sort(key=lambda item: (item[0] in visible, item[0] in refilled, item[1].touched_ms))
+            kept.sort(key=lambda item: (item[0] in visible, item[1].refills is not None, item[1].touched_ms))
             del kept[: -LEVELS_WATCHED // 2]
         self.watched = watched = dict(kept)
         self._out_of_reach &= watched.keys()
-        self.refilled = {}
-        for price, level in kept:
+        for level in watched.values():
             if level.prune_refills(oldest_ms) and level.sizes is not None:
                 level.sizes.forget_before(oldest_size_ms)
-                self.refilled[price] = level
         tops = [(price, top) for price, top in self._tops.items() if top.left_ms >= oldest_ms]
         self._tops = dict(tops[-LEVELS_WATCHED:])
+        self.is_crowded = False
 
     def _shown_at(self, price: float) -> float | None:
         """The quantity that the last snapshot shows at ``price``. Trades hit the top: found at once."""
@@ -318,18 +306,44 @@ class BookSide:
                 return quantity
         return None
 
-    def _take_visible(self, visible: dict[float, float], now_ms: int, rules: LevelRules) -> None:
+    def _watch_all(self, levels: list[Level], now_ms: int) -> None:
         watched = self.watched
+        for price, quantity in levels:
+            if price not in watched:
+                watched[price] = WatchedLevel(quantity, now_ms)
+        self.is_crowded = self.is_crowded or len(watched) > LEVELS_WATCHED
+
+    def _covers_watched(self, levels: list[Level]) -> bool:
+        """Whether a watched price may be among ``levels``. Where trades are known few are watched, and most far off."""
+        watched = self.watched
+        if len(watched) > len(levels):
+            return True
+        low, high = levels[-1][0], levels[0][0]
+        if low > high:
+            low, high = high, low
+        for price in watched:  # noqa: SIM110  (a generator costs more than the loop)
+            if low <= price <= high:
+                return True
+        return False
+
+    def _take_visible(self, levels: list[Level], now_ms: int, rules: LevelRules) -> None:
+        watched = self.watched
+        self._visible = visible = {price: quantity for price, quantity in levels if price in watched}
+        self.refilled = []
         for price, quantity in visible.items():
             level = watched[price]
             if level.quantity != quantity:
                 self._change(price, level, quantity, now_ms, rules)
             if level.refills is not None:
-                self.is_refill_visible = True
+                self.refilled.append((price, level))
 
-    def _take_gone(self, gone: list[float], now_ms: int, rules: LevelRules) -> None:
+    def _take_gone(self, before: dict[float, float], is_deeper: bool, now_ms: int, rules: LevelRules) -> None:
         """Watched levels that the snapshot does not show: empty where it reaches their price, else left as they are."""
-        watched, reach, sign = self.watched, self._reach, self._sign
+        watched, visible, reach, sign = self.watched, self._visible, self._reach, self._sign
+        gone = [price for price in before if price not in visible]
+        if is_deeper:
+            gone += [price for price in self._out_of_reach if price not in visible]
+            self._out_of_reach.clear()
         for price in gone:
             level = watched.get(price)
             if level is None or level.quantity == 0.0:
@@ -342,8 +356,8 @@ class BookSide:
     def _change(self, price: float, level: WatchedLevel, quantity: float, now_ms: int, rules: LevelRules) -> None:
         was_awaiting = level.depleted_ms is not None
         if level.change(quantity, now_ms, rules):
-            self.refilled[price] = level
-        elif level.depleted_ms is not None:
+            return
+        if level.depleted_ms is not None:
             if not was_awaiting:
                 self._awaiting.append((now_ms, price))
         elif rules.trades_known and level.is_plain:
@@ -365,6 +379,7 @@ class BookSide:
             left = tops.pop(self.best, _NEVER_AT_TOP)
             total_ms = left.total_ms + now_ms - self.best_since_ms
             tops[self.best] = TimeAtTop(total_ms, left.visits + 1, now_ms)
+            self.is_crowded = self.is_crowded or len(tops) > 2 * LEVELS_WATCHED
         back = tops.get(price)
         if back is not None and now_ms - back.left_ms > history_ms:
             del tops[price]

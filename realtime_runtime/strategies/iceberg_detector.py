@@ -176,7 +176,7 @@ class IcebergDetector(Strategy[IcebergDetectorParameters]):
             bids.sweep(now_ms - rules.history_ms, sizes_ms)
             asks.sweep(now_ms - rules.history_ms, sizes_ms)
             self._sweep_ms = now_ms + SWEEP_INTERVAL_MS
-        if not bids.is_refill_visible and not asks.is_refill_visible:
+        if not bids.refilled and not asks.refilled:
             return NO_DECISION
         last_ms = self._last_signal_ms
         if last_ms is not None and abs(now_ms - last_ms) < parameters.min_signal_interval_seconds * 1000:
@@ -214,7 +214,9 @@ class IcebergDetector(Strategy[IcebergDetectorParameters]):
 
     def _findings(self, side: BookSide, book: Book, parameters: IcebergDetectorParameters) -> list[_Finding]:
         findings = []
-        for price, level in side.refilled_and_visible():
+        for price, level in side.refilled:
+            if level.depleted_ms is not None:
+                continue
             distance = abs(book.mid - price)
             pattern = self._pattern(side, price, level, parameters)
             if pattern is None or distance > book.mid * parameters.level_proximity_pct / 100:
@@ -228,7 +230,6 @@ class IcebergDetector(Strategy[IcebergDetectorParameters]):
     ) -> Pattern | None:
         refills = level.prune_refills(self._now_ms - parameters.history_window_seconds * 1000)
         if refills == 0:
-            del side.refilled[price]
             return None
         if refills >= parameters.min_refill_count:
             return "refill"
