@@ -14,6 +14,7 @@ help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
 	@echo
 	@echo '  make run FEED=replay FILE=day.jsonl.gz [SPEED=1|10|max] [LOOP=1]   or FEED=none'
+	@echo '  make run FEED=live TRADING_SYMBOLS=BTCUSDT,ETHUSDT   trades on the real markets'
 	@echo '  make run RESET_USERS=1   gives the demo users new passwords'
 	@echo '  make run REDIS_URL=... NATS_URL=... DATABASE_URL=... (or MONGODB_URI=...) in place of the embedded servers'
 

@@ -9,7 +9,7 @@ from embedded.servers import HOST, free_port, is_port_free
 from embedded.state import LaunchError
 
 ROOT = Path(__file__).resolve().parent.parent
-FEEDS = ("simulate", "replay", "none")
+FEEDS = ("simulate", "live", "replay", "none")
 WEB_PORT = 8080
 RUNTIME_PORT = 8081
 
@@ -23,7 +23,7 @@ class Options:
     web_port: int
     runtime_port: int
     feed_command: str | None
-    is_simulated: bool
+    has_chain_data: bool
     redis_url: str | None
     nats_url: str | None
     has_own_store: bool
@@ -44,7 +44,7 @@ def read_options(environ: Mapping[str, str]) -> Options:
         web_port=web_port,
         runtime_port=runtime_port,
         feed_command=_feed_command(feed, environ),
-        is_simulated=feed == "simulate",
+        has_chain_data=feed in {"simulate", "live"},
         redis_url=environ.get("REDIS_URL") or None,
         nats_url=environ.get("NATS_URL") or None,
         has_own_store=bool(environ.get("DATABASE_URL") or environ.get("MONGODB_URI")),
@@ -73,7 +73,7 @@ def _feed_command(feed: str, environ: Mapping[str, str]) -> str | None:
     if feed == "none":
         return None
     command = f"python -m realtime_runtime feed {feed}"
-    if feed == "simulate":
+    if feed in {"simulate", "live"}:
         return command
     files = shlex.split(environ.get("FILE", ""))
     if not files:

@@ -126,8 +126,8 @@ class Launch:
         }
         if not options.has_own_store:
             defaults["DATABASE_URL"] = f"sqlite:///{directory / 'db.sqlite3'}"
-        if options.is_simulated:
-            # Off in the product, because it needs a source of chain data; the simulated market is one.
+        if options.has_chain_data:
+            # Off in the product, because it needs a source of chain data; these feeds are one.
             defaults["STRATEGY_ENABLED_ONCHAIN_METRICS"] = "true"
         for name, value in defaults.items():
             self._environ[name] = self._environ.get(name) or value

@@ -30,6 +30,7 @@ def variables_in(pattern: re.Pattern[str], *paths: Path) -> set[str]:
     [
         (READ_BY_SITE, "configsite/settings/*.py"),
         (READ_BY_RUNTIME, "realtime_runtime/settings.py"),
+        (READ_BY_RUNTIME, "realtime_runtime/feeds/live_settings.py"),
         (READ_BY_LAUNCHER, "embedded/options.py"),
         (READ_BY_PROCFILE, "Procfile"),
     ],

@@ -37,9 +37,15 @@ def test_read_options__nothing_set__simulates_on_the_usual_ports() -> None:
     read = read_options({})
     assert (read.web_port, read.runtime_port, read.notes) == (options.WEB_PORT, options.RUNTIME_PORT, ())
     assert read.feed_command == "python -m realtime_runtime feed simulate"
-    assert read.is_simulated
+    assert read.has_chain_data
     assert (read.redis_url, read.nats_url, read.has_own_store) == (None, None, False)
     assert read.directory == options.ROOT / "var"
+
+
+def test_read_options__live__feeds_live() -> None:
+    read = read_options({"FEED": "live"})
+    assert read.feed_command == "python -m realtime_runtime feed live"
+    assert read.has_chain_data
 
 
 def test_read_options__usual_port_taken__takes_another_and_says_so() -> None:
