@@ -6,6 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed-lock
 FUZZ_EXAMPLES ?= 200
+# Where it is set, each of the many processes of `make run` and of the tests compiles all that it imports: 6 s instead of 2.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help run test coverage test-slow test-mongodb test-faults test-postgresql check-deploy check fmt bench fuzz audit lock clean

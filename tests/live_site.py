@@ -94,13 +94,14 @@ class LiveSite:
         return self._process.pid
 
     def start(self) -> "LiveSite":
-        """Return when /healthz answers."""
+        """Return when every worker has started and /healthz answers."""
         with self.log_path.open("ab") as log:
+            begins = log.tell()
             self._process = subprocess.Popen(
                 [
                     *(sys.executable, "-m", "granian", "--interface", "wsgi", "--host", HOST),
                     *("--port", str(self.port), "--workers", str(self._workers), "--blocking-threads", "32"),
-                    *("--no-ws", "configsite.wsgi:application"),
+                    *("--workers-kill-timeout", "10", "--no-ws", "configsite.wsgi:application"),
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -113,11 +114,11 @@ class LiveSite:
         while time.monotonic() < deadline:
             if self._process.poll() is not None:
                 break
-            try:
-                if httpx.get(f"{self.url}/healthz", timeout=30).status_code == 200:
-                    return self
-            except httpx.TransportError:
+            # Until then a worker would not hear that it is to end, and a test of "every worker" would ask some of them.
+            if self.log_path.read_bytes().count(b"Started worker-", begins) < self._workers:
                 time.sleep(0.02)
+            elif httpx.get(f"{self.url}/healthz", timeout=30).status_code == 200:
+                return self
         log_text = self.log_path.read_text()[-3000:]
         self.stop()
         raise RuntimeError(f"the site did not start:\n{log_text}")
