@@ -1,19 +1,32 @@
 """The acceptance tests of the service's original plan, over HTTP against a running site."""
 
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
 
 import pytest
 
+from embedded.servers import Valkey
 from realtime_runtime.strategies.registry import STRATEGIES
 from tests.live_site import LiveSite
 
 SKEW = "/api/v1/strategies/orderbook_skew"
 
 
-@pytest.fixture
-def site(live_site: Callable[..., LiveSite]) -> LiveSite:
-    """A site that nobody has used before."""
-    return live_site()
+# One process for the whole module, so that its site starts once.
+pytestmark = pytest.mark.xdist_group("acceptance")
+
+
+@pytest.fixture(scope="module")
+def site(prepared_site: LiveSite, valkey: Valkey, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveSite]:
+    """A site on which nobody has ever changed anything."""
+    running = LiveSite(
+        tmp_path_factory.mktemp("acceptance"),
+        redis_url=valkey.url,
+        prefix=f"acceptance-{uuid.uuid4().hex[:8]}",
+        prepared=(prepared_site.store, prepared_site.tokens),
+    ).start()
+    yield running
+    running.stop()
 
 
 def test_plan__list__has_all_strategies(site: LiveSite) -> None:
@@ -36,7 +49,8 @@ def test_plan__defaults__top_levels_5_from_default_and_the_second_read_is_a_cach
     assert second["data"] == first["data"]
 
 
-def test_plan__post__takes_effect_and_the_audit_shows_who_and_why(site: LiveSite) -> None:
+def test_plan__post__takes_effect_and_the_audit_shows_who_and_why(live_site: Callable[..., LiveSite]) -> None:
+    site = live_site()
     body = {"parameters": {"top_levels": 10}, "changed_by": "jane", "reason": "deeper book"}
     response = site.post(f"{SKEW}/config", body)
     assert (response.status_code, response.json()["success"]) == (200, True)

@@ -2,10 +2,11 @@
 
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import ExitStack
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright
 
 from embedded.servers import NatsServer, Valkey
@@ -35,17 +36,23 @@ def browser_path() -> str | None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what lies in this folder; without a browser it is skipped, and says so."""
+    """Mark what lies in this folder: one product, one browser, one event loop for all of it.
+
+    Without a browser it is skipped, and says so.
+    """
     missing = pytest.mark.skip(reason="no Chromium here (apt install chromium, or CHROMIUM_PATH)")
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.browser)
             item.add_marker(pytest.mark.timeout(TIMEOUT_SECONDS))
+            item.add_marker(pytest.mark.xdist_group("e2e"))
+            # Ahead of the one that the mode "auto" has given it.
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
             if browser_path() is None:
                 item.add_marker(missing)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """One product for all tests; each keeps to a strategy of its own, or puts back what it has changed."""
     directory = tmp_path_factory.mktemp("stack")
@@ -55,19 +62,20 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield Stack(directory, valkey, nats).start(servers)
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
-    """A browser of this test's own: its event loop ends with the test."""
+    """One browser for all tests; each has windows of its own."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=browser_path(), args=FLAGS)
         yield browser
         await browser.close()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def log_in(stack: Stack, browser: Browser) -> AsyncIterator[Open]:
     """``await log_in("trader", width=390, scheme="dark")``: a window of that user, watched until the test's end."""
     opened: list[Console] = []
+    windows = AsyncExitStack()
 
     async def open_console(user: str, *, width: int = 1440, scheme: str = "light") -> Console:
         context = await browser.new_context(
@@ -75,12 +83,14 @@ async def log_in(stack: Stack, browser: Browser) -> AsyncIterator[Open]:
             viewport={"width": width, "height": 900},
             color_scheme="dark" if scheme == "dark" else "light",
         )
+        windows.push_async_callback(context.close)
         page: Page = await context.new_page()
         console = Console(page, stack.url)
         opened.append(console)
         await console.log_in(user)
         return console
 
-    yield open_console
+    async with windows:
+        yield open_console
     for console in opened:
         console.check()

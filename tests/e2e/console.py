@@ -5,6 +5,8 @@ import re
 from playwright.async_api import ConsoleMessage, Page, Request, expect
 
 FIRST_PAGE = re.compile(r"/admin/$")
+_TRANSITIONS_END = """new Promise(requestAnimationFrame).then(() => Promise.all(
+    document.getAnimations().filter(each => each instanceof CSSTransition).map(each => each.finished)))"""
 
 
 class Console:
@@ -33,6 +35,20 @@ class Console:
         response = await self.page.goto(path)
         assert response is not None
         return response.status
+
+    async def is_dark(self) -> bool:
+        """Whether the page is in its dark colours."""
+        dark: bool = await self.page.evaluate("document.documentElement.classList.contains('dark')")
+        return dark
+
+    async def switch_theme(self) -> str:
+        """Go from light to dark or back with the keyboard, as unfold lets one; the theme, once it is there.
+
+        The first press takes a user who has chosen nothing to light.
+        """
+        await self.page.keyboard.press("Control+e")
+        await self.page.evaluate(_TRANSITIONS_END)
+        return "dark" if await self.is_dark() else "light"
 
     async def type(self, parameter: str, text: str) -> None:
         """Type over a parameter's field."""

@@ -12,7 +12,7 @@ VELOCITY = "/admin/strategies/ticker_velocity"
 LIQUIDITY = "/admin/strategies/spread_liquidity"
 BAD_FILE = """
 strategies:
-  iceberg_detector: {parameters: {min_refill_count: 4}}
+  onchain_metrics: {parameters: {accumulation_periods: 20}}
   btc_dominance: {parameters: {high_threshold: 1000}}
 """
 
@@ -93,7 +93,7 @@ async def test_import__one_bad_line__changes_nothing_and_says_which(log_in: Open
     await page.get_by_role("button", name="Apply all 2").click()
     await console.is_applied()
     assert own(stack, "btc_dominance") == {"high_threshold": 71.0}
-    assert own(stack, "iceberg_detector") == {"min_refill_count": 4}
+    assert own(stack, "onchain_metrics") == {"accumulation_periods": 20}
 
 
 async def test_tokens__issued__works_once_copied_and_not_once_revoked(log_in: Open, stack: Stack) -> None:

@@ -1,11 +1,19 @@
 """What holds for every page: it fits, it breaks nothing, it asks nobody else, and a screen reader finds its way."""
 
+from typing import Any
+
 import pytest
 from axe_playwright_python.async_playwright import Axe
 
 from tests.e2e.conftest import Open
+from tests.e2e.console import Console
 
 SERIOUS = {"serious", "critical"}
+WIDTHS = (1440, 390)
+BEYOND_THE_SCREEN = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+EVERYTHING = {"resultTypes": ["violations"]}
+# All that the other theme changes.
+CONTRAST = EVERYTHING | {"runOnly": ["color-contrast"]}
 PAGES = {
     "strategies": (
         "/admin/",
@@ -41,27 +49,34 @@ PAGES = {
 
 
 @pytest.mark.parametrize("pages", PAGES.values(), ids=PAGES)
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1440, 390])
-async def test_page__at_each_width_and_scheme__fits_and_is_accessible(
-    log_in: Open, width: int, scheme: str, pages: tuple[str, ...]
-) -> None:
-    console = await log_in("admin", width=width, scheme=scheme)
+async def test_page__at_each_width_and_scheme__fits_and_is_accessible(log_in: Open, pages: tuple[str, ...]) -> None:
+    console = await log_in("admin")
+    await console.switch_theme()
     found = []
     for path in pages:
         assert await console.open(path) == 200, path
-        beyond = await console.page.evaluate(
-            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-        )
-        if beyond > 0:
-            found.append(f"{path}: {beyond} px wider than the screen")
-        violations = (await Axe().run(console.page)).response["violations"]
-        found += [
-            f"{path}: {each['id']} at {each['nodes'][0]['html'][:200]}"
-            for each in violations
-            if each["impact"] in SERIOUS
-        ]
+        for width in WIDTHS:
+            await console.page.set_viewport_size({"width": width, "height": 900})
+            beyond = await console.page.evaluate(BEYOND_THE_SCREEN)
+            if beyond > 0:
+                found.append(f"{path}: {beyond} px wider than {width} px")
+            found += [f"{path} at {width} px: {violation}" for violation in await violations(console, EVERYTHING)]
+            theme = await console.switch_theme()
+            found += [f"{path}, {theme}: {violation}" for violation in await violations(console, CONTRAST)]
     assert found == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_theme__of_a_new_user__is_that_of_the_system(log_in: Open, scheme: str) -> None:
+    console = await log_in("viewer", scheme=scheme)
+    assert await console.is_dark() == (scheme == "dark")
+    assert await violations(console, EVERYTHING) == []
+
+
+async def violations(console: Console, options: dict[str, Any]) -> list[str]:
+    """What a screen reader, or weak eyes, would stumble over."""
+    told = (await Axe().run(console.page, options=options)).response["violations"]
+    return [f"{each['id']} at {each['nodes'][0]['html'][:200]}" for each in told if each["impact"] in SERIOUS]
 
 
 async def test_page__from_a_viewer__shows_no_way_to_change_and_refuses_by_url(log_in: Open) -> None:
