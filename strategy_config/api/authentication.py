@@ -3,7 +3,8 @@
 A token's identity is remembered in the process as long as the shared counter ``identities`` stands still
 (it rises with every change of a token, user or group), at most ten minutes. A revoked token therefore ends
 with its next request, in every process. Where the counter cannot be read, the store is asked every time.
-Where the store cannot be asked either, identities seen within ten minutes may still read.
+Where the store cannot be asked either, identities seen within ten minutes may still read, unless the counter
+says that rights have changed since.
 """
 
 import hashlib
@@ -58,6 +59,11 @@ class _Remembered:
     verified_at: float
     seen_at: float
 
+    def may_stand_in(self, counter: bytes | None, now: float) -> bool:
+        """Whether it was seen within ten minutes, and nothing is known to have changed since it was verified."""
+        has_moved = None not in {counter, self.counter} and counter != self.counter
+        return now - self.seen_at < REMEMBERED_SECONDS and not has_moved
+
 
 class IdentityMemory:
     """Identities of this process by the digest of their credential, at most 10,000. Safe between threads."""
@@ -83,8 +89,9 @@ class IdentityMemory:
         """The identity behind ``digest``: remembered, or by ``load``.
 
         ``counter`` is the shared counter, None where it could not be read or says nothing of this.
-        ``may_be_old`` lets an identity seen within ten minutes stand in where the store cannot be reached;
-        otherwise that raises StoreUnavailableError. What ``load`` raises of itself goes through, and then the
+        ``may_be_old`` lets an identity seen within ten minutes stand in where the store cannot be reached, or is
+        slow; not one from before the counter moved, which may have lost its rights since. Otherwise that raises
+        StoreUnavailableError. What ``load`` raises of itself goes through, and then the
         identity is forgotten.
         """
         known = None if counter is None else self.recall(digest, counter)
@@ -92,7 +99,7 @@ class IdentityMemory:
             return known
         now = time.monotonic()
         entry = self._entries.get(digest)
-        stand_in = entry if entry is not None and may_be_old and now - entry.seen_at < REMEMBERED_SECONDS else None
+        stand_in = entry if entry is not None and may_be_old and entry.may_stand_in(counter, now) else None
         if stand_in is None or now - self._store_failed_at >= STORE_RETRY_SECONDS:
             try:
                 # Who can be recognised without the store does not wait long for it.

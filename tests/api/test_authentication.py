@@ -103,6 +103,15 @@ def test_identify__store_away__may_not_write_and_strangers_may_nothing(clock: li
         memory.identify("stranger", store, counter=None, may_be_old=True)
 
 
+def test_identify__store_away_since_rights_have_changed__may_nothing(clock: list[float]) -> None:
+    memory, store = IdentityMemory(), Store()
+    _identify(memory, store, b"1")
+    store.failure = StoreUnavailableError("too slow")
+    with pytest.raises(StoreUnavailableError):
+        _identify(memory, store, b"2")
+    assert _identify(memory, store, b"1") == JANE
+
+
 def test_identify__store_away__is_asked_once_a_second(clock: list[float]) -> None:
     memory, store = IdentityMemory(), Store()
     _identify(memory, store)

@@ -69,6 +69,18 @@ def test_identities__revoked_while_redis_is_down__is_announced_when_it_is_back(
     assert shown(own_cache) not in {before, None}
 
 
+def test_identities__revoked_just_after_redis_failed__is_announced_at_once(
+    own_cache: CacheUnderTest, fresh_valkey: Valkey
+) -> None:
+    token, _ = services.issue_token(user=UserFactory(), name="first", days=1)
+    fresh_valkey.stop()
+    with pytest.raises(shared_cache.SharedCacheUnavailableError):
+        shared_cache.run(lambda client: client.ping())
+    fresh_valkey.start()
+    services.revoke_token(token=token, at=timezone.now())
+    assert shown(own_cache) is not None
+
+
 def test_announce__memory_lost__never_shows_a_number_twice(cache: CacheUnderTest) -> None:
     seen = set()
     for _ in range(5):
