@@ -31,22 +31,22 @@ run: $(INSTALLED) ## Run the whole product here, with real servers and a simulat
 	@exec $(BIN)/python -m embedded.run
 
 test: $(INSTALLED) ## Run the tests; the slowest are those of test-slow
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow" --durations 25 --ignore tests/faults
+	$(BIN)/python -m pytest -n 2 --dist loadscope -m "not slow" --durations 25 --ignore tests/faults
 
 coverage: $(INSTALLED) ## Run the tests and report their coverage (measuring costs about half as much again)
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow" --ignore tests/faults --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest -n 2 --dist loadscope -m "not slow" --ignore tests/faults --cov --cov-report=term:skip-covered
 
 test-slow: $(INSTALLED) ## Run the tests that are marked slow
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m slow --timeout 600
+	$(BIN)/python -m pytest -n 2 --dist loadscope -m slow --timeout 600
 
 # Everything that touches the store. The wire server is not a mongod: MONGODB_TEST_URI names a replica set of your own.
 test-mongodb: $(INSTALLED) ## Run the site's tests on MongoDB (a wire server of PyPI, or MONGODB_TEST_URI=...)
-	TEST_STORE=mongodb $(BIN)/python -m pytest -n 2 --dist loadgroup --timeout 300 \
+	TEST_STORE=mongodb $(BIN)/python -m pytest -n 2 --dist loadscope --timeout 300 \
 		tests/strategy_config tests/admin tests/api tests/contract tests/integration
 
 test-postgresql: $(INSTALLED) ## Run the site's tests on PostgreSQL (POSTGRES_TEST_URL=..., of a role that may create databases)
 	@test -n "$$POSTGRES_TEST_URL" || { echo 'POSTGRES_TEST_URL=postgresql://user:password@host/name is needed.'; exit 1; }
-	TEST_STORE=postgresql $(BIN)/python -m pytest -n 2 --dist loadgroup --timeout 300 \
+	TEST_STORE=postgresql $(BIN)/python -m pytest -n 2 --dist loadscope --timeout 300 \
 		tests/strategy_config tests/admin tests/api tests/contract tests/integration
 
 check-deploy: $(INSTALLED) ## Check Dockerfile, Compose file and k8s/ (kubectl renders; no container engine is needed)

@@ -10,15 +10,21 @@ import pytest
 from django.conf import settings
 from django.db import connections
 from pytest_django import DjangoDbBlocker
+from xdist.remote import Producer
 
 from embedded.mongo import MongoWireServer
 from embedded.servers import NatsServer, Valkey
 from strategy_config import store_breaker
 from tests.live_site import LiveSite
 from tests.mongo_store import CleanState
+from tests.scheduling import TogetherScheduling
 from tests.site_store import SiteStore
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> TogetherScheduling | None:
+    return TogetherScheduling(config, log) if config.getvalue("dist") == "loadscope" else None
 
 
 @pytest.fixture(scope="session")

@@ -2,19 +2,11 @@
 
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from embedded.servers import Valkey
 from tests.live_site import LiveSite
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of the one site in one process, so that it starts once."""
-    for item in items:
-        if Path(__file__).parent in item.path.parents and "site" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("api"))
 
 
 @pytest.fixture(scope="session")

@@ -1,12 +1,14 @@
 """Who may do what: every group at every endpoint, anonymous clients in every mode, tokens and sessions that end."""
 
 import re
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
 import pytest
 
+from embedded.servers import Valkey
 from tests.live_site import LiveSite
 
 BODY = {"parameters": {}, "changed_by": "jane"}
@@ -95,7 +97,7 @@ django.setup()
 from django.utils import timezone
 from strategy_config import services
 from strategy_config.models import ApiToken
-token = ApiToken.objects.get(user__username="trader")
+token = ApiToken.objects.get(user__username="viewer")
 services.revoke_token(token=token, at=timezone.now())
 """
 _EXPIRE = """
@@ -104,7 +106,7 @@ django.setup()
 from datetime import timedelta
 from django.utils import timezone
 from strategy_config.models import ApiToken
-token = ApiToken.objects.get(user__username="trader")
+token = ApiToken.objects.get(user__username="operator")
 token.expires_at = timezone.now() - timedelta(seconds=1)
 token.save()
 """
@@ -118,26 +120,41 @@ _DEACTIVATE = """
 import django
 django.setup()
 from django.contrib.auth.models import User
-user = User.objects.get(username="trader")
+user = User.objects.get(username="admin")
 user.is_active = False
 user.save()
 """
 
 
+@pytest.fixture(scope="module")
+def two_workers(
+    prepared_site: LiveSite, valkey: Valkey, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LiveSite]:
+    """A site of two worker processes, where each user's rights end once."""
+    site = LiveSite(
+        tmp_path_factory.mktemp("two-workers"),
+        redis_url=valkey.url,
+        prefix=f"two-{uuid.uuid4().hex[:8]}",
+        workers=2,
+        prepared=(prepared_site.store, prepared_site.tokens),
+    )
+    yield site.start()
+    site.stop()
+
+
 @pytest.mark.parametrize(
-    ("script", "status"),
-    [(_REVOKE, 401), (_EXPIRE, 401), (_DEACTIVATE, 401), (_LEAVE_GROUP, 403)],
+    ("script", "user", "status"),
+    [(_REVOKE, "viewer", 401), (_EXPIRE, "operator", 401), (_DEACTIVATE, "admin", 401), (_LEAVE_GROUP, "trader", 403)],
     ids=["revoked", "expired", "deactivated", "left the group"],
 )
 def test_token__ended_elsewhere__refused_at_the_next_request_of_every_worker(
-    live_site: Callable[..., LiveSite], script: str, status: int
+    two_workers: LiveSite, script: str, user: str, status: int
 ) -> None:
-    site = live_site(workers=2)
-    headers = {"Authorization": f"Bearer {site.tokens['trader']}"}
-    clients = [httpx.Client(base_url=site.url, headers=headers, timeout=30) for _ in range(8)]
+    headers = {"Authorization": f"Bearer {two_workers.tokens[user]}"}
+    clients = [httpx.Client(base_url=two_workers.url, headers=headers, timeout=30) for _ in range(8)]
     for _ in range(3):
         assert {client.get(f"{BASE}/config").status_code for client in clients} == {200}
-    site.run_script(script)
+    two_workers.run_script(script)
     assert {client.get(f"{BASE}/config").status_code for client in clients} == {status}
 
 

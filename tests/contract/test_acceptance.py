@@ -12,10 +12,6 @@ from tests.live_site import LiveSite
 SKEW = "/api/v1/strategies/orderbook_skew"
 
 
-# One process for the whole module, so that its site starts once.
-pytestmark = pytest.mark.xdist_group("acceptance")
-
-
 @pytest.fixture(scope="module")
 def site(prepared_site: LiveSite, valkey: Valkey, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveSite]:
     """A site on which nobody has ever changed anything."""

@@ -36,16 +36,12 @@ def browser_path() -> str | None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what lies in this folder: one product, one browser, one event loop for all of it.
-
-    Without a browser it is skipped, and says so.
-    """
+    """Mark what lies in this folder, one event loop for all of it; without a browser it is skipped, and says so."""
     missing = pytest.mark.skip(reason="no Chromium here (apt install chromium, or CHROMIUM_PATH)")
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.browser)
             item.add_marker(pytest.mark.timeout(TIMEOUT_SECONDS))
-            item.add_marker(pytest.mark.xdist_group("e2e"))
             # Ahead of the one that the mode "auto" has given it.
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
             if browser_path() is None:

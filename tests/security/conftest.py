@@ -23,13 +23,6 @@ PASSWORDS = {"runtime": "RUNTIME_PASSWORD", "web": "WEB_PASSWORD", "worker": "WO
 USERS_FILE = PROJECT_ROOT / "docs" / "redis-users.acl"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a module's site in one process, so that it starts once."""
-    for item in items:
-        if Path(__file__).parent in item.path.parents and "running_site" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
-
-
 @dataclass(frozen=True, slots=True)
 class Certificates:
     """PEM files of a server on the loopback interface, of who vouches for it, and of somebody else who does not."""
