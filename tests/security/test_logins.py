@@ -28,7 +28,8 @@ def site(running_site: LiveSite) -> LiveSite:
 
 
 def log_in(site: LiveSite, username: str, password: str, address: str = "192.0.2.1") -> httpx.Response:
-    with httpx.Client(base_url=site.url, headers={"X-Forwarded-For": address, "Referer": site.url}) as client:
+    headers = {"X-Forwarded-For": address, "Referer": site.url}
+    with httpx.Client(base_url=site.url, headers=headers, timeout=60) as client:
         form = client.get("/admin/login/").text
         token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', form)
         assert token is not None
@@ -82,7 +83,7 @@ def test_login__without_redis__goes_on_uncounted(live_site: Callable[..., LiveSi
 
 def test_login__too_large_a_form__is_refused_before_it_is_read(site: LiveSite) -> None:
     files = {"avatar": ("x", b"x" * (1024 * 1024 + 1))}
-    assert httpx.post(f"{site.url}/admin/login/", files=files).status_code == 413
-    with httpx.Client(base_url=site.url) as client:
+    assert httpx.post(f"{site.url}/admin/login/", files=files, timeout=60).status_code == 413
+    with httpx.Client(base_url=site.url, timeout=60) as client:
         client.get("/admin/login/")
         assert client.post("/admin/login/", data={"username": "x" * 70_000}).status_code == 400
