@@ -4,9 +4,12 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import worker_ready
+from celery.signals import worker_init, worker_ready
 from django.conf import settings
 from prometheus_client import start_http_server
+
+from configsite import env
+from realtime_runtime import tracing
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "configsite.settings.base")
 
@@ -43,6 +46,11 @@ app.conf.update(
     },
 )
 app.autodiscover_tasks(["strategy_config"])
+
+
+@worker_init.connect
+def _trace(**kwargs: Any) -> None:
+    tracing.start(env.everything(), service="realtime-strategies-worker")
 
 
 @worker_ready.connect

@@ -7,11 +7,14 @@ from typing import Any
 import structlog
 import structlog.tracebacks
 
+from realtime_runtime import tracing
+
 _SHARED: list[Any] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
+    tracing.add_ids,
 ]
 
 # Without the values of local variables: a traceback must not carry a token or a password into the log.

@@ -22,6 +22,7 @@ from prometheus_client import (
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from realtime_runtime import tracing
 from strategy_config import publishing, runtimes, selectors, transactions
 from strategy_config.exceptions import StoreUnavailableError
 from strategy_config.shared_cache import SharedCacheUnavailableError
@@ -51,10 +52,12 @@ class RequestMetrics:
 
 
 def observe(route: str, method: str, status: int, seconds: float) -> None:
-    """Count and time one answered request."""
+    """Count and time one answered request, and say in its span what it was."""
     requests, duration = _of(route, method, status)
     requests.inc()
     duration.observe(seconds)
+    if tracing.is_on():
+        tracing.describe(f"{method} {route}", {"http.route": route, "http.response.status_code": status})
 
 
 @lru_cache(maxsize=4_096)

@@ -16,16 +16,18 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "configsite.settings.base")
 sys.setswitchinterval(0.0005)
 _site = get_wsgi_application()
 
-from configsite import metrics  # noqa: E402  (needs Django to be set up)
+from configsite import env, metrics  # noqa: E402  (needs Django to be set up)
+from realtime_runtime import tracing  # noqa: E402  (as above)
 from strategy_config import store_watch  # noqa: E402  (as above)
 from strategy_config.api import hot_path  # noqa: E402  (as above)
 
 store_watch.start()
+tracing.start(env.everything(), service="realtime-strategies-web")
 
 _STATUS_LINES = {status: f"{status} {HTTPStatus(status).phrase}" for status in (200, 304, 429)}
 
 
-def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+def _respond(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
     """The hot path, else Django's application.
 
     An answer that is there as a whole goes out as a list of its bytes: granian sends a list in one piece with
@@ -44,3 +46,14 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
         return [response.content]
     finally:
         response.close()
+
+
+def _respond_traced(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    """As `_respond`, in a span that goes on with the caller's trace."""
+    method, parent = environ["REQUEST_METHOD"], environ.get("HTTP_TRACEPARENT")
+    attributes = {"http.request.method": method, "url.path": environ["PATH_INFO"]}
+    with tracing.span(method, kind="server", parent=parent, attributes=attributes):
+        return _respond(environ, start_response)
+
+
+application = _respond_traced if tracing.is_on() else _respond

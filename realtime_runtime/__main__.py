@@ -6,7 +6,7 @@ import sys
 
 import uvloop
 
-from realtime_runtime import app, logging, settings
+from realtime_runtime import app, logging, settings, tracing
 from realtime_runtime.feeds import cli as feeds
 
 CONFIGURATION_ERROR = 2
@@ -47,7 +47,11 @@ def _run() -> int:
             print(f"{name} {message}", file=sys.stderr)
         return CONFIGURATION_ERROR
     logging.configure(level=configured.log_level, log_format=configured.log_format)
-    return uvloop.run(app.run(configured))
+    tracing.start(os.environ, service="realtime-strategies-runtime", instance=configured.instance_id)
+    try:
+        return uvloop.run(app.run(configured))
+    finally:
+        tracing.stop()
 
 
 if __name__ == "__main__":

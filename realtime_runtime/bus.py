@@ -13,7 +13,9 @@ from nats import errors
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
+from realtime_runtime import tracing
 from realtime_runtime.intake import Intake, Kind, Message
+from realtime_runtime.message_traces import trace_of
 from realtime_runtime.nats_access import CheckedClient, NatsAccess
 from realtime_runtime.timings import WAIT_BOUNDS, Histogram
 
@@ -35,8 +37,8 @@ KNOWN_SYMBOLS = 10_000
 _REPLAY_HEADER = re.compile(rb"\r\nReplay:[ \t]*1[ \t]*\r\n")
 
 log = structlog.get_logger(__name__)
-Handler = Callable[[bytes, bytes, bytes, bool], None]
-"""Takes (subject, reply, payload, is_replay)."""
+Handler = Callable[[bytes, bytes, bytes, bytes | None], None]
+"""Takes (subject, reply, payload, headers as they stand on the wire)."""
 
 
 class NatsLostError(Exception):
@@ -44,11 +46,18 @@ class NatsLostError(Exception):
 
 
 class OutgoingSignal(NamedTuple):
-    """A signal on its way out; ``id`` lets a stream drop duplicates."""
+    """A signal on its way out; ``id`` lets a stream drop duplicates, ``traceparent`` is the trace it belongs to."""
 
     subject: str
     id: str
     payload: bytes
+    traceparent: str = ""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What goes along with it."""
+        trace = {"traceparent": self.traceparent} if self.traceparent else {}
+        return {"Nats-Msg-Id": self.id, **trace}
 
 
 class _DirectClient(CheckedClient):
@@ -68,7 +77,7 @@ class _DirectClient(CheckedClient):
         if handler is None:
             await super()._process_msg(sid, subject, reply, data, headers)  # type: ignore[arg-type]  # None it is, there
             return
-        handler(subject, reply, data, headers is not None and _REPLAY_HEADER.search(headers) is not None)
+        handler(subject, reply, data, headers)
 
 
 class Bus:
@@ -209,8 +218,8 @@ class Bus:
         handler = self._handler(kind, subject)
 
         async def between_subscription_and_registration(message: Msg) -> None:
-            is_replay = bool(message.headers) and (message.headers or {}).get("Replay") == "1"
-            handler(message.subject.encode(), message.reply.encode(), message.data, is_replay)
+            headers = "".join(f"\r\n{name}: {value}\r\n" for name, value in (message.headers or {}).items())
+            handler(message.subject.encode(), message.reply.encode(), message.data, headers.encode())
 
         subscription = await self._client.subscribe(
             subject,
@@ -238,10 +247,14 @@ class Bus:
         # Only the market topic has its symbol as the last token of the subject.
         start = len(subscribed) - 1 if kind is Kind.MARKET and subscribed.endswith(".>") else 0
 
-        def handle(subject: bytes, reply: bytes, payload: bytes, is_replay: bool) -> None:
+        is_traced = tracing.is_on()
+
+        def handle(subject: bytes, reply: bytes, payload: bytes, headers: bytes | None) -> None:
             symbol = self._symbol(subject[start:]) if start else None
             answer_to = reply.decode(errors="replace") if reply else ""
-            put(new(Message, (kind, payload, int(now() * 1000), is_replay, symbol, answer_to)))
+            is_replay = headers is not None and _REPLAY_HEADER.search(headers) is not None
+            trace = trace_of(payload, headers) if is_traced else ""
+            put(new(Message, (kind, payload, int(now() * 1000), is_replay, symbol, answer_to, trace)))
 
         return handle
 
@@ -262,7 +275,7 @@ class Bus:
             started = time.perf_counter()
             try:
                 for signal in batch:
-                    await self._client.publish(signal.subject, signal.payload, headers={"Nats-Msg-Id": signal.id})
+                    await self._client.publish(signal.subject, signal.payload, headers=signal.headers)
                 await self._client.flush(CONFIRM_TIMEOUT_SECONDS)
             except (errors.Error, OSError, TimeoutError) as exception:
                 self._outbox.extendleft(reversed(batch))

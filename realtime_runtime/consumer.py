@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from realtime_runtime import tracing
 from realtime_runtime.bus import Bus, OutgoingSignal
 from realtime_runtime.engine import Engine
 from realtime_runtime.intake import Intake, Kind, Message
@@ -17,6 +18,8 @@ SLICE_SECONDS = 0.001
 MESSAGES_PER_CLOCK_READ = 16
 BATCHES_PER_SAMPLE = 16
 """Under load every 257th message is measured, which costs the others some 0.05 us each."""
+TRACE_SECONDS = 1.0
+"""Of the measured messages one in this time is traced, beside those that belong to a trace; see `tracing`."""
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -49,6 +52,8 @@ class Consumer:
         self.signals = 0
         self.timings = Timings()
         self._batches = 0
+        self._traced_at = -TRACE_SECONDS
+        self._take = self._process_traced if tracing.is_on() else self._process
         self._engine = engine
         self._intake = intake
         self._bus = bus
@@ -88,7 +93,7 @@ class Consumer:
             if not self._batches % BATCHES_PER_SAMPLE:
                 self._process_measured(messages.popleft())
             for _ in range(min(len(messages), MESSAGES_PER_CLOCK_READ)):
-                self._process(messages.popleft())
+                self._take(messages.popleft())
         self._replies.extend(self._intake.unanswered)
         self._intake.unanswered.clear()
         if self._replies:
@@ -100,7 +105,7 @@ class Consumer:
         return worst
 
     def _process(self, message: Message) -> None:
-        kind, payload, received_ms, is_replay, symbol, reply = message
+        kind, payload, received_ms, is_replay, symbol, reply, _ = message
         if reply and not payload:
             # A feed only asks where we stand: before its first message, for the counters to start from.
             self._replies.append(reply)
@@ -118,7 +123,11 @@ class Consumer:
     def _process_measured(self, message: Message) -> None:
         """Process a message with a clock at hand; what its decoding takes shows by doing it once more."""
         started = time.perf_counter()
-        self._process(message)
+        if tracing.is_on() and started - self._traced_at >= TRACE_SECONDS:
+            self._traced_at = started
+            self._process_in_span(message)
+        else:
+            self._take(message)
         processed = time.perf_counter()
         self.timings.wait.observe(max(0.0, time.time() - message.received_ms / 1000))
         if message.kind is Kind.MARKET and message.payload:
@@ -128,11 +137,24 @@ class Consumer:
                 self.timings.decode.observe(decoding)
                 self.timings.decision.observe(max(0.0, processed - started - decoding))
 
+    def _process_traced(self, message: Message) -> None:
+        """Process a message; one that belongs to a trace gets a span in it."""
+        if message.traceparent:
+            self._process_in_span(message)
+        else:
+            self._process(message)
+
+    def _process_in_span(self, message: Message) -> None:
+        kind = message.kind.name.lower()
+        with tracing.span("market.process", kind="consumer", parent=message.traceparent, attributes={"kind": kind}):
+            self._process(message)
+
     def _emit(self, signals: Sequence[Signal]) -> None:
         self.signals += len(signals)
+        trace = tracing.traceparent()
         for signal in signals:
             payload = encode(signal)
-            self._bus.send(OutgoingSignal(f"{self._topic_intents}.{signal.strategy_id}", signal.id, payload))
+            self._bus.send(OutgoingSignal(f"{self._topic_intents}.{signal.strategy_id}", signal.id, payload, trace))
             self._history.add(payload)
 
     async def _answer(self) -> None:

@@ -18,7 +18,8 @@ class Kind(IntEnum):
 class Message(NamedTuple):
     """A message on its way to the engine. ``received_ms`` is the host's clock in Unix milliseconds.
 
-    ``symbol`` is set where the subject names it; ``reply`` is where progress is to be reported ("": nowhere).
+    ``symbol`` is set where the subject names it; ``reply`` is where progress is to be reported ("": nowhere);
+    ``traceparent`` is the trace that the message belongs to ("": none, or this process does not trace).
     """
 
     kind: Kind
@@ -27,6 +28,7 @@ class Message(NamedTuple):
     is_replay: bool
     symbol: str | None
     reply: str
+    traceparent: str = ""
 
 
 class Intake:

@@ -6,6 +6,7 @@ import sys
 import structlog
 from structlog.typing import Processor
 
+from realtime_runtime import tracing
 from realtime_runtime.settings import LogFormat
 
 # Without local variables: those may hold passwords.
@@ -21,6 +22,7 @@ def configure(*, level: str, log_format: LogFormat) -> None:
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        tracing.add_ids,
     ]
     is_json = log_format == "json"
     rendering: list[Processor] = (

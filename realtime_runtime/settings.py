@@ -21,6 +21,7 @@ from realtime_runtime.config.redis_url import trusting
 from realtime_runtime.config.wire import HEARTBEAT_TTL_SECONDS, SYMBOL_PATTERN
 from realtime_runtime.nats_access import NatsAccess
 from realtime_runtime.strategies.registry import STRATEGIES
+from realtime_runtime.tracing import PROTOCOL
 
 NATS_URL = "nats://localhost:4222"
 LogFormat = Literal["json", "console"]
@@ -128,6 +129,7 @@ def read(environ: Mapping[str, str], *, default_log_format: LogFormat = "json") 
             {strategy_id: read_environment(strategy, environ) for strategy_id, strategy in STRATEGIES.items()}
         ),
     )
+    reader.get("OTEL_EXPORTER_OTLP_PROTOCOL", PROTOCOL, _trace_protocol)
     if reader.problems:
         raise SettingsError(reader.problems)
     return settings
@@ -288,6 +290,12 @@ def _log_level(text: str) -> str:
     if text.upper() not in _LOG_LEVELS:
         raise ValueError(f"must be one of {', '.join(_LOG_LEVELS)}, not {text!r}")
     return text.upper()
+
+
+def _trace_protocol(text: str) -> str:
+    if text != PROTOCOL:
+        raise ValueError(f"must be {PROTOCOL}, not {text!r}")
+    return text
 
 
 def _log_format(text: str) -> LogFormat:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from realtime_runtime.tracing import traced
 from strategy_config import batches, resolution
 from strategy_config.batches import OpenBatch
 from strategy_config.exceptions import InvalidRequestError, NotFoundError
@@ -30,6 +31,7 @@ class WrittenTogether:
         return self.changes[-1].sequence if self.changes else None
 
 
+@traced
 def copy_override(*, strategy_id: str, symbol: str, to_symbols: Sequence[str], origin: Origin) -> WrittenTogether:
     """Give other symbols the same own parameters, with the same expiry; their switches stay as they are.
 
@@ -52,6 +54,7 @@ def copy_override(*, strategy_id: str, symbol: str, to_symbols: Sequence[str], o
     return _write(keys, origin, change)
 
 
+@traced
 def switch_overrides(*, keys: Sequence[LayerKey], enabled: bool, origin: Origin) -> WrittenTogether:
     """The kill switch of many symbols; one that is so already keeps its version and its reason.
 
@@ -71,6 +74,7 @@ def switch_overrides(*, keys: Sequence[LayerKey], enabled: bool, origin: Origin)
     return _write(keys, origin, change)
 
 
+@traced
 def delete_overrides(*, keys: Sequence[LayerKey], origin: Origin) -> WrittenTogether:
     """Remove the own parameters of many symbols; their switches stay as they are.
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from realtime_runtime.strategies.registry import STRATEGIES
+from realtime_runtime.tracing import traced
 from strategy_config import batches, config_file, plans, resolution, transactions
 from strategy_config.exceptions import InvalidRequestError, VersionConflictError
 from strategy_config.models import StrategyConfig, SymbolOverride
@@ -61,6 +62,7 @@ def plan_import(*, content: bytes, at: datetime, prune: bool = False, may_switch
     return _plan(file, list(rows), list(overrides), at, prune=prune, may_switch=may_switch)
 
 
+@traced
 def apply_import(
     *,
     content: bytes,

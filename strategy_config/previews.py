@@ -10,6 +10,7 @@ from django.utils import timezone
 from realtime_runtime.config import layers
 from realtime_runtime.config.layers import NOTHING, InvalidParametersError, ParameterError, StrategyClass, Values
 from realtime_runtime.strategies.base import ParameterSpec
+from realtime_runtime.tracing import traced
 from strategy_config import resolution, selectors, transactions
 from strategy_config.models import SymbolOverride
 from strategy_config.symbols import normalise_symbol
@@ -48,6 +49,7 @@ class Preview:
     kept: Mapping[str, Mapping[str, Any]]
 
 
+@traced
 @transactions.store_errors()
 def check_change(
     *,

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import structlog
 
+from realtime_runtime import tracing
 from realtime_runtime.config import wire
 from strategy_config import metrics, selectors, shared_cache
 from strategy_config.exceptions import StoreUnavailableError
@@ -48,7 +49,8 @@ def publish(changes: Sequence[ConfigAudit], states: Mapping[str, FieldState]) ->
     for change in changes:
         metrics.changes.labels(change.action, change.channel).inc()
     started = time.perf_counter()
-    is_published = _publish(changes, states)
+    with tracing.span("config.publish", kind="producer", attributes={"config.sequence": changes[-1].sequence}):
+        is_published = _publish(changes, states)
     outcome = "published" if is_published else "postponed"
     metrics.publications.labels(outcome).observe(time.perf_counter() - started)
     return is_published
@@ -173,6 +175,8 @@ def _entry(change: ConfigAudit, encoded: Mapping[str, msgspec.Raw]) -> wire.Chan
         documents={field: encoded[field] for field in fields} if is_embedded else {},
         fields=[] if is_embedded else fields,
         published_at_ms=time.time() * 1000,
+        request_id=change.request_id or None,
+        traceparent=tracing.traceparent() or None,
     )
 
 
@@ -184,5 +188,6 @@ def _of_strategy(change: ConfigAudit, encoded: Mapping[str, msgspec.Raw]) -> lis
 def _reload_notice(sequence: int) -> tuple[str, bytes]:
     """Under an id that rises with the clock: whoever waits behind an earlier notice sees this one too."""
     now = time.time()
-    payload = wire.encode(wire.Change(sequence=sequence, kind="reload", published_at_ms=now * 1000))
+    parent = tracing.traceparent() or None
+    payload = wire.encode(wire.Change(sequence=sequence, kind="reload", published_at_ms=now * 1000, traceparent=parent))
     return f"{sequence}-{int(now * 1_000_000)}", payload

@@ -12,6 +12,7 @@ from typing import Any
 
 from realtime_runtime.config import wire
 from realtime_runtime.config.layers import NOTHING, Values
+from realtime_runtime.tracing import traced
 from strategy_config import publishing, resolution, shared_cache, transactions
 from strategy_config.bulk_changes import copy_override, delete_overrides, switch_overrides
 from strategy_config.catalogue import sync_catalogue
@@ -95,6 +96,7 @@ class Refreshed:
     sequence: int
 
 
+@traced
 def set_layer(
     *,
     strategy_id: str,
@@ -118,6 +120,7 @@ def set_layer(
     return _write(strategy_id, symbol, origin, if_match, change)
 
 
+@traced
 def merge_layer(
     *,
     strategy_id: str,
@@ -142,6 +145,7 @@ def merge_layer(
     return _write(strategy_id, symbol, origin, if_match, change)
 
 
+@traced
 def delete_layer(
     *, strategy_id: str, symbol: str | None = None, origin: Origin, if_match: str | None = None
 ) -> Written:
@@ -159,6 +163,7 @@ def delete_layer(
     return _write(strategy_id, symbol, origin, if_match, change)
 
 
+@traced
 def roll_back(
     *,
     strategy_id: str,
@@ -188,6 +193,7 @@ def roll_back(
     return _write(strategy_id, symbol, origin, if_match, change)
 
 
+@traced
 def switch(
     *, strategy_id: str, symbol: str | None = None, enabled: bool, origin: Origin, if_match: str | None = None
 ) -> Written:
@@ -205,6 +211,7 @@ def switch(
     return _write(strategy_id, symbol, origin, if_match, change)
 
 
+@traced
 def switch_off_all(*, origin: Origin) -> list[Written]:
     """The kill switch of every strategy that is on, one change each: what is off already keeps its reason.
 
@@ -214,6 +221,7 @@ def switch_off_all(*, origin: Origin) -> list[Written]:
     return [switch(strategy_id=row.strategy_id, enabled=False, origin=origin) for row in running]
 
 
+@traced
 def expire_due(*, at: datetime) -> int:
     """Record the expiry of every layer that is past its ``expires_at``; answers how many."""
     at = resolution.to_milliseconds(at)
@@ -236,6 +244,7 @@ def record_relayed(*, sequence: int) -> None:
     transactions.run(advance)
 
 
+@traced
 def refresh_cache() -> Refreshed:
     """Rewrite the shared cache from the store and tell every runtime.
 

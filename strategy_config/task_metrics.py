@@ -7,6 +7,7 @@ from typing import Literal
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from realtime_runtime import tracing
 from strategy_config.metrics import BOUNDS
 
 Outcome = Literal["done", "postponed"]
@@ -21,7 +22,7 @@ audit_intact.set(float("nan"))
 
 
 def measured(task: Callable[[], Outcome]) -> Callable[[], Outcome]:
-    """Count and time the runs of a task."""
+    """Count, time and trace the runs of a task."""
     name = task.__name__
     # From the start on, so that Prometheus sees the first failure as a rise.
     _runs.labels(name, "failed")
@@ -31,7 +32,8 @@ def measured(task: Callable[[], Outcome]) -> Callable[[], Outcome]:
         started = time.perf_counter()
         outcome: str = "failed"
         try:
-            outcome = answer = task()
+            with tracing.span(f"task.{name}"):
+                outcome = answer = task()
         finally:
             _seconds.labels(name).observe(time.perf_counter() - started)
             _runs.labels(name, outcome).inc()

@@ -12,6 +12,7 @@ import pymongo
 from django.db import Error, InterfaceError, OperationalError, connection, transaction
 from pymongo.errors import PyMongoError
 
+from realtime_runtime import tracing
 from strategy_config import driver_errors, metrics, sqlite_queue, store_breaker
 from strategy_config.exceptions import StoreUnavailableError
 
@@ -106,7 +107,8 @@ def _measured(kind: str) -> Iterator[None]:
     started = time.perf_counter()
     outcome = "refused"
     try:
-        yield
+        with tracing.span(f"store.{kind}", kind="client"):
+            yield
         outcome = "ok"
     except (*_ERRORS, StoreUnavailableError) as exception:
         if isinstance(exception, StoreUnavailableError) or driver_errors.is_unreachable(exception):

@@ -8,6 +8,7 @@ from configsite.settings import database, mongodb
 from configsite.settings.admin import *  # noqa: F403  (the admin's theme has a file of its own)
 from configsite.settings.rest import *  # noqa: F403  (the settings of the HTTP API have a file of their own)
 from configsite.settings.security import *  # noqa: F403  (as above)
+from realtime_runtime import tracing
 from realtime_runtime.config.layers import read_environment
 from realtime_runtime.config.redis_url import trusting
 from realtime_runtime.strategies.registry import STRATEGIES
@@ -103,6 +104,9 @@ LOGGING = {
     "level": env.choice("LOG_LEVEL", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", default="INFO"),
     "format": env.choice("LOG_FORMAT", "json", "console", default="json"),
 }
+
+# The OTEL_* variables are read by OpenTelemetry itself, where they name a collector; of its protocols one is there.
+env.choice("OTEL_EXPORTER_OTLP_PROTOCOL", tracing.PROTOCOL, default=tracing.PROTOCOL)
 
 REDIS_URL = trusting(env.text("REDIS_URL", "redis://127.0.0.1:6379/0"), env.file("REDIS_CA_FILE"))
 REDIS_KEY_PREFIX = env.text("REDIS_KEY_PREFIX", "strategies")

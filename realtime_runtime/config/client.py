@@ -16,7 +16,7 @@ from typing import Any
 import structlog
 from redis.exceptions import RedisError
 
-from realtime_runtime.config import snapshot, wire
+from realtime_runtime.config import snapshot, traces, wire
 from realtime_runtime.config.acks import AckOutbox
 from realtime_runtime.config.connection import RedisConnection, refuse_error
 from realtime_runtime.config.state import LiveConfig, Rejection, Update
@@ -199,7 +199,8 @@ class ConfigClient:
             self.counters.acks_lost = self._acks.lost
             entries = refuse_error(streams)[0][1] if refuse_error(streams) else []
             if await self._take_in(connection, _sequence(published), entries):
-                await self._load(connection)
+                with traces.span("config.load", self._notice):
+                    await self._load(connection)
 
     async def flush_acks(self) -> None:
         """Send the answers that still wait, on a connection of their own; for the end. Raises RedisError, OSError."""
@@ -245,6 +246,11 @@ class ConfigClient:
             self.counters.gaps += 1
             log.warning("config.gap", expected=self.live.sequence + 1, sequence=change.sequence)
             return False
+        with traces.span("config.apply", change):
+            await self._put_in_force(connection, change)
+        return True
+
+    async def _put_in_force(self, connection: RedisConnection, change: wire.Change) -> None:
         documents = await self._documents_of(connection, change)
         update = await self._check(documents)
         self.live.merge(update, sequence=change.sequence, now_ms=_now_ms())
@@ -259,10 +265,10 @@ class ConfigClient:
             action=change.action,
             version=change.version,
             changed_by=change.changed_by,
+            request_id=change.request_id,
             documents=len(documents),
             latency_ms=round(self.counters.last_latency_ms, 3),
         )
-        return True
 
     async def _documents_of(self, connection: RedisConnection, change: wire.Change) -> dict[str, bytes | None]:
         documents: dict[str, bytes | None] = {field: bytes(raw) for field, raw in change.documents.items()}

@@ -153,7 +153,8 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 
     ``documents`` maps each field that the change touched to its document. Where they are too many for the stream,
     ``fields`` names them instead, to be read from the hash.
-    ``published_at_ms`` is the site's clock in Unix milliseconds, with fractions.
+    ``published_at_ms`` is the site's clock in Unix milliseconds, with fractions. ``request_id`` is that of the request
+    which made the change, ``traceparent`` the trace in which it was published, where there is one.
     """
 
     sequence: int
@@ -168,6 +169,8 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     documents: dict[str, msgspec.Raw] = {}
     fields: list[str] = []
     published_at_ms: float = 0.0
+    request_id: str | None = None
+    traceparent: str | None = None
 
 
 class ChangeEvent(msgspec.Struct, frozen=True, kw_only=True):

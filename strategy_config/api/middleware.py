@@ -6,6 +6,7 @@ import structlog
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
+from realtime_runtime import tracing
 from strategy_config.api import envelope, errors
 from strategy_config.api.parsing import MAX_BODY_BYTES
 from strategy_config.exceptions import InvalidRequestError
@@ -26,6 +27,7 @@ class ApiMiddleware:
         if not path.startswith(API_PREFIX) or path[len(API_PREFIX) :][:1] not in {"", "/"}:
             return self._get_response(request)
         request_id = envelope.give_request_id(request)
+        tracing.describe(attributes={"request_id": request_id})
         try:
             with structlog.contextvars.bound_contextvars(request_id=request_id):
                 refusal = _limit_body(request)
