@@ -1,6 +1,7 @@
 """Traces over OTLP where the standard OTEL_* variables ask for them.
 
-Off, no span is made and nothing of it is imported (redis-py looks for OpenTelemetry's metrics by itself). Used by site and runtime alike. A trace context crosses processes as a ``traceparent`` of the W3C:
+Off, no span is made and nothing of it is imported (redis-py looks for OpenTelemetry's metrics by itself). Used by site
+and runtime alike. A trace context crosses processes as a ``traceparent`` of the W3C:
 ``00-<trace id>-<span id>-<flags>``; here "" stands for none.
 """
 
