@@ -22,6 +22,8 @@ SUBJECT = "market.onchain"
 METRICS = "AdrActCnt,TxTfrValAdjNtv,FlowInExNtv,FlowOutExNtv"
 # A day's figures come some hours after its end; later than this they are no news.
 FRESH_SECONDS = 2 * DAY_SECONDS
+# The news of a day come once: let the prices that a signal needs come first.
+FIRST_DELAY_SECONDS = 10.0
 SILENT_INTERVALS = 3
 LEAST_SILENCE_SECONDS = 30.0
 Amount = Annotated[float, msgspec.Meta(ge=0, le=1e300)]
@@ -65,6 +67,7 @@ class OnchainSource:
     async def run(self) -> None:
         """Ask and publish for ever; raises FeedError where the answer cannot be had or used."""
         settings = self._settings
+        await asyncio.sleep(min(FIRST_DELAY_SECONDS, settings.interval_seconds))
         async with web.new_session() as session:
             whales = None
             if settings.whale_api_key:

@@ -90,10 +90,14 @@ class SimulatedExchanges:
         await socket.prepare(request)
         self.sockets[exchange].append(socket)
         async for message in socket:
-            if message.type is WSMsgType.TEXT and message.data != "ping":
-                self.subscriptions[exchange].append(json.loads(message.data))
-            elif message.type is WSMsgType.TEXT:
+            if message.type is WSMsgType.TEXT and message.data == "ping":
                 await socket.send_str("pong")
+            elif message.type is WSMsgType.TEXT:
+                asked = json.loads(message.data)
+                if "ping" in (asked.get("op"), asked.get("method"), asked.get("event")):
+                    await socket.send_json({**asked, **dict.fromkeys({"op", "method", "event"} & asked.keys(), "pong")})
+                else:
+                    self.subscriptions[exchange].append(asked)
             await asyncio.sleep(0)
         self.sockets[exchange].remove(socket)
         return socket
