@@ -10,7 +10,7 @@ FUZZ_EXAMPLES ?= 200
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test coverage test-slow test-mongodb test-faults test-postgresql check-deploy check fmt bench fuzz audit lock clean
+.PHONY: help run test coverage test-slow test-mongodb test-faults soak test-postgresql check-deploy check fmt bench fuzz audit lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -54,6 +54,10 @@ check-deploy: $(INSTALLED) ## Check Dockerfile, Compose file and k8s/ (kubectl r
 
 test-faults: $(INSTALLED) ## Take the servers away, one after another, and look what becomes of the product
 	$(BIN)/python -m pytest -n 2 --dist loadfile --timeout 300 tests/faults
+
+# SOAK_SECONDS=3600 for longer; the short form of it is one of test-faults.
+soak: $(INSTALLED) ## Run the whole stack for ten minutes on an exchange that cuts it off every 20 s
+	SOAK_SECONDS=$${SOAK_SECONDS:-600} SOAK_CUT_SECONDS=20 $(BIN)/python -m pytest -s tests/faults/test_soak.py
 
 check: $(INSTALLED) ## Format, lint, types, migrations, import contracts
 	$(BIN)/ruff format --check .
