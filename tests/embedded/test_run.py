@@ -90,7 +90,9 @@ def test_run__to_its_end__serves_and_leaves_no_process(tmp_path: Path, runs: lis
     run = Run(tmp_path / "var")
     runs.append(run)
     facts = run.wait_until_ready()
-    assert set(facts) == {"url", "runtime_url", "token", "redis_url", "nats_url"}
+    assert set(facts) == {"url", "runtime_url", "worker_metrics_url", "token", "redis_url", "nats_url"}
+    assert "configsite_task_runs_total" in httpx.get(facts["worker_metrics_url"]).text
+    assert list((run.directory / "prometheus").glob("counter_*.db")), "the web's processes count together"
 
     curl = re.search(r"  (curl (?:.*\\\n)*.*)", run.output)
     assert curl
