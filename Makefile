@@ -44,10 +44,10 @@ test-mongodb: $(INSTALLED) ## Run the site's tests on MongoDB (a wire server of 
 	TEST_STORE=mongodb $(BIN)/python -m pytest -n 2 --dist loadscope --timeout 300 \
 		tests/strategy_config tests/admin tests/api tests/contract tests/integration
 
-test-postgresql: $(INSTALLED) ## Run the site's tests on PostgreSQL (POSTGRES_TEST_URL=..., of a role that may create databases)
-	@test -n "$$POSTGRES_TEST_URL" || { echo 'POSTGRES_TEST_URL=postgresql://user:password@host/name is needed.'; exit 1; }
-	TEST_STORE=postgresql $(BIN)/python -m pytest -n 2 --dist loadscope --timeout 300 \
-		tests/strategy_config tests/admin tests/api tests/contract tests/integration
+test-postgresql: $(INSTALLED) ## Run the site's tests on PostgreSQL (Debian's, or POSTGRES_TEST_URL=... of a role that may create databases)
+	TEST_STORE=postgresql $(BIN)/python -m embedded.postgresql \
+		$(BIN)/python -m pytest -n 2 --dist loadscope --timeout 300 \
+		tests/strategy_config tests/api tests/contract tests/integration
 
 check-deploy: $(INSTALLED) ## Check Dockerfile, Compose file and k8s/ (kubectl renders; no container engine is needed)
 	$(BIN)/python -m pytest tests/deploy
