@@ -39,7 +39,7 @@ class Postgresql(Server):
             self._make(cluster)
         settings = {"listen_addresses": HOST, "unix_socket_directories": "", "fsync": "off", "max_connections": "300"}
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-        return [*_as_role(), _binary("postgres"), "-D", str(cluster), "-p", str(port), *options]
+        return [*_as_role(), binary("postgres"), "-D", str(cluster), "-p", str(port), *options]
 
     def stop(self) -> None:
         """End it without waiting for its clients."""
@@ -48,7 +48,7 @@ class Postgresql(Server):
     def _make(self, cluster: Path) -> None:
         if os.geteuid() == 0:
             shutil.chown(self.directory, ROLE)
-        make = [_binary("initdb"), "-D", str(cluster), "-U", ROLE, "-A", "trust", "-E", "UTF8", "--no-sync"]
+        make = [binary("initdb"), "-D", str(cluster), "-U", ROLE, "-A", "trust", "-E", "UTF8", "--no-sync"]
         subprocess.run([*_as_role(), *make], check=True, stdout=subprocess.DEVNULL, cwd=self.directory)  # noqa: S603
 
 
@@ -59,7 +59,7 @@ def _as_role() -> list[str]:
     return ["setpriv", f"--reuid={ROLE}", f"--regid={ROLE}", "--clear-groups", "--pdeathsig=KILL"]
 
 
-def _binary(name: str) -> str:
+def binary(name: str) -> str:
     """The newest of Debian's, which keeps them off the PATH, else that on the PATH."""
     found = sorted(_DEBIAN.glob(f"*/bin/{name}"), key=lambda path: int(path.parts[-3]))
     path = str(found[-1]) if found else shutil.which(name)
