@@ -11,6 +11,7 @@ TOGETHER = (
     "tests/contract/test_acceptance.py",
     "tests/e2e/",
     "tests/embedded/test_mongo.py",
+    "tests/monitoring/test_stack.py",
     "tests/security/test_logins.py",
     "tests/security/test_rate_limits.py",
     "tests/strategy_config/test_mongodb_lost.py",
