@@ -16,7 +16,7 @@ from tests.conftest import PROJECT_ROOT
 from tests.docs.blocks import script
 from tests.live_site import LiveSite
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 @pytest.fixture
