@@ -9,6 +9,7 @@ from realtime_runtime.strategies.registry import STRATEGIES
 from strategy_config.permissions import Permission
 
 _ACROSS = (
+    ("Signals", "show_chart", "signals"),
     ("Symbol overrides", "layers", "overrides"),
     ("Compare", "table_chart", "compare"),
     ("History", "history", "history"),

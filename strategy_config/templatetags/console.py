@@ -9,7 +9,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from strategy_config import wording
-from strategy_config.admin import history_page
+from strategy_config.admin import history_page, signals_page
 from strategy_config.admin.kill_switch import switch_url
 from strategy_config.admin.layer_page import layer_url
 
@@ -20,6 +20,7 @@ register.filter("change_size", wording.change_size)
 register.simple_tag(layer_url, name="layer_url")
 register.simple_tag(switch_url, name="switch_url")
 register.simple_tag(history_page.history_url, name="history_url")
+register.simple_tag(signals_page.signals_url, name="signals_url")
 
 
 @register.simple_tag

@@ -31,6 +31,8 @@ PAGES = {
         "/admin/strategies/orderbook_skew/symbols/BTCUSDT/explain/",
         "/admin/strategies/ticker_velocity/symbols/BTCUSDT/copy/",
         "/admin/history/",
+        "/admin/signals/",
+        "/admin/signals/?strategy=orderbook_skew&symbol=BTCUSDT&global_version=1",
         "/admin/compare/",
         "/admin/compare/?symbols=BTCUSDT+ETHUSDT",
         "/admin/transfer/",

@@ -1,0 +1,21 @@
+"""The prices that the runtimes keep of a symbol, for charts."""
+
+from typing import Any
+
+import structlog
+
+from realtime_runtime.config import wire
+from strategy_config import shared_cache
+
+_log = structlog.get_logger(__name__)
+
+
+def read(symbol: str) -> list[wire.PricePoint]:
+    """A price a second or fewer, oldest first; none of a symbol without any. Raises SharedCacheUnavailableError."""
+    key = shared_cache.keys().prices(symbol)
+    records: Any = shared_cache.run(lambda client: client.lrange(key, 0, -1))
+    try:
+        return [wire.decode_price(record) for record in records]
+    except wire.WireError as exception:
+        _log.warning("prices.unreadable", symbol=symbol, error=str(exception))
+        return []

@@ -1,0 +1,48 @@
+"""The signals page in a browser: the chart, its marks and rows, and news that come by themselves."""
+
+import re
+
+from playwright.async_api import expect
+
+from tests.e2e.conftest import Open
+from tests.e2e.stack import Stack
+
+SKEW = "orderbook_skew"
+
+
+async def test_signals__from_the_history_of_a_change__are_those_that_it_decided(log_in: Open, stack: Stack) -> None:
+    body = {"parameters": {"min_signal_interval_seconds": 1.0}, "changed_by": "day desk", "reason": "signals walk"}
+    version = stack.site.post(f"/api/v1/strategies/{SKEW}/config?wait_for_runtimes=5000", body).json()["data"][
+        "version"
+    ]
+    stack.until(lambda: len(stack.signals(SKEW, version=version)) > 1)
+    console = await log_in("viewer")
+    page = console.page
+    await console.open(f"/admin/history/?strategy={SKEW}&symbol=global")
+    await page.get_by_role("link", name=f"Signals of version {version} of Order Book Skew").click()
+    await expect(page.get_by_role("heading", name="Signals", exact=True)).to_be_visible()
+    rows = page.locator("tr[data-signal]")
+    await expect(rows.first).to_contain_text("simulated")
+    links = page.get_by_role("link", name=f"Version {version} of Order Book Skew for all symbols")
+    await expect(links).to_have_count(await rows.count())
+    await expect(page.locator("svg.price-chart polyline")).to_be_attached()
+    mark = page.locator(".mark").last
+    row = page.locator(f'tr[data-signal="{await mark.get_attribute("data-signal")}"]')
+    await row.hover()
+    await expect(mark).to_have_class(re.compile("is-pointed-at"))
+    await links.first.focus()
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("heading", level=1)).to_contain_text(f"and version {version}")
+    await expect(page.locator("main")).to_contain_text("signals walk")
+
+
+async def test_signals__new_ones__are_told_and_shown_when_asked_for(log_in: Open, stack: Stack) -> None:
+    stack.until(lambda: stack.signals(SKEW, version=None))
+    console = await log_in("viewer")
+    page = console.page
+    await console.open("/admin/signals/")
+    newest = await page.locator("tr[data-signal]").first.get_attribute("data-signal")
+    await expect(page.locator("#news")).to_contain_text("new signal", timeout=60_000)
+    assert await page.locator("tr[data-signal]").first.get_attribute("data-signal") == newest
+    await page.locator("#news").get_by_role("link", name="Show").click()
+    await expect(page.locator("tr[data-signal]").first).not_to_have_attribute("data-signal", newest or "")
