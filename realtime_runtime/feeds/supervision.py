@@ -12,8 +12,8 @@ import structlog
 BACKOFF_FIRST_SECONDS = 0.5
 BACKOFF_LAST_SECONDS = 60.0
 JITTER_SHARE = 0.5
-# A source that has published for this long is well: its next failure starts the backoff anew.
-HEALTHY_SECONDS = 30.0
+# A source that has been heard for this long is well: its next failure starts the backoff anew.
+HEALTHY_SECONDS = 5.0
 SILENCE_CHECKS = 4
 SKEW_WARNING_MS = 5_000
 

@@ -9,7 +9,7 @@ import json
 import time
 from bisect import bisect_left
 from collections.abc import Iterable
-from itertools import cycle
+from itertools import cycle, pairwise
 
 import psutil
 
@@ -55,6 +55,11 @@ class RestlessExchange:
             is_cut = next_cut < len(self.cut_at) and self.cut_at[next_cut] - sent_at <= IN_FLIGHT_SECONDS
             (in_flight if is_cut else otherwise).append(number)
         return in_flight, otherwise
+
+    def longest_away_seconds(self) -> float:
+        """The longest time in which nobody was there to take a message."""
+        times = sorted(self.sent_at.values())
+        return max(after - before for before, after in pairwise(times))
 
     async def _send_next(self) -> None:
         stream, recorded = next(self._messages)

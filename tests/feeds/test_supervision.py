@@ -67,6 +67,26 @@ async def test_supervise__asked_to_wait__waits_at_least_as_long(monkeypatch: pyt
     assert waits[0] == 77.0
 
 
+async def test_supervise__source_that_was_well__starts_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits = []
+
+    async def note(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 4:
+            raise asyncio.CancelledError
+
+    class Living(Failing):
+        async def run(self) -> None:
+            self.status.heard_at += supervision.HEALTHY_SECONDS + 1
+            await super().run()
+
+    monkeypatch.setattr(supervision.asyncio, "sleep", note)
+    source = Living(*(FeedError("cut off") for _ in range(5)))
+    with pytest.raises(asyncio.CancelledError):
+        await supervise(source, Backoff(first_seconds=1, draw=lambda: 0.0))
+    assert waits == [1, 1, 1, 1]
+
+
 def test_root_cause__groups_in_groups__finds_the_first_error() -> None:
     assert str(root_cause(ExceptionGroup("a", [ExceptionGroup("b", [FeedError("inner")])]))) == "inner"
 
