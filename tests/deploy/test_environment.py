@@ -29,8 +29,18 @@ def of_the_strategies() -> set[str]:
     return names | {strategy.enabled_variable() for strategy in STRATEGIES.values()}
 
 
+def read_by_live_feed() -> set[str]:
+    """What ``feed live`` reads."""
+    return variables_in(READ_BY_RUNTIME, PROJECT_ROOT / "realtime_runtime/feeds/live_settings.py") | {
+        "LOG_LEVEL",
+        "LOG_FORMAT",
+    }
+
+
 def read_by(container: Container) -> set[str]:
     """What the container's process reads."""
+    if container.arguments == ("feed", "live"):
+        return read_by_live_feed()
     if container.command == "feed":
         return {"NATS_URL", "NATS_CONSUMER_TOPIC"}
     if container.command == "runtime":

@@ -1,0 +1,67 @@
+"""The live feed as an option of an overlay: what it adds, what it is given, and where it may go."""
+
+import os
+from pathlib import Path
+
+import pytest
+import yaml
+
+from realtime_runtime.feeds import live_settings
+from tests.conftest import PROJECT_ROOT
+from tests.deploy.manifests import Manifest, kustomize, render
+from tests.deploy.test_environment import read_by_live_feed
+from tests.deploy.test_schemas import KUBERNETES_VERSIONS, refuse_unknown
+
+
+@pytest.fixture(scope="module")
+def added(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Manifest]:
+    """What the option adds to the production overlay, by kind."""
+    directory = tmp_path_factory.mktemp("live")
+    relative = Path(os.path.relpath(PROJECT_ROOT / "k8s", directory))
+    document = {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": [str(relative / "overlays" / "production")],
+        "components": [str(relative / "live-feed")],
+    }
+    (directory / "kustomization.yaml").write_text(yaml.safe_dump(document))
+    found = [manifest for manifest in kustomize(directory) if manifest not in render("production")]
+    assert len({manifest["kind"] for manifest in found}) == len(found)
+    return {manifest["kind"]: manifest for manifest in found}
+
+
+def test_live_feed__switched_on__adds_what_kubernetes_takes_and_changes_none(added: dict[str, Manifest]) -> None:
+    assert set(added) == {"ConfigMap", "Deployment", "NetworkPolicy"}
+    for manifest in added.values():
+        for version in KUBERNETES_VERSIONS:
+            refuse_unknown(manifest, version)
+
+
+def test_live_feed__its_environment__is_read_and_can_be_used(added: dict[str, Manifest]) -> None:
+    (container,) = added["Deployment"]["spec"]["template"]["spec"]["containers"]
+    own = {variable["name"]: variable["valueFrom"]["secretKeyRef"] for variable in container["env"]}
+    given = added["ConfigMap"]["data"]
+    assert own.keys() | given.keys() <= read_by_live_feed()
+    assert {name for name, reference in own.items() if not reference.get("optional")} == {"NATS_URL"}
+    assert live_settings.read(given).sources == live_settings.SOURCES
+    assert container["envFrom"][0]["configMapRef"]["name"] == added["ConfigMap"]["metadata"]["name"]
+
+
+def test_live_feed__its_pod__runs_once_without_rights(added: dict[str, Manifest]) -> None:
+    spec = added["Deployment"]["spec"]
+    assert (spec["replicas"], spec["strategy"]["type"]) == (1, "Recreate")
+    pod = spec["template"]["spec"]
+    assert pod["securityContext"]["runAsNonRoot"]
+    assert pod["terminationGracePeriodSeconds"] > 5
+    assert pod["containers"][0]["securityContext"]["readOnlyRootFilesystem"]
+
+
+def test_live_feed__its_policy__lets_it_out_to_the_world_but_not_into_the_cluster(added: dict[str, Manifest]) -> None:
+    policy = added["NetworkPolicy"]["spec"]
+    assert policy["podSelector"]["matchLabels"].items() <= (
+        added["Deployment"]["spec"]["template"]["metadata"]["labels"].items()
+    )
+    nats, world = policy["egress"]
+    assert [rule["port"] for rule in nats["ports"]] == [4222]
+    assert {rule["port"] for rule in world["ports"]} == {443, 8443, 9443}
+    assert {"10.0.0.0/8", "169.254.0.0/16"} <= set(world["to"][0]["ipBlock"]["except"])
