@@ -22,7 +22,10 @@ def groups(request: HttpRequest) -> list[dict[str, Any]]:
     """The groups of links, as the theme wants them."""
     found: list[dict[str, Any]] = []
     if request.user.has_perm(Permission.VIEW):
-        first = [_link("Dashboard", "dashboard", reverse("admin:index"))]
+        first = [
+            _link("Dashboard", "dashboard", reverse("admin:index")),
+            _link("Market", "candlestick_chart", reverse("admin:market")),
+        ]
         if request.user.has_perm(Permission.SWITCH_STRATEGY):
             first.append(_link("Switch everything off", "power_settings_new", reverse("admin:switch_all")))
         found.append({"items": first})

@@ -24,6 +24,7 @@ class ConsoleSite(UnfoldAdminSite):  # type: ignore[misc]  # it ships no type hi
             history_page,
             kill_switch,
             layer_page,
+            market_page,
             overrides_page,
             people,
             progress,
@@ -35,7 +36,7 @@ class ConsoleSite(UnfoldAdminSite):  # type: ignore[misc]  # it ships no type hi
         people.register(self)
         modules = (
             *(dashboard, layer_page, kill_switch, progress, overrides_page, history_page),
-            *(compare_page, signals_page, transfer_page, tokens_page, help_page),
+            *(compare_page, signals_page, market_page, transfer_page, tokens_page, help_page),
         )
         pages = (page for module in modules for page in module.PAGES)
         return [*(page.url(self) for page in pages), *super().get_urls()]

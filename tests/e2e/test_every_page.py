@@ -37,6 +37,7 @@ PAGES = {
         "/admin/compare/?symbols=BTCUSDT+ETHUSDT",
         "/admin/transfer/",
     ),
+    "market": ("/admin/market/", "/admin/market/BTCUSDT/", "/admin/market/NOSUCHUSDT/?timeframe=1m"),
     "people": (
         "/admin/tokens/",
         "/admin/help/",

@@ -1,21 +1,26 @@
-// Polls the one live document. follow(listener) calls listener({document, isStale, words}) after each attempt.
+// Polls small documents: watch(url, listener) calls listener({document, isStale, words}) after each attempt.
 // It stops while the tab is hidden; without a fresh document for a while it says so.
+// follow(listener) watches the one document that every page has.
 const POLL_MS = 2000;
 const STALE_MS = 8000;
 const listeners = [];
-let latest = null;
-let freshAt = performance.now();
-let timer = null;
 
 export function follow(listener) {
   listeners.push(listener);
-  if (listeners.length === 1) start();
+  const url = document.getElementById("console")?.dataset.liveUrl;
+  if (listeners.length === 1 && url) watch(url, (live) => { for (const each of listeners) each(live); });
 }
 
-function start() {
-  const url = document.getElementById("console")?.dataset.liveUrl;
-  if (!url) return;
+export function watch(url, listener) {
+  let latest = null;
+  let freshAt = performance.now();
+  let timer = null;
   const next = () => { timer = document.hidden ? null : setTimeout(poll, POLL_MS); };
+  function tell(isStale) {
+    const seconds = Math.round((performance.now() - freshAt) / 1000);
+    const words = isStale ? `No news from the site for ${seconds} s: what is shown may be out of date.` : "";
+    listener({ document: latest, isStale, words });
+  }
   async function poll() {
     try {
       const answer = await fetch(url, { headers: { Accept: "application/json" }, signal: AbortSignal.timeout(5000) });
@@ -33,10 +38,4 @@ function start() {
     if (!document.hidden) poll();
   });
   next();
-}
-
-function tell(isStale) {
-  const seconds = Math.round((performance.now() - freshAt) / 1000);
-  const words = isStale ? `No news from the site for ${seconds} s: what is shown may be out of date.` : "";
-  for (const listener of listeners) listener({ document: latest, isStale, words });
 }

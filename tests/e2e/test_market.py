@@ -1,0 +1,73 @@
+"""The market's pages: they move by themselves, can be looked at without a mouse, and own up to old data."""
+
+import re
+
+import redis
+from playwright.async_api import Route, expect
+
+from realtime_runtime.config.wire import Keys
+from tests import books
+from tests.e2e.conftest import Open
+from tests.e2e.stack import Stack
+
+SILENT = "OLDUSDT"
+
+
+async def test_market__runtimes_trade__rows_move_and_one_leads_to_its_charts(log_in: Open) -> None:
+    console = await log_in("viewer")
+    page = console.page
+    await console.open("/admin/market/")
+    row = page.locator("tr[data-symbol=BTCUSDT]")
+    before = await row.locator("[data-part=bids]").inner_text()
+    await expect(row.locator("[data-part=bids]")).not_to_have_text(before, timeout=20_000)
+    await row.get_by_role("link", name="BTCUSDT").click()
+    await expect(page.get_by_role("heading", name="BTCUSDT")).to_be_visible()
+    await expect(page.locator("#answer")).to_contain_text("simulated")
+    await expect(page.locator("#curve")).to_have_attribute("d", re.compile("^M"))
+    words = await page.locator("#chart-words").inner_text()
+    await expect(page.locator("#chart-words")).not_to_have_text(words, timeout=20_000)
+
+
+async def test_market__by_keyboard__a_moment_stays_chosen_while_the_chart_moves(log_in: Open) -> None:
+    console = await log_in("viewer", width=390)
+    page = console.page
+    await console.open("/admin/market/ETHUSDT/?timeframe=15m")
+    moment, words = page.get_by_label("A moment"), page.locator("#moment-words")
+    await expect(moment).not_to_have_attribute("max", re.compile("^[012]?$"), timeout=20_000)
+    await moment.focus()
+    await page.keyboard.press("Home")
+    await page.keyboard.press("ArrowRight")
+    chosen = await words.inner_text()
+    assert re.match(r"\d\d:\d\d:\d\d UTC: net pressure [+-]?[\d.]+ %, imbalance", chosen)
+    moved = await page.locator("#to").inner_text()
+    await expect(page.locator("#to")).not_to_have_text(moved, timeout=20_000)
+    await expect(words).to_have_text(chosen)
+    await page.keyboard.press("End")
+    await expect(words).not_to_have_text(chosen)
+
+
+async def test_market__book_nobody_renews__is_marked_as_silent(log_in: Open, stack: Stack) -> None:
+    with redis.Redis.from_url(stack.site.redis_url) as client:
+        books.publish(client, Keys("e2e"), books.metrics(SILENT, age_seconds=30))
+        books.publish_pressure(client, Keys("e2e"), SILENT, [5.0] * 30)
+    console = await log_in("viewer")
+    await console.open("/admin/market/")
+    await expect(console.page.locator(f"tr[data-symbol={SILENT}] [data-part=mood]")).to_have_text("silent")
+    await expect(console.page.locator("#answer")).to_contain_text("1 silent for more than 10 s")
+    await console.open(f"/admin/market/{SILENT}/")
+    await expect(console.page.locator("#answer")).to_contain_text("Silent: the last book came")
+    await expect(console.page.locator("#market")).to_have_class(re.compile("is-stale"), timeout=20_000)
+
+
+async def test_market__site_silent__says_that_it_is_out_of_date(log_in: Open) -> None:
+    console = await log_in("viewer")
+    console.refusals.add(503)
+
+    async def refuse(route: Route) -> None:
+        await route.fulfill(status=503)
+
+    await console.page.route("**/market/**/live.json*", refuse)
+    await console.open("/admin/market/BTCUSDT/")
+    await expect(console.page.locator("#market")).to_have_class(re.compile("is-stale"), timeout=20_000)
+    await console.page.unroute("**/market/**/live.json*")
+    await expect(console.page.locator("#market")).not_to_have_class(re.compile("is-stale"), timeout=20_000)
