@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-BENCHMARKS = (["engine"], ["engine", "--memory"], ["web"], ["admin"], ["propagation"], ["replicas"])
+BENCHMARKS = (["engine"], ["engine", "--memory"], ["web"], ["admin"], ["order_books"], ["propagation"], ["replicas"])
 
 
 def main() -> int:

@@ -4,7 +4,6 @@
 worker process, from its own clock in the system's books: the machine's other work does not count in it.
 """
 
-import os
 import re
 import statistics
 import tempfile
@@ -14,7 +13,7 @@ from pathlib import Path
 
 import httpx
 
-from benchmarks.measure import machine, noise, table
+from benchmarks.measure import machine, noise, table, tree_cpu_seconds
 from benchmarks.site import running_site
 from embedded.servers import Valkey
 from tests.console_pages import AUDIT_ROWS, FILLED_PAGES, OVERRIDES, PAGES
@@ -27,7 +26,6 @@ EXPORTS = {
     "history as JSON lines": "/admin/history/export.jsonl",
 }
 _FILL = "import django; django.setup(); from tests import crowded_store; crowded_store.fill()"
-_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,33 +70,15 @@ def _cost(site: LiveSite, browser: httpx.Client, path: str, *, requests: int = R
     size, times = 0, []
     if requests > 1:
         browser.get(path).raise_for_status()
-    before = _cpu_seconds(site.pid)
+    before = tree_cpu_seconds(site.pid)
     for _ in range(requests):
         started = time.perf_counter()
         answer = browser.get(path)
         times.append((time.perf_counter() - started) * 1_000)
         answer.raise_for_status()
         size = len(answer.content)
-    cpu_ms = (_cpu_seconds(site.pid) - before) * 1_000 / requests
+    cpu_ms = (tree_cpu_seconds(site.pid) - before) * 1_000 / requests
     return Cost(statistics.median(times), max(times), cpu_ms, size)
-
-
-def _cpu_seconds(pid: int) -> float:
-    """What the process and its children have used so far (Linux)."""
-    tree = {pid}
-    processes = {int(path.name): _stat(path) for path in Path("/proc").iterdir() if path.name.isdigit()}
-    for child in sorted(processes):
-        if processes[child] and int(processes[child][1]) in tree:
-            tree.add(child)
-    return sum(int(ticks) for each in tree for ticks in processes[each][11:13]) / _TICKS
-
-
-def _stat(process: Path) -> list[str]:
-    """The fields after the name: state, parent, …, user and system ticks at 11 and 12; none where it has ended."""
-    try:
-        return (process / "stat").read_text().rpartition(")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
-        return []
 
 
 def _table(title: str, costs: dict[str, Cost]) -> str:
