@@ -25,7 +25,7 @@ from realtime_runtime.market.book import Book
 
 INTERVAL_SECONDS = 0.2
 RETRY_SECONDS = 1.0
-SYMBOLS_A_WRITE = 16
+SYMBOLS_A_WRITE = 8
 """Few enough that the messages which come meanwhile wait well under a millisecond."""
 HISTORY_TTL_SECONDS = 3_600
 REWRITE_SECONDS = 600.0

@@ -154,7 +154,8 @@ class PressureSummary(msgspec.Struct, frozen=True):
 def measure(symbol: str, book: Book, *, source: str, published_ms: int) -> BookMetrics:
     """All figures of a book."""
     bids, asks = book.bids, book.asks
-    bid_volume, ask_volume = _volume(bids), _volume(asks)
+    resting_bids, resting_asks = _quantities(bids), _quantities(asks)
+    bid_volume, ask_volume = fsum(resting_bids), fsum(resting_asks)
     total = bid_volume + ask_volume
     ratio = imbalance_ratio(bid_volume, ask_volume)
     buy, sell = (bid_volume / total * 100, ask_volume / total * 100) if total else (0.0, 0.0)
@@ -166,11 +167,13 @@ def measure(symbol: str, book: Book, *, source: str, published_ms: int) -> BookM
         source=source,
         imbalance=Imbalance(ratio, ratio * 100, bid_volume, ask_volume),
         pressure=Pressure(buy, sell, buy - sell, mood(buy - sell)),
-        liquidity=Liquidity(total, _volume(bids[:5]), _volume(asks[:5]), _volume(bids[:10]), _volume(asks[:10])),
+        liquidity=Liquidity(
+            total, fsum(resting_bids[:5]), fsum(resting_asks[:5]), fsum(resting_bids[:10]), fsum(resting_asks[:10])
+        ),
         spread=Spread(book.best_bid, book.best_ask, book.spread, book.spread / book.mid * 10_000, book.mid),
         vwap=Vwap(bid_vwap, ask_vwap, None if bid_vwap is None or ask_vwap is None else ask_vwap - bid_vwap),
         order_book_quality=Quality(len(bids), len(asks), len(bids) + len(asks)),
-        strongest_levels=StrongestLevels(_strongest(bids), _strongest(asks)),
+        strongest_levels=StrongestLevels(_strongest(bids, resting_bids), _strongest(asks, resting_asks)),
     )
 
 
@@ -187,8 +190,8 @@ def mood(net_pressure: float) -> Mood:
     return "bearish" if net_pressure < -BULLISH_ABOVE else "neutral"
 
 
-def _volume(levels: Sequence[Level]) -> float:
-    return fsum([quantity for _, quantity in levels])
+def _quantities(levels: Sequence[Level]) -> list[float]:
+    return [quantity for _, quantity in levels]
 
 
 def _vwap(levels: Sequence[Level], volume: float) -> float | None:
@@ -196,13 +199,9 @@ def _vwap(levels: Sequence[Level], volume: float) -> float | None:
     return fsum([price * (quantity / volume) for price, quantity in levels]) if volume else None
 
 
-def _strongest(levels: Sequence[Level]) -> StrongLevel:
-    price, quantity = max(levels, key=_quantity)
+def _strongest(levels: Sequence[Level], quantities: list[float]) -> StrongLevel:
+    price, quantity = levels[quantities.index(max(quantities))]
     return StrongLevel(price, quantity)
-
-
-def _quantity(level: Level) -> float:
-    return level[1]
 
 
 class PressureHistory:
@@ -247,7 +246,7 @@ class SymbolAnalytics:
                 return
             self.history = PressureHistory()
         self.second = second
-        self.history.add(book.time_ms, imbalance_ratio(_volume(book.bids), _volume(book.asks)))
+        self.history.add(book.time_ms, imbalance_ratio(fsum(_quantities(book.bids)), fsum(_quantities(book.asks))))
 
 
 def read_points(records: bytes, timeframe: Timeframe) -> list[PressurePoint]:

@@ -104,7 +104,7 @@ class DepthMetrics(Freshness):
 
 
 class ListedMetrics(DepthMetrics):
-    """The same, and in front of the groups the figures that lists show."""
+    """The same, and beside the groups the figures that lists show."""
 
     net_pressure: NetPressure
     imbalance_percent: float

@@ -18,7 +18,6 @@ from strategy_config.market_metrics import Reading
 
 MOST_POINTS = 100
 _UNKNOWN = "NOT_FOUND: no runtime has seen an order book of this symbol of late."
-_GROUPS = ("imbalance", "pressure", "liquidity", "spread", "vwap", "order_book_quality", "strongest_levels")
 T = TypeVar("T")
 
 
@@ -176,17 +175,24 @@ def _freshness(reading: Reading) -> dict[str, Any]:
 
 def _depth(reading: Reading) -> dict[str, Any]:
     metrics = reading.metrics
-    return {**_freshness(reading), **{group: getattr(metrics, group) for group in _GROUPS}}
+    answer = _freshness(reading)
+    answer["imbalance"] = metrics.imbalance
+    answer["pressure"] = metrics.pressure
+    answer["liquidity"] = metrics.liquidity
+    answer["spread"] = metrics.spread
+    answer["vwap"] = metrics.vwap
+    answer["order_book_quality"] = metrics.order_book_quality
+    answer["strongest_levels"] = metrics.strongest_levels
+    return answer
 
 
 def _listed(reading: Reading) -> dict[str, Any]:
     metrics = reading.metrics
-    return {
-        "net_pressure": metrics.pressure.net_pressure,
-        "imbalance_percent": metrics.imbalance.percent,
-        "spread_bps": metrics.spread.spread_bps,
-        "total_liquidity": metrics.liquidity.total,
-        "mid_price": metrics.spread.mid_price,
-        "trend": metrics.pressure.interpretation,
-        **_depth(reading),
-    }
+    answer = _depth(reading)
+    answer["net_pressure"] = metrics.pressure.net_pressure
+    answer["imbalance_percent"] = metrics.imbalance.percent
+    answer["spread_bps"] = metrics.spread.spread_bps
+    answer["total_liquidity"] = metrics.liquidity.total
+    answer["mid_price"] = metrics.spread.mid_price
+    answer["trend"] = metrics.pressure.interpretation
+    return answer
