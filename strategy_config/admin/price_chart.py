@@ -59,11 +59,11 @@ def draw(
 ) -> Chart | None:
     """The chart of one symbol's signals, newest first, over its prices; None where there is too little for a line.
 
-    Where no signal lies within the prices, or there are no prices, the signals' own prices make the line.
+    Where none of them lies within the prices, or there are no prices, the signals' own prices make the line.
     """
     measured = _since_restart(points)
     shown = [signal for signal in signals if measured and _ms(signal) >= measured[0].time_ms]
-    is_measured = len(measured) > 1 and (bool(shown) or not signals)
+    is_measured = len(measured) > 1 and (bool(shown) or len(signals) < 2)
     if not is_measured:
         measured, shown = [PricePoint(_ms(signal), signal.price) for signal in reversed(signals)], list(signals)
     if len(measured) < 2:

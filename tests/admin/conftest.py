@@ -7,9 +7,9 @@ from django.test import Client
 
 import tests.crowded_store
 from tests.factories import UserFactory
-from tests.strategy_config.conftest import cache
+from tests.strategy_config.conftest import cache, own_cache
 
-__all__ = ["cache"]
+__all__ = ["cache", "own_cache"]
 
 
 @pytest.fixture

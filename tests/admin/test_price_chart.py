@@ -60,9 +60,11 @@ def test_chart__prices_and_signals__lie_where_they_belong() -> None:
     )
 
 
-def test_chart__signals_before_the_prices_begin__are_counted_and_left_out() -> None:
-    chart = drawn(points((0, 100.0), (10, 101.0)), [signal(5, 100.5), signal(-60, 90.0)])
-    assert ([mark.signal_id for mark in chart.marks], chart.left_out) == (["at-5"], 1)
+@pytest.mark.parametrize("marked", [[], [5]])
+def test_chart__signals_before_the_prices_begin__are_counted_and_left_out(marked: list[int]) -> None:
+    signals = [*(signal(seconds, 100.5) for seconds in marked), signal(-60, 90.0)]
+    chart = drawn(points((0, 100.0), (10, 101.0)), signals)
+    assert ([mark.signal_id for mark in chart.marks], chart.left_out) == ([f"at-{n}" for n in marked], 1)
 
 
 @pytest.mark.parametrize("prices", [[], points((0, 1.0)), points((600, 1.0), (660, 2.0))], ids=["none", "one", "later"])

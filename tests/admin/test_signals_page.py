@@ -11,7 +11,7 @@ from embedded.servers import Valkey
 from realtime_runtime.config import wire
 from realtime_runtime.config.wire import PricePoint
 from tests.signals import NOON_MS, signal_json, store
-from tests.strategy_config.conftest import CacheUnderTest, look_into
+from tests.strategy_config.conftest import CacheUnderTest
 from tests.strategy_config.test_runtimes import beat
 from tests.strategy_config.test_services import BTC, SKEW, write
 
@@ -116,12 +116,8 @@ def test_signals__no_runtime_seen_or_nothing_decided__says_so(login: Login, cach
     assert "No runtime is alive" not in client.get(PAGE).content.decode()
 
 
-def test_signals__redis_away__says_so(
-    login: Login, fresh_valkey: Valkey, redis_prefix: str, settings: object, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(settings, "REDIS_URL", fresh_valkey.url)
-    monkeypatch.setattr(settings, "REDIS_KEY_PREFIX", redis_prefix)
-    store(look_into(fresh_valkey, redis_prefix).client, redis_prefix, signal_json())
+def test_signals__redis_away__says_so(login: Login, own_cache: CacheUnderTest, fresh_valkey: Valkey) -> None:
+    store(own_cache.client, own_cache.keys.prefix, signal_json())
     client = login("viewer")
     assert listed(client) == [50_000.0]
     fresh_valkey.stop()
