@@ -1,9 +1,9 @@
 """Values, changes and progress in words that a second person could read aloud. Asks the store nothing."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 from strategy_config.previews import ParameterChange
 from strategy_config.runtimes import ChangeProgress
@@ -57,19 +57,33 @@ def change_sentence(change: ParameterChange, symbol: str | None, kept: Mapping[s
     return f"{moved} for all symbols but {keeping}, which keep their own values"
 
 
-def expiry_sentence(symbol: str, until: datetime | None) -> str:
-    """ "The own values of BTCUSDT hold until 2030-01-31 12:00 UTC, then those below show through"."""
-    if until is None:
-        return f"The own values of {symbol} no longer expire: they hold until somebody changes them"
-    exact = until.isoformat(" ", timespec="auto" if until.microsecond or until.second else "minutes")
-    return (
-        f"The own values of {symbol} hold until {exact.replace('+00:00', ' UTC')}, then the layer below shows through"
-    )
+def expiry_sentence(symbol: str, old: datetime | None, new: datetime | None) -> str:
+    """ "The own values of BTCUSDT hold until 2030-01-31 12:00 UTC (so far: no end), then the layer below …"."""
+    if new is None:
+        return f"The own values of {symbol} hold until somebody changes them (so far: until {exact(old)})"
+    so_far = f"until {exact(old)}" if old else "no end"
+    return f"The own values of {symbol} hold until {exact(new)} (so far: {so_far}), then the layer below shows through"
+
+
+def exact(instant: datetime | None) -> str:
+    """ "2030-01-31 12:00 UTC", no finer than it has to be; "no end" for None."""
+    if instant is None:
+        return "no end"
+    at = instant.astimezone(UTC).replace(tzinfo=None)
+    text = at.isoformat(" ", timespec="milliseconds" if at.microsecond else "seconds" if at.second else "minutes")
+    return f"{text} UTC"
 
 
 def row_sentence(changes: Iterable[Mapping[str, Any]]) -> str:
-    """The changes of a row of history: "buy_threshold 1.2 → 1.35, top_levels not set → 7"."""
-    return ", ".join(f"{each['parameter']} {shown(each['old'])} → {shown(each['new'])}" for each in changes)
+    """The changes of a row of history: "buy_threshold 1.2 → 1.35, top_levels not set → 7"; "" for none."""
+    return ", ".join(f"{each['parameter']} {_told(each, 'old')} → {_told(each, 'new')}" for each in changes)
+
+
+def _told(change: Mapping[str, Any], side: Literal["old", "new"]) -> str:
+    value = change[side]
+    if change["parameter"] != "expires_at":
+        return shown(value)
+    return exact(None if value is None else datetime.fromisoformat(value))
 
 
 def progress_sentence(progress: ChangeProgress | None) -> str:

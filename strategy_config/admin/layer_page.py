@@ -1,5 +1,6 @@
 """The page of one layer, of a strategy or of one symbol of it: read, type, review, save, watch it being applied."""
 
+from datetime import datetime
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
@@ -150,7 +151,8 @@ def _show_review(
 def _until_sentence(form: LayerForm) -> str:
     if form.symbol is None or form.until is None or not form.until.is_changed:
         return ""
-    return wording.expiry_sentence(form.symbol, form.until.at)
+    was = form.state.config.expires_at
+    return wording.expiry_sentence(form.symbol, None if was is None else datetime.fromisoformat(was), form.until.at)
 
 
 def _show_conflict(request: HttpRequest, form: LayerForm) -> HttpResponse:

@@ -166,7 +166,7 @@ def change_line(row: ConfigAudit) -> dict[str, Any]:
         "version": row.version,
         "by": row.changed_by,
         "reason": row.reason,
-        "words": wording.row_sentence(row.changes),
+        "words": wording.row_sentence(row.changes) or "nothing differs",
     }
 
 

@@ -1,12 +1,13 @@
 """What the console's templates need beyond Django's own tags."""
 
+import re
 from datetime import datetime
 
 from django import template
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
 
 from strategy_config import wording
 from strategy_config.admin import history_page, signals_page
@@ -27,6 +28,12 @@ register.simple_tag(signals_page.signals_url, name="signals_url")
 def version_url(name: str, strategy_id: str, symbol: str | None, version: int) -> str:
     """The page ``name`` ("diff" or "rollback") of a version of a layer."""
     return history_page.version_url(name, strategy_id, symbol, version)
+
+
+@register.filter
+def breakable(name: str) -> SafeString:
+    """A name of several words, which may be broken after each of its underscores and nowhere else."""
+    return format_html_join(mark_safe("<wbr>"), "{}", ((part,) for part in re.findall("[^_]*_|[^_]+", name)))
 
 
 @register.filter

@@ -266,7 +266,7 @@ def test_users__admin_who_is_no_superuser__makes_none(login: Login) -> None:
 def test_help__every_parameter__is_on_its_strategys_page(login: Login) -> None:
     client = login("viewer")
     for strategy in STRATEGIES.values():
-        page = client.get(f"/admin/help/{strategy.id}/").content.decode()
+        page = client.get(f"/admin/help/{strategy.id}/").content.decode().replace("<wbr>", "")
         for spec in strategy.specs():
             assert f'id="{spec.name}"' in page
             assert spec.environment[0] in page

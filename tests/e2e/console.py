@@ -10,11 +10,15 @@ _TRANSITIONS_END = """new Promise(requestAnimationFrame).then(() => Promise.all(
 
 
 class Console:
-    """One user's window. ``refusals`` are the statuses that the test provokes: the browser reports them as errors."""
+    """One user's window. ``refusals`` are the statuses that the test provokes: the browser reports them as errors.
+
+    ``warnings`` are parts of the warnings that are no fault of the page's.
+    """
 
     def __init__(self, page: Page, url: str) -> None:
         self.page = page
         self.refusals: set[int] = set()
+        self.warnings: set[str] = set()
         self._url = url
         self._errors: list[str] = []
         self._foreign: list[str] = []
@@ -76,7 +80,8 @@ class Console:
         assert self._foreign == []
 
     def _on_message(self, message: ConsoleMessage) -> None:
-        is_expected = any(f"status of {status}" in message.text for status in self.refusals)
+        expected = {f"status of {status}" for status in self.refusals} | self.warnings
+        is_expected = any(words in message.text for words in expected)
         if message.type in {"error", "warning"} and not is_expected:
             self._errors.append(f"{message.location.get('url')}: {message.text}")
 

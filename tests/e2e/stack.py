@@ -101,8 +101,13 @@ class Stack:
         rows = (self.get(f"/api/v1/strategies/{strategy_id}/audit?limit=1") for strategy_id in STRATEGIES)
         return [row for page in rows for row in page]
 
-    def signals(self, strategy_id: str, *, version: int | None) -> list[dict[str, Any]]:
-        """The latest signals that the strategy has decided under this version of its global layer (None: any)."""
+    def signals(
+        self, strategy_id: str, *, version: int | None = None, symbol: str | None = None, symbol_version: int = 0
+    ) -> list[dict[str, Any]]:
+        """The latest signals that the strategy has decided under this version of its global layer (None: any).
+
+        With ``symbol``: on that symbol, under this version of its own layer.
+        """
         entries: Any = self._redis.xrevrange(wire.Keys("e2e").signals, count=SIGNALS_LOOKED_AT)
         found = [json.loads(fields[wire.STREAM_FIELD.encode()]) for _, fields in entries]
         return [
@@ -110,6 +115,7 @@ class Stack:
             for signal in found
             if signal["strategy_id"] == strategy_id
             and version in {None, signal["metadata"]["config"]["global_version"]}
+            and (symbol is None or _is_under(signal, symbol, symbol_version))
         ]
 
     def until(self, condition: Callable[[], Any]) -> Any:
@@ -150,3 +156,7 @@ class Stack:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+
+def _is_under(signal: dict[str, Any], symbol: str, symbol_version: int) -> bool:
+    return bool(signal["symbol"] == symbol and signal["metadata"]["config"]["symbol_version"] == symbol_version)

@@ -8,6 +8,7 @@ from playwright.async_api import expect
 from tests.e2e.conftest import Open
 from tests.e2e.stack import Stack
 
+RULE = "sell_threshold 1 must stay below buy_threshold 1. Lower it, or raise buy_threshold first."
 REFUSED = "buy_threshold 5 must be between 0.3 and 1 (momentum)."
 
 
@@ -46,6 +47,13 @@ async def test_change__of_a_trader__is_reviewed_saved_applied_and_decides(log_in
     await expect(page.locator("#answer")).to_contain_text("2 own values of 9")
     assert stack.until(lambda: stack.signals("orderbook_skew", version=1))
 
+    await console.open("/admin/strategies/orderbook_skew/symbols/BTCUSDT/")
+    await console.type("buy_threshold", "1.01")
+    await console.type("sell_threshold", "0.99")
+    await console.review()
+    await console.save("BTC is deeper")
+    assert stack.until(lambda: stack.signals("orderbook_skew", version=1, symbol="BTCUSDT", symbol_version=1))
+
 
 async def test_value__out_of_range__is_refused_in_the_same_words_before_and_after_sending(log_in: Open) -> None:
     console = await log_in("trader")
@@ -64,14 +72,53 @@ async def test_value__out_of_range__is_refused_in_the_same_words_before_and_afte
     await expect(page.locator("#p-buy_threshold")).to_have_value("5")
 
 
-async def test_rule__between_two_parameters__is_told_while_typing(log_in: Open) -> None:
+async def test_rule__between_two_parameters__is_told_in_the_same_words_before_and_after_sending(
+    log_in: Open, stack: Stack
+) -> None:
+    before = history(stack, "orderbook_skew")
+    console = await log_in("trader")
+    console.refusals.add(422)
+    page = console.page
+    await console.open("/admin/strategies/orderbook_skew/")
+    await console.type("sell_threshold", "1")
+    await console.type("buy_threshold", "1")
+    refusal = page.locator("#errors-sell_threshold li")
+    await expect(refusal.first).to_have_text(RULE)
+    await expect(page.locator("#bar-text")).to_contain_text("to mend before the review")
+
+    await page.evaluate("document.getElementById('layer-form').submit()")
+    await expect(page.locator("#p-sell_threshold")).to_have_attribute("aria-invalid", "true")
+    await expect(refusal.first).to_have_text(RULE)
+    await expect(page.locator("#p-buy_threshold")).to_have_value("1")
+    assert history(stack, "orderbook_skew") == before
+
+
+async def test_number__that_can_be_read_in_two_ways__is_refused_while_typing(log_in: Open) -> None:
     console = await log_in("trader")
     await console.open("/admin/strategies/ticker_velocity/")
-    await console.type("sell_threshold", "0")
     await console.type("buy_threshold", "1,5")
-    await expect(console.page.locator("#bar-text")).to_contain_text("2 changes")
+    await expect(console.page.locator("#bar-text")).to_contain_text("1 change")
     await console.type("buy_threshold", "1,500")
     await expect(console.page.locator("#errors-buy_threshold li")).to_contain_text("can be read in two ways")
+
+
+async def test_expiry__hours_ahead__is_reviewed_and_shown_in_utc_and_on_the_readers_clock(
+    log_in: Open, stack: Stack
+) -> None:
+    console = await log_in("trader", width=390)
+    page = console.page
+    await console.open("/admin/strategies/iceberg_detector/symbols/SOLUSDT/")
+    await console.type("min_refill_count", "5")
+    await page.get_by_role("button", name="in 4 h").click()
+    await expect(page.locator("#until-local")).to_contain_text(re.compile(r"^in [34] h · .+ on your clock \(.+\)$"))
+    await console.review()
+    await expect(page.locator("#review")).to_contain_text(
+        re.compile(r"hold until [\d-]+ [\d:]+ UTC \(so far: no end\)")
+    )
+    await console.save("until the news")
+    await expect(page.locator("#answer")).to_contain_text(re.compile("expires in [34] h"))
+    layer = stack.get("/api/v1/strategies/iceberg_detector/config/SOLUSDT")
+    assert (layer["overrides"], layer["expires_at"][16:]) == ({"min_refill_count": 5}, ":00.000Z")
 
 
 async def test_keys__enter_wheel_and_arrows__never_save_and_step_only_on_purpose(log_in: Open) -> None:
