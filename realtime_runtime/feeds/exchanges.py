@@ -5,8 +5,10 @@ same quote stands for a symbol, unless the setting says that USD may stand for U
 """
 
 import asyncio
+import contextlib
 import importlib
 import math
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -56,8 +58,7 @@ class ExchangeSource:
 
     async def run(self) -> None:
         """Publish until the exchange fails; raises FeedError, or RateLimitedError where it asks to wait."""
-        # Takes seconds of computing, once: in a thread the other sources go on meanwhile.
-        library = await asyncio.to_thread(importlib.import_module, "ccxt.pro")
+        library = await _library()
         self.status.heard()
         client = new_client(library, self._exchange, self._settings.base_urls.get(self._exchange))
         try:
@@ -141,6 +142,27 @@ def listed_symbols(
             in_dollars[pair] = f"{base}USDT"
     taken = set(found.values())
     return found | {pair: symbol for pair, symbol in in_dollars.items() if symbol not in taken}
+
+
+async def _library() -> Any:
+    """The module ``ccxt.pro``: its first import computes for seconds, in a thread, so that the other sources go on.
+
+    Not by ``asyncio.to_thread``, for which the process would wait at its end.
+    """
+    loop = asyncio.get_running_loop()
+    loaded: asyncio.Future[Any] = loop.create_future()
+
+    def give(module: Any) -> None:
+        if not loaded.done():
+            loaded.set_result(module)
+
+    def load() -> None:
+        module = importlib.import_module("ccxt.pro")
+        with contextlib.suppress(RuntimeError):  # The loop has ended meanwhile.
+            loop.call_soon_threadsafe(give, module)
+
+    threading.Thread(target=load, name="load-ccxt", daemon=True).start()
+    return await loaded
 
 
 def new_client(library: Any, exchange: str, base_url: str | None) -> Any:

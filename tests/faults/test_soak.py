@@ -61,8 +61,8 @@ async def test_stack__exchange_cuts_it_off__loses_what_was_in_flight_and_no_memo
     in_flight, otherwise = exchange.lost(arrived)
     print(
         f"\nsoak: {SECONDS:g} s, {len(exchange.cut_at)} cuts, {len(exchange.sent_at):,} sent, "
-        f"{len(arrived):,} arrived, {len(in_flight)} lost in flight, away for {exchange.longest_away_seconds():.1f} s at "
-        f"most, MB in the second and last quarter: {memory.growth()}"
+        f"{len(arrived):,} arrived, {len(in_flight)} lost in flight, away for at most "
+        f"{exchange.longest_away_seconds():.1f} s, MB in the second and last quarter: {memory.growth()}"
     )
     assert len(exchange.cut_at) >= 3
     assert otherwise == []

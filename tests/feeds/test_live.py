@@ -1,11 +1,13 @@
 """The live feed as a process: its settings, its sources side by side, and its end."""
 
+import asyncio
 import json
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from embedded.servers import NatsServer
 from realtime_runtime.__main__ import main
 from realtime_runtime.feeds import live_settings
 from realtime_runtime.settings import SettingsError
+from tests.feeds.conftest import STOP_SECONDS
 from tests.feeds.servers.binance import SimulatedBinance
 from tests.feeds.test_binance import TRADE, trade
 from tests.feeds.test_cli import finish
@@ -29,6 +32,17 @@ def start_live(server: NatsServer, topic: str, **environ: str) -> subprocess.Pop
         stderr=subprocess.STDOUT,
         text=True,
     )
+
+
+async def end_of(process: subprocess.Popen[str]) -> list[str]:
+    """The names of the events of a feed that was asked to end; it has, well, and within 5 s by its own log."""
+    output = await finish(process)
+    assert process.returncode == 0, output
+    assert "Traceback" not in output
+    entries = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
+    asked, ended = (datetime.fromisoformat(entry["timestamp"]) for entry in entries[-2:])
+    assert (ended - asked).total_seconds() < STOP_SECONDS
+    return [entry["event"] for entry in entries]
 
 
 @pytest.mark.parametrize(
@@ -84,8 +98,7 @@ async def test_feed_live__signal__ends_within_5_seconds_with_0(
     await binance.send(TRADE, trade(1))
     await until(lambda: bool(arrivals.messages))
     process.send_signal(number)
-    assert process.wait(5) == 0
-    events = [json.loads(line)["event"] for line in (await finish(process)).splitlines()]
+    events = await end_of(process)
     assert events[0] == "feed.started"
     assert events[-2:] == ["feed.signal", "feed.stopped"]
 
@@ -100,5 +113,14 @@ async def test_feed_live__nats_away_at_the_end__ends_within_5_seconds(
     fresh_nats.stop()
     await binance.send(TRADE, trade(1))
     process.send_signal(signal.SIGTERM)
-    assert process.wait(5) == 0
-    assert "Traceback" not in await finish(process)
+    await end_of(process)
+
+
+async def test_feed_live__ended_while_it_loads_ccxt__does_not_wait_for_it(
+    nats_server: NatsServer, nats_subject: str
+) -> None:
+    process = start_live(nats_server, nats_subject, FEED_SOURCES="exchanges", PRICE_EXCHANGES="coinbase")
+    assert process.stdout is not None
+    assert "feed.started" in await asyncio.to_thread(process.stdout.readline)
+    process.send_signal(signal.SIGTERM)
+    await end_of(process)

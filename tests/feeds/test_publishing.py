@@ -1,19 +1,70 @@
-"""The feeds' connection to NATS when the server goes away."""
+"""Live messages while NATS is away, and what the feeds take from HTTP."""
+
+import time
 
 import pytest
 
 from embedded.servers import NatsServer
-from realtime_runtime.feeds.publishing import connected
+from realtime_runtime.feeds import publishing, web
+from realtime_runtime.feeds.publishing import LivePublisher, connected
+from realtime_runtime.feeds.supervision import FeedError
+from realtime_runtime.feeds.turns import Turns
 from realtime_runtime.nats_access import NatsAccess
+from tests.feeds.servers.http import JsonServer
 from tests.feeds.test_replay import until
 
 
-async def test_connected__left_with_unsent_messages__says_so_and_raises_nothing(
-    fresh_nats: NatsServer, capsys: pytest.CaptureFixture[str]
+async def test_live_publisher__nats_away__keeps_what_fits_counts_the_rest_and_goes_on(
+    fresh_nats: NatsServer, nats_subject: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    async with connected(fresh_nats.url, name="test", access=NatsAccess()) as client:
+    monkeypatch.setattr(publishing, "PENDING_BYTES", 10_000)
+    async with connected(fresh_nats.url, name="tested", access=NatsAccess()) as client:
+        publisher = LivePublisher(client)
+        await publisher.publish(nats_subject, b"x" * 100)
         fresh_nats.stop()
-        await until(lambda: client.is_reconnecting)
-        await client.publish("prices", b"1")
-    assert "the last messages may not have been sent" in capsys.readouterr().err
-    assert client.is_closed
+        await until(lambda: not client.is_connected)
+        for _ in range(200):
+            await publisher.publish(nats_subject, b"x" * 100)
+        assert publisher.published + publisher.lost == 201
+        assert publisher.lost > 50
+        fresh_nats.start()
+        await until(lambda: client.is_connected)
+        lost = publisher.lost
+        await publisher.publish(nats_subject, b"x")
+        assert publisher.lost == lost
+    assert capsys.readouterr().err.count("live messages are being lost") == 1
+
+
+async def test_turns__many_at_once__come_at_their_distance_and_in_order() -> None:
+    turns = Turns(0.02)
+    times = []
+    for _ in range(6):
+        await turns.take()
+        times.append(time.monotonic())
+    assert times[-1] - times[0] >= 0.095
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "body", "problem"),
+    [
+        (200, {}, b"x" * 2_000, "answers with more than 1,000 bytes"),
+        (302, {"Location": "http://elsewhere.example/"}, b"", "answers 302"),
+        (404, {}, b"", "answers 404"),
+    ],
+)
+async def test_get__unusable_answer__is_a_feed_error_without_the_parameters(
+    status: int, headers: dict[str, str], body: bytes, problem: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web, "MAX_ANSWER_BYTES", 1_000)
+    async with JsonServer() as server, web.new_session() as session:
+        server.refusals.append((status, headers, body))
+        with pytest.raises(FeedError, match=problem) as raised:
+            await web.get(session, f"{server.url}/any", parameters={"api_key": "s3cret"})
+    assert "s3cret" not in str(raised.value)
+
+
+async def test_get__nobody_there__is_a_feed_error_without_the_parameters() -> None:
+    async with web.new_session() as session:
+        with pytest.raises(FeedError, match="cannot be reached") as raised:
+            await web.get(session, "http://127.0.0.1:1/any", parameters={"api_key": "s3cret"})
+    assert "s3cret" not in str(raised.value)
