@@ -1,19 +1,25 @@
-"""A web worker that dies between the commit and the publication of a change."""
+"""A web worker that dies between the commit and the publication of a change, or is to end before it has started."""
 
 import fcntl
 import os
 import signal
 import sqlite3
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
 import httpx
 
+from embedded.servers import HOST, die_with_parent, free_port
 from strategy_config.sqlite_queue import SUFFIX
+from tests.conftest import PROJECT_ROOT
 from tests.faults.conftest import SKEW, Installation, until
 from tests.live_site import LiveSite
 
 REACHED_SECONDS = 20.0
+# What a worker is given, and time for a busy machine.
+ENDS_SECONDS = 60.0
 
 
 def is_turn_taken(site: LiveSite) -> bool:
@@ -69,3 +75,29 @@ def test_web_worker__killed_between_commit_and_publication__the_change_still_rea
     site.start()
     assert site.get(SKEW).json()["data"]["parameters"]["top_levels"] == 9
     assert [ack.status for ack in until(lambda: installation.acks(before + 1))] == ["applied"]
+
+
+def test_web__told_to_end_while_its_workers_start__ends(prepared_site: LiveSite, tmp_path: Path) -> None:
+    """A worker that still imports the site inherits a handler that swallows the signal."""
+    log = tmp_path / "web.log"
+    own = {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "WEB_HOST": HOST,
+        "WEB_PORT": str(free_port()),
+    }
+    with log.open("wb") as output:
+        web = subprocess.Popen(
+            [PROJECT_ROOT / "docker-entrypoint.sh", "web"],
+            env=prepared_site.environment | own,
+            cwd=PROJECT_ROOT,
+            stdout=output,
+            stderr=output,
+            preexec_fn=die_with_parent,
+        )
+    try:
+        until(lambda: b"Spawning worker-2" in log.read_bytes())
+        web.terminate()
+        assert web.wait(ENDS_SECONDS) == 0
+    finally:
+        if web.poll() is None:
+            kill_tree(web.pid)
