@@ -7,7 +7,14 @@ from pathlib import Path
 
 from tests.conftest import PROJECT_ROOT
 
-DOCUMENTS = ("README.md", "docs/OPERATIONS.md", "docs/MIGRATION.md", "docs/SCALING.md", "docs/DEPLOYMENT.md")
+DOCUMENTS = (
+    "README.md",
+    "docs/OPERATIONS.md",
+    "docs/MIGRATION.md",
+    "docs/SCALING.md",
+    "docs/DEPLOYMENT.md",
+    "docs/FEEDS.md",
+)
 _FENCE = re.compile(r"^(?P<indent> *)```(?P<info>[^\n`]*)\n(?P<body>.*?)^ *```$", re.MULTILINE | re.DOTALL)
 
 
