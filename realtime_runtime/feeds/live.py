@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import time
 from collections.abc import Iterator
 
 import structlog
@@ -88,7 +89,7 @@ async def _report(sources: list[Source], publisher: LivePublisher) -> None:
     counted = {source.status.name: 0 for source in sources}
     while True:
         await asyncio.sleep(STATUS_SECONDS)
-        now = asyncio.get_running_loop().time()
+        now = time.monotonic()
         log.info("feed.status", published=publisher.published, lost=publisher.lost)
         for source in sources:
             status = source.status

@@ -103,10 +103,14 @@ async def connected(
     try:
         yield client
     finally:
-        # Closing writes what is still pending, too: into a connection that is gone, during a reconnect. For that
-        # asyncio raises an OSError, uvloop a RuntimeError.
-        for leave in (partial(client.flush, flush_seconds), client.close):
-            try:
-                await leave()
-            except (errors.Error, OSError, RuntimeError) as error:
-                say(f"NATS is away, the last messages may not have been sent: {type(error).__name__}")
+        await _leave(client, flush_seconds)
+
+
+async def _leave(client: Client, flush_seconds: int) -> None:
+    # Closing writes what is still pending, too: into a connection that is gone, during a reconnect. For that
+    # asyncio raises an OSError, uvloop a RuntimeError.
+    for leave in (partial(client.flush, flush_seconds), client.close):
+        try:
+            await leave()
+        except (errors.Error, OSError, RuntimeError) as error:
+            say(f"NATS is away, the last messages may not have been sent: {type(error).__name__}")
