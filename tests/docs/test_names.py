@@ -27,7 +27,7 @@ LINK = re.compile(r"\]\(([\w./-]+)(?:#[\w-]*)?\)")
 # Not settings of ours: placeholders, variables of the shell, codes of the API, of the tests' own, of other programs.
 OTHERS = {
     "STORE_UNAVAILABLE", "NEW_PASSWORD", "OLD_PASSWORD", "MONGODB_TEST_URI", "MARKET_DATA_DIR", "POSTGRES_TEST_URL",
-    "LEGACY_DATABASE", "FUZZ_EXAMPLES",
+    "LEGACY_DATABASE", "FUZZ_EXAMPLES", "SOAK_SECONDS",
 }  # fmt: skip
 
 
