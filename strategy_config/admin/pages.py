@@ -1,7 +1,6 @@
 """What every page has in common: who may see it, what its template gets, and how refusals are shown."""
 
 import functools
-import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -15,7 +14,7 @@ from django.urls import URLPattern, path
 from django.utils import timezone
 
 from realtime_runtime.strategies.registry import STRATEGIES
-from strategy_config import services
+from strategy_config import request_ids, services
 from strategy_config.exceptions import ConfigError
 from strategy_config.permissions import Permission
 
@@ -118,7 +117,7 @@ def origin_of(request: HttpRequest, *, reason: str, channel: Literal["admin", "i
         changed_by=name,
         actor=name,
         channel=channel,
-        request_id=secrets.token_hex(16),
+        request_id=request_ids.of(request),
         at=timezone.now(),
         # A browser counts a line's end as one character against the limit, and sends two.
         reason=reason.strip().replace("\r\n", "\n"),

@@ -7,8 +7,8 @@ from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from strategy_config import services
-from strategy_config.api import envelope, rate_limits
+from strategy_config import request_ids, services
+from strategy_config.api import rate_limits
 from strategy_config.api.permissions import Permission
 
 ANONYMOUS = "anonymous"
@@ -35,7 +35,7 @@ def origin_of(request: Request, *, changed_by: str, reason: str | None) -> servi
         changed_by=changed_by,
         actor=ANONYMOUS if identity is None else identity.actor,
         channel="api",
-        request_id=envelope.request_id_of(request),
+        request_id=request_ids.of(request),
         at=timezone.now(),
         reason=reason or "",
     )

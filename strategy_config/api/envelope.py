@@ -4,41 +4,21 @@
 ``metadata.request_id`` is always there and equals the ``X-Request-ID`` header.
 """
 
-import re
-import secrets
 from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
+
+from strategy_config import request_ids
 
 CONTENT_TYPE = "application/json"
 REQUEST_ID_HEADER = "X-Request-ID"
-_USABLE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
 _encoder = msgspec.json.Encoder()
 
 
 class EnvelopedResponse(HttpResponse):
     """A finished answer of the API: the middleware leaves its body as it is."""
-
-
-def choose_request_id(claimed: str | None) -> str:
-    """The id that the request came with where it is usable (1 to 128 of ``A-Za-z0-9._-``), else a new one."""
-    if claimed is not None and _USABLE_REQUEST_ID.fullmatch(claimed):
-        return claimed
-    return secrets.token_hex(16)
-
-
-def request_id_of(request: Any) -> str:
-    """The id that the middleware gave the request."""
-    return str(request.META["strategy_config.request_id"])
-
-
-def give_request_id(request: HttpRequest) -> str:
-    """Settle the request's id, once, and keep it with the request."""
-    request_id = choose_request_id(request.META.get("HTTP_X_REQUEST_ID"))
-    request.META["strategy_config.request_id"] = request_id
-    return request_id
 
 
 def success(
@@ -50,7 +30,7 @@ def success(
 
 def plain(request: Any, data: Any) -> HttpResponse:
     """Answer 200 with ``data`` alone, without the envelope."""
-    headers = {REQUEST_ID_HEADER: request_id_of(request)}
+    headers = {REQUEST_ID_HEADER: request_ids.of(request)}
     return HttpResponse(_encoder.encode(data), content_type=CONTENT_TYPE, headers=headers)
 
 
@@ -77,7 +57,7 @@ def _respond(
     metadata: Mapping[str, Any] | None,
     headers: Mapping[str, str] | None,
 ) -> EnvelopedResponse:
-    request_id = request_id_of(request)
+    request_id = request_ids.of(request)
     body = encode(request_id, data=data, error=error, metadata=metadata)
     return EnvelopedResponse(
         body, status=status, content_type=CONTENT_TYPE, headers={REQUEST_ID_HEADER: request_id, **(headers or {})}

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from rest_framework import exceptions
 
 from realtime_runtime.config.layers import InvalidParametersError, ParameterError
+from strategy_config import request_ids
 from strategy_config.api import envelope
 from strategy_config.exceptions import ConfigError
 
@@ -53,7 +54,7 @@ def answer_exception(exception: Exception, context: Mapping[str, Any]) -> HttpRe
 
 def answer_bug(request: Any, exception: Exception) -> HttpResponse:
     """500, with the details in the log and nowhere else."""
-    _log.error("request.failed", request_id=envelope.request_id_of(request), exc_info=exception)
+    _log.error("request.failed", request_id=request_ids.of(request), exc_info=exception)
     return _fail(request, 500, "Something went wrong here. The log has the details under the request id.")
 
 

@@ -17,7 +17,7 @@ from rest_framework.exceptions import AuthenticationFailed, Throttled
 
 from realtime_runtime.config import wire
 from realtime_runtime.strategies.registry import STRATEGIES
-from strategy_config import metrics, shared_cache, store_breaker
+from strategy_config import metrics, request_ids, shared_cache, store_breaker
 from strategy_config.api import authentication, documents, envelope, errors, rate_limits
 from strategy_config.api.permissions import Permission, anonymous_permissions
 
@@ -71,7 +71,7 @@ def try_answer(environ: dict[str, Any]) -> Answer | None:
     reading = documents.from_cache(strategy_id, symbol, fetched)
     if reading is None:
         return None
-    request_id = envelope.choose_request_id(environ.get("HTTP_X_REQUEST_ID"))
+    request_id = request_ids.choose(environ.get("HTTP_X_REQUEST_ID"))
     return render(reading, request_id, environ.get("HTTP_IF_NONE_MATCH"), started)
 
 
@@ -104,7 +104,7 @@ def _is_anonymous(environ: Mapping[str, Any]) -> bool:
 
 
 def _refuse(environ: Mapping[str, Any], wait: int, *, is_global: bool) -> Answer:
-    request_id = envelope.choose_request_id(environ.get("HTTP_X_REQUEST_ID"))
+    request_id = request_ids.choose(environ.get("HTTP_X_REQUEST_ID"))
     refusal = Throttled(wait)
     error = {"code": errors.CODES[refusal.status_code], "message": str(refusal.detail), "details": {}}
     headers = {

@@ -9,7 +9,7 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 
 from realtime_runtime.config.layers import InvalidParametersError
-from strategy_config import services, shared_cache
+from strategy_config import request_ids, services, shared_cache
 from strategy_config.api import answers, documents, envelope, examples, hot_path, requests, schema
 from strategy_config.api.base import ApiView, if_match, origin_of
 from strategy_config.api.permissions import Permission
@@ -153,7 +153,7 @@ def _read(request: Request, strategy_id: str, symbol: str | None) -> HttpRespons
     except shared_cache.SharedCacheUnavailableError:
         fetched = None
     reading = documents.read(strategy_id, symbol, fetched)
-    answer = hot_path.render(reading, envelope.request_id_of(request), request.META.get("HTTP_IF_NONE_MATCH"), started)
+    answer = hot_path.render(reading, request_ids.of(request), request.META.get("HTTP_IF_NONE_MATCH"), started)
     response = envelope.EnvelopedResponse(answer.body, status=answer.status, headers=answer.headers)
     if answer.status == 304:
         del response["Content-Type"]

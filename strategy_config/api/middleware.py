@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
 from realtime_runtime import tracing
+from strategy_config import request_ids
 from strategy_config.api import envelope, errors
 from strategy_config.api.parsing import MAX_BODY_BYTES
 from strategy_config.exceptions import InvalidRequestError
@@ -16,24 +17,24 @@ KEPT_HEADERS = ("Allow", "Retry-After", "WWW-Authenticate", "Vary")
 
 
 class ApiMiddleware:
-    """Sees each request first and each answer last. Only requests under /api/v1 are its business."""
+    """Sees each request first and each answer last. Every one gets an id; only those under /api/v1 an envelope."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """An answer in the envelope, whatever happens further in."""
-        path = request.path_info
-        if not path.startswith(API_PREFIX) or path[len(API_PREFIX) :][:1] not in {"", "/"}:
-            return self._get_response(request)
-        request_id = envelope.give_request_id(request)
+        request_id = request_ids.give(request)
         tracing.describe(attributes={"request_id": request_id})
-        try:
-            with structlog.contextvars.bound_contextvars(request_id=request_id):
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            path = request.path_info
+            if not path.startswith(API_PREFIX) or path[len(API_PREFIX) :][:1] not in {"", "/"}:
+                return self._get_response(request)
+            try:
                 refusal = _limit_body(request)
                 return refusal if refusal is not None else _enveloped(request, self._get_response(request))
-        except Exception as exception:
-            return errors.answer_bug(request, exception)
+            except Exception as exception:
+                return errors.answer_bug(request, exception)
 
 
 def _enveloped(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:

@@ -47,6 +47,13 @@ def test_post__short_of_a_save__changes_nothing(login: Login, step: str, reason:
     assert selectors.last_sequence() == 0
 
 
+def test_post__saved__carries_the_request_s_id_into_the_history(login: Login) -> None:
+    client = login("trader")
+    fields = {**opened(client), "p-top_levels": "7", "step": "save", "reason": "why"}
+    client.post(PAGE, fields, headers={"X-Request-ID": "of-a-browser"})
+    assert ConfigAudit.objects.get().request_id == "of-a-browser"
+
+
 def test_post__refused_value__has_the_words_of_the_check(login: Login) -> None:
     client = login("trader")
     fields = {**opened(client), "p-sell_threshold": "1", "p-buy_threshold": "1"}

@@ -1,0 +1,27 @@
+"""The id of a request: in its answer, in every line that is logged meanwhile, in its trace, and in the history."""
+
+import re
+import secrets
+from typing import Any
+
+_USABLE = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
+_KEY = "strategy_config.request_id"
+
+
+def choose(claimed: str | None) -> str:
+    """The id that the request came with where it is usable (1 to 128 of ``A-Za-z0-9._-``), else a new one."""
+    if claimed is not None and _USABLE.fullmatch(claimed):
+        return claimed
+    return secrets.token_hex(16)
+
+
+def give(request: Any) -> str:
+    """Settle the request's id, once, and keep it with the request."""
+    request_id = choose(request.META.get("HTTP_X_REQUEST_ID"))
+    request.META[_KEY] = request_id
+    return request_id
+
+
+def of(request: Any) -> str:
+    """The id that the outermost middleware gave the request."""
+    return str(request.META[_KEY])
