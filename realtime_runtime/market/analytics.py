@@ -6,6 +6,7 @@ lies between -1 (only asks) and 1 (only bids); it is not the quotient of the sid
 
 from collections.abc import Sequence
 from math import fsum
+from operator import itemgetter
 from struct import Struct
 from typing import Literal, NamedTuple
 
@@ -32,6 +33,7 @@ STALE_SECONDS = 10.0
 KEPT_SECONDS = 300.0
 """Metrics that nobody has renewed for so long are gone."""
 
+_quantity = itemgetter(1)
 _RECORD = Struct("<qd")
 RECORD_BYTES = _RECORD.size
 """A point in a history: event time in Unix milliseconds and the imbalance, a signed integer and a double."""
@@ -191,7 +193,7 @@ def mood(net_pressure: float) -> Mood:
 
 
 def _quantities(levels: Sequence[Level]) -> list[float]:
-    return [quantity for _, quantity in levels]
+    return list(map(_quantity, levels))
 
 
 def _vwap(levels: Sequence[Level], volume: float) -> float | None:
@@ -246,7 +248,9 @@ class SymbolAnalytics:
                 return
             self.history = PressureHistory()
         self.second = second
-        self.history.add(book.time_ms, imbalance_ratio(fsum(_quantities(book.bids)), fsum(_quantities(book.asks))))
+        self.history.add(
+            book.time_ms, imbalance_ratio(fsum(map(_quantity, book.bids)), fsum(map(_quantity, book.asks)))
+        )
 
 
 def read_points(records: bytes, timeframe: Timeframe) -> list[PressurePoint]:
