@@ -92,6 +92,8 @@ class RuntimeCollector(Collector):
         yield _counter("signals_sent", "Signals that NATS has confirmed.", bus.signals_sent)
         yield _counter("signals_dropped", "Signals given up unsent.", bus.signals_dropped)
         yield _gauge("signals_waiting", "Signals not yet confirmed.", bus.outbox_size)
+        failures = self._runtime.market.failures
+        yield _counter("market_metrics_failures", "Attempts to write market metrics that Redis refused.", failures)
         yield _counter("signal_history_lost", "Signals that the history in Redis lacks.", self._runtime.history.lost)
 
     def _config(self) -> Iterator[Metric]:

@@ -47,7 +47,9 @@ async def test_metrics__of_a_running_app__tell_messages_signals_and_configuratio
         await market.client.publish(shared_servers["NATS_CONSUMER_TOPIC"], b"no JSON")
         await eventually(lambda: market.signals and app.runtime.config.live.sequence == 3)
         await eventually(lambda: app.runtime.engine.counters.malformed and app.runtime.bus.signals_sent)
+        await eventually(lambda: app.runtime.market.writes)
         samples = await scrape(app)
+        assert of(samples, "market_metrics_failures_total") == 0
         assert of(samples, "messages_total", type="depth", outcome="decoded") == 2
         assert of(samples, "messages_total", type="", outcome="malformed") == 1
         assert of(samples, "messages_received_total") == 3
