@@ -162,7 +162,7 @@ def stack(
 def test_stack__started_in_its_order__is_ready_probed_and_ends_in_time(stack: Stack) -> None:
     files = _files(stack.app)
     _migrate(stack)
-    for name in ("worker", "web", "runtime"):
+    for name in ("worker", "relay", "web", "runtime"):
         stack.start(name)
     for name in ("web", "runtime"):
         stack.until_ready(name)
@@ -172,6 +172,7 @@ def test_stack__started_in_its_order__is_ready_probed_and_ends_in_time(stack: St
     for name in ("web", "runtime"):
         for path in _probe_paths(stack.containers[name]):
             assert stack.get(name, path).status_code == 200, (name, path)
+    stack.until("relay", lambda: "relay.started" in stack.log("relay"))
     # Degraded at first: what the worker publishes at its start may come after the runtime's own.
     stack.until("runtime", lambda: stack.get("runtime", "/ready").json()["status"] == "ok")
     replica = stack.get("runtime", "/info").json()["runtime"]["replica"]

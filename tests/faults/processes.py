@@ -112,6 +112,6 @@ class Worker(ChildProcess):
 class RelayProcess(ChildProcess):
     """``manage.py relay_changes``, as the Procfile has it."""
 
-    def __init__(self, site: LiveSite, nats_url: str, directory: Path) -> None:
-        environment = {**site.environment, "NATS_URL": nats_url, "LOG_LEVEL": "INFO"}
+    def __init__(self, site: LiveSite, nats_url: str, directory: Path, **variables: str) -> None:
+        environment = {**site.environment, "NATS_URL": nats_url, "LOG_LEVEL": "INFO", **variables}
         super().__init__((sys.executable, "manage.py", "relay_changes"), environment, directory / "relay.log")

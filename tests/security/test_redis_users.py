@@ -13,7 +13,9 @@ import redis
 
 from embedded.servers import NatsServer, die_with_parent
 from realtime_runtime.config import wire
+from tests.change_listener import ChangeListener
 from tests.conftest import PROJECT_ROOT
+from tests.faults.processes import RelayProcess
 from tests.live_site import LiveSite
 from tests.runtime.conftest import Environ, RunningApp, eventually
 from tests.runtime.market import Market, is_listening
@@ -169,6 +171,18 @@ def test_worker__as_its_user__publishes_what_was_missed(
         worker.terminate()
         worker.wait(30)
     assert "no permissions" not in log_path.read_text()
+
+
+def test_relay__as_the_workers_user__is_told_by_the_stream(
+    guarded_redis: GuardedRedis, live_site: Callable[..., LiveSite], fresh_nats: NatsServer, tmp_path: Path
+) -> None:
+    listener = ChangeListener(fresh_nats)
+    site = live_site(redis_url=guarded_redis.url("web"))
+    with RelayProcess(site, fresh_nats.url, tmp_path, REDIS_URL=guarded_redis.url("worker")) as relay:
+        for sequence in (1, 2):
+            site.post(PATH, {"parameters": {"buy_threshold": 1.3}, "changed_by": "jane"})
+            _wait_for(lambda wanted=sequence: listener.count() == wanted, relay.log_path)  # type: ignore[misc]  # a default
+        assert "relay.waiting" not in relay.log_path.read_text()
 
 
 def _wait_for(condition: Callable[[], bool], log_path: Path) -> None:
