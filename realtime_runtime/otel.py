@@ -1,6 +1,8 @@
 """The OpenTelemetry SDK behind `realtime_runtime.tracing`, imported only where traces are wanted."""
 
+import logging
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -18,7 +20,23 @@ from realtime_runtime.version import VERSION
 
 SERVER_ERRORS = 500
 _STATUS = "http.response.status_code"
+COMPLAINT_SECONDS = 60.0
 _propagator = TraceContextTextMapPropagator()
+
+
+class _Seldom(logging.Filter):
+    """Of the lines about a collector that is away, one in COMPLAINT_SECONDS; there is one for each attempt."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._next_at = 0.0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        now = time.monotonic()
+        if now < self._next_at:
+            return False
+        self._next_at = now + COMPLAINT_SECONDS
+        return True
 
 
 class Exporter:
@@ -35,6 +53,7 @@ class Exporter:
             resource["service.name"] = service
         self._provider = TracerProvider(resource=Resource.create(resource), shutdown_on_exit=False)
         self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+        logging.getLogger(OTLPSpanExporter.__module__).addFilter(_Seldom())
         self._tracer = self._provider.get_tracer("realtime_strategies", VERSION)
 
     def stop(self, seconds: float) -> None:
