@@ -13,8 +13,8 @@ from realtime_runtime.engine import Engine
 
 INTERVAL_SECONDS = 1.0
 RETRY_SECONDS = 5.0
-SYMBOLS_A_WRITE = 50
-"""Few enough that the messages which come meanwhile wait about a millisecond."""
+SYMBOLS_A_WRITE = 25
+"""Few enough that the messages which come meanwhile wait less than a millisecond."""
 POINTS_KEPT = 900
 POINTS_BETWEEN_TRIMS = 60
 TTL_SECONDS = 3_600

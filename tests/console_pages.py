@@ -23,6 +23,8 @@ PAGES = {
     "history of a day": "/admin/history/?since=2024-08-08T12:00&until=2024-08-08T12:01",
     "compare two": "/admin/compare/?symbols=SYM0000USDT+SYM0001USDT",
     "compare a parameter": "/admin/compare/?symbols=SYM0000USDT&strategy=orderbook_skew&parameter=top_levels",
+    "signals": "/admin/signals/",
+    "signals of a version": "/admin/signals/?strategy=orderbook_skew&global_version=1",
     "transfer": "/admin/transfer/",
     "export of everything": "/admin/transfer/export.yaml",
     "market": "/admin/market/",

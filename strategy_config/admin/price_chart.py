@@ -14,6 +14,9 @@ MARGIN_PERCENT = 12.0
 """Above and below the line, for the marks."""
 PRICE_TICKS = 5
 TIME_TICKS = 5
+LABEL_PERCENT = 9
+"""Half a label's width on a phone: nearer to the edge it would be cut off."""
+EDGE_PERCENT = 3.0
 _SECONDS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, 43_200, 86_400)
 
 
@@ -40,7 +43,8 @@ class Mark:
 class Chart:
     """``is_measured``: the line is what the market did; else it joins the signals' own prices.
 
-    ``left_out`` counts the signals that lie before the line begins.
+    ``left_out`` counts the signals that lie before the line begins, ``beyond`` those whose price is so far from it that
+    their marks lie at the edge of the drawing.
     """
 
     symbol: str
@@ -51,6 +55,7 @@ class Chart:
     is_measured: bool
     is_simulated: bool
     left_out: int
+    beyond: int
     words: str
 
 
@@ -80,6 +85,7 @@ def draw(
         is_measured=is_measured,
         is_simulated=is_simulated or any(signal.is_simulated for signal in shown),
         left_out=len(signals) - len(shown),
+        beyond=sum(not frame.has_room_for(signal.price) for signal in shown),
         words=f"Price of {symbol} from {first} to {last} UTC, between {frame.low:,.8g} and {frame.high:,.8g}, "
         f"with {buys} buy and {len(shown) - buys} sell signals.",
     )
@@ -89,7 +95,7 @@ class _Frame:
     """From time and price to percent."""
 
     def __init__(self, points: Sequence[PricePoint], signals: Sequence[RecentSignal]) -> None:
-        prices = [*(point.price for point in points), *(signal.price for signal in signals)]
+        prices = [point.price for point in points]
         self.low, self.high = min(prices), max(prices)
         self._start = min(points[0].time_ms, *(_ms(signal) for signal in signals), points[-1].time_ms)
         self._end = max(points[-1].time_ms, *(_ms(signal) for signal in signals), self._start + 1)
@@ -102,6 +108,12 @@ class _Frame:
 
     def y(self, price: float) -> float:
         return 100 - MARGIN_PERCENT - (price - self._bottom) / self._range * (100 - 2 * MARGIN_PERCENT)
+
+    def has_room_for(self, price: float) -> bool:
+        return EDGE_PERCENT <= self.y(price) <= 100 - EDGE_PERCENT
+
+    def mark_y(self, price: float) -> float:
+        return min(max(self.y(price), EDGE_PERCENT), 100 - EDGE_PERCENT)
 
     def price_ticks(self) -> list[Tick]:
         step = _round_step(self._range / PRICE_TICKS)
@@ -119,15 +131,16 @@ class _Frame:
         step = next((seconds for seconds in _SECONDS if seconds >= wanted), ceil(wanted / 86_400) * 86_400)
         first = ceil(self._start / 1000 / step) * step
         ticks = range(first, floor(self._end / 1000) + 1, step)
-        # A label at the very edge would be cut off.
         return [
-            Tick(f"{at:.2f}", _clock(second * 1000, step)) for second in ticks if 3 < (at := self.x(second * 1000)) < 97
+            Tick(f"{at:.2f}", _clock(second * 1000, step))
+            for second in ticks
+            if LABEL_PERCENT < (at := self.x(second * 1000)) < 100 - LABEL_PERCENT
         ]
 
 
 def _mark(frame: _Frame, signal: RecentSignal) -> Mark:
     words = f"{signal.action} at {signal.price:,.8g}, {signal.strategy_id}, {_clock(_ms(signal), 1)} UTC"
-    return Mark(f"{frame.x(_ms(signal)):.2f}", f"{frame.y(signal.price):.2f}", signal.action, signal.id, words)
+    return Mark(f"{frame.x(_ms(signal)):.2f}", f"{frame.mark_y(signal.price):.2f}", signal.action, signal.id, words)
 
 
 def _since_restart(points: Sequence[PricePoint]) -> list[PricePoint]:

@@ -60,6 +60,15 @@ def test_chart__prices_and_signals__lie_where_they_belong() -> None:
     )
 
 
+def test_chart__signal_far_from_the_price__lies_at_the_edge_and_is_counted() -> None:
+    chart = drawn(
+        points((0, 100.0), (50, 110.0), (100, 105.0)), [signal(60, 500.0), signal(50, 110.0), signal(40, 1.0)]
+    )
+    assert [mark.y for mark in chart.marks] == ["97.00", "12.00", "3.00"]
+    assert chart.beyond == 2
+    assert "between 100 and 110" in chart.words
+
+
 @pytest.mark.parametrize("marked", [[], [5]])
 def test_chart__signals_before_the_prices_begin__are_counted_and_left_out(marked: list[int]) -> None:
     signals = [*(signal(seconds, 100.5) for seconds in marked), signal(-60, 90.0)]
