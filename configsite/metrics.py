@@ -70,12 +70,15 @@ class SharedState(Collector):
     """What all processes see alike, looked up when it is asked for. What cannot be reached shows no sequence."""
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """The sequence of the store and that published in Redis, whether they answer, and the runtimes alive."""
+        """The sequences of store, Redis and relay, whether they answer, and the runtimes alive."""
         connected = GaugeMetricFamily("configsite_connected", "Whether it answers.", labels=["to"])
-        sequence = GaugeMetricFamily("configsite_sequence", "Last change: stored, published in Redis.", labels=["in"])
+        sequence = GaugeMetricFamily(
+            "configsite_sequence", "Last change: stored, published in Redis, told to other services.", labels=["in"]
+        )
         alive = GaugeMetricFamily("configsite_runtimes", "Runtimes whose heartbeat is in Redis.")
         try:
             with transactions.quickly():
+                sequence.add_metric(["relay"], selectors.relayed_sequence())
                 sequence.add_metric(["store"], selectors.last_sequence())
             connected.add_metric(["store"], 1)
         except StoreUnavailableError:

@@ -256,10 +256,15 @@ def changes_after(sequence: int, *, limit: int) -> tuple[list[wire.ChangeEvent],
 
 
 @transactions.store_errors()
+def relayed_sequence() -> int:
+    """The last change that other services were told of; 0 before the first."""
+    return RelayPosition.objects.values_list("sequence", flat=True).get(pk=RelayPosition.ONLY_ID)
+
+
+@transactions.store_errors()
 def unrelayed_changes(*, limit: int) -> list[wire.ChangeEvent]:
     """The first ``limit`` accepted changes that other services were not told of yet, oldest first."""
-    position = RelayPosition.objects.values_list("sequence", flat=True).get(pk=RelayPosition.ONLY_ID)
-    return _events_after(position, limit)
+    return _events_after(relayed_sequence(), limit)
 
 
 def _events_after(sequence: int, limit: int) -> list[wire.ChangeEvent]:
