@@ -63,6 +63,21 @@ class StrategyOverview:
     last_change: LastChange | None
 
 
+@dataclass(frozen=True, slots=True)
+class SwitchState:
+    """A kill switch by itself, whatever the one above it says; ``last`` is who last moved it, if anybody has."""
+
+    strategy_id: str
+    symbol: str | None
+    is_on: bool
+    last: ConfigAudit | None
+
+    @property
+    def where(self) -> str:
+        name = STRATEGIES[self.strategy_id].name
+        return name if self.symbol is None else f"{name} on {self.symbol}"
+
+
 @transactions.store_errors()
 def strategy_overviews(at: datetime) -> list[StrategyOverview]:
     """All strategies in catalogue order, in two queries however many overrides there are."""
@@ -92,6 +107,17 @@ def last_switch(*, strategy_id: str, symbol: str | None = None) -> ConfigAudit |
     """Who last switched the strategy, or the symbol of it, on or off; None where nobody ever has."""
     history = ConfigAudit.objects.filter(strategy_id=strategy_id, symbol=symbol or "", action__in=_SWITCHES)
     return history.order_by("-sequence").first()
+
+
+@transactions.store_errors()
+def switch_state(*, strategy_id: str, symbol: str | None = None) -> SwitchState:
+    """The kill switch of the strategy, or of one symbol of it; raises NotFoundError."""
+    resolution.strategy_class(strategy_id)
+    if symbol is None:
+        is_on = resolution.is_enabled(StrategyConfig.objects.get(strategy_id=strategy_id))
+    else:
+        is_on = not SymbolOverride.objects.filter(strategy_id=strategy_id, symbol=symbol, enabled=False).exists()
+    return SwitchState(strategy_id, symbol, is_on, last_switch(strategy_id=strategy_id, symbol=symbol))
 
 
 @transactions.store_errors()

@@ -6,7 +6,7 @@ from django.urls import reverse
 from realtime_runtime.strategies.base import Strategy
 from realtime_runtime.strategies.registry import STRATEGIES
 from strategy_config import forms, resolution
-from strategy_config.admin.pages import Page, facts, show
+from strategy_config.admin.pages import Page, facts, show, show_of
 
 _INPUTS = {
     "on_depth": "order-book snapshots",
@@ -29,9 +29,10 @@ def strategy(request: HttpRequest, strategy_id: str) -> HttpResponse:
     declared = resolution.strategy_class(strategy_id)
     specs = declared.specs()
     groups = [(title, [spec for spec in specs if spec.group == key]) for key, title in forms.GROUP_TITLES.items()]
-    return show(
+    return show_of(
         request,
         "help_strategy.html",
+        strategy_id=strategy_id,
         title=f"{declared.name}: how it works",
         trail=(("Help", reverse("admin:help")),),
         strategy=facts(strategy_id),

@@ -18,7 +18,7 @@ from realtime_runtime.config.layers import InvalidParametersError
 from realtime_runtime.strategies.registry import STRATEGIES
 from strategy_config import audit, history, selectors, services, shared_cache, wording
 from strategy_config.admin.layer_page import layer_url
-from strategy_config.admin.pages import Page, all_facts, origin_of, show, whole
+from strategy_config.admin.pages import Page, all_facts, origin_of, show, show_of, whole
 from strategy_config.exceptions import InvalidRequestError, VersionConflictError
 from strategy_config.history import HistoryFilter
 from strategy_config.models import ConfigAudit
@@ -91,7 +91,7 @@ def diff(request: HttpRequest, strategy_id: str, symbol: str | None = None) -> H
     old, new = (found[version] if version else None for version in (older, newer))
     before, after = (None if row is None else row.new_parameters for row in (old, new))
     changes = history.own_differences(STRATEGIES[strategy_id], before, after)
-    return show(
+    return show_of(
         request,
         "diff.html",
         title=f"{_name(strategy_id, symbol)}: version {older} and version {newer}",
@@ -134,9 +134,11 @@ def roll_back(request: HttpRequest, strategy_id: str, symbol: str | None = None)
     preview = services.check_change(
         strategy_id=strategy_id, symbol=symbol, parameters=target.new_parameters or {}, at=now
     )
-    return show(
+    return show_of(
         request,
         "rollback.html",
+        strategy_id=strategy_id,
+        symbol=symbol,
         title=f"Back to version {version}",
         status=409 if problem else 422 if request.method == "POST" else 200,
         trail=(("History", reverse("admin:history")), (_name(strategy_id, symbol), layer_url(strategy_id, symbol))),

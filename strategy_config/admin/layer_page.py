@@ -12,7 +12,7 @@ from realtime_runtime.strategies.registry import STRATEGIES
 from strategy_config import forms, overviews, services, shared_cache, wording
 from strategy_config import runtimes as live_runtimes
 from strategy_config.admin import live
-from strategy_config.admin.pages import Page, may, origin_of, show, whole
+from strategy_config.admin.pages import Page, may, origin_of, show_of, whole
 from strategy_config.exceptions import InvalidRequestError, VersionConflictError
 from strategy_config.forms import LayerForm
 from strategy_config.models import ConfigAudit
@@ -100,9 +100,11 @@ def _show_form(request: HttpRequest, form: LayerForm, *, status: int = 200, **co
     overview = overviews.strategy_overview(form.strategy_id, timezone.now())
     switched = overviews.last_switch(strategy_id=form.strategy_id, symbol=form.symbol)
     is_off_above = form.symbol is not None and not overview.is_enabled
-    return show(
+    return show_of(
         request,
         "layer.html",
+        strategy_id=form.strategy_id,
+        symbol=form.symbol,
         title=_title(form),
         status=status,
         trail=_trail(form)[:-1],
@@ -112,7 +114,6 @@ def _show_form(request: HttpRequest, form: LayerForm, *, status: int = 200, **co
         switched=switched,
         switched_whole=overviews.last_switch(strategy_id=form.strategy_id) if is_off_above else None,
         enabled_variable=STRATEGIES[form.strategy_id].enabled_variable(),
-        is_symbol_on=form.symbol not in overview.switched_off,
         applied=_applied(form.state.config.sequence),
         saved=whole(request.GET.get("saved")),
         may_edit=may(request, Permission.CHANGE_PARAMETERS),
@@ -131,9 +132,11 @@ def _show_review(
     ]
     moved = {each.parameter for each in preview.changes}
     still = [each for each in form.fields if each.spec.name in form.changes and each.spec.name not in moved]
-    return show(
+    return show_of(
         request,
         "review.html",
+        strategy_id=form.strategy_id,
+        symbol=form.symbol,
         title="Review",
         status=422 if reason_error else 200,
         trail=_trail(form),

@@ -12,7 +12,7 @@ from realtime_runtime.config.layers import InvalidParametersError
 from realtime_runtime.strategies.registry import STRATEGIES
 from strategy_config import explanations, runtimes, selectors, services, shared_cache
 from strategy_config.admin.layer_page import layer_url
-from strategy_config.admin.pages import Page, all_facts, may, origin_of, show, whole
+from strategy_config.admin.pages import Page, all_facts, may, origin_of, show, show_of, whole
 from strategy_config.exceptions import ConfigError, InvalidRequestError
 from strategy_config.permissions import Permission
 from strategy_config.plans import LayerKey
@@ -115,9 +115,11 @@ def copy(request: HttpRequest, strategy_id: str, symbol: str) -> HttpResponse:
     elif request.method == "POST" and not targets:
         problem = "Give at least one symbol to copy to."
     name = STRATEGIES[strategy_id].name
-    return show(
+    return show_of(
         request,
         "copy.html",
+        strategy_id=strategy_id,
+        symbol=symbol,
         title=f"Copy {name} on {symbol} to other symbols",
         status=422 if request.method == "POST" else 200,
         trail=((name, layer_url(strategy_id)), (symbol, layer_url(strategy_id, symbol))),
@@ -135,7 +137,7 @@ def explain(request: HttpRequest, strategy_id: str, symbol: str | None = None) -
     """Every layer of every parameter, and the one that won."""
     found = explanations.explain(strategy_id=strategy_id, symbol=symbol, at=timezone.now())
     name = STRATEGIES[strategy_id].name
-    return show(
+    return show_of(
         request,
         "explain.html",
         title=f"{name} on {found.config.symbol}: why" if found.config.symbol else f"{name}: why",

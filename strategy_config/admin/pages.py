@@ -14,7 +14,7 @@ from django.urls import URLPattern, path
 from django.utils import timezone
 
 from realtime_runtime.strategies.registry import STRATEGIES
-from strategy_config import request_ids, services
+from strategy_config import overviews, request_ids, services
 from strategy_config.exceptions import ConfigError
 from strategy_config.permissions import Permission
 
@@ -103,6 +103,15 @@ def show(
     """Render a page of the console. ``trail`` are (title, URL) of the pages above it."""
     common = {**admin.site.each_context(request), "title": title, "trail": trail, "is_console": True}
     return render(request, f"console/{template}", {**common, "may": rights(request), **context}, status=status)
+
+
+def show_of(
+    request: HttpRequest, template: str, *, strategy_id: str, symbol: str | None = None, **context: Any
+) -> HttpResponse:
+    """As ``show``, for a page of a strategy or of one symbol of it: with its kill switch, for those who may use it."""
+    if may(request, Permission.SWITCH_STRATEGY):
+        context["kill"] = overviews.switch_state(strategy_id=strategy_id, symbol=symbol)
+    return show(request, template, strategy_id=strategy_id, symbol=symbol, **context)
 
 
 def refused(request: HttpRequest, refusal: ConfigError) -> HttpResponse:

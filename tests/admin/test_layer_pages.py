@@ -180,3 +180,20 @@ def test_number__that_is_none__is_refused_and_kept(login: Login, typed: str) -> 
     assert f'value="{typed}"' in html
     assert re.search(r'id="errors-buy_threshold"[^>]*><li>', html)
     assert selectors.last_sequence() == 0
+
+
+@pytest.mark.parametrize(("group", "is_there"), [("viewer", False), ("trader", False), ("operator", True)])
+@pytest.mark.parametrize("layer", [PAGE, ON_BTC])
+def test_kill_switch__of_a_layer__is_on_every_page_of_it_for_operators(
+    login: Login, group: str, is_there: bool, layer: str
+) -> None:
+    write(symbol=None, parameters={"top_levels": 7})
+    write(parameters={"top_levels": 8})
+    client = login(group)
+    other = f"{ON_BTC}copy/" if layer == ON_BTC else f"/admin/help/{SKEW}/"
+    for page in (layer, f"{layer}explain/", f"{layer}versions/", f"{layer}rollback/?version=1", other):
+        html = client.get(page).content.decode()
+        assert (f'action="{layer}switch/"' in html) is is_there, page
+    if group != "viewer":
+        review = client.post(layer, {**opened(client, layer), "p-top_levels": "9", "step": "review"}).content.decode()
+        assert (f'action="{layer}switch/"' in review) is is_there

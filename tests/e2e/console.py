@@ -65,7 +65,7 @@ class Console:
 
     async def save(self, reason: str) -> None:
         """Give the reason and save; returns when every runtime has applied it."""
-        await self.page.get_by_label("Reason").fill(reason)
+        await self.page.get_by_role("textbox", name="Reason").fill(reason)
         await self.page.get_by_role("button", name=re.compile("^Save")).click()
         await self.is_applied()
 

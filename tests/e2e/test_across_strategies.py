@@ -50,7 +50,7 @@ async def test_override__set_explained_compared__back_to_its_first_version(log_i
     await expect(page.locator(".diff ins")).to_have_text("120")
     await page.get_by_role("link", name="Roll back to 1").click()
     await expect(page.locator("#review")).to_contain_text("time_window 120 → 90")
-    await page.get_by_label("Reason").fill("too slow")
+    await page.get_by_role("textbox", name="Reason").fill("too slow")
     await page.get_by_role("button", name="Roll back to version 1").click()
     await console.is_applied()
     assert own(stack, "ticker_velocity", "ETHUSDT") == {"time_window": 90}
@@ -63,7 +63,7 @@ async def test_copy_and_bulk__one_reason__every_symbol(log_in: Open, stack: Stac
     page = console.page
     await console.open(f"{LIQUIDITY}/symbols/BTCUSDT/copy/")
     await page.get_by_label("To these symbols").fill("ethusdt, SOLUSDT")
-    await page.get_by_label("Reason").fill("the same everywhere")
+    await page.get_by_role("textbox", name="Reason").fill("the same everywhere")
     await page.get_by_role("button", name="Copy").click()
     await console.is_applied()
     assert own(stack, "spread_liquidity", "SOLUSDT") == {"lookback_ticks": 30}
@@ -71,7 +71,7 @@ async def test_copy_and_bulk__one_reason__every_symbol(log_in: Open, stack: Stac
     await page.get_by_label("Choose all on this page").check()
     await expect(page.locator("#bar-text")).to_have_text("3 chosen")
     await page.get_by_role("button", name="Delete").click()
-    await page.get_by_label("Reason").fill("back to the rest")
+    await page.get_by_role("textbox", name="Reason").fill("back to the rest")
     await page.get_by_role("button", name="Delete 3").click()
     await console.is_applied()
     assert own(stack, "spread_liquidity", "ETHUSDT") == {}
@@ -89,7 +89,7 @@ async def test_import__one_bad_line__changes_nothing_and_says_which(log_in: Open
 
     await _choose(console, BAD_FILE.replace("1000", "71"))
     await expect(page.locator("#plan li")).to_have_count(2)
-    await page.get_by_label("Reason").fill("release 42")
+    await page.get_by_role("textbox", name="Reason").fill("release 42")
     await page.get_by_role("button", name="Apply all 2").click()
     await console.is_applied()
     assert own(stack, "btc_dominance") == {"high_threshold": 71.0}

@@ -15,7 +15,7 @@ async def test_kill_switch__of_an_operator__stops_the_strategy_and_shows_who_and
     page = console.page
     await console.open(PATH)
     await page.get_by_role("link", name="Switch off").click()
-    await page.get_by_label("Reason").fill("prices of one exchange stand still")
+    await page.get_by_role("textbox", name="Reason").fill("prices of one exchange stand still")
     await page.get_by_role("button", name="Switch off now").click()
     await console.is_applied()
     await expect(page.locator("#answer .state")).to_have_text("Off")
@@ -23,7 +23,7 @@ async def test_kill_switch__of_an_operator__stops_the_strategy_and_shows_who_and
 
     await page.get_by_role("link", name="Switch on").click()
     await expect(page.locator("#switch-dialog")).to_contain_text("prices of one exchange stand still")
-    await page.get_by_label("Reason").fill("they move again")
+    await page.get_by_role("textbox", name="Reason").fill("they move again")
     await page.get_by_role("button", name="Switch on now").click()
     await console.is_applied()
     await expect(page.locator("#answer .state")).to_have_text("On")
@@ -34,9 +34,9 @@ async def test_kill_switch__of_everything__wants_the_typed_confirmation(log_in: 
     console.refusals.add(422)
     page = console.page
     await console.open("/admin/switch-all/")
-    await page.get_by_label("Reason").fill("not meant")
+    await page.get_by_role("textbox", name="Reason").fill("not meant")
     await page.get_by_label("Type ALL OFF to confirm").fill("all off")
     await page.get_by_role("button", name="Switch everything off now").click()
     await expect(page.locator("#confirmation-error")).to_have_text("Type ALL OFF to confirm.")
-    await expect(page.get_by_label("Reason")).to_have_value("not meant")
+    await expect(page.get_by_role("textbox", name="Reason")).to_have_value("not meant")
     assert any(each["enabled"] for each in stack.get("/api/v1/strategies"))

@@ -6,6 +6,7 @@ from typing import Any
 from playwright.async_api import expect
 
 from tests.e2e.conftest import Open
+from tests.e2e.console import Console
 from tests.e2e.stack import Stack
 
 RULE = "sell_threshold 1 must stay below buy_threshold 1. Lower it, or raise buy_threshold first."
@@ -160,6 +161,25 @@ async def test_own_value__dropped_by_one_click__inherits_again(log_in: Open, sta
     assert stack.get("/api/v1/strategies/btc_dominance/config")["overrides"] == {}
 
 
+async def test_session__that_ends_while_typing__goes_on_after_another_login(log_in: Open, stack: Stack) -> None:
+    console = await log_in("trader")
+    console.refusals.add(403)
+    page = console.page
+    await console.open("/admin/strategies/cross_exchange_spread/")
+    await console.type("base_confidence", "0.8")
+    await page.context.clear_cookies()
+    banner = page.locator("#logged-out")
+    await expect(banner).to_be_visible()
+    await page.get_by_role("button", name=re.compile("^Review")).click()
+    await expect(banner.get_by_role("link")).to_be_focused()
+
+    another_tab = await page.context.new_page()
+    await Console(another_tab, stack.url).log_in("trader")
+    await expect(banner).to_be_hidden()
+    await expect(page.locator("#p-base_confidence")).to_have_value("0.8")
+    await console.review()
+
+
 async def test_two_traders__on_one_layer__the_second_is_told_and_keeps_what_was_typed(
     log_in: Open, stack: Stack
 ) -> None:
@@ -177,7 +197,7 @@ async def test_two_traders__on_one_layer__the_second_is_told_and_keeps_what_was_
     await first.review()
     await first.save("more symbols today")
 
-    await second.page.get_by_label("Reason").fill("surer signals")
+    await second.page.get_by_role("textbox", name="Reason").fill("surer signals")
     await second.page.get_by_role("button", name=re.compile("^Save")).click()
     conflict = second.page.locator("#conflict")
     await expect(conflict).to_contain_text("trader")

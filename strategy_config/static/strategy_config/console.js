@@ -1,5 +1,6 @@
 // What every page of the console does: times that stay current, dialogs, the guard of unsaved changes, the feed's badge.
 import { follow } from "./live.js";
+import { watchSession } from "./session.js";
 import { keepTimesCurrent } from "./times.js";
 
 function openDialogs() {
@@ -21,7 +22,8 @@ function guardForms() {
     form.addEventListener("keydown", (event) => {
       if (event.key === "Enter" && event.target.matches("input, select")) event.preventDefault();
     });
-    form.addEventListener("submit", () => { isSending = true; });
+    // Any form: the kill switch of the page asks nothing on behalf of what was typed.
+    document.addEventListener("submit", () => { isSending = true; });
     window.addEventListener("pageshow", () => { isSending = false; });
     window.addEventListener("beforeunload", (event) => {
       if (!isSending && form.dataset.dirty) event.preventDefault();
@@ -47,3 +49,4 @@ openDialogs();
 guardForms();
 keepTimesCurrent();
 follow(showFeed);
+follow(watchSession);

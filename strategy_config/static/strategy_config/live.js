@@ -1,4 +1,4 @@
-// Polls small documents: watch(url, listener) calls listener({document, isStale, words}) after each attempt.
+// Polls small documents: watch(url, listener) calls listener({document, isStale, isLoggedOut, words}) after each.
 // It stops while the tab is hidden; without a fresh document for a while it says so.
 // follow(listener) watches the one document that every page has.
 const POLL_MS = 2000;
@@ -15,21 +15,24 @@ export function watch(url, listener) {
   let latest = null;
   let freshAt = performance.now();
   let timer = null;
+  let isLoggedOut = false;
   const next = () => { timer = document.hidden ? null : setTimeout(poll, POLL_MS); };
   function tell(isStale) {
     const seconds = Math.round((performance.now() - freshAt) / 1000);
-    const words = isStale ? `No news from the site for ${seconds} s: what is shown may be out of date.` : "";
-    listener({ document: latest, isStale, words });
+    const late = `No news from the site for ${seconds} s: what is shown may be out of date.`;
+    const words = isLoggedOut ? "Your session has ended: what is shown may be out of date." : isStale ? late : "";
+    listener({ document: latest, isStale, isLoggedOut, words });
   }
   async function poll() {
     try {
       const answer = await fetch(url, { headers: { Accept: "application/json" }, signal: AbortSignal.timeout(5000) });
+      isLoggedOut = answer.redirected;
       if (!answer.ok || answer.redirected) throw new Error(String(answer.status));
       latest = await answer.json();
       freshAt = performance.now();
       tell(false);
     } catch {
-      if (performance.now() - freshAt > STALE_MS) tell(true);
+      if (isLoggedOut || performance.now() - freshAt > STALE_MS) tell(true);
     }
     next();
   }
