@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from django.contrib.auth.models import User
 
@@ -46,6 +46,16 @@ class StrategySummary:
     version: int
     updated_at: datetime | None
     updated_by: str | None
+
+
+class _LayerOfSymbol(NamedTuple):
+    """A symbol's row, as much as the list needs: a thousand instances of the model cost more than the rest."""
+
+    strategy_id: str
+    symbol: str
+    parameters: dict[str, Any] | None
+    enabled: bool
+    expires_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +112,8 @@ def strategy_summaries(at: datetime) -> list[StrategySummary]:
     """All strategies in catalogue order, in two queries however many overrides there are."""
     rows = {row.strategy_id: row for row in StrategyConfig.objects.all()}
     symbols: dict[str, list[str]] = defaultdict(list)
-    for override in SymbolOverride.objects.only("strategy_id", "symbol", "parameters", "enabled", "expires_at"):
+    for values in SymbolOverride.objects.values_list(*_LayerOfSymbol._fields):
+        override = _LayerOfSymbol(*values)
         if not override.enabled or (override.parameters is not None and not resolution.is_due(override, at)):
             symbols[override.strategy_id].append(override.symbol)
     return [

@@ -31,6 +31,7 @@ REMEMBERED_SECONDS = 600.0
 STORE_RETRY_SECONDS = 1.0
 MAX_REMEMBERED = 10_000
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_COUNTER = "strategy_config.identities"
 _BAD_TOKEN = "The token is unknown, expired or revoked."  # noqa: S105  # a message, no secret
 
 
@@ -200,7 +201,7 @@ class BearerAuthentication(BaseAuthentication):
         header = request.META.get("HTTP_AUTHORIZATION")
         if header is None:
             return None
-        identity = identify_token(header, counter=_shared_counter(), method=request.method or "")
+        identity = identify_token(header, counter=_shared_counter(request.META), method=request.method or "")
         return identity, identity
 
     def authenticate_header(self, request: Request) -> str:
@@ -232,11 +233,22 @@ class AdminSessionAuthentication(SessionAuthentication):
         return _identity_of(found[0])
 
 
-def _shared_counter() -> Any:
+def counter_command() -> bytes:
+    """The command that asks for the counter of identities, ready for the wire."""
+    return shared_cache.pack("GET", shared_cache.keys().identities)
+
+
+def note_counter(environ: dict[str, Any], reply: Any) -> None:
+    """Keep the reply to `counter_command` with the request that it was sent for, unless it is an error."""
+    if not isinstance(reply, Exception):
+        environ[_COUNTER] = reply
+
+
+def _shared_counter(environ: Mapping[str, Any]) -> Any:
     """The counter of identities; where Redis has none (it came back empty), the store's is shown there first."""
     key = shared_cache.keys().identities
     try:
-        counter = shared_cache.run(lambda client: client.get(key))
+        counter = environ[_COUNTER] if _COUNTER in environ else shared_cache.run(lambda client: client.get(key))
         if counter is None:
             with transactions.quickly():
                 identities.announce()

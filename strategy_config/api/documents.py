@@ -39,6 +39,15 @@ class Fetched:
 
 
 @dataclass(frozen=True, slots=True)
+class FetchedSequence:
+    """The last sequence that the shared cache was told, None where none, beside the counter of identities."""
+
+    identities: bytes | None
+    sequence: int | None
+    taken: Any = None
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """A config as JSON, its entity tag, and where it came from."""
 
@@ -70,6 +79,16 @@ def fetch(strategy_id: str, symbol: str | None, take: bytes | None = None) -> Fe
         packed.append(take)
     (identities, layers), taken = shared_cache.run(lambda client: _exchange(client, packed))
     return Fetched(identities=identities, global_document=layers[0], document=layers[-1], taken=taken)
+
+
+def fetch_sequence(take: bytes | None = None) -> FetchedSequence:
+    """As `fetch`, for what depends on every layer."""
+    packed = [_sequence_commands(settings.REDIS_KEY_PREFIX)]
+    if take is not None:
+        packed.append(take)
+    (identities, sequence), taken = shared_cache.run(lambda client: _exchange(client, packed))
+    is_number = sequence is not None and sequence.isdigit()
+    return FetchedSequence(identities, int(sequence) if is_number else None, taken)
 
 
 def read(strategy_id: str, symbol: str | None, fetched: Fetched | None) -> Reading:
@@ -173,6 +192,12 @@ def _commands(prefix: str, strategy_id: str, symbol: str | None) -> bytes:
         ("HMGET", keys.config, strategy_id, own),
     )
     return b"".join(shared_cache.pack(*command) for command in commands)
+
+
+@lru_cache(maxsize=8)
+def _sequence_commands(prefix: str) -> bytes:
+    keys = wire.Keys(prefix)
+    return shared_cache.pack("GET", keys.identities) + shared_cache.pack("GET", keys.sequence)
 
 
 def _exchange(client: Any, packed: list[bytes]) -> tuple[list[Any], Any]:

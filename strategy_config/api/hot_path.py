@@ -1,8 +1,9 @@
-"""``GET …/config[/{symbol}]`` for bearers of a token: answered before Django, from stored bytes.
+"""``GET /strategies`` and ``GET …/config[/{symbol}]`` for bearers of a token: answered before Django, from kept bytes.
 
 Everything else about these addresses (other methods, sessions, refusals, identities not yet known) is
-`layer_views`, which reads and renders through the same functions; this is its short cut and must never answer
-differently. It never asks the store. Measured, it costs a third to a half of an empty view behind the middleware.
+`views` and `layer_views`, which read and render through the same functions; this is their short cut and must never
+answer differently. It never asks the store. Measured, it costs a third to a half of an empty view behind the
+middleware.
 """
 
 import re
@@ -11,6 +12,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+import msgspec
 from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 from rest_framework.exceptions import AuthenticationFailed, Throttled
@@ -18,12 +20,14 @@ from rest_framework.exceptions import AuthenticationFailed, Throttled
 from realtime_runtime.config import wire
 from realtime_runtime.strategies.registry import STRATEGIES
 from strategy_config import metrics, request_ids, shared_cache, store_breaker
-from strategy_config.api import authentication, documents, envelope, errors, rate_limits
+from strategy_config.api import authentication, documents, envelope, errors, rate_limits, strategy_list
 from strategy_config.api.permissions import Permission, anonymous_permissions
 
+LIST_ROUTE = "api/v1/strategies"
 GLOBAL_ROUTE = "api/v1/strategies/<str:strategy_id>/config"
 SYMBOL_ROUTE = "api/v1/strategies/<str:strategy_id>/config/<str:symbol>"
 _READS = {True: metrics.config_reads.labels("cache"), False: metrics.config_reads.labels("store")}
+_LIST_PATH = f"/{LIST_ROUTE}"
 _PATH = re.compile(r"/api/v1/strategies/([a-z_]+)/config(?:/([A-Za-z0-9_]+))?", re.ASCII)
 _BODY = (
     b'{"success":true,"data":%b,"error":null,"metadata":'
@@ -45,11 +49,48 @@ def try_answer(environ: dict[str, Any]) -> Answer | None:
 
     The one refusal answered here is that of a caller known already who asks too fast.
     """
-    path = _PATH.fullmatch(environ["PATH_INFO"]) if environ["REQUEST_METHOD"] == "GET" else None
+    if environ["REQUEST_METHOD"] != "GET":
+        return None
+    if environ["PATH_INFO"] == _LIST_PATH:
+        return _try_list(environ) if _is_plain(environ) else None
+    path = _PATH.fullmatch(environ["PATH_INFO"])
     if path is None or path[1] not in STRATEGIES or not _is_plain(environ):
         return None
+    return _try_config(environ, path[1], path[2])
+
+
+def _try_list(environ: dict[str, Any]) -> Answer | None:
+    """The list, where it is kept for the sequence that Redis was told last."""
+    digest = authentication.remembered_digest(environ)
+    if store_breaker.STORE.is_open or (digest is None and not _is_anonymous(environ)):
+        return None
+    take = rate_limits.take_command(rate_limits.caller(digest, environ), rate_limits.Kind.READS)
+    try:
+        fetched = documents.fetch_sequence(take)
+    except shared_cache.SharedCacheUnavailableError:
+        return None
+    if take is not None:
+        environ[rate_limits.CHARGED] = True
+        if wait := rate_limits.seconds_to_wait(fetched.taken):
+            return _refuse(environ, wait, LIST_ROUTE)
+    if fetched.identities is None or fetched.sequence is None or not _may_view(environ, fetched.identities):
+        return None
+    found = strategy_list.recall(fetched.sequence)
+    if found is None:
+        return None
+    request_id = request_ids.choose(environ.get("HTTP_X_REQUEST_ID"))
+    headers = {
+        "Content-Type": envelope.CONTENT_TYPE,
+        envelope.REQUEST_ID_HEADER: request_id,
+        "X-Content-Type-Options": "nosniff",
+    }
+    metadata = {"total_count": found.count, "degraded": False}
+    body = envelope.encode(request_id, data=msgspec.Raw(found.body), error=None, metadata=metadata)
+    return Answer(200, headers, body, LIST_ROUTE)
+
+
+def _try_config(environ: dict[str, Any], strategy_id: str, symbol: str | None) -> Answer | None:
     started = time.perf_counter()
-    strategy_id, symbol = path[1], path[2]
     if symbol is not None:
         symbol = symbol.upper()
         if wire.SYMBOL_PATTERN.fullmatch(symbol) is None:
@@ -65,7 +106,7 @@ def try_answer(environ: dict[str, Any]) -> Answer | None:
     if take is not None:
         environ[rate_limits.CHARGED] = True
         if wait := rate_limits.seconds_to_wait(fetched.taken):
-            return _refuse(environ, wait, is_global=symbol is None)
+            return _refuse(environ, wait, GLOBAL_ROUTE if symbol is None else SYMBOL_ROUTE)
     if fetched.identities is None or not _may_view(environ, fetched.identities):
         return None
     reading = documents.from_cache(strategy_id, symbol, fetched)
@@ -103,7 +144,7 @@ def _is_anonymous(environ: Mapping[str, Any]) -> bool:
     return "HTTP_AUTHORIZATION" not in environ and "HTTP_COOKIE" not in environ
 
 
-def _refuse(environ: Mapping[str, Any], wait: int, *, is_global: bool) -> Answer:
+def _refuse(environ: Mapping[str, Any], wait: int, route: str) -> Answer:
     request_id = request_ids.choose(environ.get("HTTP_X_REQUEST_ID"))
     refusal = Throttled(wait)
     error = {"code": errors.CODES[refusal.status_code], "message": str(refusal.detail), "details": {}}
@@ -113,7 +154,6 @@ def _refuse(environ: Mapping[str, Any], wait: int, *, is_global: bool) -> Answer
         "Retry-After": str(wait),
         "X-Content-Type-Options": "nosniff",
     }
-    route = GLOBAL_ROUTE if is_global else SYMBOL_ROUTE
     return Answer(refusal.status_code, headers, envelope.encode(request_id, data=None, error=error), route)
 
 

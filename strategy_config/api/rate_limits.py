@@ -90,17 +90,23 @@ def seconds_to_wait(reply: Any) -> int:
 
 
 def charge(request: HttpRequest, kind: Kind) -> None:
-    """Take a token for the request, once; raises Throttled with the seconds to wait."""
+    """Take a token for the request, once; raises Throttled with the seconds to wait.
+
+    The counter that authentication asks for next comes in the same round trip.
+    """
     if request.META.setdefault(CHARGED, False):
         return
     command = take_command(caller(authentication.remembered_digest(request.META), request.META), kind)
     if command is None:
         return
     request.META[CHARGED] = True
+    packed = [command, authentication.counter_command()]
     try:
-        (reply,) = shared_cache.run(lambda client: shared_cache.exchange(client, [command], 1))
+        reply, counter = shared_cache.run(lambda client: shared_cache.exchange(client, packed, 2))
     except shared_cache.SharedCacheUnavailableError as exception:
         reply = exception
+    else:
+        authentication.note_counter(request.META, counter)
     if wait := seconds_to_wait(reply):
         raise Throttled(wait)
 

@@ -1,6 +1,5 @@
 """The catalogue of strategies, and operation: the shared cache and the runtimes."""
 
-import time
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -11,41 +10,30 @@ from rest_framework.request import Request
 
 from realtime_runtime.config import layers, wire
 from realtime_runtime.strategies.base import ParameterSpec
-from strategy_config import cached_summaries, resolution, selectors, services, shared_cache
-from strategy_config.api import answers, envelope, schema
+from strategy_config import cached_summaries, resolution, services, shared_cache
+from strategy_config.api import answers, envelope, schema, strategy_list
 from strategy_config.api.base import ApiView
 from strategy_config.api.permissions import Permission
 from strategy_config.exceptions import StoreUnavailableError
 from strategy_config.runtimes import live_runtimes
 
-LIST_SECONDS = 1.0
 _ONLY_VIEW: Mapping[str, Permission] = {"GET": Permission.VIEW}
 
 
 class StrategyListView(ApiView):
-    """All strategies.
-
-    The answer is kept as bytes for as long as the store's sequence stands still, at most a second (an expiry
-    comes with time, not with a sequence).
-    """
+    """All strategies. To bearers of a token `hot_path` may have answered already."""
 
     permission_by_method = _ONLY_VIEW
-    _kept: ClassVar[tuple[tuple[int, str], float, bytes, int] | None] = None
 
     @schema.operation("listStrategies", tag="Strategies", summary="List the strategies", answer=answers.StrategyList)
     def get(self, request: Request) -> HttpResponse:
         """All strategies in catalogue order, with what is set for them and where."""
         try:
-            head = selectors.chain_head()
+            found = strategy_list.read()
         except StoreUnavailableError:
             return _cached_list(request)
-        kept = StrategyListView._kept
-        if kept is None or kept[0] != head or time.monotonic() - kept[1] > LIST_SECONDS:
-            summaries = selectors.strategy_summaries(timezone.now())
-            rendered = [_summary(summary) for summary in summaries]
-            kept = (head, time.monotonic(), msgspec.json.encode(rendered), len(rendered))
-            StrategyListView._kept = kept
-        return envelope.success(request, msgspec.Raw(kept[2]), metadata={"total_count": kept[3], "degraded": False})
+        metadata = {"total_count": found.count, "degraded": False}
+        return envelope.success(request, msgspec.Raw(found.body), metadata=metadata)
 
 
 def _cached_list(request: Request) -> HttpResponse:
@@ -54,12 +42,8 @@ def _cached_list(request: Request) -> HttpResponse:
         summaries = cached_summaries.strategy_summaries(timezone.now())
     except shared_cache.SharedCacheUnavailableError as exception:
         raise StoreUnavailableError("Neither the store nor the shared cache can be read right now.") from exception
-    rendered = [_summary(summary) for summary in summaries]
+    rendered = [strategy_list.render(summary) for summary in summaries]
     return envelope.success(request, rendered, metadata={"total_count": len(rendered), "degraded": True})
-
-
-def _summary(summary: selectors.StrategySummary) -> dict[str, Any]:
-    return {**msgspec.to_builtins(summary), "updated_at": resolution.iso(summary.updated_at)}
 
 
 class ParameterSchemaView(ApiView):
