@@ -89,6 +89,7 @@ class Chain:
         head = lookups.find(ChangeSequence, is_locked=True, id=ChangeSequence.ONLY_ID)
         if head is None:
             raise ChangeSequence.DoesNotExist("The history has no beginning: run migrate.")
+        self._head = head
         self._next = head.value if is_counted else head.value + 1
         self._hash = head.head_hash
         self.rows: list[ConfigAudit] = []
@@ -111,7 +112,8 @@ class Chain:
 
     def close(self) -> None:
         """Leave the end of the chain to the next writer; where nothing was appended it is where it was."""
-        ChangeSequence.objects.filter(pk=ChangeSequence.ONLY_ID).update(value=self._next - 1, head_hash=self._hash)
+        self._head.value, self._head.head_hash = self._next - 1, self._hash
+        lookups.update(self._head, "value", "head_hash")
 
     def _link(self, row: ConfigAudit) -> None:
         row.sequence = self._next

@@ -160,7 +160,10 @@ class OpenLayer:
         own.version += 1
         own.sequence = self._chain.next_sequence
         own.updated_at, own.updated_by, own.reason = origin.at, origin.changed_by, origin.reason
-        own.save()
+        if own._state.adding:
+            own.save()
+        else:
+            lookups.update(own)
         changes = [*differences(_set(old_parameters), _set(parameters)), *differences(before, _switches(own))]
         self._chain.append(
             ConfigAudit(

@@ -165,6 +165,22 @@ def test_read__from_cache_and_from_store__same_data_and_tag(site: LiveSite, conf
         assert hot.headers["ETag"] == view.headers["ETag"]
 
 
+def test_list__kept_and_from_the_store__same_data_and_never_behind_a_change(
+    site: LiveSite, config_url: str, symbol: str
+) -> None:
+    """The hot path, Django's view (another Accept); the first after a change is the view's in any case."""
+    url = "/api/v1/strategies"
+    for expected in (True, False):
+        body = change({"top_levels": 10})
+        site.request("POST" if expected else "DELETE", f"{config_url}?changed_by=jane", json=body if expected else None)
+        answered = [site.get(url, headers={"Accept": accept}) for accept in ("*/*", "*/*", "text/html, */*;q=0.1")]
+        kept, again, view = (answers.StrategyList.model_validate_json(each.content) for each in answered)
+        assert kept.data == again.data == view.data
+        assert {each.headers["Content-Type"] for each in answered} == {"application/json"}
+        assert (symbol in kept.data[0].symbol_overrides) == expected
+        assert again.metadata.total_count == view.metadata.total_count == len(view.data)
+
+
 def test_read__lower_case_symbol__is_the_same_layer(site: LiveSite, config_url: str, symbol: str) -> None:
     site.post(config_url, change({"top_levels": 10}))
     assert site.get(config_url.replace(symbol, symbol.lower())).json()["data"]["symbol"] == symbol

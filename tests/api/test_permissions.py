@@ -152,10 +152,11 @@ def test_token__ended_elsewhere__refused_at_the_next_request_of_every_worker(
 ) -> None:
     headers = {"Authorization": f"Bearer {two_workers.tokens[user]}"}
     clients = [httpx.Client(base_url=two_workers.url, headers=headers, timeout=30) for _ in range(8)]
+    urls = (f"{BASE}/config", "/api/v1/strategies")
     for _ in range(3):
-        assert {client.get(f"{BASE}/config").status_code for client in clients} == {200}
+        assert {client.get(url).status_code for client in clients for url in urls} == {200}
     two_workers.run_script(script)
-    assert {client.get(f"{BASE}/config").status_code for client in clients} == {status}
+    assert {client.get(url).status_code for client in clients for url in urls} == {status}
 
 
 def _admin_session(site: LiveSite) -> httpx.Client:
