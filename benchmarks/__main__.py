@@ -2,18 +2,24 @@
 
 import subprocess
 import sys
+import time
 
 BENCHMARKS = (["engine"], ["engine", "--memory"], ["web"], ["admin"], ["order_books"], ["propagation"], ["replicas"])
 
 
 def main() -> int:
-    """Run each as a process of its own, so that none inherits another's memory; answers the first failure's code."""
+    """Run each as a process of its own, so that none inherits another's memory; 1 where one of them failed."""
+    failed = []
     for name, *arguments in BENCHMARKS:
-        print(f"\n=== {' '.join((name, *arguments))} ===", flush=True)
-        code = subprocess.call([sys.executable, "-m", f"benchmarks.{name}", *arguments])
-        if code:
-            return code
-    return 0
+        title = " ".join((name, *arguments))
+        print(f"\n=== {title} ===", flush=True)
+        started = time.monotonic()
+        if subprocess.call([sys.executable, "-m", f"benchmarks.{name}", *arguments]):
+            failed.append(title)
+        print(f"({time.monotonic() - started:.0f} s)", flush=True)
+    if failed:
+        print(f"\nFailed: {', '.join(failed)}.", file=sys.stderr)
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

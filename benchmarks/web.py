@@ -17,7 +17,7 @@ from tests.live_site import LiveSite
 
 CONNECTIONS = 16
 WRITERS = 4
-REQUESTS = 4_000
+REQUESTS = 2_000
 WRITES = 400
 OVERRIDES = 1_000
 BASELINE = "baseline: granian, the same bytes from a bare WSGI function"
