@@ -48,6 +48,7 @@ def test_api__fuzzed_as_admin__answers_as_documented(
 
 
 @pytest.mark.fuzz
+@pytest.mark.slow
 @pytest.mark.timeout(3_600 if EXAMPLES > FEW_EXAMPLES else 300)
 @pytest.mark.parametrize("mode", ["none", "read"])
 def test_api__fuzzed_as_anonymous__answers_as_documented(

@@ -119,6 +119,7 @@ def test_run__to_its_end__serves_and_leaves_no_process(tmp_path: Path, runs: lis
     assert "Traceback" not in run.output
 
 
+@pytest.mark.slow
 def test_run__a_process_dies__shows_its_code_and_ends_with_it(tmp_path: Path, runs: list[Run]) -> None:
     run = Run(tmp_path / "var", FEED="none")
     runs.append(run)
