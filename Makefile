@@ -50,7 +50,7 @@ test-postgresql: $(INSTALLED) ## Run the site's tests on PostgreSQL (Debian's, o
 		tests/strategy_config tests/api tests/contract tests/integration
 
 check-deploy: $(INSTALLED) ## Check Dockerfile, Compose file and k8s/ (kubectl renders; no container engine is needed)
-	$(BIN)/python -m pytest tests/deploy
+	$(BIN)/python -m pytest -n 2 --dist loadscope tests/deploy
 
 test-faults: $(INSTALLED) ## Take the servers away, one after another, and look what becomes of the product
 	$(BIN)/python -m pytest -n 2 --dist loadfile --timeout 300 tests/faults
