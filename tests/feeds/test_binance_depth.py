@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,17 @@ def day(market_data: Path, binance: SimulatedBinance) -> list[tuple[str, str]]:
     (snapshot,) = (line for stream, line in lines if stream == "btcusdt@depthSnapshot")
     binance.snapshots["BTCUSDT"] = snapshot[snapshot.index('"data":') + 7 : -1].encode()
     return [pair for pair in lines if pair[0] == DIFFERENCES]
+
+
+async def send_until(
+    binance: SimulatedBinance, lines: Iterator[tuple[str, str]], condition: Callable[[], bool]
+) -> None:
+    """Send differences one after another, at their pace, until the condition is true or there are no more."""
+    for stream, line in lines:
+        await binance.send_line(stream, line)
+        await asyncio.sleep(0.05)
+        if condition():
+            return
 
 
 async def test_books__recorded_day__publish_what_the_exchange_would(
@@ -80,20 +91,18 @@ async def test_books__gap__are_built_anew_from_another_snapshot(
     snapshot = json.loads(binance.snapshots["BTCUSDT"])
     async with supervised(source):
         await until(lambda: binance.streams == [DIFFERENCES])
-        for stream, line in [*day[:10], *day[20:30]]:
-            await binance.send_line(stream, line)
-        await until(lambda: source.status.missed > 0)
-        later = json.loads(day[25][1])["data"]["u"]
+        lines = iter(day)
+        await send_until(binance, lines, lambda: bool(arrivals.messages))
+        requests = len(binance.snapshot_requests)
+        *_, first_after = islice(lines, 10)
+        await binance.send_line(*first_after)
+        await until(lambda: source.status.missed == 1)
+        later = json.loads(first_after[1])["data"]["u"]
         binance.snapshots["BTCUSDT"] = json.dumps({**snapshot, "lastUpdateId": later}).encode()
-        for stream, line in day[30:]:
-            await binance.send_line(stream, line)
-            await asyncio.sleep(0.02)
-            if arrivals.messages and arrivals.of_stream(BUILT)[-1]["lastUpdateId"] > later:
-                break
-    shown = [data["lastUpdateId"] for data in arrivals.of_stream(BUILT)]
-    assert shown[-1] > later
+        await send_until(binance, lines, lambda: arrivals.of_stream(BUILT)[-1]["lastUpdateId"] > later)
+    assert arrivals.of_stream(BUILT)[-1]["lastUpdateId"] > later
     assert source.status.missed == 1
-    assert len(binance.snapshot_requests) > 1
+    assert len(binance.snapshot_requests) > requests
     assert source.status.failures == 0
 
 
