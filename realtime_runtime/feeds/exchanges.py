@@ -6,8 +6,10 @@ same quote stands for a symbol, unless the setting says that USD may stand for U
 
 import asyncio
 import contextlib
+import gc
 import importlib
 import math
+import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -30,6 +32,7 @@ CLASSES = {
     "okx": "okx",
     "bitstamp": "bitstamp",
 }
+LIBRARY = "ccxt.pro"
 TIMEOUT_MS = 10_000
 CLOSE_SECONDS = 2.0
 RATE_LIMITED_SECONDS = 30.0
@@ -145,7 +148,7 @@ def listed_symbols(
 
 
 async def _library() -> Any:
-    """The module ``ccxt.pro``: its first import computes for seconds, in a thread, so that the other sources go on.
+    """ccxt's asynchronous module: its first import computes for seconds, in a thread, so that the other sources go on.
 
     Not by ``asyncio.to_thread``, for which the process would wait at its end.
     """
@@ -157,7 +160,12 @@ async def _library() -> Any:
             loaded.set_result(module)
 
     def load() -> None:
-        module = importlib.import_module("ccxt.pro")
+        is_first = LIBRARY not in sys.modules
+        module = importlib.import_module(LIBRARY)
+        if is_first:
+            # Its objects stay for as long as the process: the collector need not walk them, which at the end of the
+            # process alone takes a second.
+            gc.freeze()
         with contextlib.suppress(RuntimeError):  # The loop has ended meanwhile.
             loop.call_soon_threadsafe(give, module)
 
