@@ -143,6 +143,6 @@ element("plot").addEventListener("pointermove", (event) => {
 element("plot").addEventListener("pointerleave", () => { if (chart) choose(chart.points.length - 1); });
 watch(region.dataset.pollUrl, (live) => {
   if (live.isStale) { mark(live.words); return; }
-  mark(live.document.is_known && !live.document.is_stale ? "" : live.document.answer);
+  mark(live.document.is_known && !live.document.is_stale ? "" : "What is shown below is old.");
   show(live.document);
 });
