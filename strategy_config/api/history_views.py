@@ -7,7 +7,7 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 
 from strategy_config import selectors, services
-from strategy_config.api import answers, envelope, examples, requests, schema
+from strategy_config.api import answers, change_answers, envelope, examples, requests, schema
 from strategy_config.api.base import ApiView, if_match, origin_of
 from strategy_config.api.permissions import Permission
 from strategy_config.api.writes import write
@@ -56,7 +56,7 @@ class ChangesView(ApiView):
         "listChanges",
         tag="History",
         summary="Follow the changes of all strategies",
-        answer=answers.Changes,
+        answer=change_answers.Changes,
         query=requests.ChangesQuery,
     )
     def get(self, request: Request) -> HttpResponse:
