@@ -160,6 +160,11 @@ async def test_own_value__dropped_by_one_click__inherits_again(log_in: Open, sta
     await expect(console.page.locator("#p-window_hours")).to_have_value("")
     assert stack.get("/api/v1/strategies/btc_dominance/config")["overrides"] == {}
 
+    before = history(stack, "btc_dominance")
+    await console.page.go_back()
+    await expect(console.page.locator("#bar-text")).to_contain_text("Nothing changed")
+    assert history(stack, "btc_dominance") == before
+
 
 async def test_session__that_ends_while_typing__goes_on_after_another_login(log_in: Open, stack: Stack) -> None:
     console = await log_in("trader")

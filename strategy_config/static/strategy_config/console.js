@@ -45,6 +45,8 @@ function showFeed(live) {
   badge.title = detail;
 }
 
+// A page that answers a form, such as a review, becomes one that Back and Reload open anew and never send again.
+history.replaceState(history.state, "", location.href);
 openDialogs();
 guardForms();
 keepTimesCurrent();
