@@ -7,7 +7,7 @@ from django import template
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import SafeString
 
 from strategy_config import wording
 from strategy_config.admin import history_page, signals_page
@@ -33,7 +33,7 @@ def version_url(name: str, strategy_id: str, symbol: str | None, version: int) -
 @register.filter
 def breakable(name: str) -> SafeString:
     """A name of several words, which may be broken after each of its underscores and nowhere else."""
-    return format_html_join(mark_safe("<wbr>"), "{}", ((part,) for part in re.findall("[^_]*_|[^_]+", name)))
+    return format_html_join(SafeString("<wbr>"), "{}", ((part,) for part in re.findall("[^_]*_|[^_]+", name)))
 
 
 @register.filter
