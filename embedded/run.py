@@ -166,15 +166,20 @@ class Launch:
 
     def _watch(self) -> None:
         """In a thread of its own: say when all is ready, then keep the embedded servers up."""
-        for name, port in (("web", self._options.web_port), ("runtime", self._options.runtime_port)):
-            if not self._wait_for(name, f"http://{HOST}:{port}/ready"):
+        worker_metrics_url = f"http://{HOST}:{self._environ['WORKER_METRICS_PORT']}/metrics"
+        for name, url in (
+            ("web", f"{self._web_url}/ready"),
+            ("runtime", f"{self._runtime_url}/ready"),
+            ("worker", worker_metrics_url),
+        ):
+            if not self._wait_for(name, url):
                 return
         token = self._working_token()
         self._file.write(
             {
                 "url": self._web_url,
                 "runtime_url": self._runtime_url,
-                "worker_metrics_url": f"http://{HOST}:{self._environ['WORKER_METRICS_PORT']}/metrics",
+                "worker_metrics_url": worker_metrics_url,
                 "token": token,
                 "redis_url": self._environ["REDIS_URL"],
                 "nats_url": self._environ["NATS_URL"],
