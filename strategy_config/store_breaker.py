@@ -34,7 +34,7 @@ class Breaker:
 
     A dead call opens it. Then one call at a time may try again, after pauses that double from FIRST_PAUSE_SECONDS to
     LONGEST_PAUSE_SECONDS, with jitter; the first answer closes it. At most MOST_CALLS are under way at once: others
-    wait while these end, and are refused when none has been answered for STALLED_SECONDS. Safe between threads.
+    wait while these end, and are refused when nothing was heard for STALLED_SECONDS. Safe between threads.
     """
 
     def __init__(self, name: str, message: str) -> None:
@@ -58,6 +58,11 @@ class Breaker:
     def is_inside(self) -> bool:
         """Whether this thread is within a passage already."""
         return getattr(self._thread, "is_inside", False)
+
+    def heard(self) -> None:
+        """The store has answered, if not yet what a call under way is waiting for: who waits may wait on."""
+        with self._changed:
+            self._progress_at = time.monotonic()
 
     def seconds_to_try(self) -> float:
         """How long until an open breaker lets the next call try; 0 where it would now."""

@@ -157,6 +157,9 @@ def _run(use_case: Callable[[], T]) -> T:
                 if time.monotonic() - started > PATIENCE_SECONDS:
                     message = "The store is busy with other writers. Nothing was changed."
                     raise StoreUnavailableError(message) from exception
+                if connection.vendor == "mongodb":
+                    # It names a conflict at once, with a writer of another process maybe; the others wait for a lock.
+                    store_breaker.WRITES.heard()
             elif may_reconnect and driver_errors.is_dropped(exception):
                 may_reconnect = False
                 if time.monotonic() - started > RECONNECT_SECONDS:

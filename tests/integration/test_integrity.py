@@ -23,7 +23,7 @@ def test_concurrent_posts__50_through_4_workers__50_versions_and_rows_and_an_int
         with httpx.Client(base_url=site.url, timeout=60) as client:
             response = client.post(URL, json=body, headers={"Authorization": f"Bearer {site.token}"})
         answer = response.json()
-        assert response.status_code == 200
+        assert response.status_code == 200, response.text
         assert answer["data"]["overrides"] == body["parameters"]
         assert answer["data"]["updated_by"] == body["changed_by"]
         version: int = answer["data"]["version"]

@@ -1,6 +1,7 @@
 """The breaker before the store: what opens it, whom it lets try, what closes it."""
 
 import threading
+from collections.abc import Iterator
 
 import pytest
 
@@ -92,9 +93,9 @@ def test_breaker__being_tried__refuses_all_others(breaker: Breaker, clock: Clock
     assert not breaker.is_open
 
 
-def test_breaker__with_as_many_calls_as_it_lets_through__refuses_once_none_has_ended_in_time(
-    breaker: Breaker, clock: Clock
-) -> None:
+@pytest.fixture
+def crowd(breaker: Breaker) -> Iterator[threading.Event]:
+    """As many calls as it lets through are under way, until the event is set."""
     go_on, inside = threading.Event(), threading.Barrier(store_breaker.MOST_CALLS + 1)
 
     def hang() -> None:
@@ -106,10 +107,18 @@ def test_breaker__with_as_many_calls_as_it_lets_through__refuses_once_none_has_e
     for thread in threads:
         thread.start()
     inside.wait()
-    clock.now += store_breaker.STALLED_SECONDS
-    with pytest.raises(StoreUnavailableError):
-        succeed(breaker)
+    yield go_on
     go_on.set()
     for thread in threads:
         thread.join()
+
+
+def test_breaker__with_as_many_calls_as_it_lets_through__refuses_once_none_has_ended_in_time(
+    breaker: Breaker, clock: Clock, crowd: threading.Event
+) -> None:
+    clock.now += store_breaker.STALLED_SECONDS
+    with pytest.raises(StoreUnavailableError):
+        succeed(breaker)
+    breaker.heard()
+    threading.Timer(0.05, crowd.set).start()
     succeed(breaker)
