@@ -107,7 +107,7 @@ async def test_nats__killed_restarted_and_slow__signals_go_on_once_each(
         await site.set_layer(SKEW, min_signal_interval_seconds=0.0)
         await eventually(lambda: runtime.sequence() == 1)
         await eventually(lambda: runtime.status() == "ok")
-        await signalled(market)
+        await signalled(market, sequence=1)
 
         fresh_nats.kill()
         await eventually(lambda: runtime.status() == "degraded")
@@ -116,7 +116,7 @@ async def test_nats__killed_restarted_and_slow__signals_go_on_once_each(
         fresh_nats.start()
         await eventually(lambda: runtime.status() == "ok")
         await eventually(lambda: market.client.is_connected)
-        await signalled(market)
+        await signalled(market, sequence=2)
 
         # Slow: nothing is answered while messages and changes come.
         await market.turn()
@@ -124,17 +124,16 @@ async def test_nats__killed_restarted_and_slow__signals_go_on_once_each(
         await site.set_layer(SKEW, min_signal_interval_seconds=0.0)
         await eventually(lambda: runtime.sequence() == 3)
         fresh_nats.resume()
-        await signalled(market)
-        assert market.signals[-1]["metadata"]["config"]["sequence"] == 3
+        await signalled(market, sequence=3)
         assert len(market.ids) == len(set(market.ids))
 
 
-async def signalled(market: Market) -> None:
-    """Return when a turn of the market has led to a signal."""
+async def signalled(market: Market, *, sequence: int) -> None:
+    """Return when a turn of the market has led to a signal that was decided under ``sequence``."""
     before = len(market.signals)
 
     async def turned() -> bool:
         await market.turn()
-        return len(market.signals) > before
+        return any(signal["metadata"]["config"]["sequence"] == sequence for signal in market.signals[before:])
 
     await eventually(turned)
