@@ -7,23 +7,25 @@ from playwright.async_api import expect
 from tests.e2e.conftest import Open
 from tests.e2e.stack import Stack
 
-SKEW = "orderbook_skew"
+# Of a strategy that no other of the browser's tests changes.
+MOMENTUM = "trade_momentum"
+OFTEN = {"buy_threshold": 0.3, "sell_threshold": -0.3, "min_signal_interval_seconds": 1.0}
 
 
 async def test_signals__from_the_history_of_a_change__are_those_that_it_decided(log_in: Open, stack: Stack) -> None:
-    body = {"parameters": {"min_signal_interval_seconds": 1.0}, "changed_by": "day desk", "reason": "signals walk"}
-    version = stack.site.post(f"/api/v1/strategies/{SKEW}/config?wait_for_runtimes=5000", body).json()["data"][
+    body = {"parameters": OFTEN, "changed_by": "day desk", "reason": "signals walk"}
+    version = stack.site.post(f"/api/v1/strategies/{MOMENTUM}/config?wait_for_runtimes=5000", body).json()["data"][
         "version"
     ]
-    stack.until(lambda: len(stack.signals(SKEW, version=version)) > 1)
+    stack.until(lambda: len(stack.signals(MOMENTUM, version=version)) > 1)
     console = await log_in("viewer")
     page = console.page
-    await console.open(f"/admin/history/?strategy={SKEW}&symbol=global")
-    await page.get_by_role("link", name=f"Signals of version {version} of Order Book Skew").click()
+    await console.open(f"/admin/history/?strategy={MOMENTUM}&symbol=global")
+    await page.get_by_role("link", name=f"Signals of version {version} of Trade Momentum").click()
     await expect(page.get_by_role("heading", name="Signals", exact=True)).to_be_visible()
     rows = page.locator("tr[data-signal]")
     await expect(rows.first).to_contain_text("simulated")
-    links = page.get_by_role("link", name=f"Version {version} of Order Book Skew for all symbols")
+    links = page.get_by_role("link", name=f"Version {version} of Trade Momentum for all symbols")
     await expect(links).to_have_count(await rows.count())
     await expect(page.locator("svg.price-chart polyline")).to_be_attached()
     mark = page.locator(".mark").last
@@ -37,7 +39,7 @@ async def test_signals__from_the_history_of_a_change__are_those_that_it_decided(
 
 
 async def test_signals__new_ones__are_told_and_shown_when_asked_for(log_in: Open, stack: Stack) -> None:
-    stack.until(lambda: stack.signals(SKEW, version=None))
+    stack.until(lambda: stack.signals(MOMENTUM))
     console = await log_in("viewer")
     page = console.page
     await console.open("/admin/signals/")
