@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -42,6 +43,7 @@ class ChildProcess:
                 stderr=log,
                 cwd=PROJECT_ROOT,
                 preexec_fn=die_with_parent,
+                start_new_session=True,
             )
         return self
 
@@ -63,6 +65,8 @@ class ChildProcess:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.end(signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)  # The clock of a worker is a process of its own.
 
 
 class RuntimeProcess(ChildProcess):
