@@ -1,6 +1,5 @@
 """A MongoDB that hangs, dies or comes back: nothing half-done, and no restart of the site."""
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,14 +10,12 @@ from django.db import connection
 from pytest_django import Settings
 
 from embedded.mongo import MongoWireServer
-from strategy_config import audit, services
+from strategy_config import audit
 from strategy_config.exceptions import StoreUnavailableError
-from strategy_config.models import ConfigAudit, SymbolOverride
-from tests.factories import OriginFactory
+from tests.lost_store import assert_whole, write, write_once_back
 from tests.mongo_store import CleanState
 
 TIMEOUT_MS = 2_000
-BACK_SECONDS = 60.0
 pytestmark = [
     pytest.mark.skipif(not django_settings.IS_ON_MONGODB, reason="needs TEST_STORE=mongodb"),
     pytest.mark.django_db(transaction=True),
@@ -53,28 +50,6 @@ def server(own_server: tuple[MongoWireServer, list[CleanState]], settings: Setti
     yield server
     store.close_pool()
     store.settings_dict.update(former)
-
-
-def write() -> services.Written:
-    return services.set_layer(
-        strategy_id="orderbook_skew", symbol="BTCUSDT", parameters={"top_levels": 7}, origin=OriginFactory()
-    )
-
-
-def write_once_back() -> services.Written:
-    """Write as soon as the store is asked again: nobody restarts anything."""
-    deadline = time.monotonic() + BACK_SECONDS
-    while True:
-        try:
-            return write()
-        except StoreUnavailableError:
-            assert time.monotonic() < deadline, "the store was not asked again in time"
-
-
-def assert_whole(rows: int) -> None:
-    assert list(ConfigAudit.objects.order_by("sequence").values_list("version", flat=True)) == list(range(1, rows + 1))
-    assert SymbolOverride.objects.get().version == rows
-    assert audit.verify().bad is None
 
 
 def test_write__server_hanging__is_refused_and_holds_up_nobody_later(server: MongoWireServer) -> None:

@@ -1,7 +1,6 @@
 """What only PostgreSQL can do to the site: hang, break, lock, end sessions. Needs a server: POSTGRES_TEST_URL."""
 
 import threading
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,14 +10,13 @@ from django.conf import settings
 from django.db import connection
 
 from configsite.postgresql import driver
-from strategy_config import audit, services, store_breaker, transactions
+from strategy_config import audit, store_breaker, transactions
 from strategy_config.exceptions import StoreUnavailableError
-from strategy_config.models import ChangeSequence, ConfigAudit, SymbolOverride
-from tests.factories import OriginFactory
+from strategy_config.models import ChangeSequence, SymbolOverride
+from tests.lost_store import assert_whole, write, write_once_back
 from tests.relay import Relay
 
 ANSWER_SECONDS = 1.0
-BACK_SECONDS = 60.0
 pytestmark = [
     pytest.mark.skipif(not settings.IS_ON_POSTGRESQL, reason="needs TEST_STORE=postgresql"),
     pytest.mark.django_db(transaction=True),
@@ -45,28 +43,6 @@ def other() -> Iterator[psycopg.Connection[Any]]:
     names = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
     with psycopg.connect(**{name: at[key] for name, key in names.items() if at[key]}) as other:
         yield other
-
-
-def write() -> services.Written:
-    return services.set_layer(
-        strategy_id="orderbook_skew", symbol="BTCUSDT", parameters={"top_levels": 7}, origin=OriginFactory()
-    )
-
-
-def write_once_back() -> services.Written:
-    """Write as soon as the store is asked again: nobody restarts anything."""
-    deadline = time.monotonic() + BACK_SECONDS
-    while True:
-        try:
-            return write()
-        except StoreUnavailableError:
-            assert time.monotonic() < deadline, "the store was not asked again in time"
-
-
-def assert_whole(rows: int) -> None:
-    assert list(ConfigAudit.objects.order_by("sequence").values_list("version", flat=True)) == list(range(1, rows + 1))
-    assert SymbolOverride.objects.get().version == rows
-    assert audit.verify().bad is None
 
 
 def test_write__server_hanging__is_refused_and_holds_up_nobody_later(relay: Relay) -> None:

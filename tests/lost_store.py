@@ -1,0 +1,32 @@
+"""What the tests of a lost store do on each store: write, write once it is back, look that nothing is half-done."""
+
+import time
+
+from strategy_config import audit, services
+from strategy_config.exceptions import StoreUnavailableError
+from strategy_config.models import ConfigAudit, SymbolOverride
+from tests.factories import OriginFactory
+
+BACK_SECONDS = 60.0
+
+
+def write() -> services.Written:
+    return services.set_layer(
+        strategy_id="orderbook_skew", symbol="BTCUSDT", parameters={"top_levels": 7}, origin=OriginFactory()
+    )
+
+
+def write_once_back() -> services.Written:
+    """Write as soon as the store is asked again: nobody restarts anything."""
+    deadline = time.monotonic() + BACK_SECONDS
+    while True:
+        try:
+            return write()
+        except StoreUnavailableError:
+            assert time.monotonic() < deadline, "the store was not asked again in time"
+
+
+def assert_whole(rows: int) -> None:
+    assert list(ConfigAudit.objects.order_by("sequence").values_list("version", flat=True)) == list(range(1, rows + 1))
+    assert SymbolOverride.objects.get().version == rows
+    assert audit.verify().bad is None
