@@ -1,22 +1,18 @@
 """All that the runtime has to do with NATS: market data in, signals out."""
 
 import asyncio
-import re
 import time
 from collections import deque
-from collections.abc import Callable
 from itertools import islice
 from typing import NamedTuple
 
 import structlog
 from nats import errors
-from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
-from realtime_runtime import tracing
-from realtime_runtime.intake import Intake, Kind, Message
-from realtime_runtime.message_traces import trace_of
-from realtime_runtime.nats_access import CheckedClient, NatsAccess
+from realtime_runtime.intake import Intake, Kind
+from realtime_runtime.nats_access import NatsAccess
+from realtime_runtime.nats_messages import MarketClient
 from realtime_runtime.timings import WAIT_BOUNDS, Histogram
 
 OBSERVATION_SUBJECTS = {
@@ -32,13 +28,8 @@ RECONNECT_SECONDS = 1
 CONNECT_TIMEOUT_SECONDS = 2
 # A connection whose read loop has died is only noticed by its missing pongs.
 PING_SECONDS = 10
-KNOWN_SYMBOLS = 10_000
-
-_REPLAY_HEADER = re.compile(rb"\r\nReplay:[ \t]*1[ \t]*\r\n")
 
 log = structlog.get_logger(__name__)
-Handler = Callable[[bytes, bytes, bytes, bytes | None], None]
-"""Takes (subject, reply, payload, headers as they stand on the wire)."""
 
 
 class NatsLostError(Exception):
@@ -58,26 +49,6 @@ class OutgoingSignal(NamedTuple):
         """What goes along with it."""
         trace = {"traceparent": self.traceparent} if self.traceparent else {}
         return {"Nats-Msg-Id": self.id, **trace}
-
-
-class _DirectClient(CheckedClient):
-    """nats-py's client, with the messages of some subscriptions handed over while they are parsed.
-
-    A queue, a task switch and a parsed header a message cost 4 us, as much as the strategies themselves. Leans on
-    ``_process_msg`` and ``Subscription._id`` of the pinned version; tests/runtime/test_bus.py holds it
-    against the plain client.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.direct: dict[int, Handler] = {}
-
-    async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes | None) -> None:
-        handler = self.direct.get(sid)
-        if handler is None:
-            await super()._process_msg(sid, subject, reply, data, headers)  # type: ignore[arg-type]  # None it is, there
-            return
-        handler(subject, reply, data, headers)
 
 
 class Bus:
@@ -103,13 +74,12 @@ class Bus:
         self.signals_dropped = 0
         self.reconnects = 0
         self.confirmation = Histogram(WAIT_BOUNDS)
-        self._intake = intake
         self._url = url
         self._access = access
         self._name = name
         self._topic = topic
         self._queue_group = queue_group
-        self._client = _DirectClient()
+        self._client = MarketClient(intake.put)
         self._subscriptions: list[Subscription] = []
         self._outbox: deque[OutgoingSignal] = deque()
         self._outbox_filled = asyncio.Event()
@@ -118,7 +88,6 @@ class Bus:
         self._is_closing = False
         self._is_subscribed = False
         self._is_outage_logged = False
-        self._symbols: dict[bytes, str] = {}
 
     @property
     def is_connected(self) -> bool:
@@ -206,7 +175,7 @@ class Bus:
                 await subscription.unsubscribe()
             except (errors.Error, OSError) as exception:
                 log.debug("nats.unsubscribe_failed", error=str(exception))
-        self._client.direct.clear()
+        self._client.messages.forget()
         self._subscriptions.clear()
 
     async def close(self) -> None:
@@ -215,22 +184,9 @@ class Bus:
         await self._client.close()
 
     async def _subscribe(self, subject: str, kind: Kind) -> None:
-        handler = self._handler(kind, subject)
-
-        async def between_subscription_and_registration(message: Msg) -> None:
-            headers = "".join(f"\r\n{name}: {value}\r\n" for name, value in (message.headers or {}).items())
-            handler(message.subject.encode(), message.reply.encode(), message.data, headers.encode())
-
-        subscription = await self._client.subscribe(
-            subject,
-            queue=self._queue_group if kind is Kind.MARKET else "",
-            cb=between_subscription_and_registration,
-            # The bound is the intake's, which drops the oldest; the library would drop the newest.
-            pending_msgs_limit=0,
-            pending_bytes_limit=0,
-        )
-        self._client.direct[subscription._id] = handler
-        self._subscriptions.append(subscription)
+        self._client.messages.kinds[subject] = kind
+        queue_group = self._queue_group if kind is Kind.MARKET else ""
+        self._subscriptions.append(await self._client.subscribe(subject, queue=queue_group))
 
     async def _confirm_subscriptions(self) -> None:
         """Wait for the server to take them; where the connection breaks meanwhile, the next one brings them anew."""
@@ -239,32 +195,6 @@ class Bus:
         except (errors.Error, OSError, TimeoutError) as exception:
             log.warning("nats.subscriptions_unconfirmed", error=f"{type(exception).__name__}: {exception}")
         self._is_subscribed = True
-
-    def _handler(self, kind: Kind, subscribed: str) -> Handler:
-        put, now = self._intake.put, time.time
-        # Past NamedTuple's own constructor, which costs several times as much.
-        new = tuple.__new__
-        # Only the market topic has its symbol as the last token of the subject.
-        start = len(subscribed) - 1 if kind is Kind.MARKET and subscribed.endswith(".>") else 0
-
-        is_traced = tracing.is_on()
-
-        def handle(subject: bytes, reply: bytes, payload: bytes, headers: bytes | None) -> None:
-            symbol = self._symbol(subject[start:]) if start else None
-            answer_to = reply.decode(errors="replace") if reply else ""
-            is_replay = headers is not None and _REPLAY_HEADER.search(headers) is not None
-            trace = trace_of(payload, headers) if is_traced else ""
-            put(new(Message, (kind, payload, int(now() * 1000), is_replay, symbol, answer_to, trace)))
-
-        return handle
-
-    def _symbol(self, token: bytes) -> str:
-        symbol = self._symbols.get(token)
-        if symbol is None:
-            if len(self._symbols) >= KNOWN_SYMBOLS:
-                self._symbols.clear()
-            symbol = self._symbols[token] = token.decode(errors="replace").upper()
-        return symbol
 
     async def _send_batch(self) -> bool:
         """Send some signals and have the server confirm them; false where that failed and they wait again."""

@@ -21,6 +21,8 @@ BATCHES_PER_SAMPLE = 16
 TRACE_SECONDS = 1.0
 """Of the measured messages one in this time is traced, beside those that belong to a trace; see `tracing`."""
 
+_MARKET = Kind.MARKET
+
 
 class Progress(msgspec.Struct, frozen=True):
     """The answer to a message with a reply subject, once processed: totals since the start of this runtime.
@@ -55,6 +57,7 @@ class Consumer:
         self._traced_at = -TRACE_SECONDS
         self._take = self._process_traced if tracing.is_on() else self._process
         self._engine = engine
+        self._market = engine.market
         self._intake = intake
         self._bus = bus
         self._history = history
@@ -88,12 +91,13 @@ class Consumer:
             self._worst_lag_ms = max(self._worst_lag_ms, time.time() * 1000 - messages[0].received_ms)
         # The thread's own time: on a crowded machine the wall clock would end a slice that has hardly begun.
         deadline = time.thread_time() + SLICE_SECONDS
+        take, next_message = self._take, messages.popleft
         while messages and time.thread_time() < deadline:
             self._batches += 1
             if not self._batches % BATCHES_PER_SAMPLE:
-                self._process_measured(messages.popleft())
+                self._process_measured(next_message())
             for _ in range(min(len(messages), MESSAGES_PER_CLOCK_READ)):
-                self._take(messages.popleft())
+                take(next_message())
         self._replies.extend(self._intake.unanswered)
         self._intake.unanswered.clear()
         if self._replies:
@@ -105,15 +109,18 @@ class Consumer:
         return worst
 
     def _process(self, message: Message) -> None:
-        kind, payload, received_ms, is_replay, symbol, reply, _ = message
+        payload, reply = message.payload, message.reply
         if reply and not payload:
             # A feed only asks where we stand: before its first message, for the counters to start from.
             self._replies.append(reply)
             return
-        if kind is Kind.MARKET:
-            signals = self._engine.market(payload, received_ms=received_ms, is_replay=is_replay, subject_symbol=symbol)
+        if message.kind is _MARKET:
+            signals = self._market(
+                payload, received_ms=message.received_ms, is_replay=message.is_replay, subject_symbol=message.symbol
+            )
         else:
-            signals = self._observations[kind](payload, received_ms=received_ms, is_replay=is_replay)
+            observe = self._observations[message.kind]
+            signals = observe(payload, received_ms=message.received_ms, is_replay=message.is_replay)
         self.processed += 1
         if signals:
             self._emit(signals)

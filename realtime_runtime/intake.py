@@ -2,8 +2,10 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 from enum import IntEnum
-from typing import NamedTuple
+
+import msgspec
 
 
 class Kind(IntEnum):
@@ -15,7 +17,7 @@ class Kind(IntEnum):
     ONCHAIN = 3
 
 
-class Message(NamedTuple):
+class Message(msgspec.Struct, frozen=True, gc=False):
     """A message on its way to the engine. ``received_ms`` is the host's clock in Unix milliseconds.
 
     ``symbol`` is set where the subject names it; ``reply`` is where progress is to be reported ("": nowhere);
@@ -47,18 +49,17 @@ class Intake:
         self._limit = limit
         self._arrival = asyncio.Event()
 
-    def put(self, message: Message) -> None:
-        """Append a message; never waits and never raises."""
+    def put(self, arrived: Sequence[Message]) -> None:
+        """Append messages in their order; never waits and never raises."""
         messages = self.messages
-        self.received += 1
-        if len(messages) >= self._limit:
+        messages.extend(arrived)
+        self.received += len(arrived)
+        while len(messages) > self._limit:
             oldest = messages.popleft()
             self.dropped += 1
             if oldest.reply:
                 self.unanswered.append(oldest.reply)
-        messages.append(message)
-        if len(messages) == 1:
-            self._arrival.set()
+        self._arrival.set()
 
     async def wait(self) -> None:
         """Return as soon as there is a message."""

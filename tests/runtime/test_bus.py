@@ -6,7 +6,6 @@ from typing import Any
 
 import nats
 import pytest
-from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from embedded.servers import NatsServer
@@ -65,23 +64,6 @@ async def test_messages__of_all_shapes__arrive_as_with_the_plain_client(
     ]
     await client.close()
     await stopped(bus, tasks)
-
-
-@pytest.mark.parametrize(
-    ("header", "is_replay"),
-    [
-        (b"NATS/1.0\r\nReplay: 1\r\n\r\n", True),
-        (b"NATS/1.0\r\nReplay:1\r\n\r\n", True),
-        (b"NATS/1.0\r\nA: b\r\nReplay: 1 \r\n\r\n", True),
-        (b"NATS/1.0\r\nReplay: 10\r\n\r\n", False),
-        (b"NATS/1.0\r\nNo-Replay: 1\r\n\r\n", False),
-        (b"NATS/1.0\r\nA: Replay: 1\r\n\r\n", False),
-    ],
-)
-def test_replay_header__in_the_raw_block__found_as_nats_py_parses_it(header: bytes, is_replay: bool) -> None:
-    assert (bus_module._REPLAY_HEADER.search(header) is not None) is is_replay
-    parsed = Client._parse_header_lines(header.partition(b"\r\n")[2])
-    assert (parsed.get("Replay") == "1") is is_replay
 
 
 async def test_subjects__of_observations__told_apart(nats_server: NatsServer, nats_subject: str) -> None:
@@ -146,8 +128,8 @@ def _message(payload: bytes, reply: str = "") -> Message:
 
 async def test_intake__beyond_its_bound__drops_the_oldest_counts_and_remembers_who_waits() -> None:
     intake = Intake(2)
-    for payload, reply in ((b"1", "inbox.1"), (b"2", ""), (b"3", ""), (b"4", "")):
-        intake.put(_message(payload, reply))
+    intake.put([_message(b"1", "inbox.1")])
+    intake.put([_message(b"2"), _message(b"3"), _message(b"4")])
     assert [message.payload for message in intake.messages] == [b"3", b"4"]
     assert (intake.received, intake.dropped, list(intake.unanswered)) == (4, 2, ["inbox.1"])
 
@@ -157,5 +139,5 @@ async def test_intake__waited_for__wakes_with_the_first_message() -> None:
     waiting = asyncio.create_task(intake.wait())
     await asyncio.sleep(0)
     assert not waiting.done()
-    intake.put(_message(b"1"))
+    intake.put([_message(b"1")])
     await asyncio.wait_for(waiting, 5)
