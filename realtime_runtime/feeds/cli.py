@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import Coroutine, Mapping
@@ -85,7 +86,11 @@ def _run_live(environ: Mapping[str, str]) -> int:
             say(f"{name} {message}")
         return EXIT_USAGE
     logging.configure(level=level, log_format=log_format)
-    return uvloop.run(live.run(configured))
+    code = uvloop.run(live.run(configured))
+    sys.stdout.flush()
+    # Not the interpreter's own end: large libraries may still be loading in threads, which it can take seconds to
+    # get past, or break on.
+    os._exit(code)
 
 
 def _run_replay(arguments: argparse.Namespace, nats_url: str, nats_access: NatsAccess, topic: str) -> int:

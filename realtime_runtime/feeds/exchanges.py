@@ -5,12 +5,7 @@ same quote stands for a symbol, unless the setting says that USD may stand for U
 """
 
 import asyncio
-import contextlib
-import gc
-import importlib
 import math
-import sys
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -19,6 +14,7 @@ from urllib.parse import urlsplit
 import msgspec
 import structlog
 
+from realtime_runtime.feeds import threads
 from realtime_runtime.feeds.live_settings import ExchangeSettings
 from realtime_runtime.feeds.publishing import LivePublisher
 from realtime_runtime.feeds.supervision import FeedError, RateLimitedError, Source, Status
@@ -32,6 +28,7 @@ CLASSES = {
     "okx": "okx",
     "bitstamp": "bitstamp",
 }
+# Its first import computes for seconds.
 LIBRARY = "ccxt.pro"
 TIMEOUT_MS = 10_000
 CLOSE_SECONDS = 2.0
@@ -61,7 +58,7 @@ class ExchangeSource:
 
     async def run(self) -> None:
         """Publish until the exchange fails; raises FeedError, or RateLimitedError where it asks to wait."""
-        library = await _library()
+        library = await threads.imported(LIBRARY)
         self.status.heard()
         client = new_client(library, self._exchange, self._settings.base_urls.get(self._exchange))
         try:
@@ -145,32 +142,6 @@ def listed_symbols(
             in_dollars[pair] = f"{base}USDT"
     taken = set(found.values())
     return found | {pair: symbol for pair, symbol in in_dollars.items() if symbol not in taken}
-
-
-async def _library() -> Any:
-    """ccxt's asynchronous module: its first import computes for seconds, in a thread, so that the other sources go on.
-
-    Not by ``asyncio.to_thread``, for which the process would wait at its end.
-    """
-    loop = asyncio.get_running_loop()
-    loaded: asyncio.Future[Any] = loop.create_future()
-
-    def give(module: Any) -> None:
-        if not loaded.done():
-            loaded.set_result(module)
-
-    def load() -> None:
-        is_first = LIBRARY not in sys.modules
-        module = importlib.import_module(LIBRARY)
-        if is_first:
-            # Its objects stay for as long as the process: the collector need not walk them, which at the end of the
-            # process alone takes a second.
-            gc.freeze()
-        with contextlib.suppress(RuntimeError):  # The loop has ended meanwhile.
-            loop.call_soon_threadsafe(give, module)
-
-    threading.Thread(target=load, name="load-ccxt", daemon=True).start()
-    return await loaded
 
 
 def new_client(library: Any, exchange: str, base_url: str | None) -> Any:

@@ -1,25 +1,27 @@
-"""Chain activity of bitcoin and ether by the day, from Coin Metrics' ``/v4/timeseries/asset-metrics``.
+"""Chain activity of bitcoin and ether by the day, from Coin Metrics, through its own client.
 
-Its own Python client is not used: for this one request it would bring pandas, polars and pyarrow, several hundred
-megabytes, into every installation. What the plan does not have (exchange flows, without a key) is absent.
+What the plan does not have (exchange flows, without a key) is absent.
 """
 
 import asyncio
 import time
+from collections.abc import Callable
 from datetime import datetime
-from typing import Annotated
+from functools import partial
+from typing import Annotated, Any
 
 import msgspec
 import structlog
 
-from realtime_runtime.feeds import web
+from realtime_runtime.feeds import threads, web
 from realtime_runtime.feeds.live_settings import ONCHAIN_ASSETS, OnchainSettings
 from realtime_runtime.feeds.publishing import LivePublisher
 from realtime_runtime.feeds.supervision import FeedError, Status
 from realtime_runtime.feeds.whale_transfers import DAY_SECONDS, WhaleTransfers
 
 SUBJECT = "market.onchain"
-METRICS = "AdrActCnt,TxTfrValAdjNtv,FlowInExNtv,FlowOutExNtv"
+METRICS = ("AdrActCnt", "TxTfrValAdjNtv", "FlowInExNtv", "FlowOutExNtv")
+CLIENT = "realtime_runtime.feeds.coinmetrics"
 # A day's figures come some hours after its end; later than this they are no news.
 FRESH_SECONDS = 2 * DAY_SECONDS
 # The news of a day come once: let the prices that a signal needs come first.
@@ -42,13 +44,6 @@ class _Day(msgspec.Struct):
     exchange_outflow: Amount | None = msgspec.field(name="FlowOutExNtv", default=None)
 
 
-class _Answer(msgspec.Struct):
-    data: list[_Day]
-
-
-_decode = msgspec.json.Decoder(_Answer, strict=False).decode
-
-
 class OnchainSource:
     """Asks now and then, and publishes the last days in their order under the time at which each ended.
 
@@ -60,7 +55,6 @@ class OnchainSource:
         self.status = Status("onchain")
         self.silence_seconds = max(LEAST_SILENCE_SECONDS, SILENT_INTERVALS * settings.interval_seconds)
         self._settings = settings
-        self._url = f"{settings.url.rstrip('/')}/v4/timeseries/asset-metrics"
         self._publisher = publisher
         self._newest: dict[str, int] = {}
 
@@ -68,36 +62,32 @@ class OnchainSource:
         """Ask and publish for ever; raises FeedError where the answer cannot be had or used."""
         settings = self._settings
         await asyncio.sleep(min(FIRST_DELAY_SECONDS, settings.interval_seconds))
-        async with web.new_session() as session:
-            whales = None
-            if settings.whale_api_key:
-                whales = WhaleTransfers(session, url=settings.whale_url, api_key=settings.whale_api_key)
-            while True:
-                if whales is not None:
-                    await whales.update()
-                body = await web.get(session, self._url, parameters=self._parameters())
-                await self._take(body, whales)
-                await asyncio.sleep(settings.interval_seconds)
-
-    def _parameters(self) -> dict[str, str]:
-        parameters = {
-            "assets": ",".join(asset.lower() for asset in ONCHAIN_ASSETS),
-            "metrics": METRICS,
-            "frequency": "1d",
-            "limit_per_asset": str(self._settings.history_periods),
-            "page_size": "1000",
-            "paging_from": "end",
-            "ignore_forbidden_errors": "true",
-            "ignore_unsupported_errors": "true",
-        }
-        return parameters | ({"api_key": self._settings.api_key} if self._settings.api_key else {})
-
-    async def _take(self, body: bytes, whales: WhaleTransfers | None) -> None:
+        # Imported here and not above: it takes seconds and much memory, which only this source shall cost.
+        library = await threads.imported(CLIENT)
+        self.status.heard()
+        client = library.CoinMetrics(settings.url, settings.api_key)
+        ask = partial(client.daily, [asset.lower() for asset in ONCHAIN_ASSETS], METRICS, settings.history_periods)
         try:
-            days = _decode(body).data
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            async with web.new_session() as session:
+                whales = None
+                if settings.whale_api_key:
+                    whales = WhaleTransfers(session, url=settings.whale_url, api_key=settings.whale_api_key)
+                while True:
+                    if whales is not None:
+                        await whales.update()
+                    await self._take(await self._days(ask), whales)
+                    await asyncio.sleep(settings.interval_seconds)
+        finally:
+            client.close()
+
+    async def _days(self, ask: Callable[[], list[dict[str, Any]]]) -> list[_Day]:
+        try:
+            return msgspec.convert(await threads.in_thread(ask, name="ask-coinmetrics"), list[_Day], strict=False)
+        except ValueError as error:
             self.status.garbage += 1
-            raise FeedError(f"{self._url} answers what makes no sense: {error}") from error
+            raise FeedError(f"Coin Metrics answers what makes no sense: {error}") from error
+
+    async def _take(self, days: list[_Day], whales: WhaleTransfers | None) -> None:
         self.status.heard()
         for asset in ONCHAIN_ASSETS:
             own = sorted((day for day in days if day.asset.upper() == asset), key=lambda day: day.time)

@@ -116,11 +116,25 @@ async def test_feed_live__nats_away_at_the_end__ends_within_5_seconds(
     await end_of(process)
 
 
-async def test_feed_live__ended_while_it_loads_ccxt__does_not_wait_for_it(
-    nats_server: NatsServer, nats_subject: str
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"FEED_SOURCES": "exchanges", "PRICE_EXCHANGES": "coinbase"},
+        {"FEED_SOURCES": "onchain", "ONCHAIN_INTERVAL_SECONDS": "0.1", "COINMETRICS_URL": "http://127.0.0.1:1"},
+    ],
+)
+async def test_feed_live__ended_while_it_loads_a_library__does_not_wait_for_it(
+    environ: dict[str, str], nats_server: NatsServer, nats_subject: str
 ) -> None:
-    process = start_live(nats_server, nats_subject, FEED_SOURCES="exchanges", PRICE_EXCHANGES="coinbase")
+    process = start_live(nats_server, nats_subject, **environ)
     assert process.stdout is not None
     assert "feed.started" in await asyncio.to_thread(process.stdout.readline)
     process.send_signal(signal.SIGTERM)
     await end_of(process)
+
+
+def test_feed_live__large_libraries__are_not_imported_before_their_source_runs() -> None:
+    large = {"ccxt", "coinmetrics", "pandas", "polars", "pyarrow", "numpy", "requests"}
+    code = f"import sys, realtime_runtime.__main__; print(sorted({large!r} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

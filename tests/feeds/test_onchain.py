@@ -1,5 +1,6 @@
 """On-chain metrics from a server that answers as Coin Metrics and Whale Alert document it."""
 
+import importlib
 import json
 import time
 from collections.abc import AsyncIterator, Callable
@@ -41,6 +42,12 @@ def transfer(symbol: str, amount: float, sender: str, receiver: str, days_ago: i
         "amount": amount,
         "amount_usd": amount * 60_000,
     }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def client() -> None:
+    """Its first import takes longer than some of the tests here wait."""
+    importlib.import_module(onchain.CLIENT)
 
 
 @pytest.fixture
@@ -151,8 +158,12 @@ async def test_onchain__old_figures__are_history_only(
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"<html/>", b'{"data": [{"asset": "btc"}]}', b'{"data": [{"asset": "btc", "time": "noon"}]}', b"\xff"]
-)
+    "body",
+    [
+        b"", b"<html/>", b"\xff", b"[]", b"{}", b'{"data": 5}',
+        b'{"data": [{"asset": "btc"}]}', b'{"data": [{"asset": "btc", "time": "noon"}]}',
+    ],
+)  # fmt: skip
 async def test_onchain__garbage__is_not_published_and_asked_for_again(
     body: bytes, make: Make, server: JsonServer, supervised: Supervised, arrivals: Arrivals
 ) -> None:
@@ -160,7 +171,7 @@ async def test_onchain__garbage__is_not_published_and_asked_for_again(
     source = make()
     async with supervised(source):
         await until(lambda: bool(arrivals.messages))
-    assert source.status.failures == 1
+    assert (source.status.failures, source.status.garbage) == (1, 1)
 
 
 async def test_onchain__negative_or_infinite_metric__refuses_the_answer(
@@ -173,16 +184,77 @@ async def test_onchain__negative_or_infinite_metric__refuses_the_answer(
     assert source.status.messages == 0
 
 
-@pytest.mark.parametrize("status", [403, 429, 500])
+@pytest.mark.parametrize("status", [302, 400, 401, 403, 414, 418, 429, 500, 503])
 async def test_onchain__refused__comes_back_without_showing_the_key(
     status: int, make: Make, server: JsonServer, supervised: Supervised, arrivals: Arrivals
 ) -> None:
     body = json.dumps({"error": {"type": "forbidden", "message": "Requested metric is not available"}}).encode()
-    server.refusals.append((status, {"Retry-After": "1"}, body))
+    server.refusals.append((status, {"Retry-After": "1", "Location": f"{server.url}/elsewhere"}, body))
     source = make(COINMETRICS_API_KEY="s3cret")
     async with supervised(source):
         await until(lambda: bool(arrivals.messages))
     assert f"answers {status}" in source.status.last_error
+    assert "s3cret" not in source.status.last_error
+    assert server.asked("/elsewhere") == 0
+
+
+@pytest.mark.parametrize("header", ["Retry-After", "x-ratelimit-reset"])
+async def test_onchain__rate_limited__waits_as_long_as_it_is_asked_to_and_can_end_meanwhile(
+    header: str, make: Make, server: JsonServer, supervised: Supervised
+) -> None:
+    server.refusals.append((429, {header: "600"}, b""))
+    source = make()
+    async with supervised(source):
+        await until(lambda: source.status.failures == 1)
+    assert source.status.last_error.endswith("asked to wait 600 s")
+    assert server.asked(METRICS) == 1
+
+
+async def test_onchain__last_request_of_a_window__is_taken_and_not_repeated(
+    make: Make, server: JsonServer, supervised: Supervised, arrivals: Arrivals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(onchain, "FIRST_DELAY_SECONDS", 0.0)
+    body = json.dumps(server.answers[METRICS]).encode()
+    server.refusals.append((200, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "600"}, body))
+    source = make(ONCHAIN_INTERVAL_SECONDS="600")
+    async with supervised(source):
+        await until(lambda: bool(arrivals.messages))
+    assert (server.asked(METRICS), source.status.failures) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("bound", "value", "problem"),
+    [("coinmetrics.TOTAL_SECONDS", 0.0, "takes more than 0 s"), ("web.MAX_ANSWER_BYTES", 9, "more than 9 bytes")],
+)
+async def test_onchain__answer_without_an_end__is_given_up(
+    bound: str, value: float, problem: str, make: Make, supervised: Supervised, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"realtime_runtime.feeds.{bound}", value)
+    source = make()
+    async with supervised(source):
+        await until(lambda: source.status.failures >= 1)
+    assert problem in source.status.last_error
+
+
+@pytest.mark.parametrize("headers", [{"Content-Length": "99"}, {"Content-Encoding": "gzip"}])
+async def test_onchain__answer_that_breaks_off__is_asked_for_again_at_once(
+    headers: dict[str, str], make: Make, server: JsonServer, supervised: Supervised, arrivals: Arrivals
+) -> None:
+    server.torn.append(headers)
+    source = make(COINMETRICS_API_KEY="s3cret")
+    async with supervised(source):
+        await until(lambda: bool(arrivals.messages))
+    assert "cannot be reached" in source.status.last_error
+    assert "s3cret" not in source.status.last_error
+
+
+async def test_onchain__nobody_there__fails_at_once_without_showing_the_key(
+    make: Make, server: JsonServer, supervised: Supervised
+) -> None:
+    source = make(COINMETRICS_API_KEY="s3cret", COINMETRICS_URL="http://127.0.0.1:1/base")
+    async with supervised(source):
+        await until(lambda: source.status.failures >= 2)
+    assert "http://127.0.0.1:1/base/v4/timeseries/asset-metrics cannot be reached" in source.status.last_error
     assert "s3cret" not in source.status.last_error
 
 

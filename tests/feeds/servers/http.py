@@ -13,12 +13,16 @@ Answer = Body | Callable[[web.Request], Body]
 
 
 class JsonServer:
-    """Runs on a free port. ``answers`` by path; ``refusals`` (status, headers, body) go out first, one by one."""
+    """Runs on a free port. ``answers`` by path; ``refusals`` (status, headers, body) go out first, one by one.
+
+    Before those, answers with the headers of ``torn`` begin and break off with the connection.
+    """
 
     def __init__(self) -> None:
         self.answers: dict[str, Answer] = {}
         self.refusals: deque[tuple[int, dict[str, str], bytes]] = deque()
         self.requests: list[tuple[str, dict[str, str], dict[str, str]]] = []
+        self.torn: deque[dict[str, str]] = deque()
         self.is_hanging = False
         self._runner: web.AppRunner | None = None
         self.port = 0
@@ -44,10 +48,12 @@ class JsonServer:
         """How often a path was asked for."""
         return sum(each == path for each, _, _ in self.requests)
 
-    async def _answer(self, request: web.Request) -> web.Response:
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
         self.requests.append((request.path, dict(request.query), dict(request.headers)))
         if self.is_hanging:
             await asyncio.Event().wait()
+        if self.torn:
+            return await _torn(request, self.torn.popleft())
         if self.refusals:
             status, headers, body = self.refusals.popleft()
             return web.Response(status=status, headers=headers, body=body)
@@ -58,3 +64,12 @@ class JsonServer:
         return web.Response(
             body=body if isinstance(body, bytes) else json.dumps(body).encode(), content_type="application/json"
         )
+
+
+async def _torn(request: web.Request, headers: dict[str, str]) -> web.StreamResponse:
+    response = web.StreamResponse(headers=headers)
+    await response.prepare(request)
+    await response.write(b'{"data": ')
+    assert request.transport is not None
+    request.transport.close()
+    return response
