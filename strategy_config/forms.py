@@ -138,6 +138,11 @@ class LayerForm:
         return len(self.changes) + self.is_until_changed
 
     @property
+    def own_texts(self) -> dict[str, str]:
+        """What the layer would set itself, as typed."""
+        return {each.spec.name: each.text for each in self.fields if each.is_own}
+
+    @property
     def is_until_changed(self) -> bool:
         return self.until is not None and self.until.is_changed
 
@@ -259,8 +264,6 @@ def _until(form: LayerForm, data: QueryDict | None) -> Until:
             until.at = datetime.fromisoformat(until.text).replace(tzinfo=UTC)
         except ValueError:
             until.errors.append(f"{EXPIRY} must be a time in UTC, like 2030-01-31T12:00.")
-    if until.is_changed and until.text and all(each.text == "" for each in form.fields):
-        until.errors.append("There is nothing to expire: set an own value first, or leave this empty.")
     return until
 
 

@@ -12,7 +12,8 @@ from realtime_runtime.config import layers
 from realtime_runtime.config.layers import NOTHING, InvalidParametersError, StrategyClass, Values
 from strategy_config import resolution
 from strategy_config.batches import OpenBatch
-from strategy_config.exceptions import ConfigError
+from strategy_config.exceptions import ConfigError, InvalidRequestError
+from strategy_config.expiries import check_expiry
 from strategy_config.models import StrategyConfig, SymbolOverride
 from strategy_config.recording import Origin, differences
 
@@ -167,14 +168,15 @@ class _Planner:
         if not wanted.has_parameters or accepted is None:
             return
         key, layer = wanted.key, state.layer(wanted.key.symbol)
-        if wanted.expires_at is not None and wanted.expires_at <= self._at:
-            message = "expires_at must lie in the future. Give a later instant, or leave the override out."
-            self.refusals.append(Refusal(str(key), message))
-            return
         new = None if wanted.parameters is None else accepted
         old = state.own(key.symbol, self._at)
         old_expiry = layer.expires_at if isinstance(layer, SymbolOverride) and old is not None else None
         if (old, old_expiry) == (new, wanted.expires_at):
+            return
+        try:
+            check_expiry(wanted.expires_at, symbol=key.symbol, parameters=accepted, at=self._at)
+        except InvalidRequestError as refusal:
+            self.refusals.append(Refusal(str(key), refusal.message))
             return
         action: PlannedAction = "DELETE" if new is None else "CREATE" if old is None else "UPDATE"
         expiry = {"expires_at": resolution.iso(wanted.expires_at)}

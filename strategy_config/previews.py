@@ -12,6 +12,7 @@ from realtime_runtime.config.layers import NOTHING, InvalidParametersError, Para
 from realtime_runtime.strategies.base import ParameterSpec
 from realtime_runtime.tracing import traced
 from strategy_config import resolution, selectors, transactions
+from strategy_config.expiries import check_expiry
 from strategy_config.models import SymbolOverride
 from strategy_config.symbols import normalise_symbol
 
@@ -57,15 +58,18 @@ def check_change(
     symbol: str | None = None,
     parameters: Values,
     is_merge: bool = False,
+    expires_at: datetime | None = None,
     at: datetime | None = None,
 ) -> Preview:
     """A dry run of ``set_layer``, or of ``merge_layer`` where ``is_merge``, at the instant ``at`` (None: now).
 
-    Raises NotFoundError and InvalidSymbolError; refused parameters are in the answer.
+    Raises NotFoundError, InvalidSymbolError, and InvalidRequestError for the expiry; refused parameters are in the
+    answer.
     """
     row = selectors.strategy_row(strategy_id)
     strategy = resolution.strategy_class(strategy_id)
-    above = _live_parameters(strategy_id, at or timezone.now())
+    at = at or timezone.now()
+    above = _live_parameters(strategy_id, at)
     environment = resolution.environment_of(strategy_id).values
     global_own = row.parameters or NOTHING
     if symbol is None:
@@ -79,6 +83,7 @@ def check_change(
         accepted = layers.validate_layer(strategy, proposed, below=below, overrides=above)
     except InvalidParametersError as exception:
         return Preview(exception.errors, (), (), (), (), "high", {})
+    check_expiry(expires_at, symbol=symbol, parameters=accepted, at=at)
     old, new = {**below, **own}, {**below, **accepted}
     changes = _changes(strategy, old, new)
     if symbol is not None:

@@ -18,6 +18,7 @@ from strategy_config.bulk_changes import copy_override, delete_overrides, switch
 from strategy_config.catalogue import sync_catalogue
 from strategy_config.config_transfer import apply_import, export_configuration, plan_import
 from strategy_config.exceptions import InvalidRequestError, NotFoundError, StoreUnavailableError
+from strategy_config.expiries import check_expiry
 from strategy_config.models import (
     ConfigAudit,
     RelayPosition,
@@ -111,10 +112,10 @@ def set_layer(
     ``if_match`` is the value of an If-Match header. Raises NotFoundError, InvalidSymbolError, InvalidRequestError,
     VersionConflictError, InvalidParametersError (with every error).
     """
-    until = check_expiry(expires_at, symbol=symbol, at=origin.at)
 
     def change(layer: OpenLayer, origin: Origin) -> None:
         accepted = layer.validated(parameters)
+        until = check_expiry(expires_at, symbol=layer.symbol, parameters=accepted, at=origin.at)
         layer.record("CREATE" if layer.own.parameters is None else "UPDATE", accepted, origin, expires_at=until)
 
     return _write(strategy_id, symbol, origin, if_match, change)
@@ -132,15 +133,17 @@ def merge_layer(
 ) -> Written:
     """Merge into the layer's own parameters; a value of None removes the parameter from the layer.
 
-    ``expires_at`` UNSET keeps the one there is. Raises as ``set_layer``.
+    ``expires_at`` UNSET keeps the one there is, while there is something to expire. Raises as ``set_layer``.
     """
-    until = UNSET if expires_at is UNSET else check_expiry(expires_at, symbol=symbol, at=origin.at)
 
     def change(layer: OpenLayer, origin: Origin) -> None:
         own = layer.own.parameters
         accepted = layer.validated(merged(own or NOTHING, parameters))
-        kept = _expiry_of(layer) if until is UNSET else until
-        layer.record("CREATE" if own is None else "UPDATE", accepted, origin, expires_at=kept)
+        if expires_at is UNSET:
+            until = _expiry_of(layer) if accepted else None
+        else:
+            until = check_expiry(expires_at, symbol=layer.symbol, parameters=accepted, at=origin.at)
+        layer.record("CREATE" if own is None else "UPDATE", accepted, origin, expires_at=until)
 
     return _write(strategy_id, symbol, origin, if_match, change)
 
@@ -328,21 +331,6 @@ def _former_parameters(
     if row is None:
         raise NotFoundError(f"{name} has never been changed: there is nothing to go back to.")
     return row.old_parameters
-
-
-def check_expiry(expires_at: datetime | None, *, symbol: str | None, at: datetime) -> datetime | None:
-    """The expiry of a layer that is written at the instant ``at``, cut to milliseconds; raises InvalidRequestError."""
-    if expires_at is None:
-        return None
-    if symbol is None:
-        raise InvalidRequestError("Only the layer of a symbol can expire.", field="expires_at")
-    if expires_at.tzinfo is None:
-        raise InvalidRequestError("expires_at must have a time zone.", field="expires_at")
-    if resolution.to_milliseconds(expires_at) <= resolution.to_milliseconds(at):
-        raise InvalidRequestError(
-            "expires_at must lie in the future. Give a later instant, or none.", field="expires_at"
-        )
-    return resolution.to_milliseconds(expires_at)
 
 
 def _expiry_of(layer: OpenLayer) -> datetime | None:

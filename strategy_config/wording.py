@@ -65,6 +65,11 @@ def expiry_sentence(symbol: str, old: datetime | None, new: datetime | None) -> 
     return f"The own values of {symbol} hold until {exact(new)} (so far: {so_far}), then the layer below shows through"
 
 
+def dropped_expiry_sentence(symbol: str, old: datetime) -> str:
+    """What becomes of the expiry where the last of the symbol's own values goes."""
+    return f"{symbol} has no values of its own then, so nothing is left to expire (so far: until {exact(old)})"
+
+
 def exact(instant: datetime | None) -> str:
     """ "2030-01-31 12:00 UTC", no finer than it has to be; "no end" for None."""
     if instant is None:

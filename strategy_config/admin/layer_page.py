@@ -63,7 +63,7 @@ def _judge(form: LayerForm) -> services.Preview | None:
     """Put what the services refuse to the form's fields; answers what the change would do, None where it cannot be."""
     if form.until is not None and form.until.is_changed and not form.until.errors:
         try:
-            services.check_expiry(form.until.at, symbol=form.symbol, at=timezone.now())
+            services.check_expiry(form.until.at, symbol=form.symbol, parameters=form.own_texts, at=timezone.now())
         except InvalidRequestError as refusal:
             form.until.errors.append(refusal.message)
     if form.has_errors or not form.count:
@@ -152,10 +152,13 @@ def _show_review(
 
 
 def _until_sentence(form: LayerForm) -> str:
-    if form.symbol is None or form.until is None or not form.until.is_changed:
+    if form.symbol is None or form.until is None:
         return ""
     was = form.state.config.expires_at
-    return wording.expiry_sentence(form.symbol, None if was is None else datetime.fromisoformat(was), form.until.at)
+    old = None if was is None else datetime.fromisoformat(was)
+    if form.until.is_changed:
+        return wording.expiry_sentence(form.symbol, old, form.until.at)
+    return "" if old is None or form.own_texts else wording.dropped_expiry_sentence(form.symbol, old)
 
 
 def _show_conflict(request: HttpRequest, form: LayerForm) -> HttpResponse:

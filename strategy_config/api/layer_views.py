@@ -197,7 +197,12 @@ def _check(
     at: datetime,
 ) -> HttpResponse:
     preview = services.check_change(
-        strategy_id=strategy_id, symbol=symbol, parameters=body.parameters, is_merge=is_merge, at=at
+        strategy_id=strategy_id,
+        symbol=symbol,
+        parameters=body.parameters,
+        is_merge=is_merge,
+        expires_at=body.expires_at if isinstance(body, requests.ReplaceSymbol) else None,
+        at=at,
     )
     if preview.errors:
         raise InvalidParametersError(preview.errors)

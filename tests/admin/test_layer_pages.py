@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from django.conf import settings
 from django.test import Client
 
 from strategy_config import overviews, selectors, services
+from strategy_config.expiries import NOTHING_TO_EXPIRE
 from strategy_config.models import ConfigAudit
 from tests.factories import NOON, OriginFactory
 from tests.strategy_config.conftest import cache
@@ -114,6 +116,7 @@ def test_page__of_what_is_off__says_why(login: Login, path: str, words: str) -> 
 
 
 ON_BTC = f"{PAGE}symbols/{BTC}/"
+FAR = datetime(2099, 1, 31, 12, tzinfo=UTC)
 PAST = "expires_at must lie in the future. Give a later instant, or none."
 
 
@@ -140,12 +143,19 @@ def test_expiry__of_a_symbol__is_reviewed_saved_and_shown_wherever_the_layer_is(
     ]
 
 
+def test_review__that_drops_the_last_own_value__says_that_the_expiry_goes_too(login: Login) -> None:
+    write(parameters={"top_levels": 7}, expires_at=FAR)
+    client = login("trader")
+    review = client.post(ON_BTC, {**opened(client, ON_BTC), "p-top_levels": "", "step": "review"}).content.decode()
+    assert "nothing is left to expire (so far: until 2099-01-31 12:00 UTC)" in review
+
+
 @pytest.mark.parametrize(
     ("typed", "own", "words"),
     [
         ("2020-01-31T12:00", "7", PAST),
         ("noon", "7", "expires_at must be a time in UTC, like 2030-01-31T12:00."),
-        ("2099-01-31T12:00", "", "There is nothing to expire: set an own value first, or leave this empty."),
+        ("2099-01-31T12:00", "", NOTHING_TO_EXPIRE),
     ],
 )
 def test_expiry__that_cannot_be__is_refused_in_the_words_of_the_check(

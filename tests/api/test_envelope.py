@@ -63,6 +63,20 @@ FAILURES: dict[str, tuple[str, str, dict[str, Any], int, str]] = {
         400,
         "INVALID_REQUEST",
     ),
+    "expiry of nothing": (
+        "PATCH",
+        f"{CONFIG}/NEVERSET",
+        {"json": {**GOOD, "parameters": {}, "expires_at": "2100-01-01T00:00:00Z"}},
+        400,
+        "INVALID_REQUEST",
+    ),
+    "expiry of nothing, only checked": (
+        "PATCH",
+        f"{CONFIG}/NEVERSET",
+        {"json": {**GOOD, "parameters": {}, "expires_at": "2100-01-01T00:00:00Z", "validate_only": True}},
+        400,
+        "INVALID_REQUEST",
+    ),
     "expiry as a number": ("POST", f"{CONFIG}/BTCUSDT", {"json": {**GOOD, "expires_at": 4e9}}, 400, "INVALID_REQUEST"),
     "wait too long": ("POST", f"{CONFIG}?wait_for_runtimes=5001", {"json": GOOD}, 400, "INVALID_REQUEST"),
     "parameter given twice": (

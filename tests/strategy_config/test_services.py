@@ -22,6 +22,8 @@ from tests.factories import NOON, OriginFactory
 pytestmark = pytest.mark.django_db(transaction=settings.IS_ON_MONGODB)
 SKEW = "orderbook_skew"
 BTC = "BTCUSDT"
+OWN = {"top_levels": 10}
+LATER = NOON + timedelta(minutes=5)
 
 
 def write(action: str = "set_layer", *, symbol: str | None = BTC, **kwargs: Any) -> services.Written:
@@ -140,8 +142,10 @@ REFUSED: list[tuple[str, type[ConfigError], Callable[[], Any]]] = [
     ("no symbol", InvalidSymbolError, lambda: write(symbol="BTC/USDT", parameters={})),
     ("not ASCII", InvalidSymbolError, lambda: write(symbol="BTCUSDſ", parameters={})),
     ("expiry of the global layer", InvalidRequestError, lambda: write(symbol=None, parameters={}, expires_at=NOON)),
-    ("expiry in the past", InvalidRequestError, lambda: write(parameters={}, expires_at=NOON)),
-    ("expiry without zone", InvalidRequestError, lambda: write(parameters={}, expires_at=NOON.replace(tzinfo=None))),
+    ("expiry in the past", InvalidRequestError, lambda: write(parameters=OWN, expires_at=NOON)),
+    ("expiry without zone", InvalidRequestError, lambda: write(parameters=OWN, expires_at=NOON.replace(tzinfo=None))),
+    ("expiry of nothing", InvalidRequestError, lambda: write(parameters={}, expires_at=LATER)),
+    ("expiry merged into nothing", InvalidRequestError, lambda: write("merge_layer", parameters={}, expires_at=LATER)),
     ("nobody", InvalidRequestError, lambda: write(parameters={}, origin=OriginFactory(changed_by=" "))),
     ("NUL", InvalidRequestError, lambda: write(parameters={}, origin=OriginFactory(changed_by="a\0b"))),
     ("surrogate", InvalidRequestError, lambda: write(parameters={}, origin=OriginFactory(reason="\ud800"))),

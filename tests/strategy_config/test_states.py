@@ -11,10 +11,9 @@ from strategy_config import selectors, services
 from strategy_config.exceptions import NotFoundError
 from strategy_config.models import ConfigAudit
 from tests.factories import NOON, OriginFactory
-from tests.strategy_config.test_services import BTC, SKEW, history, own, write
+from tests.strategy_config.test_services import BTC, LATER, SKEW, history, own, write
 
 pytestmark = pytest.mark.django_db(transaction=settings.IS_ON_MONGODB)
-LATER = NOON + timedelta(minutes=5)
 
 
 def config(symbol: str | None = BTC, at: Any = NOON) -> Any:
@@ -127,6 +126,13 @@ def test_merge_layer__expiry_left_out__stays() -> None:
     assert config().expires_at == "2024-08-08T12:05:00.000Z"
     write("merge_layer", parameters={}, expires_at=None)
     assert config().expires_at is None
+
+
+def test_merge_layer__that_drops_the_last_value__drops_the_expiry_too() -> None:
+    write(parameters={"top_levels": 10}, expires_at=LATER)
+    written = write("merge_layer", parameters={"top_levels": None})
+    assert (written.config.overrides, written.config.expires_at) == ({}, None)
+    assert [change["parameter"] for change in history()[-1].changes] == ["top_levels", "expires_at"]
 
 
 def test_set_layer__global_change__ignores_expired_overrides() -> None:
