@@ -106,7 +106,9 @@ class ReplaceGlobal(_Body):
 class ReplaceSymbol(ReplaceGlobal):
     """The parameters that the symbol's layer is to have from now on, instead of those it has."""
 
-    expires_at: Instant | None = Field(default=None, description="From this instant on the layer no longer counts.")
+    expires_at: Instant | None = Field(
+        default=None, description="From this instant on the layer's parameters no longer count; it must have some."
+    )
 
 
 class MergeGlobal(ReplaceGlobal):
@@ -125,10 +127,10 @@ class RollBack(_Body):
         extra="forbid",
         frozen=True,
         json_schema_extra={
-            "anyOf": [
-                {"properties": {"target_version": {"type": "null"}}},
-                {"properties": {"rollback_id": {"type": "null"}}},
-            ]
+            "not": {
+                "properties": {"target_version": {"type": "integer"}, "rollback_id": {"type": "string"}},
+                "required": ["target_version", "rollback_id"],
+            }
         },
     )
 
