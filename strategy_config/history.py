@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import starmap
 from typing import Any
 
 from django.db.models import Q, QuerySet
 
 from realtime_runtime.config.layers import StrategyClass
 from strategy_config import audit, resolution, selectors, shared_cache, transactions
-from strategy_config.audit import Checkpoint, Verification
+from strategy_config.audit import Checkpoint, ReadRow, Verification
 from strategy_config.exceptions import NotFoundError
 from strategy_config.models import ConfigAudit
 from strategy_config.previews import ParameterChange, percent_of_range
@@ -52,15 +53,23 @@ def page(chosen: HistoryFilter, *, limit: int, before: int | None = None) -> tup
     return found[:limit], len(found) > limit
 
 
-def batches(chosen: HistoryFilter) -> Iterator[list[ConfigAudit]]:
+def batches(chosen: HistoryFilter) -> Iterator[list[ReadRow]]:
     """All rows, newest first, in batches as they are read."""
     before: int | None = None
     while True:
-        rows, has_more = page(chosen, limit=EXPORT_BATCH, before=before)
+        rows = _batch(chosen, before)
         yield rows
-        if not has_more:
+        if len(rows) < EXPORT_BATCH:
             return
         before = rows[-1].sequence
+
+
+@transactions.store_errors()
+def _batch(chosen: HistoryFilter, before: int | None) -> list[ReadRow]:
+    rows = _filtered(chosen)
+    if before is not None:
+        rows = rows.filter(sequence__lt=before)
+    return list(starmap(ReadRow, rows.values_list(*ReadRow._fields)[:EXPORT_BATCH]))
 
 
 @transactions.store_errors()

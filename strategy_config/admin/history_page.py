@@ -2,9 +2,10 @@
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any
 from urllib.parse import urlencode
 
@@ -16,7 +17,7 @@ from django.utils.dateparse import parse_datetime
 
 from realtime_runtime.config.layers import InvalidParametersError
 from realtime_runtime.strategies.registry import STRATEGIES
-from strategy_config import audit, history, selectors, services, shared_cache, wording
+from strategy_config import audit, history, resolution, selectors, services, shared_cache, wording
 from strategy_config.admin.layer_page import layer_url
 from strategy_config.admin.pages import Page, all_facts, origin_of, show, show_of, whole
 from strategy_config.exceptions import InvalidRequestError, VersionConflictError
@@ -28,10 +29,6 @@ ROWS = 50
 CHANNELS = ("admin", "api", "import", "schedule")
 NO_REASON = "Say why: the reason stands in the history, for whoever asks at night."
 _FORMULA_SIGNS = frozenset("=+-@\t\r")
-_COLUMNS = (
-    *("sequence", "changed_at", "strategy_id", "symbol", "action", "version", "changed_by", "actor", "channel"),
-    *("request_id", "reason", "changes", "old_parameters", "new_parameters", "previous_hash", "hash"),
-)
 
 
 def rows(request: HttpRequest) -> HttpResponse:
@@ -229,32 +226,37 @@ def _name(strategy_id: str, symbol: str | None) -> str:
     return name if symbol is None else f"{name} on {symbol}"
 
 
-def _as_json(row: ConfigAudit) -> dict[str, Any]:
-    return {**audit.content(row), "hash": row.hash}
-
-
 def _json_lines(chosen: HistoryFilter) -> Iterator[bytes]:
     """A chunk a batch: a chunk a row would cost the server more than the rows do."""
     for batch in history.batches(chosen):
-        yield b"".join(orjson.dumps(_as_json(row), option=orjson.OPT_APPEND_NEWLINE) for row in batch)
+        yield b"".join(
+            orjson.dumps({**audit.content(row), "hash": row.hash}, option=orjson.OPT_APPEND_NEWLINE) for row in batch
+        )
 
 
 def _csv_lines(chosen: HistoryFilter) -> Iterator[str]:
     """A chunk a batch, as above."""
-    heading = [_COLUMNS]
+    heading: list[Iterable[object]] = [_CELLS]
     for batch in history.batches(chosen):
         chunk = io.StringIO()
-        told = map(_as_json, batch)
-        csv.writer(chunk).writerows([*heading, *([_cell(row[name]) for name in _COLUMNS] for row in told)])
+        rows = ([cell(value) for cell, value in zip(_CELLS.values(), row, strict=False)] for row in batch)
+        csv.writer(chunk).writerows(chain(heading, rows))
         heading = []
         yield chunk.getvalue()
 
 
-def _cell(value: Any) -> str:
+def _text(value: str) -> str:
     """A text that a spreadsheet would run as a formula is kept from it by an apostrophe."""
-    if isinstance(value, str):
-        return f"'{value}" if value[:1] in _FORMULA_SIGNS else value
-    return str(value) if isinstance(value, int) else orjson.dumps(value).decode()
+    return f"'{value}" if value[:1] in _FORMULA_SIGNS else value
+
+
+def _json(value: Any) -> str:
+    return orjson.dumps(audit.canonical(value)).decode()
+
+
+# The columns of the CSV, which are the first of a row as it is read.
+_AS_READ: Mapping[type, Callable[[Any], object]] = {int: int, str: _text, datetime: resolution.iso}
+_CELLS = {name: _AS_READ.get(kind, _json) for name, kind in audit.ReadRow.__annotations__.items() if name != "id"}
 
 
 PAGES = (
