@@ -12,16 +12,23 @@ from django.core.exceptions import ImproperlyConfigured
 
 from configsite import env
 from configsite.settings import database
+from tests.settings_reader import read_settings
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SECRET = "0123456789" * 5
 
 
-def start(settings: str, **variables: str) -> subprocess.CompletedProcess[str]:
+def start(**variables: str) -> subprocess.CompletedProcess[str]:
     """Start Django in a process of its own, with nothing but ``variables`` in its environment."""
-    environment = {"PATH": os.environ["PATH"], "DJANGO_SETTINGS_MODULE": f"configsite.settings.{settings}", **variables}
+    environment = {"PATH": os.environ["PATH"], "DJANGO_SETTINGS_MODULE": "configsite.settings.base", **variables}
     command = [sys.executable, "-c", "import django; django.setup()"]
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+
+
+def test_start__without_a_secret_key__stops_and_names_it() -> None:
+    started = start()
+    assert started.returncode != 0
+    assert "ImproperlyConfigured: SECRET_KEY" in started.stderr
 
 
 @pytest.mark.parametrize(
@@ -36,17 +43,16 @@ def start(settings: str, **variables: str) -> subprocess.CompletedProcess[str]:
         ("production", {"SECRET_KEY": SECRET, "ALLOWED_HOSTS": "example.org", "DEBUG": "true"}, "DEBUG"),
     ],
 )
-def test_start__missing_or_unparsable__stops_and_names_the_variable(
+def test_settings__missing_or_unparsable__name_the_variable(
     settings: str, variables: dict[str, str], named: str, tmp_path: Path
 ) -> None:
-    started = start(settings, **{"DATABASE_URL": f"sqlite:///{tmp_path}/db.sqlite3", **variables})
-    assert started.returncode != 0
-    assert f"ImproperlyConfigured: {named}" in started.stderr
+    with pytest.raises(ImproperlyConfigured, match=f"^{named}"):
+        read_settings(settings, {"DATABASE_URL": f"sqlite:///{tmp_path}/db.sqlite3", **variables})
 
 
 def test_start__strategy_variable_that_is_nonsense__does_not_stop_it(tmp_path: Path) -> None:
     database_url = f"sqlite:///{tmp_path}/db.sqlite3"
-    started = start("base", SECRET_KEY=SECRET, DATABASE_URL=database_url, ORDERBOOK_SKEW_TOP_LEVELS="many")
+    started = start(SECRET_KEY=SECRET, DATABASE_URL=database_url, ORDERBOOK_SKEW_TOP_LEVELS="many")
     assert (started.returncode, started.stderr) == (0, "")
 
 

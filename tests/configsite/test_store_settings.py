@@ -1,25 +1,14 @@
 """Which store the environment chooses: MONGODB_URI, else DATABASE_URL, else SQLite beside the project."""
 
-import runpy
-from typing import Any
-
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
+from tests.settings_reader import read_settings
+
 MONGODB = "mongodb://user:planted-secret@host/?replicaSet=r"
 POSTGRESQL = "postgresql://user:planted-secret@host:5433/strategies"
-# Read on purpose a second time, with another environment.
-pytestmark = pytest.mark.filterwarnings("ignore:.*found in sys.modules:RuntimeWarning")
+SECRET_KEY = {"SECRET_KEY": "of a test"}
 ENGINES = {"mongodb": "django_mongodb_backend", "postgresql": "configsite.postgresql", "sqlite": "sqlite3"}
-
-
-def read_settings(monkeypatch: pytest.MonkeyPatch, **variables: str) -> dict[str, Any]:
-    """The base settings as a process with these variables alone reads them."""
-    for name in ("MONGODB_URI", "MONGODB_DATABASE", "MONGODB_TIMEOUT_MS", "DATABASE_URL"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in {"SECRET_KEY": "of a test", **variables}.items():
-        monkeypatch.setenv(name, value)
-    return runpy.run_module("configsite.settings.base")
 
 
 @pytest.mark.parametrize(
@@ -34,10 +23,8 @@ def read_settings(monkeypatch: pytest.MonkeyPatch, **variables: str) -> dict[str
         ({"MONGODB_URI": MONGODB, "DATABASE_URL": POSTGRESQL}, "mongodb", "petrosa"),
     ],
 )
-def test_store__of_the_environment__is_chosen(
-    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], store: str, name: str
-) -> None:
-    found = read_settings(monkeypatch, **variables)
+def test_store__of_the_environment__is_chosen(variables: dict[str, str], store: str, name: str) -> None:
+    found = read_settings("base", SECRET_KEY | variables)
     chosen = found["DATABASES"]["default"]
     assert chosen["ENGINE"].endswith(ENGINES[store])
     assert str(chosen["NAME"]).endswith(name)
@@ -60,21 +47,19 @@ def test_store__of_the_environment__is_chosen(
         ("MONGODB_TIMEOUT_MS", {"MONGODB_URI": MONGODB, "MONGODB_TIMEOUT_MS": "0"}),
     ],
 )
-def test_store__bad_value__stops_the_start_by_name_without_secrets(
-    monkeypatch: pytest.MonkeyPatch, named: str, variables: dict[str, str]
-) -> None:
+def test_store__bad_value__stops_the_start_by_name_without_secrets(named: str, variables: dict[str, str]) -> None:
     with pytest.raises(ImproperlyConfigured, match=f"^{named} ") as refusal:
-        read_settings(monkeypatch, **variables)
+        read_settings("base", SECRET_KEY | variables)
     assert "planted-secret" not in str(refusal.value)
 
 
-def test_postgresql__every_wait__is_bounded_and_the_url_may_say_how_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    bounded = read_settings(monkeypatch, DATABASE_URL=POSTGRESQL)["DATABASES"]["default"]["OPTIONS"]
+def test_postgresql__every_wait__is_bounded_and_the_url_may_say_how_long() -> None:
+    bounded = read_settings("base", {**SECRET_KEY, "DATABASE_URL": POSTGRESQL})["DATABASES"]["default"]["OPTIONS"]
     assert bounded["connect_timeout"] == 3
     assert bounded["options"].split() == [
         *("-c", "statement_timeout=5000", "-c", "lock_timeout=3000"),
         *("-c", "idle_in_transaction_session_timeout=10000"),
     ]
     own = f"{POSTGRESQL}?connect_timeout=9&options=-c%20statement_timeout%3D0"
-    chosen = read_settings(monkeypatch, DATABASE_URL=own)["DATABASES"]["default"]["OPTIONS"]
+    chosen = read_settings("base", {**SECRET_KEY, "DATABASE_URL": own})["DATABASES"]["default"]["OPTIONS"]
     assert chosen == {"connect_timeout": "9", "options": "-c statement_timeout=0"}

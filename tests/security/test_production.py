@@ -4,16 +4,19 @@ import json
 import re
 import subprocess
 import sys
+import traceback
 from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
 from django.contrib.auth.password_validation import validate_password
-from django.core.exceptions import ValidationError
+from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.test import Client
 
 from configsite.content_policy import API_POLICY
+from realtime_runtime.__main__ import main
 from tests.conftest import PROJECT_ROOT
+from tests.settings_reader import read_settings
 
 KEY = "".join(chr(33 + 7 * number % 94) for number in range(60))
 BASE = PROJECT_ROOT / "var" / "db.sqlite3"
@@ -62,17 +65,26 @@ REFUSED = [
 def test_site__on_an_embedded_default__does_not_start_and_names_it(
     production: dict[str, str], variable: str, value: str
 ) -> None:
-    started = run({**production, variable: value}, "-c", "import django; django.setup()")
+    with pytest.raises(ImproperlyConfigured, match=variable) as refusal:
+        read_settings("production", {**production, variable: value})
+    assert KEY not in "".join(traceback.format_exception(refusal.value))
+
+
+def test_site__that_is_refused__ends_with_the_reason(production: dict[str, str]) -> None:
+    started = run({**production, "ALLOWED_HOSTS": "*"}, "-c", "import django; django.setup()")
     assert started.returncode != 0
-    assert variable in started.stderr.splitlines()[-1]
+    assert "ALLOWED_HOSTS" in started.stderr.splitlines()[-1]
     assert KEY not in started.stderr
 
 
 @pytest.mark.parametrize("missing", ["REDIS_URL", "NATS_URL"])
-def test_runtime__in_production__does_not_start_on_an_embedded_default(missing: str) -> None:
-    environment = {"ENVIRONMENT": "production", "REDIS_URL": "redis://r:1/0", "NATS_URL": "nats://n:1"}
-    started = run({**environment, missing: ""}, "-m", "realtime_runtime", "run")
-    assert (started.returncode, started.stderr.split()[0]) == (2, missing)
+def test_runtime__in_production__does_not_start_on_an_embedded_default(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], missing: str
+) -> None:
+    for name, value in {"ENVIRONMENT": "production", "REDIS_URL": "redis://r:1/0", "NATS_URL": "nats://n:1"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv(missing)
+    assert (main(["run"]), capsys.readouterr().err.split()[0]) == (2, missing)
 
 
 _ASK = """

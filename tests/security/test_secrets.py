@@ -4,15 +4,19 @@ import os
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 
 from embedded.servers import HOST, NatsServer, Server, Valkey, die_with_parent, free_port
+from realtime_runtime.__main__ import main
 from tests.conftest import PROJECT_ROOT
 from tests.live_site import LiveSite
+from tests.settings_reader import read_settings
 
 SECRET = "pl4nt3d"
 KEY = f"{SECRET}-secret-key-of-the-site"
@@ -171,17 +175,22 @@ def test_secrets__planted_everywhere__come_out_nowhere(
         ("DATABASE_URL", f"postgresql://u:{SECRET}@127.0.0.1:bad/x"),
         ("DATABASE_URL", f"mysql://u:{SECRET}@127.0.0.1/x"),
         ("MONGODB_URI", f"mongodb://u:{SECRET}@127.0.0.1:bad/x"),
-        ("REDIS_URL", f"http://u:{SECRET}@127.0.0.1/0"),
         ("CONFLICT_CHECK_URLS", f"http://risk:{SECRET}@127.0.0.1/"),
     ],
 )
-def test_site__with_an_unusable_url__stops_without_showing_it(variable: str, value: str, tmp_path: Path) -> None:
+def test_settings__with_an_unusable_url__refuse_it_without_showing_it(variable: str, value: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match=variable) as refusal:
+        read_settings("base", {"SECRET_KEY": KEY, variable: value})
+    assert SECRET not in "".join(traceback.format_exception(refusal.value))
+
+
+def test_site__with_an_unusable_redis__stops_without_showing_it(tmp_path: Path) -> None:
     environment = {
         "PATH": os.environ["PATH"],
         "DJANGO_SETTINGS_MODULE": "configsite.settings.base",
         "SECRET_KEY": KEY,
         "DATABASE_URL": f"sqlite:///{tmp_path}/x.sqlite3",
-        variable: value,
+        "REDIS_URL": f"http://u:{SECRET}@127.0.0.1/0",
     }
     script = (
         "import django; django.setup()\nfrom strategy_config import shared_cache\nshared_cache.run(lambda c: c.ping())"
@@ -194,12 +203,14 @@ def test_site__with_an_unusable_url__stops_without_showing_it(variable: str, val
 
 
 @pytest.mark.parametrize("variable", ["REDIS_URL", "NATS_URL"])
-def test_runtime__with_an_unusable_url__stops_without_showing_it(variable: str) -> None:
-    environment = {"PATH": os.environ["PATH"], variable: f"http://u:{SECRET}@127.0.0.1/0"}
-    command = [sys.executable, "-m", "realtime_runtime", "run"]
-    started = subprocess.run(command, cwd=PROJECT_ROOT, env=environment, capture_output=True, text=True)
-    assert (started.returncode, started.stderr.split()[0]) == (2, variable)
-    assert SECRET not in started.stdout + started.stderr
+def test_runtime__with_an_unusable_url__stops_without_showing_it(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], variable: str
+) -> None:
+    monkeypatch.setenv(variable, f"http://u:{SECRET}@127.0.0.1/0")
+    assert main(["run"]) == 2
+    said = capfd.readouterr()
+    assert said.err.split()[0] == variable
+    assert SECRET not in said.out + said.err
 
 
 _USE_A_STORE_THAT_IS_AWAY = """
