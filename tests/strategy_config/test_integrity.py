@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from embedded.servers import Valkey
+from tests.live_site import LiveSite
 from tests.site_store import SiteStore
 from tests.strategy_config.conftest import look_into
 
@@ -32,10 +33,10 @@ print(json.dumps({
 
 
 @pytest.fixture
-def environment(tmp_path: Path, valkey: Valkey, redis_prefix: str) -> dict[str, str]:
+def environment(prepared_site: LiveSite, tmp_path: Path, valkey: Valkey, redis_prefix: str) -> dict[str, str]:
     store = SiteStore(tmp_path)
-    store.create()
-    site = {
+    store.copy(prepared_site.store)
+    return {
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "configsite.settings.base",
         "SECRET_KEY": "of this test",
@@ -43,8 +44,6 @@ def environment(tmp_path: Path, valkey: Valkey, redis_prefix: str) -> dict[str, 
         "REDIS_KEY_PREFIX": redis_prefix,
         **store.environment,
     }
-    subprocess.run([sys.executable, "manage.py", "migrate", "-v", "0"], cwd=ROOT, env=site, check=True)
-    return site
 
 
 def test_set_layer__fifty_writers_in_four_processes__loses_nothing(
