@@ -131,6 +131,7 @@ def test_run__a_process_dies__shows_its_code_and_ends_with_it(tmp_path: Path, ru
     assert "runtime stopped (rc=-9)" in run.output
 
 
+@pytest.mark.slow
 def test_run__launcher_killed__takes_everything_with_it(tmp_path: Path, runs: list[Run]) -> None:
     run = Run(tmp_path / "var", FEED="none")
     runs.append(run)
