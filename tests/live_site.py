@@ -21,6 +21,7 @@ from tests.site_store import SiteStore
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 120.0
 STOP_SECONDS = 15.0
+LOGIN = "/admin/login/"
 _PREPARE = """
 import json, django
 django.setup()
@@ -57,7 +58,7 @@ class LiveSite:
         self.log_path = directory / "site.log"
         self.environment = {
             **os.environ,
-            "DJANGO_SETTINGS_MODULE": "configsite.settings.base",
+            "DJANGO_SETTINGS_MODULE": "tests.live_settings",
             "SECRET_KEY": "of a test",
             **self.store.environment,
             "REDIS_URL": redis_url,
@@ -150,6 +151,14 @@ class LiveSite:
         """A request as admin, or with ``token`` (None: without credentials)."""
         credentials = {} if token is None else {"Authorization": f"Bearer {token or self.token}"}
         return self.client.request(method, path, headers={**credentials, **(headers or {})}, **options)
+
+    def log_in(self, user: str) -> httpx.Client:
+        """A client with the session of a user, who has logged in as a browser does."""
+        client = httpx.Client(base_url=self.url, headers={"Referer": self.url}, timeout=60)
+        client.get(LOGIN)
+        fields = {"username": user, "password": user, "csrfmiddlewaretoken": client.cookies["csrftoken"]}
+        assert client.post(LOGIN, data=fields).status_code == 302
+        return client
 
     def get(self, path: str, **options: Any) -> httpx.Response:
         return self.request("GET", path, **options)

@@ -1,6 +1,5 @@
 """Who may do what: every group at every endpoint, anonymous clients in every mode, tokens and sessions that end."""
 
-import re
 import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -159,19 +158,8 @@ def test_token__ended_elsewhere__refused_at_the_next_request_of_every_worker(
     assert {client.get(url).status_code for client in clients for url in urls} == {status}
 
 
-def _admin_session(site: LiveSite) -> httpx.Client:
-    client = httpx.Client(base_url=site.url, timeout=30)
-    form = client.get("/admin/login/").text
-    token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', form)
-    assert token is not None
-    login = {"username": "admin", "password": "admin", "csrfmiddlewaretoken": token[1]}
-    assert client.post("/admin/login/", data=login, headers={"Referer": f"{site.url}/admin/login/"}).status_code == 302
-    assert "sessionid" in client.cookies
-    return client
-
-
 def test_admin_session__reads__and_writes_with_csrf_token_only(site: LiveSite, config_url: str, symbol: str) -> None:
-    client = _admin_session(site)
+    client = site.log_in("admin")
     assert client.get(config_url).status_code == 200
     refused = client.post(config_url, json=BODY)
     assert (refused.status_code, refused.json()["error"]["code"]) == (403, "FORBIDDEN")

@@ -1,6 +1,5 @@
-"""The site's settings with its static files served from where they lie, and logins that cost nothing."""
+"""A live site's settings with its static files served from where they lie."""
 
-from configsite.settings.base import *  # noqa: F403  (the settings as they are, but for these)
+from tests.live_settings import *  # noqa: F403  (the settings as they are, but for this)
 
 WHITENOISE_USE_FINDERS = True
-PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

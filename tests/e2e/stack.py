@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +37,10 @@ second.groups.set(Group.objects.filter(name="trader"))
 class Stack:
     """A running product. Every user's password is the user's name."""
 
-    def __init__(self, directory: Path, valkey: Valkey, nats: NatsServer) -> None:
+    def __init__(self, directory: Path, valkey: Valkey, nats: NatsServer, prepared: LiveSite) -> None:
         self._directory = directory
         self._processes: list[subprocess.Popen[bytes]] = []
+        self._sessions: dict[str, str] = {}
         self._redis = redis.Redis.from_url(valkey.url)
         self._environ = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ} | {
             "REDIS_URL": valkey.url,
@@ -53,6 +54,7 @@ class Stack:
             directory / "site",
             redis_url=valkey.url,
             prefix="e2e",
+            prepared=(prepared.store, prepared.tokens),
             environment={
                 "DJANGO_SETTINGS_MODULE": "tests.e2e.settings",
                 "STRATEGY_ENABLED_ONCHAIN_METRICS": "true",
@@ -80,6 +82,13 @@ class Stack:
         self._spawn("feed", ["-m", "realtime_runtime", "feed", "simulate"], {})
         self.until(lambda: len(self.runtimes()) == RUNTIMES and all(each["symbols"] for each in self.runtimes()))
         return self
+
+    def session_of(self, user: str) -> str:
+        """The session of a user who has logged in, once for all tests."""
+        if user not in self._sessions:
+            with closing(self.site.log_in(user)) as client:
+                self._sessions[user] = client.cookies["sessionid"]
+        return self._sessions[user]
 
     def get(self, path: str) -> Any:
         """The data of an answer of the API, as admin."""
