@@ -12,6 +12,7 @@ from playwright.async_api import Browser, Page, async_playwright
 from embedded.servers import NatsServer, Valkey
 from tests.e2e.console import Console
 from tests.e2e.stack import Stack
+from tests.live_site import LiveSite
 
 FLAGS = [
     "--headless",
@@ -49,13 +50,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="package")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack(prepared_site: LiveSite, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """One product for all tests; each keeps to a strategy of its own, or puts back what it has changed."""
     directory = tmp_path_factory.mktemp("stack")
     with ExitStack() as servers:
         valkey = servers.enter_context(Valkey(directory / "valkey"))
         nats = servers.enter_context(NatsServer(directory / "nats"))
-        yield Stack(directory, valkey, nats).start(servers)
+        yield Stack(directory, valkey, nats, prepared_site).start(servers)
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="session")
@@ -69,7 +70,10 @@ async def browser() -> AsyncIterator[Browser]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def log_in(stack: Stack, browser: Browser) -> AsyncIterator[Open]:
-    """``await log_in("trader", width=390, scheme="dark")``: a window of that user, watched until the test's end."""
+    """``await log_in("trader", width=390, scheme="dark")``: a window of that user, watched until the test's end.
+
+    Nothing is open in it yet.
+    """
     opened: list[Console] = []
     windows = AsyncExitStack()
 
@@ -80,10 +84,10 @@ async def log_in(stack: Stack, browser: Browser) -> AsyncIterator[Open]:
             color_scheme="dark" if scheme == "dark" else "light",
         )
         windows.push_async_callback(context.close)
+        await context.add_cookies([{"name": "sessionid", "value": stack.session_of(user), "url": stack.url}])
         page: Page = await context.new_page()
         console = Console(page, stack.url)
         opened.append(console)
-        await console.log_in(user)
         return console
 
     async with windows:

@@ -2,8 +2,9 @@
 
 import re
 
-from playwright.async_api import ConsoleMessage, Page, Request, expect
+from playwright.async_api import ConsoleMessage, Page, Request, Route, expect
 
+HALF_A_MINUTE_MS = 30_000
 FIRST_PAGE = re.compile(r"/admin/$")
 _TRANSITIONS_END = """new Promise(requestAnimationFrame).then(() => Promise.all(
     document.getAnimations().filter(each => each instanceof CSSTransition).map(each => each.finished)))"""
@@ -40,19 +41,24 @@ class Console:
         assert response is not None
         return response.status
 
+    async def open_on_own_clock(self, path: str) -> None:
+        """Go to a page whose clock is the test's: with ``page.clock.run_for`` half a minute passes in a moment."""
+        await self.page.clock.install()
+        await self.open(path)
+
     async def is_dark(self) -> bool:
         """Whether the page is in its dark colours."""
         dark: bool = await self.page.evaluate("document.documentElement.classList.contains('dark')")
         return dark
 
-    async def switch_theme(self) -> str:
-        """Go from light to dark or back with the keyboard, as unfold lets one; the theme, once it is there.
-
-        The first press takes a user who has chosen nothing to light.
-        """
-        await self.page.keyboard.press("Control+e")
-        await self.page.evaluate(_TRANSITIONS_END)
-        return "dark" if await self.is_dark() else "light"
+    async def wear(self, theme: str) -> None:
+        """Put the page in its "light" or its "dark" colours with the keyboard, as unfold lets one."""
+        # The first press takes a user who has chosen nothing to light.
+        for _ in range(2):
+            if await self.is_dark() != (theme == "dark"):
+                await self.page.keyboard.press("Control+e")
+                await self.page.evaluate(_TRANSITIONS_END)
+        assert await self.is_dark() == (theme == "dark")
 
     async def type(self, parameter: str, text: str) -> None:
         """Type over a parameter's field."""
@@ -88,3 +94,8 @@ class Console:
     def _on_request(self, request: Request) -> None:
         if not request.url.startswith((self._url, "data:", "blob:")):
             self._foreign.append(request.url)
+
+
+async def refuse(route: Route) -> None:
+    """Answer in the site's place, as one that cannot."""
+    await route.fulfill(status=503)

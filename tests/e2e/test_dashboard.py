@@ -2,17 +2,17 @@
 
 import re
 
-from playwright.async_api import Route, expect
+from playwright.async_api import expect
 
 from tests.e2e.conftest import Open
+from tests.e2e.console import HALF_A_MINUTE_MS, refuse
 from tests.e2e.stack import Stack
-
-HALF_A_MINUTE_MS = 30_000
 
 
 async def test_dashboard__change_elsewhere__appears_by_itself(log_in: Open, stack: Stack) -> None:
     console = await log_in("viewer")
     page = console.page
+    await console.open("/admin/")
     await expect(page.locator("#feed")).to_have_text("Simulated feed")
     await expect(page.locator("#runtimes tbody tr")).to_have_count(2)
     await expect(page.locator("#parts .part-ok")).to_have_count(3)
@@ -29,6 +29,7 @@ async def test_dashboard__change_elsewhere__appears_by_itself(log_in: Open, stac
 async def test_dashboard__signals__are_drawn_with_their_numbers_in_words(log_in: Open, stack: Stack) -> None:
     stack.until(lambda: stack.signals("orderbook_skew", version=None))
     console = await log_in("viewer")
+    await console.open("/admin/")
     spark = console.page.locator("[data-strategy=orderbook_skew] .spark")
     await expect(spark.locator("rect").first).to_be_attached()
     await expect(spark).to_have_attribute("aria-label", re.compile(r"^\d+ buy · \d+ sell in 30 min$"))
@@ -37,23 +38,21 @@ async def test_dashboard__signals__are_drawn_with_their_numbers_in_words(log_in:
 async def test_dashboard__site_silent__says_that_it_is_out_of_date(log_in: Open) -> None:
     console = await log_in("viewer")
     console.refusals.add(503)
-
-    async def refuse(route: Route) -> None:
-        await route.fulfill(status=503)
-
-    await console.page.route("**/live.json", refuse)
-    await expect(console.page.locator("#live")).to_have_class(re.compile("is-stale"), timeout=20_000)
-    await expect(console.page.locator("#feed")).to_have_class(re.compile("feed-stale"))
-    await console.page.unroute("**/live.json")
-    await expect(console.page.locator("#live")).not_to_have_class(re.compile("is-stale"), timeout=20_000)
+    page = console.page
+    await console.open_on_own_clock("/admin/")
+    await page.route("**/live.json", refuse)
+    await page.clock.run_for(HALF_A_MINUTE_MS)
+    await expect(page.locator("#live")).to_have_class(re.compile("is-stale"))
+    await expect(page.locator("#feed")).to_have_class(re.compile("feed-stale"))
+    await page.unroute("**/live.json")
+    await page.clock.run_for(HALF_A_MINUTE_MS)
+    await expect(page.locator("#live")).not_to_have_class(re.compile("is-stale"))
 
 
 async def test_dashboard__tab_hidden__asks_nothing(log_in: Open) -> None:
     console = await log_in("viewer")
     page = console.page
-    # The page's clock is the test's: half a minute of polls passes in a moment.
-    await page.clock.install()
-    await console.open("/admin/")
+    await console.open_on_own_clock("/admin/")
     async with page.expect_response("**/live.json"):
         await page.clock.run_for(HALF_A_MINUTE_MS)
     hide = "Object.defineProperty(document, 'hidden', {value: %s, configurable: true});"

@@ -12,11 +12,14 @@ from tests.e2e.console import Console
 SERIOUS = {"moderate", "serious", "critical"}
 # The theme's scrollbars are regions that all have one name; it is serious nowhere.
 OF_THE_THEME = {"landmark-unique"}
-WIDTHS = (1440, 390)
 BEYOND_THE_SCREEN = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 EVERYTHING = {"resultTypes": ["violations"]}
 # All that the other theme changes.
 CONTRAST = EVERYTHING | {"runOnly": ["color-contrast"]}
+LOOKS = [
+    pytest.param({1440: "light", 390: "dark"}, EVERYTHING, id="light on a desk and dark in a hand"),
+    pytest.param({1440: "dark", 390: "light"}, CONTRAST, id="the other way round", marks=pytest.mark.slow),
+]
 PAGES = {
     "strategies": (
         "/admin/",
@@ -55,27 +58,29 @@ PAGES = {
 }
 
 
+@pytest.mark.parametrize(("looks", "rules"), LOOKS)
 @pytest.mark.parametrize("pages", PAGES.values(), ids=PAGES)
-async def test_page__at_each_width_and_scheme__fits_and_is_accessible(log_in: Open, pages: tuple[str, ...]) -> None:
+async def test_page__at_each_width_and_scheme__fits_and_is_accessible(
+    log_in: Open, pages: tuple[str, ...], looks: dict[int, str], rules: dict[str, Any]
+) -> None:
     console = await log_in("admin")
-    await console.switch_theme()
     found = []
     for path in pages:
         assert await console.open(path) == 200, path
-        for width in WIDTHS:
+        for width, theme in looks.items():
             await console.page.set_viewport_size({"width": width, "height": 900})
             beyond = await console.page.evaluate(BEYOND_THE_SCREEN)
             if beyond > 0:
                 found.append(f"{path}: {beyond} px wider than {width} px")
-            found += [f"{path} at {width} px: {violation}" for violation in await violations(console, EVERYTHING)]
-            theme = await console.switch_theme()
-            found += [f"{path}, {theme}: {violation}" for violation in await violations(console, CONTRAST)]
+            await console.wear(theme)
+            found += [f"{path} at {width} px, {theme}: {violation}" for violation in await violations(console, rules)]
     assert found == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_theme__of_a_new_user__is_that_of_the_system(log_in: Open, scheme: str) -> None:
     console = await log_in("viewer", scheme=scheme)
+    await console.open("/admin/")
     assert await console.is_dark() == (scheme == "dark")
     assert await violations(console, EVERYTHING) == []
 
@@ -87,7 +92,7 @@ async def violations(console: Console, options: dict[str, Any]) -> list[str]:
     return [f"{each['id']} at {each['nodes'][0]['html'][:200]}" for each in judged]
 
 
-@pytest.mark.parametrize("path", ["/docs", "/redoc"])
+@pytest.mark.parametrize("path", ["/docs", pytest.param("/redoc", marks=pytest.mark.slow)])
 async def test_documentation__opened__asks_no_other_host_and_breaks_nothing(log_in: Open, path: str) -> None:
     console = await log_in("viewer")
     console.warnings.add("Incompatible types in allOf")

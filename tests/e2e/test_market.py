@@ -3,11 +3,12 @@
 import re
 
 import redis
-from playwright.async_api import Route, expect
+from playwright.async_api import expect
 
 from realtime_runtime.config.wire import Keys
 from tests import books
 from tests.e2e.conftest import Open
+from tests.e2e.console import HALF_A_MINUTE_MS, refuse
 from tests.e2e.stack import Stack
 
 SILENT = "OLDUSDT"
@@ -62,12 +63,11 @@ async def test_market__book_nobody_renews__is_marked_as_silent(log_in: Open, sta
 async def test_market__site_silent__says_that_it_is_out_of_date(log_in: Open) -> None:
     console = await log_in("viewer")
     console.refusals.add(503)
-
-    async def refuse(route: Route) -> None:
-        await route.fulfill(status=503)
-
-    await console.page.route("**/market/**/live.json*", refuse)
-    await console.open("/admin/market/BTCUSDT/")
-    await expect(console.page.locator("#market")).to_have_class(re.compile("is-stale"), timeout=20_000)
-    await console.page.unroute("**/market/**/live.json*")
-    await expect(console.page.locator("#market")).not_to_have_class(re.compile("is-stale"), timeout=20_000)
+    page = console.page
+    await console.open_on_own_clock("/admin/market/BTCUSDT/")
+    await page.route("**/market/**/live.json*", refuse)
+    await page.clock.run_for(HALF_A_MINUTE_MS)
+    await expect(page.locator("#market")).to_have_class(re.compile("is-stale"))
+    await page.unroute("**/market/**/live.json*")
+    await page.clock.run_for(HALF_A_MINUTE_MS)
+    await expect(page.locator("#market")).not_to_have_class(re.compile("is-stale"))
