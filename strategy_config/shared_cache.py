@@ -116,7 +116,8 @@ def exchange(client: Any, packed: list[bytes], replies: int) -> list[Any]:
     pool = client.connection_pool
     connection = pool.get_connection()
     try:
-        connection.send_packed_command(packed)
+        # Joined: redis-py writes the parts of a list one by one.
+        connection.send_packed_command([b"".join(packed)])
         return [_reply(connection) for _ in range(replies)]
     except BaseException:
         connection.disconnect()

@@ -164,9 +164,9 @@ def remembered_digest(environ: Mapping[str, Any]) -> str | None:
     return digest if digest is not None and memory.knows(digest) else None
 
 
-def recall_token(header: str, counter: bytes) -> Identity | None:
-    """As `identify_token`, from memory alone; None where the store would have to be asked."""
-    identity = memory.recall(_digest(header), counter)
+def recall_token(digest: str, counter: bytes) -> Identity | None:
+    """As `identify_token`, by the token's digest and from memory alone; None where the store would have to be asked."""
+    identity = memory.recall(digest, counter)
     return None if identity is None else _unexpired(identity)
 
 

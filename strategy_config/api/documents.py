@@ -1,6 +1,7 @@
 """Reading one layer as it is served: stored bytes from the shared cache where they are, else from the store.
 
-One round trip to Redis answers the counter of identities, the document of the layer, and that of the global layer.
+One round trip to Redis, which concurrent requests share, answers the counter of identities, the document of the layer,
+and that of the global layer.
 What can be derived from a document (its entity tag, the answer for a symbol that never had a layer) is derived once
 and kept in the process beside the bytes it came from.
 """
@@ -8,7 +9,7 @@ and kept in the process beside the bytes it came from.
 import time
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import structlog
@@ -16,7 +17,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from realtime_runtime.config import wire
-from strategy_config import publishing, resolution, selectors, shared_cache
+from strategy_config import publishing, resolution, round_trips, selectors, shared_cache
 from strategy_config.exceptions import StoreUnavailableError
 
 MAX_PREPARED = 4_096
@@ -25,8 +26,7 @@ READ_COMMANDS = 2
 _log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Fetched:
+class Fetched(NamedTuple):
     """What the shared cache holds for one read, as bytes; None: it holds nothing there.
 
     ``taken`` is the reply to the command that was sent along.
@@ -38,8 +38,7 @@ class Fetched:
     taken: Any = None
 
 
-@dataclass(frozen=True, slots=True)
-class FetchedSequence:
+class FetchedSequence(NamedTuple):
     """The last sequence that the shared cache was told, None where none, beside the counter of identities."""
 
     identities: bytes | None
@@ -74,19 +73,14 @@ def fetch(strategy_id: str, symbol: str | None, take: bytes | None = None) -> Fe
 
     ``take`` is a command of the rate limits that goes along; whatever becomes of it, the read is answered.
     """
-    packed = [_commands(settings.REDIS_KEY_PREFIX, strategy_id, symbol)]
-    if take is not None:
-        packed.append(take)
-    (identities, layers), taken = shared_cache.run(lambda client: _exchange(client, packed))
-    return Fetched(identities=identities, global_document=layers[0], document=layers[-1], taken=taken)
+    asked = _commands(settings.REDIS_KEY_PREFIX, strategy_id, symbol)
+    (identities, layers), taken = round_trips.ask(asked, READ_COMMANDS, take)
+    return Fetched(identities, layers[0], layers[-1], taken)
 
 
 def fetch_sequence(take: bytes | None = None) -> FetchedSequence:
     """As `fetch`, for what depends on every layer."""
-    packed = [_sequence_commands(settings.REDIS_KEY_PREFIX)]
-    if take is not None:
-        packed.append(take)
-    (identities, sequence), taken = shared_cache.run(lambda client: _exchange(client, packed))
+    (identities, sequence), taken = round_trips.ask(_sequence_commands(settings.REDIS_KEY_PREFIX), READ_COMMANDS, take)
     is_number = sequence is not None and sequence.isdigit()
     return FetchedSequence(identities, int(sequence) if is_number else None, taken)
 
@@ -198,11 +192,3 @@ def _commands(prefix: str, strategy_id: str, symbol: str | None) -> bytes:
 def _sequence_commands(prefix: str) -> bytes:
     keys = wire.Keys(prefix)
     return shared_cache.pack("GET", keys.identities) + shared_cache.pack("GET", keys.sequence)
-
-
-def _exchange(client: Any, packed: list[bytes]) -> tuple[list[Any], Any]:
-    replies = shared_cache.exchange(client, packed, READ_COMMANDS + len(packed) - 1)
-    for reply in replies[:READ_COMMANDS]:
-        if isinstance(reply, Exception):
-            raise reply
-    return replies[:READ_COMMANDS], replies[-1] if len(packed) > 1 else None

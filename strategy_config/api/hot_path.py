@@ -73,7 +73,7 @@ def _try_list(environ: dict[str, Any]) -> Answer | None:
         environ[rate_limits.CHARGED] = True
         if wait := rate_limits.seconds_to_wait(fetched.taken):
             return _refuse(environ, wait, LIST_ROUTE)
-    if fetched.identities is None or fetched.sequence is None or not _may_view(environ, fetched.identities):
+    if fetched.identities is None or fetched.sequence is None or not _may_view(environ, digest, fetched.identities):
         return None
     found = strategy_list.recall(fetched.sequence)
     if found is None:
@@ -107,7 +107,7 @@ def _try_config(environ: dict[str, Any], strategy_id: str, symbol: str | None) -
         environ[rate_limits.CHARGED] = True
         if wait := rate_limits.seconds_to_wait(fetched.taken):
             return _refuse(environ, wait, GLOBAL_ROUTE if symbol is None else SYMBOL_ROUTE)
-    if fetched.identities is None or not _may_view(environ, fetched.identities):
+    if fetched.identities is None or not _may_view(environ, digest, fetched.identities):
         return None
     reading = documents.from_cache(strategy_id, symbol, fetched)
     if reading is None:
@@ -170,14 +170,14 @@ def _is_our_host(host: str) -> bool:
     return bool(domain) and validate_host(domain, settings.ALLOWED_HOSTS)
 
 
-def _may_view(environ: Mapping[str, Any], counter: bytes) -> bool:
-    if _is_anonymous(environ):
+def _may_view(environ: Mapping[str, Any], digest: str | None, counter: bytes) -> bool:
+    """``digest`` is of the request's token or session, None where it has neither."""
+    if digest is None:
         return Permission.VIEW in anonymous_permissions()
-    header = environ.get("HTTP_AUTHORIZATION")
-    if header is None:
+    if "HTTP_AUTHORIZATION" not in environ:
         return False
     try:
-        identity = authentication.recall_token(header, counter)
+        identity = authentication.recall_token(digest, counter)
     except AuthenticationFailed:
         return False
     return identity is not None and Permission.VIEW in identity.permissions

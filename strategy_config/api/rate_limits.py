@@ -16,6 +16,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from rest_framework.exceptions import Throttled
 
+from realtime_runtime.config import wire
 from strategy_config import shared_cache
 from strategy_config.api import authentication
 from strategy_config.client_address import client_address
@@ -77,7 +78,7 @@ def take_command(whose: str, kind: Kind) -> bytes | None:
     per_second, burst = settings.RATE_LIMITS[kind]
     if per_second == 0:
         return None
-    return _take_command(shared_cache.keys().rate(f"{kind}:{whose}"), per_second, burst)
+    return _take_command(settings.REDIS_KEY_PREFIX, kind, whose, per_second, burst)
 
 
 def seconds_to_wait(reply: Any) -> int:
@@ -112,6 +113,7 @@ def charge(request: HttpRequest, kind: Kind) -> None:
 
 
 @lru_cache(maxsize=1_024)
-def _take_command(key: str, per_second: int, burst: int) -> bytes:
+def _take_command(prefix: str, kind: Kind, whose: str, per_second: int, burst: int) -> bytes:
+    key = wire.Keys(prefix).rate(f"{kind}:{whose}")
     step = max(1, _MICROSECONDS // per_second)
     return shared_cache.pack("EVAL", TAKE_SCRIPT, "1", key, str(step), str(burst))
