@@ -41,6 +41,6 @@ COPY --from=build /app /app
 
 # By number: Kubernetes cannot tell from a name that it is not root.
 USER 10001:10001
-EXPOSE 8080 8081
+EXPOSE 8080 8081 8082 8083
 ENTRYPOINT ["/app/docker-entrypoint.sh"]
 CMD ["web"]

@@ -119,6 +119,7 @@ class Launch:
             "LOG_FORMAT": "console",
             "CONFIG_SNAPSHOT_PATH": str(directory / "config-snapshot.json"),
             "WORKER_METRICS_PORT": str(free_port()),
+            "FEED_HEALTH_PORT": str(free_port()),
             "CELERY_SCHEDULE": str(directory / "celerybeat-schedule"),
             # Whoever runs it here also measures it here; the limits of a real installation are in .env.example.
             "RATE_LIMIT_READS_PER_SECOND": "0",

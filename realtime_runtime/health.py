@@ -11,45 +11,25 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from realtime_runtime import metrics
 from realtime_runtime.config.active import ActiveConfig
 from realtime_runtime.config.layers import as_json
+from realtime_runtime.http_server import HttpServer
 from realtime_runtime.runtime import Runtime
 from realtime_runtime.version import VERSION
 
-SHUTDOWN_SECONDS = 1.0
 Json = dict[str, Any]
 
 
-class HealthServer:
-    """Serves on all interfaces (probes come from outside the pod); ``port`` is the one it listens on once started."""
+class HealthServer(HttpServer):
+    """Answers for one runtime."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        application = web.Application()
-        application.add_routes(
-            [
-                web.get("/healthz", self._healthz),
-                web.get("/ready", self._ready),
-                web.get("/metrics", self._metrics),
-                web.get("/info", self._info),
-            ]
-        )
-        self._runner = web.AppRunner(
-            application, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_SECONDS
-        )
-        self.port = runtime.settings.health_check_port
-
-    async def start(self) -> None:
-        """Listen; raises OSError where the port is taken."""
-        await self._runner.setup()
-        try:
-            await web.TCPSite(self._runner, "0.0.0.0", self.port).start()  # noqa: S104 - see the class
-        except OSError:
-            await self._runner.cleanup()
-            raise
-        self.port = self._runner.addresses[0][1]
-
-    async def stop(self) -> None:
-        """End the server; requests under way get a second."""
-        await self._runner.cleanup()
+        answers = {
+            "/healthz": self._healthz,
+            "/ready": self._ready,
+            "/metrics": self._metrics,
+            "/info": self._info,
+        }
+        super().__init__(runtime.settings.health_check_port, answers)
 
     async def _healthz(self, request: web.Request) -> web.Response:
         return web.json_response({"status": "ok"})

@@ -3,11 +3,12 @@
 The stream in Redis says *that* there is something new, within a millisecond; *what* it is comes from the audit table,
 after the position that lies in the store too. So a crash, a flushed or trimmed stream, a Redis that is away and a
 restored backup are all one case: what the store has accepted and the position has not passed goes out. The position
-moves on only when nats-server has confirmed. Subject, payload and id are those of ``wire.ChangeEvent``.
+moves on only when nats-server has confirmed. Subject, payload and id are those of ``wire.ChangeEvent``. Where this
+process traces, each message has a ``traceparent`` in its headers, of the trace in which Redis was told, where known.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -19,6 +20,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from realtime_runtime import tracing
 from realtime_runtime.config import wire
 from realtime_runtime.nats_access import CheckedClient, NatsAccess
 from strategy_config import selectors, services
@@ -62,6 +64,7 @@ class Relay:
         self._ended = asyncio.Event()
         self._is_lost = False
         self._seen: bytes | None = None
+        self._traces: dict[int, str] = {}
         self._outages: set[str] = set()
 
     def stop(self) -> None:
@@ -121,6 +124,7 @@ class Relay:
         except StoreUnavailableError as exception:
             self._failed("store", exception)
             return False
+        self._traces.clear()
         log.info("changes.relayed", first=changes[0].sequence, last=last)
         return True
 
@@ -130,8 +134,7 @@ class Relay:
             connection = self._client.stats["reconnects"]
             try:
                 for change in changes:
-                    headers = {"Nats-Msg-Id": str(change.sequence)}
-                    await self._client.publish(change.subject, wire.encode(change), headers=headers)
+                    await self._publish(change)
                 await self._client.flush(CONFIRM_TIMEOUT_SECONDS)
                 # What was written to a connection that broke is not confirmed by the next one.
                 if self._client.stats["reconnects"] == connection:
@@ -140,6 +143,15 @@ class Relay:
             except (errors.Error, OSError, TimeoutError) as exception:
                 self._failed("nats", exception)
                 await asyncio.sleep(RETRY_SECONDS)
+
+    async def _publish(self, change: wire.ChangeEvent) -> None:
+        attributes: tracing.Attributes = {"config.sequence": change.sequence, "strategy_id": change.strategy_id}
+        parent = self._traces.get(change.sequence)
+        with tracing.span("config.relay", kind="producer", parent=parent, attributes=attributes):
+            headers = {"Nats-Msg-Id": str(change.sequence)}
+            if current := tracing.traceparent():
+                headers["traceparent"] = current
+            await self._client.publish(change.subject, wire.encode(change), headers=headers)
 
     async def _wait_for_news(self) -> None:
         """Return with the stream's next entry, after LOOK_SECONDS at the latest."""
@@ -152,6 +164,8 @@ class Relay:
                 found: Any = await self._redis.xread({self._stream: self._seen}, count=BATCH, block=LOOK_SECONDS * 1000)
                 # Nothing new: the stream may have begun anew, with lower ids.
                 self._seen = found[0][1][-1][0] if found else None
+                if tracing.is_on() and found:
+                    self._traces |= _traces_of(fields for _, fields in found[0][1])
             self._worked("redis")
         except (RedisError, OSError, TimeoutError) as exception:
             self._failed("redis", exception)
@@ -185,3 +199,18 @@ class Relay:
     async def _on_nats_closed(self) -> None:
         self._is_lost = not self._ended.is_set()
         self._ended.set()
+
+
+def _traces_of(entries: Iterable[Mapping[bytes, bytes]]) -> dict[int, str]:
+    """By sequence: the trace in which the change was published, where an entry of the stream names one."""
+    found = {}
+    for fields in entries:
+        try:
+            change = wire.decode_change(fields.get(wire.STREAM_FIELD.encode(), b""))
+        except wire.WireError as exception:
+            # What there is to tell comes from the store.
+            log.warning("relay.entry_unreadable", error=str(exception))
+            continue
+        if change.traceparent:
+            found[change.sequence] = change.traceparent
+    return found

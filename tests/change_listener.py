@@ -19,6 +19,7 @@ class Told(NamedTuple):
     subject: str
     id: str
     change: wire.ChangeEvent
+    traceparent: str
 
 
 class ChangeListener:
@@ -35,6 +36,7 @@ class ChangeListener:
                 message.subject or "",
                 (message.headers or {})["Nats-Msg-Id"],
                 msgspec.json.decode(message.data or b"", type=wire.ChangeEvent),
+                (message.headers or {}).get("traceparent", ""),
             )
             for message in asyncio.run(self._read())
         ]

@@ -11,7 +11,7 @@ from typing import Any
 
 import uvloop
 
-from realtime_runtime import logging, settings
+from realtime_runtime import logging, settings, tracing
 from realtime_runtime.feeds import live, live_settings
 from realtime_runtime.feeds.replay import ReplayOptions, Totals, replay
 from realtime_runtime.feeds.report import say
@@ -86,7 +86,9 @@ def _run_live(environ: Mapping[str, str]) -> int:
             say(f"{name} {message}")
         return EXIT_USAGE
     logging.configure(level=level, log_format=log_format)
+    tracing.start(environ, service="realtime-strategies-feed")
     code = uvloop.run(live.run(configured))
+    tracing.stop()
     sys.stdout.flush()
     # Not the interpreter's own end: large libraries may still be loading in threads, which it can take seconds to
     # get past, or break on.

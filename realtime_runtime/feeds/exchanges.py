@@ -59,7 +59,7 @@ class ExchangeSource:
     async def run(self) -> None:
         """Publish until the exchange fails; raises FeedError, or RateLimitedError where it asks to wait."""
         library = await threads.imported(LIBRARY)
-        self.status.heard()
+        self.status.begin()
         client = new_client(library, self._exchange, self._settings.base_urls.get(self._exchange))
         try:
             await self._follow(client)

@@ -4,17 +4,14 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Iterator
 
 import structlog
 
-from realtime_runtime.feeds.binance import binance_sources
-from realtime_runtime.feeds.dominance import DominanceSource
-from realtime_runtime.feeds.exchanges import exchange_sources
+from realtime_runtime.feeds.live_feed import LiveFeed, assemble
+from realtime_runtime.feeds.live_health import FeedHealthServer
 from realtime_runtime.feeds.live_settings import LiveSettings
-from realtime_runtime.feeds.onchain import OnchainSource
-from realtime_runtime.feeds.publishing import LivePublisher, connected
-from realtime_runtime.feeds.supervision import Source, supervise
+from realtime_runtime.feeds.publishing import connected
+from realtime_runtime.feeds.supervision import supervise
 
 STATUS_SECONDS = 60.0
 # With a second for the sources to say goodbye, all has ended within 5.
@@ -26,18 +23,6 @@ log = structlog.get_logger(__name__)
 
 class NatsLostError(Exception):
     """The connection to NATS was closed for good: the process cannot go on."""
-
-
-def live_sources(settings: LiveSettings, publisher: LivePublisher) -> Iterator[Source]:
-    """The sources that are switched on."""
-    if "binance" in settings.sources:
-        yield from binance_sources(settings.binance, settings.symbols, publisher)
-    if "exchanges" in settings.sources:
-        yield from exchange_sources(settings.exchanges, settings.symbols, publisher)
-    if "dominance" in settings.sources:
-        yield DominanceSource(settings.dominance, publisher)
-    if "onchain" in settings.sources:
-        yield OnchainSource(settings.onchain, publisher)
 
 
 async def run(settings: LiveSettings) -> int:
@@ -67,31 +52,37 @@ async def run(settings: LiveSettings) -> int:
 async def _feed(settings: LiveSettings) -> None:
     """Connect and run all sources; ends by cancellation only, or when NATS is lost for good."""
     closed = asyncio.Event()
-    async with connected(
-        settings.nats_url,
-        name="feed-live",
-        access=settings.nats_access,
-        flush_seconds=FLUSH_SECONDS,
-        closed=closed,
-    ) as client:
-        publisher = LivePublisher(client)
-        sources = list(live_sources(settings, publisher))
-        log.info("feed.started", sources=[source.status.name for source in sources], symbols=len(settings.symbols))
-        async with asyncio.TaskGroup() as group:
-            for source in sources:
-                group.create_task(supervise(source), name=source.status.name)
-            group.create_task(_report(sources, publisher), name="feed.report")
-            group.create_task(_fail_when(closed), name="feed.nats")
+    server = FeedHealthServer(settings.health_port)
+    await server.start()
+    try:
+        async with connected(
+            settings.nats_url,
+            name="feed-live",
+            access=settings.nats_access,
+            flush_seconds=FLUSH_SECONDS,
+            closed=closed,
+        ) as client:
+            feed = server.feed = assemble(settings, client)
+            names = [source.status.name for source in feed.sources]
+            log.info("feed.started", sources=names, symbols=len(settings.symbols), health_port=server.port)
+            async with asyncio.TaskGroup() as group:
+                for source in feed.sources:
+                    group.create_task(supervise(source), name=source.status.name)
+                group.create_task(_report(feed), name="feed.report")
+                group.create_task(_fail_when(closed), name="feed.nats")
+    finally:
+        await server.stop()
 
 
-async def _report(sources: list[Source], publisher: LivePublisher) -> None:
+async def _report(feed: LiveFeed) -> None:
     """Say once a minute how each source does."""
-    counted = {source.status.name: 0 for source in sources}
+    counted = {source.status.name: 0 for source in feed.sources}
     while True:
         await asyncio.sleep(STATUS_SECONDS)
         now = time.monotonic()
-        log.info("feed.status", published=publisher.published, lost=publisher.lost)
-        for source in sources:
+        publishers = feed.publishers.values()
+        log.info("feed.status", published=sum(p.published for p in publishers), lost=sum(p.lost for p in publishers))
+        for source in feed.sources:
             status = source.status
             log.info(
                 "feed.source_status",

@@ -83,6 +83,7 @@ class LiveSettings:
 
     sources: tuple[str, ...]
     symbols: tuple[str, ...]
+    health_port: int
     nats_url: str = field(repr=False)
     nats_access: NatsAccess
     binance: BinanceSettings
@@ -99,6 +100,7 @@ def read(environ: Mapping[str, str]) -> LiveSettings:
     settings = LiveSettings(
         sources=reader.get("FEED_SOURCES", ",".join(SOURCES), _chosen(SOURCES)),
         symbols=tuple(sorted(reader.get("TRADING_SYMBOLS", DEFAULT_SYMBOLS, symbol_list) or ())),
+        health_port=reader.get("FEED_HEALTH_PORT", "8083", whole_number(0, 65_535)),
         nats_url=reader.get("NATS_URL", NATS_URL, url_with("nats", "tls", "ws", "wss")),
         nats_access=read_nats_access(reader),
         binance=_read_binance(reader),

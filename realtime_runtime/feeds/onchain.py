@@ -64,7 +64,7 @@ class OnchainSource:
         await asyncio.sleep(min(FIRST_DELAY_SECONDS, settings.interval_seconds))
         # Imported here and not above: it takes seconds and much memory, which only this source shall cost.
         library = await threads.imported(CLIENT)
-        self.status.heard()
+        self.status.begin()
         client = library.CoinMetrics(settings.url, settings.api_key)
         ask = partial(client.daily, [asset.lower() for asset in ONCHAIN_ASSETS], METRICS, settings.history_periods)
         try:

@@ -4,7 +4,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import structlog
@@ -42,6 +42,7 @@ class Status:
 
     ``missed`` counts what the exchange's own numbering shows to be missing, ``repeated`` what came twice or late and
     was left out. ``skew_ms`` is the exchange's clock minus ours, of the latest message that carries a time.
+    ``backoff_seconds`` is the wait before the next start that it is in, 0 while it runs.
     """
 
     name: str
@@ -52,9 +53,17 @@ class Status:
     repeated: int = 0
     garbage: int = 0
     skew_ms: int = 0
+    rate_limited: int = 0
+    rate_limit_seconds: float = 0.0
+    backoff_seconds: float = 0.0
     last_error: str = ""
-    heard_at: float = 0.0
+    heard_at: float = field(default_factory=time.monotonic)
+    begun_at: float = 0.0
     is_skew_logged: bool = False
+
+    def begin(self) -> None:
+        """From now on the source may be silent for as long as it may at all: it starts, or is ready only now."""
+        self.begun_at = time.monotonic()
 
     def heard(self) -> None:
         """Something came that shows the source alive."""
@@ -106,7 +115,7 @@ async def supervise(source: Source, backoff: Backoff | None = None) -> None:
     while True:
         status.starts += 1
         started = time.monotonic()
-        status.heard()
+        status.begin()
         try:
             await _run_watched(source)
             error: Exception = FeedError("it ended by itself")
@@ -117,10 +126,14 @@ async def supervise(source: Source, backoff: Backoff | None = None) -> None:
         wait = backoff.next_wait()
         if isinstance(error, RateLimitedError):
             wait = max(wait, error.retry_after_seconds)
+            status.rate_limited += 1
+            status.rate_limit_seconds += wait
         status.failures += 1
         status.last_error = f"{type(error).__name__}: {error}"
         log.warning("feed.source_failed", source=status.name, error=status.last_error, wait_seconds=round(wait, 2))
+        status.backoff_seconds = wait
         await asyncio.sleep(wait)
+        status.backoff_seconds = 0.0
 
 
 def root_cause(error: Exception) -> Exception:
@@ -142,6 +155,6 @@ async def _run_watched(source: Source) -> None:
 async def _watch(source: Source) -> None:
     while True:
         await asyncio.sleep(source.silence_seconds / SILENCE_CHECKS)
-        silent = time.monotonic() - source.status.heard_at
+        silent = time.monotonic() - max(source.status.heard_at, source.status.begun_at)
         if silent > source.silence_seconds:
             raise SilenceError(f"nothing came for {silent:.1f} s")

@@ -1,37 +1,24 @@
 """The live feed as an option of an overlay: what it adds, what it is given, and where it may go."""
 
-import os
-from pathlib import Path
-
 import pytest
-import yaml
 
 from realtime_runtime.feeds import live_settings
-from tests.conftest import PROJECT_ROOT
-from tests.deploy.manifests import Manifest, kustomize, render
+from tests.deploy.manifests import Manifest, render
 from tests.deploy.test_environment import read_by_live_feed
-from tests.deploy.test_schemas import KUBERNETES_VERSIONS, refuse_unknown
+from tests.deploy.test_schemas import KUBERNETES_VERSIONS, refuse_unknown, with_components
 
 
 @pytest.fixture(scope="module")
 def added(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Manifest]:
     """What the option adds to the production overlay, by kind."""
-    directory = tmp_path_factory.mktemp("live")
-    relative = Path(os.path.relpath(PROJECT_ROOT / "k8s", directory))
-    document = {
-        "apiVersion": "kustomize.config.k8s.io/v1beta1",
-        "kind": "Kustomization",
-        "resources": [str(relative / "overlays" / "production")],
-        "components": [str(relative / "live-feed")],
-    }
-    (directory / "kustomization.yaml").write_text(yaml.safe_dump(document))
-    found = [manifest for manifest in kustomize(directory) if manifest not in render("production")]
+    objects = with_components(tmp_path_factory.mktemp("live"), "live-feed")
+    found = [manifest for manifest in objects if manifest not in render("production")]
     assert len({manifest["kind"] for manifest in found}) == len(found)
     return {manifest["kind"]: manifest for manifest in found}
 
 
 def test_live_feed__switched_on__adds_what_kubernetes_takes_and_changes_none(added: dict[str, Manifest]) -> None:
-    assert set(added) == {"ConfigMap", "Deployment", "NetworkPolicy"}
+    assert set(added) == {"ConfigMap", "Deployment", "NetworkPolicy", "Service"}
     for manifest in added.values():
         for version in KUBERNETES_VERSIONS:
             refuse_unknown(manifest, version)
@@ -54,6 +41,20 @@ def test_live_feed__its_pod__runs_once_without_rights(added: dict[str, Manifest]
     assert pod["securityContext"]["runAsNonRoot"]
     assert pod["terminationGracePeriodSeconds"] > 5
     assert pod["containers"][0]["securityContext"]["readOnlyRootFilesystem"]
+
+
+def test_live_feed__its_probes_and_its_service__ask_where_it_answers(added: dict[str, Manifest]) -> None:
+    (container,) = added["Deployment"]["spec"]["template"]["spec"]["containers"]
+    (port,) = container["ports"]
+    assert str(port["containerPort"]) == added["ConfigMap"]["data"]["FEED_HEALTH_PORT"]
+    probes = {name: container[f"{name}Probe"]["httpGet"] for name in ("startup", "liveness", "readiness")}
+    assert {probe["port"] for probe in probes.values()} == {port["name"]}
+    assert {name: probe["path"] for name, probe in probes.items()} == {
+        "startup": "/healthz", "liveness": "/healthz", "readiness": "/ready",
+    }  # fmt: skip
+    service = added["Service"]["spec"]
+    assert [(each["port"], each["targetPort"]) for each in service["ports"]] == [(8083, port["name"])]
+    assert service["selector"].items() <= added["Deployment"]["spec"]["template"]["metadata"]["labels"].items()
 
 
 def test_live_feed__its_policy__lets_it_out_to_the_world_but_not_into_the_cluster(added: dict[str, Manifest]) -> None:

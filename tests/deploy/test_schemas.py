@@ -44,29 +44,30 @@ def test_object__with_a_member_that_does_not_exist__is_refused(version: str) -> 
         refuse_unknown(web, version)
 
 
+def with_components(directory: Path, *names: str) -> tuple[Manifest, ...]:
+    """The production overlay with these components switched on, as its comment says."""
+    relative = Path(os.path.relpath(PROJECT_ROOT / "k8s", directory))
+    document = {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": [str(relative / "overlays" / "production")],
+        "components": [str(relative / name) for name in names],
+    }
+    (directory / "kustomization.yaml").write_text(yaml.safe_dump(document))
+    return kustomize(directory)
+
+
 @pytest.fixture(scope="module")
 def monitored(tmp_path_factory: pytest.TempPathFactory) -> tuple[Manifest, ...]:
-    """The production overlay with the monitoring component switched on, as its comment says."""
-    directory = tmp_path_factory.mktemp("monitored")
-    relative = Path(os.path.relpath(PROJECT_ROOT / "k8s", directory))
-    (directory / "kustomization.yaml").write_text(
-        yaml.safe_dump(
-            {
-                "apiVersion": "kustomize.config.k8s.io/v1beta1",
-                "kind": "Kustomization",
-                "resources": [str(relative / "overlays" / "production")],
-                "components": [str(relative / "monitoring")],
-            }
-        )
-    )
-    return kustomize(directory)
+    """With the monitoring."""
+    return with_components(tmp_path_factory.mktemp("monitored"), "monitoring")
 
 
 def test_monitoring__switched_on__adds_its_objects_and_changes_none(monitored: tuple[Manifest, ...]) -> None:
     added = [manifest for manifest in monitored if manifest not in render("production")]
     assert len(added) == len(monitored) - len(render("production"))
     kinds = [m["kind"] for m in added]
-    assert sorted(kinds) == ["ConfigMap", "NetworkPolicy", "NetworkPolicy", "PrometheusRule", *3 * ["ServiceMonitor"]]
+    assert sorted(kinds) == ["ConfigMap", "NetworkPolicy", "NetworkPolicy", "PrometheusRule", *4 * ["ServiceMonitor"]]
     for manifest in added:
         if manifest["kind"] == "ServiceMonitor":
             jsonschema.validate(manifest, SERVICE_MONITOR_SCHEMA)
@@ -74,9 +75,10 @@ def test_monitoring__switched_on__adds_its_objects_and_changes_none(monitored: t
             refuse_unknown(manifest, KUBERNETES_VERSIONS[-1])
 
 
-def test_service_monitor__of_the_option__selects_a_service_and_a_port_of_its(monitored: tuple[Manifest, ...]) -> None:
-    services = [m for m in monitored if m["kind"] == "Service"]
-    monitors = [m for m in monitored if m["kind"] == "ServiceMonitor"]
+def test_service_monitor__of_the_option__selects_a_service_and_a_port_of_its(tmp_path: Path) -> None:
+    objects = with_components(tmp_path, "monitoring", "live-feed")
+    services = [m for m in objects if m["kind"] == "Service"]
+    monitors = [m for m in objects if m["kind"] == "ServiceMonitor"]
     for monitor in monitors:
         wanted = monitor["spec"]["selector"]["matchLabels"].items()
         (service,) = (s for s in services if wanted <= s["metadata"]["labels"].items())

@@ -104,6 +104,7 @@ def feed_of(
     environment: dict[str, Any] = {
         "NATS_URL": installation.nats.url,
         "LOG_FORMAT": "json",
+        "FEED_HEALTH_PORT": "0",
         "TRADING_SYMBOLS": "BTCUSDT",
         "FEED_SOURCES": "binance,exchanges",
         "PRICE_EXCHANGES": "coinbase",

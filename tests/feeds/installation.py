@@ -43,7 +43,7 @@ async def installed(
     answers: Mapping[str, Answer],
 ) -> AsyncIterator[Installation]:
     """Start all of it, with HTTP ``answers`` by path; at the end everything must end by itself."""
-    own = {"NATS_URL": nats.url, "LOG_FORMAT": "json", "TRADING_SYMBOLS": "BTCUSDT"}
+    own = {"NATS_URL": nats.url, "LOG_FORMAT": "json", "TRADING_SYMBOLS": "BTCUSDT", "FEED_HEALTH_PORT": "0"}
     redis = {"REDIS_URL": valkey.url, "REDIS_KEY_PREFIX": prefix}
     async with SimulatedBinance() as binance, SimulatedExchanges() as exchanges, JsonServer() as web:
         web.answers |= answers

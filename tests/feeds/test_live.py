@@ -25,6 +25,7 @@ from tests.feeds.test_replay import until
 
 def start_live(server: NatsServer, topic: str, **environ: str) -> subprocess.Popen[str]:
     own = {"NATS_URL": server.url, "NATS_CONSUMER_TOPIC": topic, "LOG_FORMAT": "json", "TRADING_SYMBOLS": "BTCUSDT"}
+    own["FEED_HEALTH_PORT"] = "0"
     return subprocess.Popen(
         [sys.executable, "-m", "realtime_runtime", "feed", "live"],
         env=os.environ | own | environ,
@@ -58,6 +59,7 @@ async def end_of(process: subprocess.Popen[str]) -> list[str]:
         ({"PRICE_EXCHANGE_URLS": "kraken"}, "PRICE_EXCHANGE_URLS", "exchange=URL"),
         ({"PRICE_USD_AS_USDT": "maybe"}, "PRICE_USD_AS_USDT", "true or false"),
         ({"DOMINANCE_INTERVAL_SECONDS": "0"}, "DOMINANCE_INTERVAL_SECONDS", "between 0.1 and 86400"),
+        ({"FEED_HEALTH_PORT": "high"}, "FEED_HEALTH_PORT", "between 0 and 65535"),
         ({"TRADING_SYMBOLS": "BTC/USDT"}, "TRADING_SYMBOLS", "not a symbol: BTC/USDT"),
     ],
 )

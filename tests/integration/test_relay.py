@@ -11,6 +11,7 @@ from tests.change_listener import ChangeListener
 from tests.faults.conftest import until
 from tests.faults.processes import RelayProcess
 from tests.live_site import LiveSite
+from tests.monitoring.collector import collecting
 
 BASE = "/api/v1/strategies"
 REQUESTS = (
@@ -43,7 +44,33 @@ def test_changes__accepted_before_and_while_it_runs__are_told_as_the_api_tells_t
         "config.changed.ticker_velocity.global",
     ]
     assert [message.id for message in told] == ["1", "2", "3"]
+    assert {message.traceparent for message in told} == {""}
     events = site.get("/api/v1/config/changes").json()["data"]
     assert [wire.encode(message.change) for message in told] == [
         wire.encode(wire.ChangeEvent(**event)) for event in events
     ]
+
+
+def test_changes__where_all_is_traced__are_told_under_the_trace_of_their_request(
+    live_site: Callable[..., LiveSite], fresh_nats: NatsServer, tmp_path: Path
+) -> None:
+    listener, (path, body), trace_id = ChangeListener(fresh_nats), REQUESTS[0], "ab" * 16
+    with collecting() as collector:
+        site = live_site(environment={"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "100"})
+        with RelayProcess(site, fresh_nats.url, tmp_path):
+
+            def is_told_under_it() -> bool:
+                """A change that is told before Redis knows of it is told under a trace of its own."""
+                headers = {"traceparent": f"00-{trace_id}-{'cd' * 8}-01"}
+                sequence = site.request("POST", f"{BASE}/{path}", json=body, headers=headers).json()["metadata"][
+                    "sequence"
+                ]
+                until(lambda: listener.count() >= sequence)
+                return trace_id in listener.told()[-1].traceparent
+
+            until(is_told_under_it)
+            parent = listener.told()[-1].traceparent.split("-")[2]
+            span = until(lambda: [each for each in collector.named("config.relay") if each.span_id == parent])[0]
+    (publication,) = [each for each in collector.named("config.publish") if each.span_id == span.parent_id]
+    assert (publication.trace_id, span.trace_id) == (trace_id, trace_id)
+    assert span.service == "realtime-strategies-relay"

@@ -11,7 +11,10 @@ from prometheus_client.metrics_core import Metric
 import configsite.metrics
 import strategy_config.task_metrics  # noqa: F401  (its metrics register themselves)
 from realtime_runtime import settings
+from realtime_runtime.feeds import live_feed, live_settings
+from realtime_runtime.feeds.live_metrics import FeedCollector
 from realtime_runtime.metrics import RuntimeCollector
+from realtime_runtime.nats_access import CheckedClient
 from realtime_runtime.runtime import assemble
 
 LIVE_TRADE = b'{"stream":"btcusdt@trade","data":{"p":"1","q":"1","m":true}}'
@@ -26,7 +29,14 @@ def metrics() -> dict[str, set[str]]:
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     shown = {
-        **_named((*asyncio.run(_runtime()), *registry.collect(), *configsite.metrics.SharedState().collect())),
+        **_named(
+            (
+                *asyncio.run(_runtime()),
+                *asyncio.run(_feed()),
+                *registry.collect(),
+                *configsite.metrics.SharedState().collect(),
+            )
+        ),
         **_registered(),
     }
     return {"up": set(BY_PROMETHEUS), **{name: labels | BY_PROMETHEUS for name, labels in shown.items()}}
@@ -36,6 +46,10 @@ async def _runtime() -> list[Metric]:
     runtime = assemble(settings.read({}))
     runtime.engine.market(LIVE_TRADE, received_ms=1, is_replay=False)
     return list(RuntimeCollector(runtime).collect())
+
+
+async def _feed() -> list[Metric]:
+    return list(FeedCollector(live_feed.assemble(live_settings.read({}), CheckedClient())).collect())
 
 
 def _named(families: Iterable[Metric]) -> dict[str, set[str]]:

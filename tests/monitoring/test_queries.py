@@ -93,7 +93,9 @@ def test_metrics__without_a_limit_of_their_own__have_no_label_that_grows() -> No
 
 
 def test_metrics__of_ours__carry_their_unit_and_are_all_looked_at() -> None:
-    ours = {name for name in metrics() if name.startswith(("realtime_runtime_", "configsite_", "http_"))}
+    ours = {
+        name for name in metrics() if name.startswith(("realtime_runtime_", "realtime_feed_", "configsite_", "http_"))
+    }
     assert [name for name in ours if re.search(r"_(ms|milliseconds|us|percent|count_total)$", name)] == []
     read = {selector.name for _, query in queries() for selector in selectors(query)}
     families = {re.sub(r"_(bucket|count|sum)$", "", name) for name in ours}
@@ -102,6 +104,7 @@ def test_metrics__of_ours__carry_their_unit_and_are_all_looked_at() -> None:
     assert families - seen <= {
         "realtime_runtime_signals_sent_total", "realtime_runtime_nats_reconnects_total", "realtime_runtime_symbols",
         "configsite_runtimes", "configsite_task_seconds",
+        "realtime_feed_info", "realtime_feed_nats_reconnects_total", "realtime_feed_rate_limited_total",
     }  # fmt: skip
 
 

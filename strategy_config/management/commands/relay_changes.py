@@ -7,6 +7,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from configsite import env
+from realtime_runtime import tracing
 from realtime_runtime.nats_access import NatsAccess
 from strategy_config import shared_cache
 from strategy_config.relay import NatsLostError, Relay
@@ -24,6 +26,7 @@ class Command(BaseCommand):
         """Relay."""
         if not settings.NATS_URL:
             raise CommandError("NATS_URL must be set.")
+        tracing.start(env.everything(), service="realtime-strategies-relay")
         try:
             asyncio.run(_run())
         except (NatsLostError, OSError) as exception:

@@ -1,0 +1,55 @@
+"""The live feed's service endpoints: /healthz, /ready and /metrics."""
+
+import time
+from typing import Any
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from realtime_runtime.feeds import live_metrics
+from realtime_runtime.feeds.live_feed import LiveFeed
+from realtime_runtime.feeds.supervision import Source
+from realtime_runtime.http_server import HttpServer
+
+Json = dict[str, Any]
+
+
+class FeedHealthServer(HttpServer):
+    """Answers for one feed; ``feed`` is None until NATS was there for the first time."""
+
+    def __init__(self, port: int) -> None:
+        self.feed: LiveFeed | None = None
+        super().__init__(port, {"/healthz": self._healthz, "/ready": self._ready, "/metrics": self._metrics})
+
+    async def _healthz(self, request: web.Request) -> web.Response:
+        return web.json_response({"status": "ok"})
+
+    async def _ready(self, request: web.Request) -> web.Response:
+        report = readiness(self.feed, now=time.monotonic())
+        return web.json_response(report, status=503 if report["status"] == "starting" else 200)
+
+    async def _metrics(self, request: web.Request) -> web.Response:
+        return web.Response(body=live_metrics.render(self.feed), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+def readiness(feed: LiveFeed | None, *, now: float) -> Json:
+    """The body of /ready. "degraded" still feeds what it can; to start the process again would help nobody."""
+    if feed is None:
+        return {"status": "starting", "checks": {"nats": {"status": "degraded"}}}
+    checks = {"nats": {"status": "ok" if feed.client.is_connected else "degraded"}}
+    checks |= {source.status.name: _source(source, now) for source in feed.sources}
+    is_well = all(check["status"] == "ok" for check in checks.values())
+    return {"status": "ok" if is_well else "degraded", "checks": checks}
+
+
+def _source(source: Source, now: float) -> Json:
+    status = source.status
+    silent_seconds = now - status.heard_at
+    is_well = not status.backoff_seconds and silent_seconds <= source.silence_seconds
+    return {
+        "status": "ok" if is_well else "degraded",
+        "messages": status.messages,
+        "silent_seconds": round(silent_seconds, 1),
+        "backoff_seconds": round(status.backoff_seconds, 1),
+        "last_error": status.last_error,
+    }

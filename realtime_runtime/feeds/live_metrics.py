@@ -1,0 +1,100 @@
+"""The live feed's Prometheus metrics, read off its parts when they are asked for: a message costs no more for them."""
+
+import time
+from collections.abc import Iterator, Mapping
+
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from realtime_runtime.feeds.live_feed import LiveFeed
+from realtime_runtime.version import VERSION
+
+PREFIX = "realtime_feed"
+Metric = CounterMetricFamily | GaugeMetricFamily
+
+
+class FeedCollector(Collector):
+    """Collects from one live feed, or from one that still waits for NATS (None).
+
+    The label ``source`` is a connection or an exchange, ``kind`` a name of FEED_SOURCES; never a symbol.
+    """
+
+    def __init__(self, feed: LiveFeed | None) -> None:
+        self._feed = feed
+
+    def collect(self) -> Iterator[Metric]:
+        """All metrics as they stand now."""
+        info = GaugeMetricFamily(f"{PREFIX}_info", "1; its label says which version this is.", labels=["version"])
+        info.add_metric([VERSION], 1)
+        yield info
+        client = None if self._feed is None else self._feed.client
+        connected = client is not None and client.is_connected
+        yield GaugeMetricFamily(f"{PREFIX}_nats_connected", "Whether the connection to NATS stands.", float(connected))
+        if self._feed is not None:
+            yield from self._messages(self._feed)
+            yield from self._supervision(self._feed)
+            yield from self._nats(self._feed)
+
+    def _messages(self, feed: LiveFeed) -> Iterator[Metric]:
+        messages = CounterMetricFamily(
+            f"{PREFIX}_messages", "Messages of a source, by what became of them.", labels=["source", "outcome"]
+        )
+        for source in feed.sources:
+            status = source.status
+            messages.add_metric([status.name, "taken"], status.messages)
+            messages.add_metric([status.name, "repeated"], status.repeated)
+            messages.add_metric([status.name, "garbage"], status.garbage)
+        yield messages
+        missed = {source.status.name: source.status.missed for source in feed.sources}
+        yield _counters("missed", "Messages that the exchange's own numbering shows to be missing.", "source", missed)
+
+    def _supervision(self, feed: LiveFeed) -> Iterator[Metric]:
+        statuses = [source.status for source in feed.sources]
+        starts = {status.name: status.starts for status in statuses}
+        yield _counters("starts", "Starts of a source; each after the first one is a reconnection.", "source", starts)
+        limited = {status.name: status.rate_limited for status in statuses}
+        yield _counters("rate_limited", "Times that the other side has asked to be left alone.", "source", limited)
+        waited = {status.name: status.rate_limit_seconds for status in statuses}
+        yield _counters("rate_limit_wait_seconds", "Waits that the other side has asked for.", "source", waited)
+        backoff = {status.name: status.backoff_seconds for status in statuses}
+        yield _gauges("backoff_seconds", "The wait that a source is in after a failure; 0 while it runs.", backoff)
+        now = time.monotonic()
+        silent = {status.name: now - status.heard_at for status in statuses}
+        yield _gauges("silent_seconds", "Since a source was last heard; from the start on, before it was.", silent)
+        allowed = {source.status.name: source.silence_seconds for source in feed.sources}
+        yield _gauges("silence_limit_seconds", "How long a source may be silent before it is started anew.", allowed)
+        skew = {status.name: status.skew_ms / 1_000 for status in statuses}
+        yield _gauges("clock_skew_seconds", "The exchange's clock minus ours, of the latest event.", skew)
+
+    def _nats(self, feed: LiveFeed) -> Iterator[Metric]:
+        published = {name: publisher.published for name, publisher in feed.publishers.items()}
+        yield _counters("published", "Messages handed to NATS.", "kind", published)
+        lost = {name: publisher.lost for name, publisher in feed.publishers.items()}
+        yield _counters("lost", "Messages that did not fit into the buffer while NATS was away.", "kind", lost)
+        reconnects = feed.client.stats["reconnects"]
+        yield CounterMetricFamily(f"{PREFIX}_nats_reconnects", "Reconnections to NATS.", reconnects)
+        waiting = feed.client.pending_data_size
+        yield GaugeMetricFamily(f"{PREFIX}_nats_waiting_bytes", "What waits for NATS to take it.", waiting)
+
+
+def render(feed: LiveFeed | None) -> bytes:
+    """The metrics in Prometheus' text format, those of the process (CPU, memory, files) among them."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(FeedCollector(feed))
+    ProcessCollector(registry=registry)
+    return generate_latest(registry)
+
+
+def _counters(name: str, description: str, label: str, values: Mapping[str, float]) -> CounterMetricFamily:
+    metric = CounterMetricFamily(f"{PREFIX}_{name}", description, labels=[label])
+    for key, value in values.items():
+        metric.add_metric([key], value)
+    return metric
+
+
+def _gauges(name: str, description: str, by_source: Mapping[str, float]) -> GaugeMetricFamily:
+    metric = GaugeMetricFamily(f"{PREFIX}_{name}", description, labels=["source"])
+    for source, value in by_source.items():
+        metric.add_metric([source], value)
+    return metric

@@ -1,0 +1,34 @@
+"""The small HTTP server of a process that is no web site: probes and metrics."""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from aiohttp import web
+
+SHUTDOWN_SECONDS = 1.0
+Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class HttpServer:
+    """Serves on all interfaces (probes come from outside the pod); ``port`` is the one it listens on once started."""
+
+    def __init__(self, port: int, answers: Mapping[str, Answer]) -> None:
+        application = web.Application()
+        application.add_routes([web.get(path, answer) for path, answer in answers.items()])
+        self._runner = web.AppRunner(
+            application, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_SECONDS
+        )
+        self.port = port
+
+    async def start(self) -> None:
+        """Listen; raises OSError where the port is taken."""
+        await self._runner.setup()
+        try:
+            await web.TCPSite(self._runner, "0.0.0.0", self.port).start()  # noqa: S104 - see the class
+        except OSError:
+            await self._runner.cleanup()
+            raise
+        self.port = self._runner.addresses[0][1]
+
+    async def stop(self) -> None:
+        """End the server; requests under way get a second."""
+        await self._runner.cleanup()
