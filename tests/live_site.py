@@ -135,6 +135,13 @@ class LiveSite:
                 self._process.kill()
                 self._process.wait()
 
+    def wait_until_ready(self) -> None:
+        """Return when the site finds its Redis and its store."""
+        deadline = time.monotonic() + START_SECONDS
+        while (ready := self.get("/ready").json())["status"] != "ready":
+            assert time.monotonic() < deadline, ready
+            time.sleep(0.02)
+
     def run_script(self, script: str) -> str:
         """Run Python in a process of the site's own environment: what it prints."""
         return _run_python(script, self.environment)

@@ -1,4 +1,4 @@
-"""One running site for all tests of the API; each test keeps to a symbol of its own."""
+"""Two running sites for all tests of the API: one whose Redis stays, and one whose Redis a test may take away."""
 
 import uuid
 from collections.abc import Iterator
@@ -20,6 +20,36 @@ def site(prepared_site: LiveSite, valkey: Valkey, tmp_path_factory: pytest.TempP
     ).start()
     yield running
     running.stop()
+
+
+@pytest.fixture(scope="session")
+def own_valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
+    """The Redis of `site_of_own_redis`, to be stopped, killed or paused."""
+    with Valkey(tmp_path_factory.mktemp("own-valkey")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def running_site_of_own_redis(
+    prepared_site: LiveSite, own_valkey: Valkey, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LiveSite]:
+    running = LiveSite(
+        tmp_path_factory.mktemp("site-of-own-redis"),
+        redis_url=own_valkey.url,
+        prefix="own",
+        prepared=(prepared_site.store, prepared_site.tokens),
+    ).start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def site_of_own_redis(running_site_of_own_redis: LiveSite, own_valkey: Valkey) -> LiveSite:
+    """A site that has found its Redis, which is empty; in its store is what other tests have left."""
+    own_valkey.stop()
+    own_valkey.start()
+    running_site_of_own_redis.wait_until_ready()
+    return running_site_of_own_redis
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """The order-book analytics over the API: plain objects, fresh or marked as stale, never made up."""
 
-from collections.abc import Callable
-
 import pytest
 import redis
 
@@ -127,10 +125,10 @@ def test_all_and_summary__nothing_published__are_empty(site: LiveSite) -> None:
     assert (summary.symbols_tracked, summary.market_sentiment.avg_net_pressure) == (0, None)
 
 
-def test_metrics__redis_away__503_in_words(live_site: Callable[..., LiveSite], fresh_valkey: Valkey) -> None:
-    site = live_site(redis_url=fresh_valkey.url)
+def test_metrics__redis_away__503_in_words(site_of_own_redis: LiveSite, own_valkey: Valkey) -> None:
+    site = site_of_own_redis
     assert site.get(f"{BASE}/all").status_code == 200
-    fresh_valkey.stop()
+    own_valkey.stop()
     for path in ("depth/BTCUSDT", "pressure/BTCUSDT", "summary", "all"):
         response = site.get(f"{BASE}/{path}")
         assert (response.status_code, response.json()["error"]["code"]) == (503, "STORE_UNAVAILABLE")

@@ -1,6 +1,5 @@
 """Redis away, the store away: what still works, and what says that it does not."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 from embedded.mongo import MongoWireServer
@@ -12,11 +11,11 @@ CONFIG = "/api/v1/strategies/orderbook_skew/config"
 BODY = {"parameters": {"top_levels": 10}, "changed_by": "jane"}
 
 
-def test_redis_away__reads_and_writes_go_on_degraded(live_site: Callable[..., LiveSite], fresh_valkey: Valkey) -> None:
-    site = live_site(redis_url=fresh_valkey.url)
+def test_redis_away__reads_and_writes_go_on_degraded(site_of_own_redis: LiveSite, own_valkey: Valkey) -> None:
+    site = site_of_own_redis
     site.post(CONFIG, BODY)
     assert site.get(CONFIG).json()["metadata"]["cache_hit"] is True
-    fresh_valkey.stop()
+    own_valkey.stop()
     read = answers.ConfigRead.model_validate_json(site.get(CONFIG).content)
     assert (read.metadata.cache_hit, read.metadata.degraded) == (False, True)
     written = site.post(f"{CONFIG}?wait_for_runtimes=5000", {**BODY, "parameters": {"top_levels": 3}}, timeout=5).json()
@@ -33,32 +32,32 @@ def test_redis_away__reads_and_writes_go_on_degraded(live_site: Callable[..., Li
     assert (refresh.status_code, int(refresh.headers["Retry-After"]) > 0) == (503, True)
 
 
-def test_redis_frozen__answers_within_its_timeouts(live_site: Callable[..., LiveSite], fresh_valkey: Valkey) -> None:
-    site = live_site(redis_url=fresh_valkey.url)
+def test_redis_frozen__answers_within_its_timeouts(site_of_own_redis: LiveSite, own_valkey: Valkey) -> None:
+    site = site_of_own_redis
     site.post(CONFIG, BODY)
-    fresh_valkey.pause()
+    own_valkey.pause()
     try:
         for _ in range(5):
             assert site.get(CONFIG, timeout=5).json()["metadata"]["degraded"] is True
         assert site.post(CONFIG, BODY, timeout=5).json()["metadata"]["published"] is False
     finally:
-        fresh_valkey.resume()
+        own_valkey.resume()
 
 
-def test_redis_back_empty__first_reads_fill_it(live_site: Callable[..., LiveSite], fresh_valkey: Valkey) -> None:
-    site = live_site(redis_url=fresh_valkey.url)
+def test_redis_back_empty__first_reads_fill_it(site_of_own_redis: LiveSite, own_valkey: Valkey) -> None:
+    site = site_of_own_redis
     site.post(f"{CONFIG}/BTCUSDT", BODY)
-    fresh_valkey.stop()
-    fresh_valkey.start()
+    own_valkey.stop()
+    own_valkey.start()
     hits = [site.get(f"{CONFIG}/BTCUSDT").json() for _ in range(400)]
     assert hits[-1]["metadata"]["cache_hit"] is True
     assert {hit["data"]["parameters"]["top_levels"] for hit in hits} == {10}
 
 
-def test_token_revoked_while_redis_is_away__refused(live_site: Callable[..., LiveSite], fresh_valkey: Valkey) -> None:
-    site = live_site(redis_url=fresh_valkey.url)
+def test_token_revoked_while_redis_is_away__refused(site_of_own_redis: LiveSite, own_valkey: Valkey) -> None:
+    site = site_of_own_redis
     assert site.get(CONFIG, token=site.tokens["viewer"]).status_code == 200
-    fresh_valkey.stop()
+    own_valkey.stop()
     site.run_script(
         "import django; django.setup()\n"
         "from django.utils import timezone\n"
@@ -67,7 +66,7 @@ def test_token_revoked_while_redis_is_away__refused(live_site: Callable[..., Liv
         "services.revoke_token(token=ApiToken.objects.get(user__username='viewer'), at=timezone.now())"
     )
     assert site.get(CONFIG, token=site.tokens["viewer"]).status_code == 401
-    fresh_valkey.start()
+    own_valkey.start()
     assert site.get(CONFIG, token=site.tokens["viewer"]).status_code == 401
 
 

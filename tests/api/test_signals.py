@@ -1,6 +1,5 @@
 """The latest signals over HTTP."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -58,10 +57,10 @@ def test_signals__filter_that_makes_no_sense__is_refused(
     assert (response.status_code, response.json()["error"]["code"]) == (status, code)
 
 
-def test_signals__redis_away__503_in_words(live_site: Callable[..., LiveSite], fresh_valkey: Valkey) -> None:
-    site = live_site(redis_url=fresh_valkey.url)
+def test_signals__redis_away__503_in_words(site_of_own_redis: LiveSite, own_valkey: Valkey) -> None:
+    site = site_of_own_redis
     assert site.get(SIGNALS).json()["data"] == []
-    fresh_valkey.stop()
+    own_valkey.stop()
     response = site.get(SIGNALS)
     failure = answers.Failure.model_validate_json(response.content)
     assert (response.status_code, failure.error.code) == (503, "STORE_UNAVAILABLE")

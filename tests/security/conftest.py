@@ -137,6 +137,13 @@ def tls_redis(
             yield GuardedRedis(server, front.port, "rediss")
 
 
+@pytest.fixture(scope="module")
+def own_valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
+    """The Redis of a file's `guarded_site`, to be killed; `at_the_start` brings it back."""
+    with Valkey(tmp_path_factory.mktemp("own-valkey")) as server:
+        yield server
+
+
 def guarded_site(
     folders: pytest.TempPathFactory, prepared: LiveSite, valkey: Valkey, environment: Mapping[str, str]
 ) -> Iterator[LiveSite]:
@@ -152,8 +159,10 @@ def guarded_site(
     site.stop()
 
 
-def forget_keys(site: LiveSite, kind: str) -> None:
-    """Delete what the site has counted so far."""
-    with redis.Redis.from_url(site.redis_url) as client:
-        for key in client.scan_iter(f"{site.prefix}:{kind}:*"):
-            client.delete(key)
+def at_the_start(site: LiveSite, valkey: Valkey) -> LiveSite:
+    """The site where nothing has been counted so far."""
+    valkey.start()
+    site.wait_until_ready()
+    with redis.Redis.from_url(valkey.url) as client:
+        client.flushall()
+    return site

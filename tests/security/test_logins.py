@@ -1,30 +1,29 @@
 """Guessing passwords: refused past the limit, in words, and without locking others out."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import httpx
 import pytest
 
 from embedded.servers import Valkey
 from tests.live_site import LiveSite
-from tests.security.conftest import forget_keys, guarded_site
+from tests.security.conftest import at_the_start, guarded_site
 
 LIMITS = {"LOGIN_FAILURES_PER_USER": "3", "LOGIN_FAILURES_PER_ADDRESS": "8", "TRUSTED_PROXIES": "1"}
 
 
 @pytest.fixture(scope="module")
 def running_site(
-    prepared_site: LiveSite, valkey: Valkey, tmp_path_factory: pytest.TempPathFactory
+    prepared_site: LiveSite, own_valkey: Valkey, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[LiveSite]:
-    yield from guarded_site(tmp_path_factory, prepared_site, valkey, LIMITS)
+    yield from guarded_site(tmp_path_factory, prepared_site, own_valkey, LIMITS)
 
 
 @pytest.fixture
-def site(running_site: LiveSite) -> LiveSite:
+def site(running_site: LiveSite, own_valkey: Valkey) -> LiveSite:
     """The site, where nobody has tried to log in."""
-    forget_keys(running_site, "login")
-    return running_site
+    return at_the_start(running_site, own_valkey)
 
 
 def log_in(site: LiveSite, username: str, password: str, address: str = "192.0.2.1") -> httpx.Response:
@@ -72,9 +71,8 @@ def test_login__that_holds__ends_the_count(site: LiveSite) -> None:
         assert log_in(site, "admin", "admin").status_code == 302
 
 
-def test_login__without_redis__goes_on_uncounted(live_site: Callable[..., LiveSite], fresh_valkey: Valkey) -> None:
-    site = live_site(environment=LIMITS, redis_url=fresh_valkey.url)
-    fresh_valkey.kill()
+def test_login__without_redis__goes_on_uncounted(site: LiveSite, own_valkey: Valkey) -> None:
+    own_valkey.kill()
     for number in range(4):
         log_in(site, "admin", f"guess {number}")
     assert log_in(site, "admin", "admin").status_code == 302

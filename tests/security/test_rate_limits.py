@@ -14,7 +14,7 @@ from strategy_config import shared_cache
 from strategy_config.api import rate_limits
 from strategy_config.client_address import client_address
 from tests.live_site import LiveSite
-from tests.security.conftest import forget_keys, guarded_site
+from tests.security.conftest import at_the_start, guarded_site
 
 CONFIG = "/api/v1/strategies/orderbook_skew/config"
 BODY = {"parameters": {}, "changed_by": "jane", "validate_only": True}
@@ -39,16 +39,15 @@ def flood(ask: Callable[[], httpx.Response]) -> httpx.Response:
 
 @pytest.fixture(scope="module")
 def running_site(
-    prepared_site: LiveSite, valkey: Valkey, tmp_path_factory: pytest.TempPathFactory
+    prepared_site: LiveSite, own_valkey: Valkey, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[LiveSite]:
-    yield from guarded_site(tmp_path_factory, prepared_site, valkey, {**SLOW, "API_ANONYMOUS": "read"})
+    yield from guarded_site(tmp_path_factory, prepared_site, own_valkey, {**SLOW, "API_ANONYMOUS": "read"})
 
 
 @pytest.fixture
-def slow_site(running_site: LiveSite) -> LiveSite:
+def slow_site(running_site: LiveSite, own_valkey: Valkey) -> LiveSite:
     """The site with all buckets full."""
-    forget_keys(running_site, "rate")
-    return running_site
+    return at_the_start(running_site, own_valkey)
 
 
 @pytest.mark.parametrize(
@@ -89,13 +88,10 @@ def test_anonymous__too_fast__is_limited_by_address(slow_site: LiveSite) -> None
     assert refusal.status_code == 429
 
 
-def test_redis_gone__nobody_is_refused__and_the_log_says_so(
-    live_site: Callable[..., LiveSite], fresh_valkey: Valkey
-) -> None:
-    site = live_site(environment=SLOW, redis_url=fresh_valkey.url)
-    fresh_valkey.kill()
-    assert {site.get("/api/v1/strategies").status_code for _ in range(20)} == {200}
-    assert site.log_path.read_text().count("rate_limits.open") == 1
+def test_redis_gone__nobody_is_refused__and_the_log_says_so(slow_site: LiveSite, own_valkey: Valkey) -> None:
+    own_valkey.kill()
+    assert {slow_site.get("/api/v1/strategies").status_code for _ in range(20)} == {200}
+    assert slow_site.log_path.read_text().count("rate_limits.open") == 1
 
 
 def test_limits__set_to_nothing__ask_redis_for_nothing(
