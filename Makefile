@@ -36,12 +36,12 @@ test: $(INSTALLED) ## Run the tests; the slowest are those of test-slow
 coverage: $(INSTALLED) ## Run the tests and report their coverage (measuring costs about half as much again)
 	$(BIN)/python -m pytest -n 2 --dist loadscope -m "not slow" --ignore tests/faults --cov --cov-report=term:skip-covered
 
-test-slow: $(INSTALLED) ## Run the tests that are marked slow
-	$(BIN)/python -m pytest -n 2 --dist loadscope -m slow --timeout 600
+test-slow: $(INSTALLED) ## Run the tests that are marked slow (but for those of check-deploy)
+	$(BIN)/python -m pytest -n 2 --dist loadscope -m slow --timeout 600 --ignore tests/deploy
 
 # Everything that touches the store. The wire server is not a mongod: MONGODB_TEST_URI names a replica set of your own.
 test-mongodb: $(INSTALLED) ## Run the site's tests on MongoDB (a wire server of PyPI, or MONGODB_TEST_URI=...)
-	TEST_STORE=mongodb $(BIN)/python -m pytest -n 2 --dist loadscope --timeout 300 \
+	TEST_STORE=mongodb $(BIN)/python -m pytest -n 2 --dist loadscope -m "not slow" --timeout 300 \
 		tests/strategy_config tests/admin tests/api tests/contract tests/integration
 
 test-postgresql: $(INSTALLED) ## Run the site's tests on PostgreSQL (Debian's, or POSTGRES_TEST_URL=... of a role that may create databases)

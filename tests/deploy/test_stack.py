@@ -182,6 +182,7 @@ def test_stack__started_in_its_order__is_ready_probed_and_ends_in_time(stack: St
     assert Path(stack.environment("runtime").get("CONFIG_SNAPSHOT_PATH", "")).is_file()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stack", ["compose"], indirect=True)
 def test_feed__of_the_compose_file__reaches_the_runtime(stack: Stack) -> None:
     for name in ("runtime", "feed"):
