@@ -115,6 +115,7 @@ def test_decayed_trades__any_times_and_sizes__equal_the_plain_sums(
             assert found == pytest.approx(components(plain_window[-length:], decay), abs=1e-9)
 
 
+@pytest.mark.slow
 def test_decayed_trades__a_million_updates__do_not_drift() -> None:
     chance = random.Random(7)  # noqa: S311 - a reproducible stream, nothing secret
     window = DecayedTrades(50, 60, [])
