@@ -1,13 +1,12 @@
 """Who may do what: every group at every endpoint, anonymous clients in every mode, tokens and sessions that end."""
 
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 import httpx
 import pytest
 
-from embedded.servers import Valkey
 from tests.live_site import LiveSite
 
 BODY = {"parameters": {}, "changed_by": "jane"}
@@ -90,72 +89,46 @@ def test_authorization__of_another_form__401(site: LiveSite, header: str) -> Non
     assert (response.status_code, response.json()["error"]["code"]) == (401, "UNAUTHENTICATED")
 
 
-_REVOKE = """
-import django, sys
-django.setup()
-from django.utils import timezone
-from strategy_config import services
-from strategy_config.models import ApiToken
-token = ApiToken.objects.get(user__username="viewer")
-services.revoke_token(token=token, at=timezone.now())
-"""
-_EXPIRE = """
+_END_RIGHTS = """
 import django
 django.setup()
 from datetime import timedelta
+from django.contrib.auth.models import User
 from django.utils import timezone
+from strategy_config import services
 from strategy_config.models import ApiToken
+services.revoke_token(token=ApiToken.objects.get(user__username="viewer"), at=timezone.now())
 token = ApiToken.objects.get(user__username="operator")
 token.expires_at = timezone.now() - timedelta(seconds=1)
 token.save()
-"""
-_LEAVE_GROUP = """
-import django
-django.setup()
-from django.contrib.auth.models import User
-User.objects.get(username="trader").groups.clear()
-"""
-_DEACTIVATE = """
-import django
-django.setup()
-from django.contrib.auth.models import User
 user = User.objects.get(username="admin")
 user.is_active = False
 user.save()
+User.objects.get(username="trader").groups.clear()
 """
+ENDED = {"viewer": 401, "operator": 401, "admin": 401, "trader": 403}
 
 
-@pytest.fixture(scope="module")
-def two_workers(
-    prepared_site: LiveSite, valkey: Valkey, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[LiveSite]:
-    """A site of two worker processes, where each user's rights end once."""
-    site = LiveSite(
-        tmp_path_factory.mktemp("two-workers"),
-        redis_url=valkey.url,
-        prefix=f"two-{uuid.uuid4().hex[:8]}",
-        workers=2,
-        prepared=(prepared_site.store, prepared_site.tokens),
-    )
-    yield site.start()
-    site.stop()
-
-
-@pytest.mark.parametrize(
-    ("script", "user", "status"),
-    [(_REVOKE, "viewer", 401), (_EXPIRE, "operator", 401), (_DEACTIVATE, "admin", 401), (_LEAVE_GROUP, "trader", 403)],
-    ids=["revoked", "expired", "deactivated", "left the group"],
-)
-def test_token__ended_elsewhere__refused_at_the_next_request_of_every_worker(
-    two_workers: LiveSite, script: str, user: str, status: int
+def test_tokens__revoked_expired_or_of_users_who_lost_their_rights__refused_at_the_next_request_of_every_worker(
+    live_site: Callable[..., LiveSite],
 ) -> None:
-    headers = {"Authorization": f"Bearer {two_workers.tokens[user]}"}
-    clients = [httpx.Client(base_url=two_workers.url, headers=headers, timeout=30) for _ in range(8)]
-    urls = (f"{BASE}/config", "/api/v1/strategies")
-    for _ in range(3):
-        assert {client.get(url).status_code for client in clients for url in urls} == {200}
-    two_workers.run_script(script)
-    assert {client.get(url).status_code for client in clients for url in urls} == {status}
+    site = live_site(workers=2)
+
+    def statuses(user: str) -> set[int]:
+        return {
+            client.get(url).status_code for client in clients[user] for url in (f"{BASE}/config", "/api/v1/strategies")
+        }
+
+    with ExitStack() as stack:
+        clients = {user: [stack.enter_context(_client(site, user)) for _ in range(8)] for user in ENDED}
+        for _ in range(3):
+            assert {user: statuses(user) for user in ENDED} == dict.fromkeys(ENDED, {200})
+        site.run_script(_END_RIGHTS)
+        assert {user: statuses(user) for user in ENDED} == {user: {status} for user, status in ENDED.items()}
+
+
+def _client(site: LiveSite, user: str) -> httpx.Client:
+    return httpx.Client(base_url=site.url, headers={"Authorization": f"Bearer {site.tokens[user]}"}, timeout=30)
 
 
 def test_admin_session__reads__and_writes_with_csrf_token_only(site: LiveSite, config_url: str, symbol: str) -> None:

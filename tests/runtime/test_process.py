@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from embedded.servers import NatsServer, Valkey, free_port
+from realtime_runtime.__main__ import main
 from realtime_runtime.config import snapshot
 from tests.runtime.conftest import Environ, eventually
 from tests.runtime.market import Market
@@ -141,12 +142,16 @@ async def test_process__killed_and_started_with_redis_down__trades_on_the_last_g
     await site.close()
 
 
-def test_start__with_unusable_infrastructure_variables__names_each_and_exits_2(tmp_path: Path) -> None:
+def test_start__with_unusable_infrastructure_variables__names_each_and_exits_2(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     bad = {"REDIS_URL": "http://user:secret@host", "HEALTH_CHECK_PORT": "high", "RUNTIME_REPLICAS": "0"}
-    ended = subprocess.run(COMMAND, env=_clean_environment() | bad, capture_output=True, text=True, timeout=60)
-    assert ended.returncode == 2
-    assert {line.split()[0] for line in ended.stderr.splitlines()} == set(bad)
-    assert "secret" not in ended.stderr
+    for name, value in bad.items():
+        monkeypatch.setenv(name, value)
+    assert main(["run"]) == 2
+    said = capfd.readouterr().err
+    assert {line.split()[0] for line in said.splitlines()} == set(bad)
+    assert "secret" not in said
 
 
 def test_start__on_a_port_in_use__exits_1_and_says_so(own_port: Environ) -> None:
@@ -158,17 +163,13 @@ def test_start__on_a_port_in_use__exits_1_and_says_so(own_port: Environ) -> None
     assert "address already in use" in ended.stdout
 
 
-def test_help__of_the_command_line__shows_examples() -> None:
-    ended = subprocess.run(
-        (sys.executable, "-m", "realtime_runtime", "--help"),
-        env=_clean_environment(),
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert ended.returncode == 0
-    assert "python -m realtime_runtime run" in ended.stdout
-    assert "feed replay" in ended.stdout
+def test_help__of_the_command_line__shows_examples(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--help"])
+    assert ended.value.code == 0
+    said = capsys.readouterr().out
+    assert "python -m realtime_runtime run" in said
+    assert "feed replay" in said
 
 
 def test_import__of_the_whole_runtime__knows_no_django() -> None:
