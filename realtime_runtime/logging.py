@@ -11,8 +11,9 @@ from realtime_runtime.settings import LogFormat
 
 # Without local variables: those may hold passwords.
 _TRACEBACKS = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
-# Each has its own events for what matters (reconnects, requests); theirs would repeat them without ids.
-_QUIET_LIBRARIES = ("aiohttp.access", "nats", "nats.aio.client")
+# We have events of our own for what matters (reconnects, requests); theirs would repeat them without ids. The last two
+# show whole URLs at DEBUG, keys among them.
+_QUIET_LIBRARIES = ("aiohttp.access", "nats", "nats.aio.client", "cm_client", "urllib3.connectionpool")
 
 
 def configure(*, level: str, log_format: LogFormat) -> None:

@@ -18,8 +18,10 @@ from realtime_runtime.feeds import live_settings
 from realtime_runtime.settings import SettingsError
 from tests.feeds.conftest import STOP_SECONDS
 from tests.feeds.servers.binance import SimulatedBinance
+from tests.feeds.servers.http import JsonServer
 from tests.feeds.test_binance import TRADE, trade
 from tests.feeds.test_cli import finish
+from tests.feeds.test_onchain import METRICS, day
 from tests.feeds.test_replay import until
 
 
@@ -133,6 +135,22 @@ async def test_feed_live__ended_while_it_loads_a_library__does_not_wait_for_it(
     assert "feed.started" in await asyncio.to_thread(process.stdout.readline)
     process.send_signal(signal.SIGTERM)
     await end_of(process)
+
+
+@pytest.mark.slow
+async def test_feed_live__debugging__logs_no_key(nats_server: NatsServer, nats_subject: str) -> None:
+    async with JsonServer() as server:
+        server.answers[METRICS] = {"data": [day("btc", 1, AdrActCnt="1")]}
+        environ = {"FEED_SOURCES": "onchain", "ONCHAIN_INTERVAL_SECONDS": "0.1", "COINMETRICS_URL": server.url}
+        process = start_live(
+            nats_server, nats_subject, **environ, COINMETRICS_API_KEY="s3cret", LOG_LEVEL="DEBUG", LOG_FORMAT="json"
+        )
+        await until(lambda: server.asked(METRICS) >= 2, 60)
+        process.send_signal(signal.SIGTERM)
+        output = await finish(process)
+    assert [query["api_key"] for _, query, _ in server.requests] == ["s3cret"] * len(server.requests)
+    assert "feed.started" in output
+    assert "s3cret" not in output
 
 
 def test_feed_live__large_libraries__are_not_imported_before_their_source_runs() -> None:
