@@ -114,6 +114,17 @@ def test_set_layer__redis_down__stands_and_is_published_later(
     assert own_cache.sequence() == 4
 
 
+def test_set_layer__redis_restarted_meanwhile__is_published_at_once(
+    own_cache: CacheUnderTest, fresh_valkey: Valkey
+) -> None:
+    write(parameters={"top_levels": 1})
+    # The kept connection is dead then, and the script unknown.
+    fresh_valkey.stop()
+    fresh_valkey.start()
+    assert write(parameters={"top_levels": 2}).published
+    assert own_cache.document(FIELD).config.parameters["top_levels"] == 2
+
+
 def test_publish__behind__catches_up_each_sequence_once(cache: CacheUnderTest, monkeypatch: pytest.MonkeyPatch) -> None:
     write(parameters={"top_levels": 1})
     with monkeypatch.context() as patch:
