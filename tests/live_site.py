@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 
 from embedded.servers import HOST, die_with_parent, free_port
+from tests.plain_http import NO_ROOTS
 from tests.site_store import SiteStore
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
@@ -82,7 +83,7 @@ class LiveSite:
         self._workers = workers
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
-        self.client = httpx.Client(base_url=self.url, timeout=60)
+        self.client = httpx.Client(base_url=self.url, timeout=60, verify=NO_ROOTS)
 
     @property
     def url(self) -> str:
@@ -118,7 +119,7 @@ class LiveSite:
             # Until then a worker would not hear that it is to end, and a test of "every worker" would ask some of them.
             if self.log_path.read_bytes().count(b"Started worker-", begins) < self._workers:
                 time.sleep(0.02)
-            elif httpx.get(f"{self.url}/healthz", timeout=30).status_code == 200:
+            elif httpx.get(f"{self.url}/healthz", timeout=30, verify=NO_ROOTS).status_code == 200:
                 return self
         log_text = self.log_path.read_text()[-3000:]
         self.stop()
@@ -161,7 +162,7 @@ class LiveSite:
 
     def log_in(self, user: str) -> httpx.Client:
         """A client with the session of a user, who has logged in as a browser does."""
-        client = httpx.Client(base_url=self.url, headers={"Referer": self.url}, timeout=60)
+        client = httpx.Client(base_url=self.url, headers={"Referer": self.url}, timeout=60, verify=NO_ROOTS)
         client.get(LOGIN)
         fields = {"username": user, "password": user, "csrfmiddlewaretoken": client.cookies["csrftoken"]}
         assert client.post(LOGIN, data=fields).status_code == 302

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from tests.live_site import LiveSite
+from tests.plain_http import NO_ROOTS
 
 BODY = {"parameters": {}, "changed_by": "jane"}
 SWITCH = {"changed_by": "jane", "reason": "test"}
@@ -85,7 +86,8 @@ def test_actor__of_a_token__is_recorded_beside_the_claim(site: LiveSite, config_
 
 @pytest.mark.parametrize("header", ["Basic YTpi", "Bearer", "rts_x", "Bearer é"])
 def test_authorization__of_another_form__401(site: LiveSite, header: str) -> None:
-    response = httpx.get(f"{site.url}{BASE}/config", headers={"Authorization": header.encode("latin-1")}, timeout=30)
+    authorization = {"Authorization": header.encode("latin-1")}
+    response = httpx.get(f"{site.url}{BASE}/config", headers=authorization, timeout=30, verify=NO_ROOTS)
     assert (response.status_code, response.json()["error"]["code"]) == (401, "UNAUTHENTICATED")
 
 
@@ -128,7 +130,8 @@ def test_tokens__revoked_expired_or_of_users_who_lost_their_rights__refused_at_t
 
 
 def _client(site: LiveSite, user: str) -> httpx.Client:
-    return httpx.Client(base_url=site.url, headers={"Authorization": f"Bearer {site.tokens[user]}"}, timeout=30)
+    authorization = {"Authorization": f"Bearer {site.tokens[user]}"}
+    return httpx.Client(base_url=site.url, headers=authorization, timeout=30, verify=NO_ROOTS)
 
 
 def test_admin_session__reads__and_writes_with_csrf_token_only(site: LiveSite, config_url: str, symbol: str) -> None:
@@ -143,4 +146,5 @@ def test_admin_session__reads__and_writes_with_csrf_token_only(site: LiveSite, c
 
 
 def test_session__of_nobody__401(site: LiveSite, config_url: str) -> None:
-    assert httpx.get(site.url + config_url, cookies={"sessionid": "x" * 32}, timeout=30).status_code == 401
+    response = httpx.get(site.url + config_url, cookies={"sessionid": "x" * 32}, timeout=30, verify=NO_ROOTS)
+    assert response.status_code == 401

@@ -23,6 +23,7 @@ from embedded.servers import HOST, NatsServer, Valkey, die_with_parent, free_por
 from tests.deploy.dockerfile import image_environment, unpack
 from tests.deploy.manifests import WRITABLE, Container, compose_containers, containers
 from tests.deploy.test_hardening import RUNTIME_ENDS_WITHIN_SECONDS
+from tests.plain_http import NO_ROOTS
 
 SOURCES: dict[str, Callable[[], list[Container]]] = {
     "kubernetes": lambda: containers("production"),
@@ -87,7 +88,7 @@ class Stack:
 
     def get(self, name: str, path: str) -> httpx.Response:
         """As a probe asks: by the pod's address."""
-        return httpx.get(f"http://{HOST}:{self.ports[name]}{path}", timeout=10)
+        return httpx.get(f"http://{HOST}:{self.ports[name]}{path}", timeout=10, verify=NO_ROOTS)
 
     def until_ready(self, name: str) -> None:
         """Wait until /ready answers 200."""

@@ -19,6 +19,7 @@ import pytest
 
 from embedded.servers import free_port
 from tests.conftest import PROJECT_ROOT
+from tests.plain_http import NO_ROOTS
 
 READY_SECONDS = 90
 END_SECONDS = 30
@@ -83,7 +84,7 @@ def send(curl: str) -> httpx.Response:
     headers = dict(value.split(": ", 1) for name, value in options if name == "-H")
     data = next(value for name, value in options if name == "-d")
     url = next(word for word in words if word.startswith("http"))
-    return httpx.request(dict(options)["-X"], url, headers=headers, content=data, timeout=30)
+    return httpx.request(dict(options)["-X"], url, headers=headers, content=data, timeout=30, verify=NO_ROOTS)
 
 
 def test_run__to_its_end__serves_and_leaves_no_process(tmp_path: Path, runs: list[Run]) -> None:
@@ -91,7 +92,7 @@ def test_run__to_its_end__serves_and_leaves_no_process(tmp_path: Path, runs: lis
     runs.append(run)
     facts = run.wait_until_ready()
     assert set(facts) == {"url", "runtime_url", "worker_metrics_url", "token", "redis_url", "nats_url"}
-    assert "configsite_task_runs_total" in httpx.get(facts["worker_metrics_url"]).text
+    assert "configsite_task_runs_total" in httpx.get(facts["worker_metrics_url"], verify=NO_ROOTS).text
     assert list((run.directory / "prometheus").glob("counter_*.db")), "the web's processes count together"
 
     curl = re.search(r"  (curl (?:.*\\\n)*.*)", run.output)

@@ -14,6 +14,7 @@ import httpx
 
 from embedded.servers import HOST, die_with_parent, free_port
 from tests.live_site import PROJECT_ROOT, LiveSite
+from tests.plain_http import NO_ROOTS
 
 STOP_SECONDS = 20.0
 
@@ -87,7 +88,7 @@ class RuntimeProcess(ChildProcess):
     def answer(self, path: str) -> httpx.Response | None:
         """The answer of a service endpoint; None while nobody listens."""
         try:
-            return httpx.get(f"http://{HOST}:{self.port}{path}", timeout=5)
+            return httpx.get(f"http://{HOST}:{self.port}{path}", timeout=5, verify=NO_ROOTS)
         except httpx.TransportError:
             return None
 

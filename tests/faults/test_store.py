@@ -13,6 +13,7 @@ from embedded.mongo import MongoWireServer
 from embedded.servers import Valkey
 from tests.faults.conftest import PREFIX, SKEW, until
 from tests.live_site import LiveSite
+from tests.plain_http import NO_ROOTS
 
 TIMEOUT_SECONDS = 2.0
 AUDIT = "/api/v1/strategies/orderbook_skew/audit"
@@ -113,7 +114,7 @@ def test_store__killed_while_writing__what_was_answered_is_there_and_nothing_els
 
 def test_store__hanging__known_callers_read_within_a_second(stored: Stored) -> None:
     stored.write(1)
-    with httpx.Client(base_url=stored.site.url, cookies=stored.session, timeout=30) as browser:
+    with httpx.Client(base_url=stored.site.url, cookies=stored.session, timeout=30, verify=NO_ROOTS) as browser:
         assert browser.get(SKEW).status_code == 200
         readers = [partial(stored.site.get, SKEW, timeout=1.0), partial(browser.get, SKEW, timeout=1.0)] * 10
         stored.mongo.pause()
@@ -148,7 +149,7 @@ def test_store__hanging__writes_and_history_are_refused_in_time_and_leave_nothin
         assert (len(listed["data"]), listed["metadata"]["degraded"]) == (8, True)
         for path in ("schema", "defaults"):
             assert stored.site.get(f"/api/v1/strategies/orderbook_skew/{path}").status_code == 200
-        admin = httpx.get(f"{stored.site.url}/admin/", cookies=stored.session, timeout=patience)
+        admin = httpx.get(f"{stored.site.url}/admin/", cookies=stored.session, timeout=patience, verify=NO_ROOTS)
         assert (admin.status_code, admin.headers["Retry-After"]) == (503, "2")
     finally:
         stored.mongo.resume()

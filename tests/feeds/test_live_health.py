@@ -19,6 +19,7 @@ from tests.feeds.servers.http import JsonServer
 from tests.feeds.test_binance import TRADE, trade
 from tests.feeds.test_replay import until
 from tests.monitoring.collector import Collector, collecting
+from tests.plain_http import NO_ROOTS
 from tests.runtime.conftest import eventually
 
 BINANCE = {"source": "binance.spot.public.1"}
@@ -36,7 +37,7 @@ class Watched:
 
     async def get(self, path: str) -> httpx.Response | None:
         """The answer; None while nobody listens."""
-        async with httpx.AsyncClient() as client:
+        async with httpx.AsyncClient(verify=NO_ROOTS) as client:
             try:
                 return await client.get(f"{self.url}{path}", timeout=10)
             except httpx.TransportError:

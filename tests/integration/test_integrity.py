@@ -8,6 +8,7 @@ import redis
 
 from realtime_runtime.config import wire
 from tests.live_site import LiveSite
+from tests.plain_http import NO_ROOTS
 
 WRITERS = 50
 URL = "/api/v1/strategies/orderbook_skew/config/BTCUSDT"
@@ -20,7 +21,7 @@ def test_concurrent_posts__50_through_4_workers__50_versions_and_rows_and_an_int
 
     def write(number: int) -> int:
         body = {"parameters": {"top_levels": number % 20 + 1}, "changed_by": f"writer {number}"}
-        with httpx.Client(base_url=site.url, timeout=60) as client:
+        with httpx.Client(base_url=site.url, timeout=60, verify=NO_ROOTS) as client:
             response = client.post(URL, json=body, headers={"Authorization": f"Bearer {site.token}"})
         answer = response.json()
         assert response.status_code == 200, response.text

@@ -20,6 +20,7 @@ from realtime_runtime.feeds.recording import RecordedMessage, read_messages
 from realtime_runtime.feeds.replay import ReplayOptions, Totals, replay
 from tests.conftest import PROJECT_ROOT
 from tests.live_site import LiveSite
+from tests.plain_http import NO_ROOTS
 
 PATIENCE_SECONDS = 60.0
 SPOT = "market/spot-20240808.jsonl.gz"
@@ -59,7 +60,7 @@ class RunningRuntime:
             return False
 
     def _ask(self, path: str) -> httpx.Response:
-        return httpx.get(f"http://{HOST}:{self.environ['HEALTH_CHECK_PORT']}{path}", timeout=30)
+        return httpx.get(f"http://{HOST}:{self.environ['HEALTH_CHECK_PORT']}{path}", timeout=30, verify=NO_ROOTS)
 
     async def replay(self, *files: Path) -> tuple[Totals, list[dict[str, Any]]]:
         """Replay at full speed; answers the totals and the signals that came of it."""

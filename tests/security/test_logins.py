@@ -8,6 +8,7 @@ import pytest
 
 from embedded.servers import Valkey
 from tests.live_site import LiveSite
+from tests.plain_http import NO_ROOTS
 from tests.security.conftest import at_the_start, guarded_site
 
 LIMITS = {"LOGIN_FAILURES_PER_USER": "3", "LOGIN_FAILURES_PER_ADDRESS": "8", "TRUSTED_PROXIES": "1"}
@@ -28,7 +29,7 @@ def site(running_site: LiveSite, own_valkey: Valkey) -> LiveSite:
 
 def log_in(site: LiveSite, username: str, password: str, address: str = "192.0.2.1") -> httpx.Response:
     headers = {"X-Forwarded-For": address, "Referer": site.url}
-    with httpx.Client(base_url=site.url, headers=headers, timeout=60) as client:
+    with httpx.Client(base_url=site.url, headers=headers, timeout=60, verify=NO_ROOTS) as client:
         form = client.get("/admin/login/").text
         token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', form)
         assert token is not None
@@ -81,7 +82,7 @@ def test_login__without_redis__goes_on_uncounted(site: LiveSite, own_valkey: Val
 
 def test_login__too_large_a_form__is_refused_before_it_is_read(site: LiveSite) -> None:
     files = {"avatar": ("x", b"x" * (1024 * 1024 + 1))}
-    assert httpx.post(f"{site.url}/admin/login/", files=files, timeout=60).status_code == 413
-    with httpx.Client(base_url=site.url, timeout=60) as client:
+    assert httpx.post(f"{site.url}/admin/login/", files=files, timeout=60, verify=NO_ROOTS).status_code == 413
+    with httpx.Client(base_url=site.url, timeout=60, verify=NO_ROOTS) as client:
         client.get("/admin/login/")
         assert client.post("/admin/login/", data={"username": "x" * 70_000}).status_code == 400

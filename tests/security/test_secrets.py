@@ -16,6 +16,7 @@ from embedded.servers import HOST, NatsServer, Server, Valkey, die_with_parent, 
 from realtime_runtime.__main__ import main
 from tests.conftest import PROJECT_ROOT
 from tests.live_site import LiveSite
+from tests.plain_http import NO_ROOTS
 from tests.settings_reader import read_settings
 
 SECRET = "pl4nt3d"
@@ -105,14 +106,14 @@ def wait_for(condition: Callable[[], object], what: str) -> None:
 
 def answers(url: str) -> bool:
     try:
-        return httpx.get(url, timeout=5).status_code == 200
+        return httpx.get(url, timeout=5, verify=NO_ROOTS).status_code == 200
     except httpx.TransportError:
         return False
 
 
 def everything_said(base: str, pages: list[str], headers: dict[str, str]) -> str:
     said = []
-    with httpx.Client(base_url=base, headers=headers, timeout=30) as client:
+    with httpx.Client(base_url=base, headers=headers, timeout=30, verify=NO_ROOTS) as client:
         for page in pages:
             for response in (client.get(page), client.post(page, json={"parameters": None})):
                 said.append(f"{response.headers}{response.text}")
