@@ -126,7 +126,7 @@ class Chain:
     def append(self, row: ConfigAudit) -> None:
         """Write ``row``, which lacks only its place in the chain."""
         self._link(row)
-        row.save()
+        lookups.insert(row)
 
     def append_all(self, rows: Sequence[ConfigAudit]) -> None:
         """Write many rows at once, in their order."""
