@@ -11,6 +11,8 @@ from redis.exceptions import RedisError
 from realtime_runtime.config import wire
 
 BATCH = 500
+# A write costs some 0.4 ms whatever it holds, and nobody sees a fifth of a second in a list.
+GATHERING_SECONDS = 0.2
 RETRY_SECONDS = 1.0
 
 log = structlog.get_logger(__name__)
@@ -36,9 +38,10 @@ class SignalHistory:
         self._filled.set()
 
     async def run(self) -> None:
-        """Write what waits, for ever, in batches; while Redis is away it goes on waiting."""
+        """Write what waits, for ever, five times a second at most; while Redis is away it goes on waiting."""
         while True:
             await self._filled.wait()
+            await asyncio.sleep(GATHERING_SECONDS)
             self._filled.clear()
             while self._waiting:
                 if not await self._store_batch():
