@@ -26,6 +26,12 @@ BURST = 50_000
 PATIENCE_SECONDS = 180.0
 SETTLING_SECONDS = 1.0
 MEASURED_SECONDS = 4.0
+TIMES = (
+    "publication -> applied",
+    "POST -> answered",
+    "POST -> applied",
+    "answer -> applied (below 0: applied before the answer)",
+)
 DROPPED = "realtime_runtime_messages_dropped_total"
 QUEUED = "realtime_runtime_messages_queued"
 
@@ -37,10 +43,12 @@ def main() -> None:
         for title, rate in (("idle", 0), (f"at {LOADED_RATE:,} messages/s", LOADED_RATE)):
             runs = [_changes(stack, rate) for _ in range(LEAST_RUNS)]
             rows = []
-            for column, name in enumerate(("publication -> applied", "POST -> answered", "POST -> applied")):
+            for column, name in enumerate(TIMES):
                 p50 = Sample(tuple(_percentile(run[column], 50) for run in runs))
                 p99 = Sample(tuple(_percentile(run[column], 99) for run in runs))
-                rows.append((name, f"{p50.median:.2f}", f"{p99.median:.2f}", f"{p50.spread:.0%}"))
+                rows.append(
+                    (name, f"{p50.median:.2f}", f"{p99.median:.2f}", f"{p50.spread:.0%}" if p50.median > 0 else "")
+                )
             print(table((f"ms, {title}, {LEAST_RUNS} runs of {CHANGES}", "p50", "p99", "spread of p50"), rows))
             print()
         print("Asked: publication 0.6 / 5 ms; POST -> applied 5 / 25 ms idle, 50 ms p99 at 10,000 messages/s.\n")
@@ -48,12 +56,12 @@ def main() -> None:
     print(noise())
 
 
-def _changes(stack: Stack, rate: int) -> tuple[list[float], list[float], list[float]]:
-    """Post ``CHANGES`` changes, one after the other: the three latencies of each, in ms."""
+def _changes(stack: Stack, rate: int) -> tuple[list[float], ...]:
+    """Post ``CHANGES`` changes, one after the other: their ``TIMES``, in ms."""
     with _publishing(stack, "--rate", str(rate)) if rate else nullcontext():
         shared: Any = redis.Redis.from_url(stack.valkey.url)  # its types say that every answer may be anything
         keys = wire.Keys(PREFIX)
-        published, answered, applied = [], [], []
+        published, answered, applied, after_answer = [], [], [], []
         last = (shared.xrevrange(keys.acks, count=1) or [(b"0", {})])[0][0]
         for number in range(CHANGES):
             document = {"parameters": {"buy_threshold": 1.1 + number % 100 / 100}, "changed_by": "bench"}
@@ -75,8 +83,10 @@ def _changes(stack: Stack, rate: int) -> tuple[list[float], list[float], list[fl
             entry = shared.xrange(keys.changes, f"{sequence}-0", f"{sequence}-0")[0][1][wire.STREAM_FIELD.encode()]
             published.append(latency)
             answered.append((answered_at - started) * 1000)
-            applied.append(wire.decode_change(entry).published_at_ms + latency - started * 1000)
-        return published, answered, applied
+            applied_at_ms = wire.decode_change(entry).published_at_ms + latency
+            applied.append(applied_at_ms - started * 1000)
+            after_answer.append(applied_at_ms - answered_at * 1000)
+        return published, answered, applied, after_answer
 
 
 def _report_intake(stack: Stack) -> None:
