@@ -1,6 +1,7 @@
 """Resting orders per price level: displayed sizes, depletions that trades explain, refills, time at the top."""
 
-from collections import deque
+from bisect import bisect_left, bisect_right, insort
+from collections import OrderedDict, deque
 from math import sqrt
 from typing import NamedTuple
 
@@ -210,14 +211,13 @@ class BookSide:
 
     __slots__ = (
         "_awaiting",
+        "_best",
+        "_best_before",
+        "_best_since_ms",
+        "_is_bid",
         "_levels",
-        "_out_of_reach",
-        "_reach",
-        "_sign",
+        "_prices",
         "_tops",
-        "_visible",
-        "best",
-        "best_since_ms",
         "is_crowded",
         "refilled",
         "watched",
@@ -225,15 +225,16 @@ class BookSide:
 
     def __init__(self, sign: int) -> None:
         """``sign`` is 1 for bids (best is highest), -1 for asks."""
-        self._sign = sign
+        self._is_bid = sign > 0
         self._levels: list[Level] = []
-        self._visible: dict[float, float] = {}
-        self._reach = 0.0
-        self._out_of_reach: set[float] = set()
+        self._prices: list[float] = []
+        """The watched prices, ascending."""
         self._awaiting: deque[tuple[int, float]] = deque(maxlen=4 * LEVELS_WATCHED)
-        self._tops: dict[float, TimeAtTop] = {}
-        self.best = 0.0
-        self.best_since_ms = 0
+        self._tops: OrderedDict[float, TimeAtTop] = OrderedDict()
+        """The prices that have been the best one, in the order in which they last ceased to be."""
+        self._best = 0.0
+        self._best_since_ms = 0
+        self._best_before = _NEVER_AT_TOP
         self.is_crowded = False
         self.watched: dict[float, WatchedLevel] = {}
         self.refilled: list[tuple[float, WatchedLevel]] = []
@@ -245,45 +246,53 @@ class BookSide:
             shown = self._shown_at(price)
             if shown is None:
                 return
-            level = self.watched[price] = WatchedLevel(shown, time_ms)
-            self._visible[price] = shown
-            self.is_crowded = self.is_crowded or len(self.watched) > LEVELS_WATCHED
+            level = self._watch(price, shown, time_ms)
         level.traded += quantity
         level.touched_ms = time_ms
 
     def update(self, levels: list[Level], now_ms: int, rules: LevelRules) -> None:
-        """Take in a snapshot. Cheap where it is the last one, and where none of its prices is watched."""
-        if self._awaiting and now_ms - self._awaiting[0][0] > rules.refill_ms:
+        """Take in a snapshot. Cheap where it is the last one, and where no watched price is near it."""
+        awaiting = self._awaiting
+        if awaiting and now_ms - awaiting[0][0] > rules.refill_ms:
             self._give_up_refills(now_ms - rules.refill_ms)
-        if levels == self._levels:
+        before = self._levels
+        if levels == before:
             return
         self._levels = levels
+        high = self._best
+        low = levels[0][0]
+        if low != high:
+            self._move_best(low, now_ms, rules.history_ms)
         if not rules.trades_known:
             self._watch_all(levels, now_ms)
-        before = self._visible
-        if self._covers_watched(levels):
-            self._take_visible(levels, now_ms, rules)
+        prices = self._prices
+        # From the worst price to the best one of this snapshot and the last: only there a level can have changed.
+        if self._is_bid:
+            if low > high:
+                high = low
+            low = levels[-1][0]
         else:
-            self._visible = {}
+            if high < low and before:
+                low = high
+            high = levels[-1][0]
+        first = bisect_left(prices, low)
+        if first < len(prices) and prices[first] <= high:
+            near = prices[first : bisect_right(prices, high, first)]
+            if len(near) > len(levels):
+                near = self._changeable(near, levels, before)
+            self._take(near, dict(levels), now_ms, rules)
+        elif self.refilled:
             self.refilled = []
-        worst = levels[-1][0]
-        is_deeper = (self._reach - worst) * self._sign > 0.0
-        self._reach = worst
-        if before or (is_deeper and self._out_of_reach):
-            self._take_gone(before, is_deeper, now_ms, rules)
-        if levels[0][0] != self.best:
-            self._move_best(levels[0][0], now_ms, rules.history_ms)
 
     def time_at_top(self, price: float, now_ms: int) -> TimeAtTop:
         """For how long, and in how many visits, ``price`` has been the best one."""
-        top = self._tops.get(price, _NEVER_AT_TOP)
-        if price != self.best:
-            return top
-        return TimeAtTop(top.total_ms + now_ms - self.best_since_ms, top.visits + 1, now_ms)
+        if price != self._best:
+            return self._tops.get(price, _NEVER_AT_TOP)
+        return self._best_until(now_ms)
 
     def sweep(self, oldest_ms: int, oldest_size_ms: int) -> None:
         """Forget what was last touched before ``oldest_ms``, sizes before ``oldest_size_ms``, and what is too much."""
-        visible = self._visible
+        visible = dict(self._levels)
         kept = [
             (price, level) for price, level in self.watched.items() if level.touched_ms >= oldest_ms or price in visible
         ]
@@ -291,67 +300,62 @@ class BookSide:
             kept.sort(key=lambda item: (item[0] in visible, item[1].refills is not None, item[1].touched_ms))
             del kept[: -LEVELS_WATCHED // 2]
         self.watched = watched = dict(kept)
-        self._out_of_reach &= watched.keys()
+        self._prices = sorted(watched)
         for level in watched.values():
             if level.prune_refills(oldest_ms) and level.sizes is not None:
                 level.sizes.forget_before(oldest_size_ms)
-        tops = [(price, top) for price, top in self._tops.items() if top.left_ms >= oldest_ms]
-        self._tops = dict(tops[-LEVELS_WATCHED:])
+        tops = self._tops
+        while tops and next(iter(tops.values())).left_ms < oldest_ms:
+            tops.popitem(last=False)
         self.is_crowded = False
 
     def _shown_at(self, price: float) -> float | None:
         """The quantity that the last snapshot shows at ``price``. Trades hit the top: found at once."""
+        is_bid = self._is_bid
         for level_price, quantity in self._levels:
             if level_price == price:
                 return quantity
+            if (level_price < price) is is_bid:
+                return None
         return None
+
+    def _watch(self, price: float, shown: float, now_ms: int) -> WatchedLevel:
+        self.watched[price] = level = WatchedLevel(shown, now_ms)
+        insort(self._prices, price)
+        self.is_crowded = self.is_crowded or len(self._prices) > LEVELS_WATCHED
+        return level
 
     def _watch_all(self, levels: list[Level], now_ms: int) -> None:
         watched = self.watched
         for price, quantity in levels:
             if price not in watched:
-                watched[price] = WatchedLevel(quantity, now_ms)
-        self.is_crowded = self.is_crowded or len(watched) > LEVELS_WATCHED
+                self._watch(price, quantity, now_ms)
 
-    def _covers_watched(self, levels: list[Level]) -> bool:
-        """Whether a watched price may be among ``levels``. Where trades are known few are watched, and most far off."""
-        watched = self.watched
-        if len(watched) > len(levels):
-            return True
-        low, high = levels[-1][0], levels[0][0]
-        if low > high:
-            low, high = high, low
-        for price in watched:  # noqa: SIM110  (a generator costs more than the loop)
-            if low <= price <= high:
-                return True
-        return False
+    def _drop(self, price: float) -> None:
+        del self.watched[price]
+        del self._prices[bisect_left(self._prices, price)]
 
-    def _take_visible(self, levels: list[Level], now_ms: int, rules: LevelRules) -> None:
+    def _changeable(self, near: list[float], levels: list[Level], before: list[Level]) -> list[float]:
+        """Of many watched prices those that a snapshot can have changed: shown by it or the last, or newly in reach.
+
+        Where trades are unknown, hundreds are watched that have been empty for long.
+        """
+        ends = sorted((levels[-1][0], before[-1][0] if before else levels[-1][0]))
+        newly_in_reach = near[bisect_left(near, ends[0]) : bisect_right(near, ends[1])]
+        changeable = {price for price, _ in (*levels, *before)} | set(newly_in_reach)
+        return [price for price in near if price in changeable]
+
+    def _take(self, near: list[float], shown: dict[float, float], now_ms: int, rules: LevelRules) -> None:
+        """Take in what the snapshot says of the watched prices ``near``. What is not shown there is empty."""
         watched = self.watched
-        self._visible = visible = {price: quantity for price, quantity in levels if price in watched}
-        self.refilled = []
-        for price, quantity in visible.items():
+        self.refilled = refilled = []
+        for price in near:
             level = watched[price]
+            quantity = shown.get(price, 0.0)
             if level.quantity != quantity:
                 self._change(price, level, quantity, now_ms, rules)
-            if level.refills is not None:
-                self.refilled.append((price, level))
-
-    def _take_gone(self, before: dict[float, float], is_deeper: bool, now_ms: int, rules: LevelRules) -> None:
-        """Watched levels that the snapshot does not show: empty where it reaches their price, else left as they are."""
-        watched, visible, reach, sign = self.watched, self._visible, self._reach, self._sign
-        gone = [price for price in before if price not in visible]
-        if is_deeper:
-            gone += [price for price in self._out_of_reach if price not in visible]
-            self._out_of_reach.clear()
-        for price in gone:
-            level = watched.get(price)
-            if level is None or level.quantity == 0.0:
-                continue
-            if (price - reach) * sign > 0.0:
-                self._change(price, level, 0.0, now_ms, rules)
-            else:
-                self._out_of_reach.add(price)
+            if level.refills is not None and price in shown:
+                refilled.append((price, level))
 
     def _change(self, price: float, level: WatchedLevel, quantity: float, now_ms: int, rules: LevelRules) -> None:
         was_awaiting = level.depleted_ms is not None
@@ -361,7 +365,7 @@ class BookSide:
             if not was_awaiting:
                 self._awaiting.append((now_ms, price))
         elif rules.trades_known and level.is_plain:
-            del self.watched[price]
+            self._drop(price)
 
     def _give_up_refills(self, before_ms: float) -> None:
         awaiting = self._awaiting
@@ -371,17 +375,19 @@ class BookSide:
             if level is not None and level.depleted_ms == depleted_ms:
                 level.give_up_refill()
                 if level.is_plain:
-                    del self.watched[price]
+                    self._drop(price)
 
     def _move_best(self, price: float, now_ms: int, history_ms: int) -> None:
         tops = self._tops
-        if self.best > 0.0:
-            left = tops.pop(self.best, _NEVER_AT_TOP)
-            total_ms = left.total_ms + now_ms - self.best_since_ms
-            tops[self.best] = TimeAtTop(total_ms, left.visits + 1, now_ms)
-            self.is_crowded = self.is_crowded or len(tops) > 2 * LEVELS_WATCHED
-        back = tops.get(price)
-        if back is not None and now_ms - back.left_ms > history_ms:
-            del tops[price]
-        self.best = price
-        self.best_since_ms = now_ms
+        if self._best > 0.0:
+            tops[self._best] = self._best_until(now_ms)
+            if len(tops) > LEVELS_WATCHED:
+                tops.popitem(last=False)
+        before = tops.pop(price, _NEVER_AT_TOP)
+        self._best_before = before if now_ms - before.left_ms <= history_ms else _NEVER_AT_TOP
+        self._best = price
+        self._best_since_ms = now_ms
+
+    def _best_until(self, now_ms: int) -> TimeAtTop:
+        before = self._best_before
+        return TimeAtTop(before.total_ms + now_ms - self._best_since_ms, before.visits + 1, now_ms)

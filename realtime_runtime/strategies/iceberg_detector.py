@@ -120,6 +120,7 @@ class IcebergDetector(Strategy[IcebergDetectorParameters]):
     __slots__ = (
         "_asks",
         "_bids",
+        "_due_ms",
         "_last_signal_ms",
         "_last_trade_ms",
         "_now_ms",
@@ -147,7 +148,7 @@ class IcebergDetector(Strategy[IcebergDetectorParameters]):
     def __init__(self, market: SymbolMarket) -> None:
         super().__init__(market)
         self._forget_levels()
-        self._now_ms = self._sweep_ms = 0
+        self._now_ms = self._sweep_ms = self._due_ms = 0
         self._parameters: IcebergDetectorParameters | None = None
         self._rules = LevelRules(refill_ms=0.0, consistency=0.0, history_ms=0, trades_known=False)
         self._last_trade_ms: int | None = None
@@ -161,21 +162,23 @@ class IcebergDetector(Strategy[IcebergDetectorParameters]):
     def on_trade(self, trade: Trade, parameters: IcebergDetectorParameters) -> Decisions:
         """Count the trade as consumption of the level that it hit."""
         self._last_trade_ms = trade.time_ms
-        (self._bids if trade.is_buyer_maker else self._asks).trade(trade.price, trade.quantity, trade.time_ms)
+        side = self._bids if trade.is_buyer_maker else self._asks
+        side.trade(trade.price, trade.quantity, trade.time_ms)
+        if side.is_crowded:
+            self._due_ms = 0
         return NO_DECISION
 
     def on_depth(self, book: Book, parameters: IcebergDetectorParameters) -> Decisions:
         """Take in one snapshot, then decide; see ``formula``."""
-        rules = self._rules_at(book.time_ms, parameters)
-        now_ms = self._now_ms
-        bids, asks = self._bids, self._asks
+        now_ms = book.time_ms
+        if parameters is self._parameters and self._now_ms <= now_ms <= self._due_ms:
+            self._now_ms = now_ms
+        else:
+            self._keep_house(now_ms, parameters)
+            now_ms = self._now_ms
+        bids, asks, rules = self._bids, self._asks, self._rules
         bids.update(book.bids, now_ms, rules)
         asks.update(book.asks, now_ms, rules)
-        if now_ms >= self._sweep_ms or bids.is_crowded or asks.is_crowded:
-            sizes_ms = now_ms - round(parameters.persistence_threshold_seconds * 1000)
-            bids.sweep(now_ms - rules.history_ms, sizes_ms)
-            asks.sweep(now_ms - rules.history_ms, sizes_ms)
-            self._sweep_ms = now_ms + SWEEP_INTERVAL_MS
         if not bids.refilled and not asks.refilled:
             return NO_DECISION
         last_ms = self._last_signal_ms
@@ -187,17 +190,22 @@ class IcebergDetector(Strategy[IcebergDetectorParameters]):
         self._last_signal_ms = now_ms
         return (_decision(max(findings, key=lambda finding: finding[:3]), book, parameters),)
 
-    def _rules_at(self, time_ms: int, parameters: IcebergDetectorParameters) -> LevelRules:
-        """Move the clock to ``time_ms``; the rules that hold then."""
+    def _keep_house(self, time_ms: int, parameters: IcebergDetectorParameters) -> None:
+        """Move the clock to ``time_ms``, forget what is too old, and settle which rules hold until when."""
         history_ms = parameters.history_window_seconds * 1000
         if abs(time_ms - self._now_ms) > history_ms:
             self._forget_levels()  # A gap, or a clock set back: nothing known is within the window.
             self._now_ms = time_ms
             self._sweep_ms = time_ms + SWEEP_INTERVAL_MS
-        elif time_ms > self._now_ms:
-            self._now_ms = time_ms
+        now_ms = self._now_ms = max(self._now_ms, time_ms)
+        bids, asks = self._bids, self._asks
+        if now_ms >= self._sweep_ms or bids.is_crowded or asks.is_crowded:
+            sizes_ms = now_ms - round(parameters.persistence_threshold_seconds * 1000)
+            bids.sweep(now_ms - history_ms, sizes_ms)
+            asks.sweep(now_ms - history_ms, sizes_ms)
+            self._sweep_ms = now_ms + SWEEP_INTERVAL_MS
         last_ms = self._last_trade_ms
-        trades_known = last_ms is not None and abs(self._now_ms - last_ms) <= history_ms
+        trades_known = last_ms is not None and abs(now_ms - last_ms) <= history_ms
         if parameters is not self._parameters or trades_known != self._rules.trades_known:
             self._parameters = parameters
             self._rules = LevelRules(
@@ -206,7 +214,7 @@ class IcebergDetector(Strategy[IcebergDetectorParameters]):
                 history_ms=history_ms,
                 trades_known=trades_known,
             )
-        return self._rules
+        self._due_ms = min(self._sweep_ms - 1, now_ms + history_ms, (last_ms or 0) + history_ms) if trades_known else 0
 
     def _forget_levels(self) -> None:
         self._bids = BookSide(1)

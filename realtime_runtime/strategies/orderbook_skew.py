@@ -1,7 +1,6 @@
 """Order-book skew: buys where bids outweigh asks near the top of the book, sells where asks do."""
 
 from collections.abc import Iterator
-from itertools import islice
 
 from realtime_runtime.market.book import Book
 from realtime_runtime.strategies.base import (
@@ -133,12 +132,7 @@ class OrderbookSkew(Strategy[OrderbookSkewParameters]):
 
     def on_depth(self, book: Book, parameters: OrderbookSkewParameters) -> Decisions:
         """Decide on one snapshot; see ``formula``."""
-        levels = parameters.top_levels
-        bid_volume = ask_volume = 0.0
-        for _, quantity in islice(book.bids, levels):
-            bid_volume += quantity
-        for _, quantity in islice(book.asks, levels):
-            ask_volume += quantity
+        bid_volume, ask_volume = book.volumes(parameters.top_levels)
         state = 0
         ratio = spread_percent = 0.0
         if ask_volume > 0.0 and bid_volume + ask_volume >= parameters.min_total_volume:

@@ -6,7 +6,7 @@ Transaction Prices in a Specialist Market with Heterogeneously Informed Traders"
 
 from collections import deque
 from dataclasses import dataclass
-from typing import NamedTuple
+from operator import itemgetter
 
 from realtime_runtime.market.book import Book
 from realtime_runtime.strategies.base import (
@@ -92,10 +92,10 @@ class SpreadLiquidityParameters(Parameters):
     )
 
 
-class _Tick(NamedTuple):
-    time_ms: int
-    spread_bps: float
-    depth: float
+_Tick = tuple[int, float, float]
+"""A snapshot: time in ms, spread in bps, quantity over the top levels of both sides."""
+_spread_bps = itemgetter(1)
+_depth = itemgetter(2)
 
 
 @dataclass(slots=True)
@@ -138,34 +138,30 @@ class SpreadLiquidity(Strategy[SpreadLiquidityParameters]):
 
     def on_depth(self, book: Book, parameters: SpreadLiquidityParameters) -> Decisions:
         """Decide on one snapshot; see ``formula``. Nothing before ``lookback_ticks`` snapshots."""
-        depth = 0.0
-        for _, quantity in book.bids[:DEPTH_LEVELS]:
-            depth += quantity
-        for _, quantity in book.asks[:DEPTH_LEVELS]:
-            depth += quantity
-        tick = _Tick(book.time_ms, book.spread / book.mid * 10_000, depth)
-        if tick.spread_bps <= 0.0:
+        spread_bps = book.spread / book.mid * 10_000
+        if spread_bps <= 0.0:
             return NO_DECISION  # Below what a float can hold: no spread to compare with.
-        decisions = NO_DECISION
-        if len(self._ticks) >= parameters.lookback_ticks:
-            if len(self._ticks) > parameters.lookback_ticks:
-                self._keep(parameters.lookback_ticks)
-            decisions = self._decide(book, tick, parameters)
-        self._append(tick, parameters.lookback_ticks)
-        return decisions
-
-    def _append(self, tick: _Tick, lookback: int) -> None:
+        bid_volume, ask_volume = book.volumes(DEPTH_LEVELS)
+        depth = bid_volume + ask_volume
+        tick = (book.time_ms, spread_bps, depth)
         ticks = self._ticks
+        lookback = parameters.lookback_ticks
+        decisions = NO_DECISION
+        if len(ticks) >= lookback:
+            if len(ticks) > lookback:
+                self._keep(lookback)
+            decisions = self._decide(book, tick, parameters)
+            _, oldest_bps, oldest_depth = ticks.popleft()
+            self._spread_sum += spread_bps - oldest_bps
+            self._depth_sum += depth - oldest_depth
+        else:
+            self._spread_sum += spread_bps
+            self._depth_sum += depth
         ticks.append(tick)
-        self._spread_sum += tick.spread_bps
-        self._depth_sum += tick.depth
-        if len(ticks) > lookback:
-            oldest = ticks.popleft()
-            self._spread_sum -= oldest.spread_bps
-            self._depth_sum -= oldest.depth
         self._until_exact -= 1
         if self._until_exact < 0:
             self._sum_anew()
+        return decisions
 
     def _keep(self, count: int) -> None:
         """Keep the last ``count`` ticks."""
@@ -175,52 +171,57 @@ class SpreadLiquidity(Strategy[SpreadLiquidityParameters]):
 
     def _sum_anew(self) -> None:
         """Once a window, so that no rounding error outlives the tick it came from: O(1) a tick."""
-        self._spread_sum = sum(tick.spread_bps for tick in self._ticks)
-        self._depth_sum = sum(tick.depth for tick in self._ticks)
+        self._spread_sum = sum(map(_spread_bps, self._ticks), 0.0)
+        self._depth_sum = sum(map(_depth, self._ticks), 0.0)
         self._until_exact = len(self._ticks)
 
     def _decide(self, book: Book, tick: _Tick, parameters: SpreadLiquidityParameters) -> Decisions:
+        time_ms, spread_bps, _ = tick
         event = self._event
         normal_bps = self._spread_sum / len(self._ticks) if event is None else event.normal_bps
         if normal_bps <= 0.0:
             return NO_DECISION  # Only rounding can bring a sum of spreads here; it is exact again within a window.
-        ratio = tick.spread_bps / normal_bps
+        ratio = spread_bps / normal_bps
+        if event is None and ratio <= parameters.spread_ratio_threshold:
+            return NO_DECISION
         decisions = NO_DECISION
         if ratio > WITHDRAWAL_RATIO_FACTOR * parameters.spread_ratio_threshold:
             decisions = self._withdrawal(book, tick, ratio, parameters)
         if event is None:
-            if ratio > parameters.spread_ratio_threshold and tick.spread_bps > parameters.spread_threshold_bps:
-                self._event = _WideEvent(tick.time_ms, normal_bps, tick.spread_bps)
-        elif abs(tick.time_ms - event.start_ms) > EVENT_LIMIT_MS:
+            if spread_bps > parameters.spread_threshold_bps:
+                self._event = _WideEvent(time_ms, normal_bps, spread_bps)
+        elif abs(time_ms - event.start_ms) > EVENT_LIMIT_MS:
             self._event = None
         elif ratio < parameters.spread_ratio_threshold:
             self._event = None
             decisions = self._return(book, tick, ratio, event, parameters)
-        elif tick.spread_bps > event.widest_bps:
-            event.widest_bps = tick.spread_bps
+        elif spread_bps > event.widest_bps:
+            event.widest_bps = spread_bps
         return decisions
 
     def _withdrawal(self, book: Book, tick: _Tick, ratio: float, parameters: SpreadLiquidityParameters) -> Decisions:
-        oldest = self._ticks[0]
-        seconds = (tick.time_ms - oldest.time_ms) / 1000
+        time_ms, spread_bps, depth = tick
+        oldest_ms, oldest_bps, _ = self._ticks[0]
+        seconds = (time_ms - oldest_ms) / 1000
         mean_depth = self._depth_sum / len(self._ticks)
         if seconds <= 0.0 or mean_depth <= 0.0:
             return NO_DECISION
-        velocity = (tick.spread_bps - oldest.spread_bps) / oldest.spread_bps / seconds
-        reduction = 1.0 - tick.depth / mean_depth
+        velocity = (spread_bps - oldest_bps) / oldest_bps / seconds
+        reduction = 1.0 - depth / mean_depth
         if velocity <= parameters.velocity_threshold or reduction <= parameters.min_depth_reduction_pct:
             return NO_DECISION
-        details = {"spread_bps": tick.spread_bps, "ratio": ratio, "velocity": velocity, "depth_reduction": reduction}
+        details = {"spread_bps": spread_bps, "ratio": ratio, "velocity": velocity, "depth_reduction": reduction}
         return self._signal("sell", "liquidity_withdrawal", book, details, parameters)
 
     def _return(
         self, book: Book, tick: _Tick, ratio: float, event: _WideEvent, parameters: SpreadLiquidityParameters
     ) -> Decisions:
-        seconds = (tick.time_ms - event.start_ms) / 1000
-        if seconds <= parameters.persistence_threshold_seconds or tick.spread_bps >= event.widest_bps:
+        time_ms, spread_bps, _ = tick
+        seconds = (time_ms - event.start_ms) / 1000
+        if seconds <= parameters.persistence_threshold_seconds or spread_bps >= event.widest_bps:
             return NO_DECISION
         details = {
-            "spread_bps": tick.spread_bps,
+            "spread_bps": spread_bps,
             "ratio": ratio,
             "normal_spread_bps": event.normal_bps,
             "widest_spread_bps": event.widest_bps,

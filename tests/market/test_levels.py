@@ -242,7 +242,7 @@ def test_book_side__price_named_twice__does_not_raise() -> None:
     ):
         side.update(book, time_ms, BOOK_ALONE)
 
-    assert side.best == 99.0
+    assert side.time_at_top(99.0, 5) == (3, 1, 5)
 
 
 def variation(sizes: list[float]) -> float:

@@ -202,7 +202,7 @@ def pieces(strategy: IcebergDetector) -> int:
     sides = (strategy._bids, strategy._asks)
     levels = [level for side in sides for level in side.watched.values()]
     sizes = sum(len(level.sizes) for level in levels if level.sizes)
-    return len(levels) + sizes + sum(len(side._tops) + len(side._awaiting) + len(side._out_of_reach) for side in sides)
+    return len(levels) + sizes + sum(len(side._tops) + len(side._awaiting) + len(side._prices) for side in sides)
 
 
 @pytest.mark.parametrize("kinds", [{"depth", "trade"}, {"depth"}], ids=["with trades", "book alone"])
