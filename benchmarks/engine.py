@@ -90,7 +90,7 @@ def report_speed(mix: Mix, runs: int) -> None:
 
 def report_parameter_reads(runs: int) -> None:
     """One parameter, as a strategy reads it, beside looking its value up by strategy and symbol."""
-    parameters: Any = STRATEGIES["orderbook_skew"].parameters()
+    parameters: Any = STRATEGIES["orderbook_skew"].parameters().record
     by_layer = {
         (strategy_id, "BTCUSDT"): strategy.parameters().model_dump() for strategy_id, strategy in STRATEGIES.items()
     }

@@ -17,7 +17,6 @@ from realtime_runtime.market.analytics import SymbolAnalytics
 from realtime_runtime.market.book import Book
 from realtime_runtime.market.messages import (
     LAST_MILLISECOND,
-    DepthMessage,
     Dominance,
     Envelope,
     ExchangePrice,
@@ -58,7 +57,9 @@ class Engine:
         "_owns_symbol",
         "_plans",
         "_router",
+        "_routes",
         "_source",
+        "_states",
         "_ttl_ms",
         "counters",
         "last_event_ms",
@@ -76,9 +77,11 @@ class Engine:
         """``owns_symbol`` must always answer the same for a symbol. ``message_ttl_ms`` 0: nothing is too old."""
         self._config = config
         self._plans = Plans(strategies, config, max_symbols)
+        self._states = self._plans.states
         self._isolation = Isolation()
         self._owns_symbol = owns_symbol
         self._router = Router(owns_symbol)
+        self._routes = self._router.known
         self._ttl_ms = message_ttl_ms or LAST_MILLISECOND
         self._source: str | None = None
         self._is_replay = False
@@ -99,22 +102,21 @@ class Engine:
 
     def symbols_seen(self) -> list[str]:
         """The symbols that state is kept for, in the order of their first sight."""
-        return list(self._plans.states)
+        return list(self._states)
 
     def analytics(self) -> Mapping[str, SymbolAnalytics]:
         """By symbol what is known of its books, for the symbols that a book was seen of."""
-        states = self._plans.states
-        return {symbol: state.analytics for symbol, state in states.items() if state.analytics.book is not None}
+        return {symbol: state.analytics for symbol, state in self._states.items() if state.analytics.book is not None}
 
     def last_event_times(self) -> dict[str, int]:
         """Unix milliseconds of the latest market event of each symbol that state is kept for."""
-        return {symbol: state.last_ms for symbol, state in self._plans.states.items() if state.last_ms}
+        return {symbol: state.last_ms for symbol, state in self._states.items() if state.last_ms}
 
     def last_prices(self) -> dict[str, PricePoint]:
         """The last price of each symbol that has one, at the event time of its latest market event."""
         return {
             symbol: PricePoint(state.last_ms, state.market.last_price)
-            for symbol, state in self._plans.states.items()
+            for symbol, state in self._states.items()
             if state.last_ms and state.market.last_price > 0.0
         }
 
@@ -131,11 +133,10 @@ class Engine:
         """
         counters = self.counters
         counters.received += 1
-        router = self._router
-        route = router.known.get(payload[: payload.find(b'"', 12)])
+        route = self._routes.get(payload[: payload.find(b'"', 12)])
         if route is None:
             try:
-                route = router.find(payload)
+                route = self._router.find(payload)
             except _UNREADABLE:
                 counters.malformed += 1
                 return NO_SIGNALS
@@ -195,34 +196,43 @@ class Engine:
         """Bring a decoded market message before the strategies of its symbol."""
         counters = self.counters
         event = envelope.data
-        symbol = event.symbol or route.symbol
-        if symbol != route.symbol and not self._accepts(symbol):
-            return NO_SIGNALS
-        state = self._plans.states.get(symbol)
+        symbol = route.symbol
+        if event.symbol and event.symbol != symbol:
+            symbol = event.symbol
+            if not self._accepts(symbol):
+                return NO_SIGNALS
+        state = self._states.get(symbol)
         time_ms: int = event.time_ms
         if time_ms == 0:
             event.time_ms = time_ms = _stand_in_time(envelope, state, received_ms, is_replay)
         if not is_replay and not -self._ttl_ms <= received_ms - time_ms <= self._ttl_ms:
             self._refuse_untimely(received_ms - time_ms)
             return NO_SIGNALS
-        if route.kind is _DEPTH:
-            event = self._book(event, time_ms)
-            if event is None:
+        is_depth = route.kind is _DEPTH
+        if is_depth:
+            bids, asks = event.bids, event.asks
+            try:
+                event = Book(
+                    event.futures_bids if bids is None else bids, event.futures_asks if asks is None else asks, time_ms
+                )
+            except ValueError:
+                counters.bad_input += 1
                 return NO_SIGNALS
         if state is None:
             state = self._plans.add(symbol, counters.received)
+        if time_ms > state.last_ms:
+            state.last_ms = time_ms
         elif is_replay and time_ms < state.last_ms - REPLAY_RESTART_MS:
             state = self._restart(symbol)
+            state.last_ms = time_ms
         market = state.market
         market.seen = counters.received
         self.last_event_ms = time_ms
-        if time_ms > state.last_ms:
-            state.last_ms = time_ms
         self._source = envelope.source
         self._is_replay = is_replay
         if state.generation != self._config.generation or time_ms >= self._isolation.resume_at_ms:
             self._refresh(state, time_ms)
-        if route.kind is _DEPTH:
+        if is_depth:
             counters.decoded["depth"] += 1
             if not state.has_traded:
                 market.last_price = event.mid
@@ -242,23 +252,13 @@ class Engine:
                 plan = state.ticker
         return self._decide(plan, event, time_ms, state, envelope.source)
 
-    def _book(self, message: DepthMessage, time_ms: int) -> Book | None:
-        bids, asks = message.bids, message.asks
-        try:
-            return Book(
-                message.futures_bids if bids is None else bids, message.futures_asks if asks is None else asks, time_ms
-            )
-        except ValueError:
-            self.counters.bad_input += 1
-            return None
-
     def _observation(self, kind: str, observation: Any, symbol: str) -> Sequence[Signal]:
         """Bring a decoded observation before the strategies of its symbol."""
         time_ms: int = observation.time_ms
         if not self._accepts(symbol):
             return NO_SIGNALS
         seen = self.counters.received
-        state = self._plans.states.get(symbol) or self._plans.add(symbol, seen)
+        state = self._states.get(symbol) or self._plans.add(symbol, seen)
         state.market.seen = seen
         self._refresh(state, time_ms)
         self.counters.decoded[kind] += 1

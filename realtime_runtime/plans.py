@@ -99,8 +99,9 @@ class Plans:
                 continue
             instance = state.instances.get(strategy_id) or self._instantiate(strategy, state)
             self._make_room(strategy)
+            parameters = config.parameters.record
             for kind in kinds:
-                steps[kind].append((getattr(instance, _METHODS[kind]), config.parameters, strategy_id, config))
+                steps[kind].append((getattr(instance, _METHODS[kind]), parameters, strategy_id, config))
         for kind, plan in steps.items():
             setattr(state, kind, tuple(plan))
         state.generation = self._config.generation

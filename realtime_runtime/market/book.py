@@ -5,6 +5,7 @@ from operator import itemgetter
 from realtime_runtime.market.messages import Level
 
 _quantity = itemgetter(1)
+_NOT_SUMMED = (0, 0.0, 0.0)
 
 
 class Book:
@@ -14,7 +15,7 @@ class Book:
     ``time_ms`` is event time. Prices in quote units, quantities in base units (COIN-M: contracts).
     """
 
-    __slots__ = ("_summed_levels", "_volumes", "asks", "best_ask", "best_bid", "bids", "mid", "spread", "time_ms")
+    __slots__ = ("_volumes", "asks", "best_ask", "best_bid", "bids", "mid", "relative_spread", "spread", "time_ms")
 
     def __init__(self, bids: list[Level] | None, asks: list[Level] | None, time_ms: int) -> None:
         """Takes the sides as they are; raises ValueError where one is empty or missing or the book is crossed."""
@@ -27,14 +28,18 @@ class Book:
         self.bids = bids
         self.asks = asks
         self.time_ms = time_ms
-        self.spread = best_ask - best_bid
-        self.mid = (best_bid + best_ask) / 2
-        self._summed_levels = 0
-        self._volumes = (0.0, 0.0)
+        self.spread = spread = best_ask - best_bid
+        self.mid = mid = (best_bid + best_ask) / 2
+        self.relative_spread = spread / mid
+        self._volumes = _NOT_SUMMED
 
-    def volumes(self, levels: int) -> tuple[float, float]:
-        """(bid, ask) quantity over the best ``levels`` of each side. Summed once for all who ask for as many."""
-        if levels != self._summed_levels:
-            self._summed_levels = levels
-            self._volumes = (sum(map(_quantity, self.bids[:levels]), 0.0), sum(map(_quantity, self.asks[:levels]), 0.0))
-        return self._volumes
+    def volumes(self, levels: int) -> tuple[int, float, float]:
+        """(``levels``, bid, ask): the quantity over so many of the best levels of each side, summed once for all."""
+        volumes = self._volumes
+        if volumes[0] != levels:
+            self._volumes = volumes = (
+                levels,
+                sum(map(_quantity, self.bids[:levels]), 0.0),
+                sum(map(_quantity, self.asks[:levels]), 0.0),
+            )
+        return volumes

@@ -2,7 +2,7 @@
 
 from bisect import bisect_left, bisect_right, insort
 from collections import OrderedDict, deque
-from math import sqrt
+from math import inf, sqrt
 from typing import NamedTuple
 
 from realtime_runtime.market.messages import Level
@@ -210,6 +210,7 @@ class BookSide:
     """
 
     __slots__ = (
+        "_awaited_since_ms",
         "_awaiting",
         "_best",
         "_best_before",
@@ -227,9 +228,11 @@ class BookSide:
         """``sign`` is 1 for bids (best is highest), -1 for asks."""
         self._is_bid = sign > 0
         self._levels: list[Level] = []
-        self._prices: list[float] = []
-        """The watched prices, ascending."""
+        self._prices = [inf]
+        """The watched prices, ascending, and an end that no book reaches."""
         self._awaiting: deque[tuple[int, float]] = deque(maxlen=4 * LEVELS_WATCHED)
+        """The latest depletions, each with its time, in the order of time."""
+        self._awaited_since_ms = inf
         self._tops: OrderedDict[float, TimeAtTop] = OrderedDict()
         """The prices that have been the best one, in the order in which they last ceased to be."""
         self._best = 0.0
@@ -251,13 +254,10 @@ class BookSide:
         level.touched_ms = time_ms
 
     def update(self, levels: list[Level], now_ms: int, rules: LevelRules) -> None:
-        """Take in a snapshot. Cheap where it is the last one, and where no watched price is near it."""
-        awaiting = self._awaiting
-        if awaiting and now_ms - awaiting[0][0] > rules.refill_ms:
+        """Take in a snapshot. Cheap where no watched price is near it."""
+        if now_ms - self._awaited_since_ms > rules.refill_ms:
             self._give_up_refills(now_ms - rules.refill_ms)
         before = self._levels
-        if levels == before:
-            return
         self._levels = levels
         high = self._best
         low = levels[0][0]
@@ -265,7 +265,6 @@ class BookSide:
             self._move_best(low, now_ms, rules.history_ms)
         if not rules.trades_known:
             self._watch_all(levels, now_ms)
-        prices = self._prices
         # From the worst price to the best one of this snapshot and the last: only there a level can have changed.
         if self._is_bid:
             if low > high:
@@ -275,8 +274,9 @@ class BookSide:
             if high < low and before:
                 low = high
             high = levels[-1][0]
+        prices = self._prices
         first = bisect_left(prices, low)
-        if first < len(prices) and prices[first] <= high:
+        if prices[first] <= high:
             near = prices[first : bisect_right(prices, high, first)]
             if len(near) > len(levels):
                 near = self._changeable(near, levels, before)
@@ -300,7 +300,7 @@ class BookSide:
             kept.sort(key=lambda item: (item[0] in visible, item[1].refills is not None, item[1].touched_ms))
             del kept[: -LEVELS_WATCHED // 2]
         self.watched = watched = dict(kept)
-        self._prices = sorted(watched)
+        self._prices = [*sorted(watched), inf]
         for level in watched.values():
             if level.prune_refills(oldest_ms) and level.sizes is not None:
                 level.sizes.forget_before(oldest_size_ms)
@@ -364,6 +364,7 @@ class BookSide:
         if level.depleted_ms is not None:
             if not was_awaiting:
                 self._awaiting.append((now_ms, price))
+                self._awaited_since_ms = self._awaiting[0][0]
         elif rules.trades_known and level.is_plain:
             self._drop(price)
 
@@ -376,6 +377,7 @@ class BookSide:
                 level.give_up_refill()
                 if level.is_plain:
                     self._drop(price)
+        self._awaited_since_ms = awaiting[0][0] if awaiting else inf
 
     def _move_best(self, price: float, now_ms: int, history_ms: int) -> None:
         tops = self._tops

@@ -132,12 +132,12 @@ class OrderbookSkew(Strategy[OrderbookSkewParameters]):
 
     def on_depth(self, book: Book, parameters: OrderbookSkewParameters) -> Decisions:
         """Decide on one snapshot; see ``formula``."""
-        bid_volume, ask_volume = book.volumes(parameters.top_levels)
+        _, bid_volume, ask_volume = book.volumes(parameters.top_levels)
         state = 0
         ratio = spread_percent = 0.0
         if ask_volume > 0.0 and bid_volume + ask_volume >= parameters.min_total_volume:
             ratio = bid_volume / ask_volume
-            spread_percent = book.spread / book.mid * 100
+            spread_percent = book.relative_spread * 100
             if spread_percent <= parameters.min_spread_percent:
                 if ratio > parameters.buy_threshold:
                     state = 1

@@ -138,10 +138,10 @@ class SpreadLiquidity(Strategy[SpreadLiquidityParameters]):
 
     def on_depth(self, book: Book, parameters: SpreadLiquidityParameters) -> Decisions:
         """Decide on one snapshot; see ``formula``. Nothing before ``lookback_ticks`` snapshots."""
-        spread_bps = book.spread / book.mid * 10_000
+        spread_bps = book.relative_spread * 10_000
         if spread_bps <= 0.0:
             return NO_DECISION  # Below what a float can hold: no spread to compare with.
-        bid_volume, ask_volume = book.volumes(DEPTH_LEVELS)
+        _, bid_volume, ask_volume = book.volumes(DEPTH_LEVELS)
         depth = bid_volume + ask_volume
         tick = (book.time_ms, spread_bps, depth)
         ticks = self._ticks
@@ -150,7 +150,12 @@ class SpreadLiquidity(Strategy[SpreadLiquidityParameters]):
         if len(ticks) >= lookback:
             if len(ticks) > lookback:
                 self._keep(lookback)
-            decisions = self._decide(book, tick, parameters)
+            event = self._event
+            normal_bps = self._spread_sum / lookback if event is None else event.normal_bps
+            # Only rounding can bring a sum of spreads to 0; it is exact again within a window.
+            ratio = spread_bps / normal_bps if normal_bps > 0.0 else 0.0
+            if event is not None or ratio > parameters.spread_ratio_threshold:
+                decisions = self._decide(book, tick, ratio, parameters)
             _, oldest_bps, oldest_depth = ticks.popleft()
             self._spread_sum += spread_bps - oldest_bps
             self._depth_sum += depth - oldest_depth
@@ -175,21 +180,16 @@ class SpreadLiquidity(Strategy[SpreadLiquidityParameters]):
         self._depth_sum = sum(map(_depth, self._ticks), 0.0)
         self._until_exact = len(self._ticks)
 
-    def _decide(self, book: Book, tick: _Tick, parameters: SpreadLiquidityParameters) -> Decisions:
+    def _decide(self, book: Book, tick: _Tick, ratio: float, parameters: SpreadLiquidityParameters) -> Decisions:
+        """Decide on a wide spread, or on the end of a wide event."""
         time_ms, spread_bps, _ = tick
         event = self._event
-        normal_bps = self._spread_sum / len(self._ticks) if event is None else event.normal_bps
-        if normal_bps <= 0.0:
-            return NO_DECISION  # Only rounding can bring a sum of spreads here; it is exact again within a window.
-        ratio = spread_bps / normal_bps
-        if event is None and ratio <= parameters.spread_ratio_threshold:
-            return NO_DECISION
         decisions = NO_DECISION
         if ratio > WITHDRAWAL_RATIO_FACTOR * parameters.spread_ratio_threshold:
             decisions = self._withdrawal(book, tick, ratio, parameters)
         if event is None:
             if spread_bps > parameters.spread_threshold_bps:
-                self._event = _WideEvent(time_ms, normal_bps, spread_bps)
+                self._event = _WideEvent(time_ms, self._spread_sum / len(self._ticks), spread_bps)
         elif abs(time_ms - event.start_ms) > EVENT_LIMIT_MS:
             self._event = None
         elif ratio < parameters.spread_ratio_threshold:
