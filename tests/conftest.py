@@ -17,7 +17,7 @@ from embedded.servers import NatsServer, Valkey
 from strategy_config import store_breaker
 from tests.live_site import LiveSite
 from tests.mongo_store import CleanState
-from tests.scheduling import TogetherScheduling
+from tests.scheduling import TogetherScheduling, put_long_ones_first
 from tests.site_store import SiteStore
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
@@ -25,6 +25,11 @@ PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> TogetherScheduling | None:
     return TogetherScheduling(config, log) if config.getvalue("dist") == "loadscope" else None
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    put_long_ones_first(items)
 
 
 @pytest.fixture(scope="session")

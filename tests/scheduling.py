@@ -4,6 +4,7 @@ All others go one by one to the process that is free next. pytest-xdist's own gr
 under pytest 9.
 """
 
+import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 TOGETHER = (
@@ -16,6 +17,13 @@ TOGETHER = (
     "tests/security/test_rate_limits.py",
     "tests/strategy_config/test_mongodb_lost.py",
 )
+# Tests that take long each: one that came last would be waited for by the other process.
+EARLY = (
+    "tests/contract/test_fuzz.py",
+    "tests/embedded/test_run.py",
+    "tests/integration/test_integrity.py",
+    "tests/security/test_secrets.py",
+)
 
 
 class TogetherScheduling(LoadScopeScheduling):
@@ -23,3 +31,8 @@ class TogetherScheduling(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         return next((path for path in TOGETHER if nodeid.startswith(path)), nodeid)
+
+
+def put_long_ones_first(items: list[pytest.Item]) -> None:
+    """Move what is in EARLY to the front; the rest keeps its order."""
+    items.sort(key=lambda item: not item.nodeid.startswith(EARLY))
