@@ -117,13 +117,19 @@ class LiveSite:
             if self._process.poll() is not None:
                 break
             # Until then a worker would not hear that it is to end, and a test of "every worker" would ask some of them.
-            if self.log_path.read_bytes().count(b"Started worker-", begins) < self._workers:
-                time.sleep(0.02)
-            elif httpx.get(f"{self.url}/healthz", timeout=30, verify=NO_ROOTS).status_code == 200:
+            if self.log_path.read_bytes().count(b"Started worker-", begins) >= self._workers and self._answers():
                 return self
+            time.sleep(0.02)
         log_text = self.log_path.read_text()[-3000:]
         self.stop()
         raise RuntimeError(f"the site did not start:\n{log_text}")
+
+    def _answers(self) -> bool:
+        """Whether /healthz does; a worker says that it has started a moment before it listens."""
+        try:
+            return httpx.get(f"{self.url}/healthz", timeout=30, verify=NO_ROOTS).status_code == 200
+        except httpx.ConnectError:
+            return False
 
     def stop(self) -> None:
         """End all of its processes."""
