@@ -26,6 +26,7 @@ GROUP_TITLES: Mapping[ParameterGroup, str] = {
     "limit": "Size and limits",
 }
 STEPS_OF_RANGE = 100
+SECONDS_OF_AN_HOUR = 3_600
 WHOLE = re.compile(r"[+-]?[0-9]{1,18}", re.ASCII)
 TRUE, FALSE = "true", "false"
 EXPIRY = "expires_at"
@@ -82,7 +83,10 @@ class Field:
             return f"{least}with none ticked it inherits"
         if spec.minimum is None or spec.maximum is None:
             return ""
-        return f"{shown(spec.minimum)} to {shown(spec.maximum)}"
+        limits = f"{shown(spec.minimum)} to {shown(spec.maximum)}"
+        if spec.unit == "s" and spec.maximum >= SECONDS_OF_AN_HOUR:
+            limits += f" ({_in_words(spec.minimum)} to {_in_words(spec.maximum)})"
+        return limits
 
     @property
     def step(self) -> str:
@@ -265,6 +269,14 @@ def _until(form: LayerForm, data: QueryDict | None) -> Until:
         except ValueError:
             until.errors.append(f"{EXPIRY} must be a time in UTC, like 2030-01-31T12:00.")
     return until
+
+
+def _in_words(seconds: float) -> str:
+    """ "90 s", "30 min", "24 h": in the greatest unit that leaves no rest."""
+    for size, unit in ((SECONDS_OF_AN_HOUR, "h"), (60, "min")):
+        if seconds and seconds % size == 0:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{shown(seconds)} s"
 
 
 def _as_local(instant: datetime) -> str:

@@ -8,7 +8,7 @@ import threading
 from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import islice
 from typing import Any, Literal
@@ -54,7 +54,7 @@ class _Payload(msgspec.Struct, frozen=True):
 
 
 class RecentSignal(msgspec.Struct, frozen=True, gc=False):
-    """One signal; ``payload`` is all of it, as JSON. ``at`` is event time."""
+    """One signal; ``payload`` is all of it, as JSON. ``at`` is event time, ``told_at`` when it reached the stream."""
 
     id: str
     strategy_id: str
@@ -63,6 +63,7 @@ class RecentSignal(msgspec.Struct, frozen=True, gc=False):
     confidence: float
     price: float
     at: datetime
+    told_at: datetime
     config: ConfigOfSignal
     is_simulated: bool
     payload: bytes
@@ -145,7 +146,8 @@ class _Copy:
                     return
                 continue
             for entry_id, fields in page:
-                self._entries.append((_entry_id(entry_id), self._decoded(fields)))
+                known_as = _entry_id(entry_id)
+                self._entries.append((known_as, self._decoded(known_as, fields)))
             while self._entries and self._entries[0][0] < oldest:
                 self._entries.popleft()
             if len(page) < PAGE:
@@ -165,7 +167,7 @@ class _Copy:
         page, first, last = pipeline.execute()
         return page, _entry_id(first[0][0]) if first else (0, 0), _entry_id(last[0][0]) if last else None
 
-    def _decoded(self, fields: dict[bytes, bytes]) -> RecentSignal | None:
+    def _decoded(self, entry_id: EntryId, fields: dict[bytes, bytes]) -> RecentSignal | None:
         payload = fields.get(_FIELD, b"")
         try:
             signal = self._decoder.decode(payload)
@@ -180,6 +182,7 @@ class _Copy:
             confidence=signal.confidence,
             price=signal.price,
             at=signal.timestamp,
+            told_at=datetime.fromtimestamp(entry_id[0] / 1000, UTC),
             config=signal.metadata.config,
             is_simulated=signal.metadata.source == "simulated",
             payload=payload,

@@ -119,17 +119,25 @@ def card(
 
 
 def scope(overview: StrategyOverview, heartbeats: Sequence[wire.Heartbeat] | None) -> str:
-    """For which symbols it is on: "for 6 symbols", "for 5 of 6 symbols, off for BTCUSDT"."""
+    """For which symbols it is on: "for 6 symbols", "for 5 of 6 symbols, off for BTCUSDT".
+
+    What is switched off and no runtime trades is counted as neither.
+    """
     if not overview.is_enabled:
         return "for all symbols"
-    off = overview.switched_off
-    named = ", ".join(off[:3]) + (f" and {len(off) - 3} more" if len(off) > 3 else "")
     seen = {symbol for beat in heartbeats or () for symbol in beat.symbols}
     if not seen:
-        return f"for all symbols but {named}" if off else "for all symbols"
-    on = len(seen - set(off))
-    counted = f"{on} of {len(seen)} symbols" if off else f"{on} symbol{'' if on == 1 else 's'}"
-    return f"for {counted}, off for {named}" if off else f"for {counted}"
+        off = overview.switched_off
+        return f"for all symbols but {_few(off)}" if off else "for all symbols"
+    off = tuple(symbol for symbol in overview.switched_off if symbol in seen)
+    idle = tuple(symbol for symbol in overview.switched_off if symbol not in seen)
+    on = len(seen) - len(off)
+    counted = f"for {on} of {len(seen)} symbols, off for {_few(off)}" if off else f"for {on} symbol{'s' * (on != 1)}"
+    return f"{counted} · off and not traded: {_few(idle)}" if idle else counted
+
+
+def _few(symbols: Sequence[str]) -> str:
+    return ", ".join(symbols[:3]) + (f" and {len(symbols) - 3} more" if len(symbols) > 3 else "")
 
 
 def origin(overview: StrategyOverview) -> str:

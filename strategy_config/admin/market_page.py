@@ -92,7 +92,7 @@ def _overview_answer(readings: Sequence[Reading]) -> str:
     parts = [f"{summary.symbols_tracked} symbol{'' if summary.symbols_tracked == 1 else 's'}"]
     if summary.avg_net_pressure is not None and summary.avg_spread_bps is not None:
         parts.append(f"{summary.bullish_symbols} bullish, {summary.bearish_symbols} bearish")
-        parts.append(f"mean net pressure {summary.avg_net_pressure:+.1f} %")
+        parts.append(f"mean net pressure {percent(summary.avg_net_pressure)}")
         parts.append(f"mean spread {amount(summary.avg_spread_bps)} bps")
     silent = summary.stale_symbols
     parts.append(f"{silent} silent for more than 10 s, left out of the means" if silent else "all current")
@@ -107,7 +107,7 @@ def _row(reading: Reading) -> dict[str, Any]:
         "url": reverse("admin:market_symbol", args=[metrics.symbol]),
         "is_stale": reading.is_stale,
         "texts": {
-            "pressure": f"{net:+.1f} %",
+            "pressure": percent(net),
             "mood": "silent" if reading.is_stale else metrics.pressure.interpretation,
             "spread": f"{amount(metrics.spread.spread_bps)} bps",
             "mid": price(metrics.spread.mid_price),
@@ -151,7 +151,7 @@ def _symbol_answer(reading: Reading) -> str:
     net = metrics.pressure.net_pressure
     came = age(reading.age_seconds)
     parts = [
-        f"Net pressure {net:+.1f} %, {metrics.pressure.interpretation}",
+        f"Net pressure {percent(net)}, {metrics.pressure.interpretation}",
         f"spread {amount(metrics.spread.spread_bps)} bps at {price(metrics.spread.mid_price)}",
         _SOURCES.get(metrics.source, metrics.source),
     ]
@@ -178,7 +178,8 @@ def _chart_words(found: PressureReading) -> str:
     summary = found.summary
     count = len(found.points)
     return (
-        f"Mean {summary.avg_pressure:+.1f} %, from {summary.min_pressure:+.1f} to {summary.max_pressure:+.1f} % "
+        f"Mean {percent(summary.avg_pressure)}, "
+        f"from {percent(summary.min_pressure)} to {percent(summary.max_pressure)} "
         f"over {count} second{'' if count == 1 else 's'} · trend {summary.trend}, strength {summary.trend_strength:.2f}"
     )
 
@@ -206,8 +207,13 @@ def _facts(reading: Reading) -> list[tuple[str, str]]:
 
 
 def price(number: float) -> str:
-    """Ten significant digits: what has been computed of prices shows no rounding of binary fractions."""
-    return shown(float(f"{number:.10g}"))
+    """Ten significant digits, "97,142.8": what has been computed of prices shows no rounding of binary fractions."""
+    return format(Decimal(shown(float(f"{number:.10g}"))), ",f")
+
+
+def percent(number: float) -> str:
+    """ "+1.5 %"; nothing is "0.0 %", without a sign."""
+    return f"{number:+.1f} %" if round(number, 1) else "0.0 %"
 
 
 def amount(number: float) -> str:

@@ -81,7 +81,9 @@ def bulk(request: HttpRequest) -> HttpResponse:
     return show(
         request,
         "bulk.html",
-        title=f"{_TITLES[action]} {len(keys)} override{'' if len(keys) == 1 else 's'}",
+        title=f"{_TITLES[action]} {len(keys)} override{'' if len(keys) == 1 else 's'}"
+        if keys
+        else "Nothing was chosen",
         status=409 if problem else 422 if is_sent else 200,
         trail=(("Symbol overrides", reverse("admin:overrides")),),
         action=action,

@@ -1,6 +1,7 @@
 """What every page has in common: who may see it, what its template gets, and how refusals are shown."""
 
 import functools
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -19,6 +20,7 @@ from strategy_config.exceptions import ConfigError
 from strategy_config.permissions import Permission
 
 LONGEST_NUMBER = 18
+_REFUSED = {404: "This is not there", 503: "This cannot be done right now"}
 View = Callable[..., HttpResponseBase]
 
 
@@ -42,21 +44,24 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class StrategyFacts:
-    """A strategy for templates, which would call its class."""
+    """A strategy for templates, which would call its class; ``formula`` in sentences."""
 
     id: str
     name: str
     description: str
-    category: str
-    type: str
-    formula: str
+    kind: str
+    formula: tuple[str, ...]
 
 
 def facts(strategy_id: str) -> StrategyFacts:
     """What the declaration of a strategy says of it as a whole."""
     declared = STRATEGIES[strategy_id]
     return StrategyFacts(
-        declared.id, declared.name, declared.description, declared.category, declared.type, declared.formula
+        id=declared.id,
+        name=declared.name,
+        description=declared.description,
+        kind=f"{declared.category}, {declared.type}".replace("_", " "),
+        formula=tuple(re.split(r"(?<=\.) ", declared.formula)),
     )
 
 
@@ -116,7 +121,8 @@ def show_of(
 
 def refused(request: HttpRequest, refusal: ConfigError) -> HttpResponse:
     """A page with the words of the refusal, under its status."""
-    return show(request, "refused.html", title="This cannot be done", status=refusal.status, refusal=refusal)
+    title = _REFUSED.get(refusal.status, "This cannot be done")
+    return show(request, "refused.html", title=title, status=refusal.status, refusal=refusal)
 
 
 def origin_of(request: HttpRequest, *, reason: str, channel: Literal["admin", "import"] = "admin") -> services.Origin:

@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+_OF_USE = ("strategyconfig", "symboloverride", "configaudit", "user", "group")
 _RIGHTS = ("Rights", {"fields": ("is_active", "is_staff", "is_superuser", "groups")})
 
 
@@ -45,10 +46,17 @@ class PersonAdmin(UserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]  # the
 
 
 class CircleAdmin(GroupAdmin, ModelAdmin):  # type: ignore[misc]  # as above
-    """A group and what its members may do."""
+    """A group and what its members may do: of Django's many permissions those that open something here."""
 
     filter_horizontal = ()
     formfield_overrides: ClassVar = {ManyToManyField: {"widget": CheckboxSelectMultiple}}
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest | None = None, **kwargs: Any) -> Any:
+        """The choices, named as people would."""
+        field: Any = super().formfield_for_manytomany(db_field, request, **kwargs)
+        field.queryset = field.queryset.filter(content_type__model__in=_OF_USE).order_by("content_type", "id")
+        field.label_from_instance = lambda permission: permission.name
+        return field
 
 
 def register(site: AdminSite) -> None:

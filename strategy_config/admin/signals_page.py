@@ -1,6 +1,7 @@
 """The latest signals: filtered, on the price of their symbol, each with the configuration that decided it."""
 
 from collections import Counter
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -21,6 +22,8 @@ from strategy_config.recent_signals import Found, RecentSignal, SignalFilter
 ROWS = 100
 MORE_ROWS = 1_000
 MARKS = 500
+# A replay, and simulated observations of days, are of another time than now.
+MUCH_LATER = timedelta(minutes=2)
 ACTIONS = ("buy", "sell")
 _OWN_COLUMNS = frozenset({"config", "source", "decision", "signal_action"})
 
@@ -142,6 +145,7 @@ def _line(signal: RecentSignal) -> dict[str, Any]:
     return {
         "signal": signal,
         "strategy": signal.strategy_id if strategy is None else strategy.name,
+        "is_of_another_time": abs(signal.told_at - signal.at) > MUCH_LATER,
         "price": f"{signal.price:,.8g}",
         "confidence": f"{signal.confidence:.2f}",
         "decision": metadata.get("decision", ""),

@@ -1,19 +1,31 @@
 """The admin site: the pages of this package at the routes that they name, beside Django's own."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, URLResolver
+from unfold.forms import AuthenticationForm
 from unfold.sites import UnfoldAdminSite
 
 from strategy_config.permissions import Permission
+
+
+class LoginForm(AuthenticationForm):  # type: ignore[misc]  # the theme ships no type hints
+    """The theme's, with a refusal that says what to do."""
+
+    error_messages: ClassVar = {
+        **AuthenticationForm.error_messages,
+        "invalid_login": "This name and this password do not belong together, or the user may not come in here. "
+        "Capitals count. Who has forgotten the password asks an administrator.",
+    }
 
 
 class ConsoleSite(UnfoldAdminSite):  # type: ignore[misc]  # it ships no type hints
     """Its index is the dashboard."""
 
     index_title = "Dashboard"
+    login_form = LoginForm
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
         """The console's pages first, then users, groups, login and logout."""

@@ -37,12 +37,16 @@ def tokens(request: HttpRequest) -> HttpResponse:
         revoked=revoked,
         name="" if plaintext else name,
         days=days,
-        groups=", ".join(user.groups.values_list("name", flat=True)) or "no group",
+        groups=_groups(list(user.groups.values_list("name", flat=True))),
         now=timezone.now(),
         origin=request.build_absolute_uri("/").rstrip("/"),
     )
     answer["Cache-Control"] = "no-store"
     return answer
+
+
+def _groups(names: list[str]) -> str:
+    return f"the group{'' if len(names) == 1 else 's'} {', '.join(names)}" if names else "no group"
 
 
 def _whole(text: str) -> int:

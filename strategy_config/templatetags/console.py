@@ -9,6 +9,7 @@ from django.utils.dateparse import parse_datetime
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from realtime_runtime.strategies.registry import STRATEGIES
 from strategy_config import wording
 from strategy_config.admin import history_page, signals_page
 from strategy_config.admin.kill_switch import switch_url
@@ -28,6 +29,19 @@ register.simple_tag(signals_page.signals_url, name="signals_url")
 def version_url(name: str, strategy_id: str, symbol: str | None, version: int) -> str:
     """The page ``name`` ("diff" or "rollback") of a version of a layer."""
     return history_page.version_url(name, strategy_id, symbol, version)
+
+
+@register.filter
+def strategy_name(strategy_id: str) -> str:
+    """What people call it; the id of one that there is not."""
+    declared = STRATEGIES.get(strategy_id)
+    return strategy_id if declared is None else declared.name
+
+
+@register.simple_tag
+def unit(strategy_id: str, parameter: str) -> str:
+    """The unit of a parameter; "" where it has none."""
+    return next((spec.unit for spec in STRATEGIES[strategy_id].specs() if spec.name == parameter), "")
 
 
 @register.filter
@@ -58,8 +72,10 @@ def when(instant: datetime | str | None) -> SafeString | str:
 
 
 def relative(at: datetime, now: datetime) -> str:
-    """ "3 min ago", "in 2 h". times.js says it in the same words."""
+    """ "now", "3 min ago", "in 2 h". times.js says it in the same words."""
     seconds = (now - at).total_seconds()
     amount = next((f"{abs(seconds) // size:.0f} {unit}" for unit, size in _UNITS if abs(seconds) >= size), None)
+    if abs(seconds) < 1:
+        return "now"
     amount = amount or f"{abs(seconds):.0f} s"
     return f"{amount} ago" if seconds >= 0 else f"in {amount}"

@@ -69,7 +69,7 @@ def test_symbol__with_a_history__has_its_points_and_words(client: Client, cache:
     assert found["answer"].startswith("Net pressure +50.0 %, bullish · spread 2 bps at 100 · simulated")
     assert (found["chart"]["seconds"], len(found["chart"]["points"])) == (60, 60)
     assert (
-        found["chart"]["words"] == "Mean +30.0 %, from +30.0 to +30.0 % over 60 seconds · trend bullish, strength 0.60"
+        found["chart"]["words"] == "Mean +30.0 %, from +30.0 % to +30.0 % over 60 seconds · trend bullish, strength 0.60"
     )
     assert found["bars"][0]["words"] == "best 5 levels: bids 75 %, asks 25 %"
     assert len(document(client, "/admin/market/BTCUSDT/live.json?timeframe=nonsense")["chart"]["points"]) == 160
@@ -105,7 +105,7 @@ def test_amount__any_size__has_four_digits_and_no_exponent(number: float, text: 
 
 
 def test_price__of_a_binary_fraction__shows_no_noise() -> None:
-    assert price((61843.24 + 61843.25) / 2) == "61843.245"
+    assert price((61843.24 + 61843.25) / 2) == "61,843.245"
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0.2, "now"), (43.4, "43 s ago"), (150, "2 min ago")])

@@ -112,7 +112,7 @@ def test_verify__in_steps__reaches_the_end_and_finds_what_was_tampered_with(
         "bad": None,
         "is_done": True,
     }
-    assert "Verified up to 1 of 1" in client.get("/admin/history/").content.decode()
+    assert "1 of 1 changes verified" in client.get("/admin/history/").content.decode()
     write(parameters={"top_levels": 8})
     super(type(ConfigAudit.objects.all()), ConfigAudit.objects.filter(sequence=2)).update(reason="never said")
     assert client.post("/admin/history/verify.json").json()["bad"]["sequence"] == 2

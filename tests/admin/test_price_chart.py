@@ -24,6 +24,7 @@ def signal(seconds: float, price: float, action: str = "buy", *, is_simulated: b
         confidence=0.8,
         price=price,
         at=NOON + timedelta(seconds=seconds),
+        told_at=NOON + timedelta(seconds=seconds),
         config=ConfigOfSignal(1, 1, 0),
         is_simulated=is_simulated,
         payload=b"",

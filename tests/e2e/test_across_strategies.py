@@ -45,7 +45,7 @@ async def test_override__set_explained_compared__back_to_its_first_version(log_i
     await expect(page.locator(".differs")).to_have_text("≠ 120")
 
     await console.open("/admin/history/?strategy=ticker_velocity&symbol=ETHUSDT")
-    await expect(page.locator("#chain")).to_contain_text(re.compile(r"^Verified up to \d+, all \d+ changes"))
+    await expect(page.locator("#chain")).to_contain_text(re.compile(r"^All \d+ changes verified"))
     await page.get_by_role("link", name="Diff of version 2").click()
     await expect(page.locator(".diff ins")).to_have_text("120")
     await page.get_by_role("link", name="Roll back to 1").click()

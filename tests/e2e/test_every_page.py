@@ -95,7 +95,6 @@ async def violations(console: Console, options: dict[str, Any]) -> list[str]:
 @pytest.mark.parametrize("path", ["/docs", pytest.param("/redoc", marks=pytest.mark.slow)])
 async def test_documentation__opened__asks_no_other_host_and_breaks_nothing(log_in: Open, path: str) -> None:
     console = await log_in("viewer")
-    console.warnings.add("Incompatible types in allOf")
     await console.open(path)
     await expect(console.page.get_by_role("heading", name="Real-time strategies: configuration")).to_be_visible(
         timeout=30_000

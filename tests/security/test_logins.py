@@ -58,7 +58,7 @@ def test_login__of_others_and_from_elsewhere__goes_on(site: LiveSite) -> None:
     for number in range(3):
         log_in(site, "admin", f"guess {number}")
     assert log_in(site, "admin", "admin", address="192.0.2.2").status_code == 302
-    assert "correct username and password" in log_in(site, "viewer", "wrong").text
+    assert "do not belong together" in log_in(site, "viewer", "wrong").text
 
 
 def test_login__one_password_on_many_users__is_locked_by_address(site: LiveSite) -> None:

@@ -24,8 +24,11 @@ function mark(field) {
   const text = textOf(field);
   const state = text !== field.dataset.was ? "changed" : text ? "own" : "inherited";
   field.className = `field field-${state}`;
-  field.querySelector("[data-badge]").textContent = state === "changed" && !text ? "dropped" : state;
-  if (field.dataset.field === "expires_at") showUntil(field, text);
+  const badge = field.querySelector("[data-badge]");
+  const isUntil = field.dataset.field === "expires_at";
+  badge.textContent = state === "changed" && !text ? "dropped" : isUntil && state === "own" ? "set" : state;
+  badge.hidden = isUntil && state === "inherited";
+  if (isUntil) showUntil(field, text);
   const drop = field.querySelector("[data-drop]");
   if (drop) drop.hidden = !text;
   return state === "changed";

@@ -4,6 +4,7 @@ const UNITS = [["d", 86400], ["h", 3600], ["min", 60]];
 export function relative(instant) {
   const seconds = (Date.now() - instant) / 1000;
   const size = Math.abs(seconds);
+  if (size < 1) return "now";
   const unit = UNITS.find(([, length]) => size >= length);
   const amount = unit ? `${Math.floor(size / unit[1])} ${unit[0]}` : `${Math.round(size)} s`;
   return seconds >= 0 ? `${amount} ago` : `in ${amount}`;

@@ -15,8 +15,9 @@ async function next() {
     line.textContent = `The history does not hold: change ${number.format(told.bad.sequence)}: ${told.bad.problem}. Call whoever answers for it; manage.py verify_audit walks all of it.`;
     return false;
   }
-  const all = told.is_done ? `, all ${number.format(told.head)} changes` : ` of ${number.format(told.head)}`;
-  line.textContent = told.head ? `Verified up to ${number.format(told.verified)}${all}.` : "Nothing has been changed yet.";
+  const verified = number.format(told.verified);
+  const words = told.is_done ? `All ${verified} changes verified: none was altered or removed.` : `${verified} of ${number.format(told.head)} changes verified so far.`;
+  line.textContent = told.head ? words : "Nothing has been changed yet.";
   return !told.is_done;
 }
 
