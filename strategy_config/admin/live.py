@@ -155,7 +155,7 @@ def _signals(rates: Rates | None) -> str:
     if rates is None:
         return f"no signal in {signal_rates.MINUTES} min"
     buys, sells = sum(rates.buys), sum(rates.sells)
-    return f"{buys} buy · {sells} sell in {signal_rates.MINUTES} min"
+    return f"▲ {buys} buy · ▼ {sells} sell in {signal_rates.MINUTES} min"
 
 
 def strategy_name(strategy_id: str) -> str:

@@ -69,7 +69,8 @@ def test_symbol__with_a_history__has_its_points_and_words(client: Client, cache:
     assert found["answer"].startswith("Net pressure +50.0 %, bullish · spread 2 bps at 100 · simulated")
     assert (found["chart"]["seconds"], len(found["chart"]["points"])) == (60, 60)
     assert (
-        found["chart"]["words"] == "Mean +30.0 %, from +30.0 % to +30.0 % over 60 seconds · trend bullish, strength 0.60"
+        found["chart"]["words"]
+        == "Mean +30.0 %, from +30.0 % to +30.0 % over 60 seconds · trend bullish, strength 0.60"
     )
     assert found["bars"][0]["words"] == "best 5 levels: bids 75 %, asks 25 %"
     assert len(document(client, "/admin/market/BTCUSDT/live.json?timeframe=nonsense")["chart"]["points"]) == 160

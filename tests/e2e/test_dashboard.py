@@ -32,7 +32,7 @@ async def test_dashboard__signals__are_drawn_with_their_numbers_in_words(log_in:
     await console.open("/admin/")
     spark = console.page.locator("[data-strategy=orderbook_skew] .spark")
     await expect(spark.locator("rect").first).to_be_attached()
-    await expect(spark).to_have_attribute("aria-label", re.compile(r"^\d+ buy · \d+ sell in 30 min$"))
+    await expect(spark).to_have_attribute("aria-label", re.compile(r"^▲ \d+ buy · ▼ \d+ sell in 30 min$"))
 
 
 async def test_dashboard__site_silent__says_that_it_is_out_of_date(log_in: Open) -> None:

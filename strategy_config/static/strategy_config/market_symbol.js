@@ -14,6 +14,13 @@ let chosenMs = null; // null: the newest moment, whatever comes
 
 const y = (pressure) => HEIGHT / 2 - (pressure / 100) * (HEIGHT / 2);
 
+// "+1.5", "-0.3", and "0.0" for what rounds to nothing.
+function signed(number, decimals) {
+  const text = Math.abs(number).toFixed(decimals);
+  const sign = number > 0 ? "+" : "-";
+  return Number(text) ? sign + text : text;
+}
+
 function setText(target, text) {
   if (target.textContent !== String(text)) target.textContent = text;
 }
@@ -63,7 +70,7 @@ function drawCurve() {
 function showMoment() {
   const [ms, pressure] = chart.points[Number(moment.value)];
   const mood = pressure > 20 ? "bullish" : pressure < -20 ? "bearish" : "neutral";
-  const words = `${clock(ms)}: net pressure ${pressure > 0 ? "+" : ""}${pressure.toFixed(1)} %, imbalance ${(pressure / 100).toFixed(3)}, ${mood}`;
+  const words = `${clock(ms)}: net pressure ${signed(pressure, 1)} %, imbalance ${signed(pressure / 100, 3)}, ${mood}`;
   setText(element("moment-words"), words);
   moment.setAttribute("aria-valuetext", words);
   element("cursor").setAttribute("x1", x(ms));
