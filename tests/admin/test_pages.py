@@ -6,17 +6,21 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.template.loader import render_to_string
 from django.test import Client
 
 from realtime_runtime.strategies.registry import STRATEGIES
-from strategy_config import audit, selectors, services
+from strategy_config import audit, overviews, selectors, services
+from strategy_config.admin import live
 from strategy_config.models import ApiToken, ConfigAudit, SymbolOverride
-from tests.factories import OriginFactory, UserFactory
+from tests.factories import NOON, OriginFactory, UserFactory
 from tests.strategy_config.conftest import CacheUnderTest
+from tests.strategy_config.test_runtimes import BEAT
 from tests.strategy_config.test_services import BTC, SKEW, own, write
 
 pytestmark = pytest.mark.django_db(transaction=settings.IS_ON_MONGODB)
@@ -271,3 +275,17 @@ def test_help__every_parameter__is_on_its_strategys_page(login: Login) -> None:
             assert f'id="{spec.name}"' in page
             assert spec.environment[0] in page
     assert client.get("/admin/help/nonsense/").status_code == 404
+
+
+@pytest.mark.parametrize("template", ["403.html", "403_csrf.html", "404.html", "500.html"])
+def test_error_page__without_a_request_or_a_store__can_be_shown(template: str) -> None:
+    assert "<h1>" in render_to_string(template)
+
+
+def test_scope__switched_off_symbol_that_no_runtime_trades__is_counted_as_neither(login: Login) -> None:
+    write("switch", symbol="DOGEUSDT", enabled=False)
+    write("switch", enabled=False)
+    overview = overviews.strategy_overview(SKEW, NOON)
+    beats = [msgspec.structs.replace(BEAT, symbols=[BTC, "ETHUSDT"])]
+    assert live.scope(overview, beats) == f"for 1 of 2 symbols, off for {BTC} · off and not traded: DOGEUSDT"
+    assert live.scope(overview, []) == f"for all symbols but {BTC}, DOGEUSDT"

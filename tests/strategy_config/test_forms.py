@@ -109,3 +109,11 @@ def test_step__of_every_number__is_a_round_part_of_its_range() -> None:
         name: forms.Field(SPECS[name], "number", "", "", None, "").step for name in ("top_levels", "min_total_volume")
     }
     assert steps == {"top_levels": "1", "min_total_volume": "0.1"}
+
+
+@pytest.mark.django_db(transaction=settings.IS_ON_MONGODB)
+def test_limits__of_long_times__are_also_told_in_words() -> None:
+    state = forms.layer_state(strategy_id="cross_exchange_spread", symbol=None, at=NOON)
+    limits = {each.spec.name: each.limits for each in forms.layer_form(state).fields}
+    assert limits["min_signal_interval"] == "60 to 3600 (1 min to 1 h)"
+    assert limits["base_confidence"] == "0.5 to 1"
