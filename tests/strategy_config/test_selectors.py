@@ -98,7 +98,7 @@ def test_etag__environment__has_its_part(settings: Settings) -> None:
 def test_strategy_summaries__many_overrides__same_number_of_queries(django_assert_num_queries: Any) -> None:
     for number in range(5):
         write(symbol=f"COIN{number}USDT", parameters={})
-    write(symbol="GONEUSDT", parameters={}, expires_at=NOON + timedelta(seconds=1))
+    write(symbol="GONEUSDT", parameters={"top_levels": 3}, expires_at=NOON + timedelta(seconds=1))
     with django_assert_num_queries(2):
         found = selectors.strategy_summaries(NOON + timedelta(seconds=1))
     assert [summary.strategy_id for summary in found] == list(STRATEGIES)
