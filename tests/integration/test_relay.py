@@ -71,6 +71,9 @@ def test_changes__where_all_is_traced__are_told_under_the_trace_of_their_request
             until(is_told_under_it)
             parent = listener.told()[-1].traceparent.split("-")[2]
             span = until(lambda: [each for each in collector.named("config.relay") if each.span_id == parent])[0]
-    (publication,) = [each for each in collector.named("config.publish") if each.span_id == span.parent_id]
+            # Each process exports its spans when it comes to it.
+            (publication,) = until(
+                lambda: [each for each in collector.named("config.publish") if each.span_id == span.parent_id]
+            )
     assert (publication.trace_id, span.trace_id) == (trace_id, trace_id)
     assert span.service == "realtime-strategies-relay"
