@@ -23,7 +23,7 @@ from redis.exceptions import RedisError
 from realtime_runtime import tracing
 from realtime_runtime.config import wire
 from realtime_runtime.nats_access import CheckedClient, NatsAccess
-from strategy_config import selectors, services
+from strategy_config import selectors, services, stream_entries
 from strategy_config.exceptions import StoreUnavailableError
 
 BATCH = 500
@@ -203,14 +203,6 @@ class Relay:
 
 def _traces_of(entries: Iterable[Mapping[bytes, bytes]]) -> dict[int, str]:
     """By sequence: the trace in which the change was published, where an entry of the stream names one."""
-    found = {}
-    for fields in entries:
-        try:
-            change = wire.decode_change(fields.get(wire.STREAM_FIELD.encode(), b""))
-        except wire.WireError as exception:
-            # What there is to tell comes from the store.
-            log.warning("relay.entry_unreadable", error=str(exception))
-            continue
-        if change.traceparent:
-            found[change.sequence] = change.traceparent
-    return found
+    # One that cannot be read is no loss: what there is to tell comes from the store.
+    changes = stream_entries.readable(entries, wire.decode_change, event="relay.entry_unreadable")
+    return {change.sequence: change.traceparent for change in changes if change.traceparent}

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import structlog
 
 from realtime_runtime.config import wire
-from strategy_config import shared_cache
+from strategy_config import shared_cache, stream_entries
 
 SCAN_COUNT = 500
 ACKS_LOOKED_AT = 1_000
@@ -93,12 +93,7 @@ def progress(sequence: int, at: datetime) -> ChangeProgress:
 def _first_answers(sequence: int, newest_first: Iterable[dict[bytes, bytes]]) -> dict[str, wire.Ack]:
     """By instance its answer to ``sequence``, else to the first one after; a rejection counts before the rest."""
     found: dict[str, wire.Ack] = {}
-    for fields in newest_first:
-        try:
-            ack = wire.decode_ack(fields.get(wire.STREAM_FIELD.encode(), b""))
-        except wire.WireError as exception:
-            _log.warning("ack.unreadable", error=str(exception))
-            continue
+    for ack in stream_entries.readable(newest_first, wire.decode_ack, event="ack.unreadable"):
         if ack.sequence < sequence:
             continue
         known = found.get(ack.instance_id)

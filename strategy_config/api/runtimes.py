@@ -3,14 +3,11 @@
 import time
 from typing import Any
 
-import structlog
-
 from realtime_runtime.config import wire
-from strategy_config import shared_cache
+from strategy_config import shared_cache, stream_entries
 from strategy_config.runtimes import live_runtimes
 
 BLOCK_MS = 200
-_log = structlog.get_logger(__name__)
 
 
 class RuntimeWait:
@@ -49,13 +46,11 @@ class RuntimeWait:
         except shared_cache.SharedCacheUnavailableError:
             self.warning = "Not all runtimes were heard: the shared cache went away."
             return False
-        for entry_id, fields in _entries(streams):
-            self._last_id = entry_id
-            try:
-                ack = wire.decode_ack(fields.get(wire.STREAM_FIELD.encode(), b""))
-            except wire.WireError as exception:
-                _log.warning("ack.unreadable", error=str(exception))
-                continue
+        entries = _entries(streams)
+        if entries:
+            self._last_id = entries[-1][0]
+        found = (fields for _, fields in entries)
+        for ack in stream_entries.readable(found, wire.decode_ack, event="ack.unreadable"):
             known = answered.get(ack.instance_id)
             is_news = known is None or (known.status == "applied" and ack.status == "rejected")
             if ack.instance_id in self._instances and ack.sequence >= sequence and is_news:

@@ -1,0 +1,23 @@
+"""What lies in Redis' streams, read entry by entry."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TypeVar
+
+import structlog
+
+from realtime_runtime.config import wire
+
+T = TypeVar("T")
+_FIELD = wire.STREAM_FIELD.encode()
+_log = structlog.get_logger(__name__)
+
+
+def readable(entries: Iterable[Mapping[bytes, bytes]], decode: Callable[[bytes], T], *, event: str) -> Iterator[T]:
+    """What the entries hold, in their order. One that raises WireError is logged as ``event`` and left out."""
+    for fields in entries:
+        try:
+            found = decode(fields.get(_FIELD, b""))
+        except wire.WireError as exception:
+            _log.warning(event, error=str(exception))
+            continue
+        yield found
