@@ -24,15 +24,11 @@ class HealthServer(HttpServer):
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         answers = {
-            "/healthz": self._healthz,
             "/ready": self._ready,
             "/metrics": self._metrics,
             "/info": self._info,
         }
         super().__init__(runtime.settings.health_check_port, answers)
-
-    async def _healthz(self, request: web.Request) -> web.Response:
-        return web.json_response({"status": "ok"})
 
     async def _ready(self, request: web.Request) -> web.Response:
         report = readiness(self._runtime)

@@ -9,11 +9,14 @@ Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class HttpServer:
-    """Serves on all interfaces (probes come from outside the pod); ``port`` is the one it listens on once started."""
+    """Serves on all interfaces (probes come from outside the pod); ``port`` is the one it listens on once started.
+
+    /healthz, that the process lives, is the same for all; ``answers`` are those to the other paths.
+    """
 
     def __init__(self, port: int, answers: Mapping[str, Answer]) -> None:
         application = web.Application()
-        application.add_routes([web.get(path, answer) for path, answer in answers.items()])
+        application.add_routes([web.get(path, answer) for path, answer in {"/healthz": _healthz, **answers}.items()])
         self._runner = web.AppRunner(
             application, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_SECONDS
         )
@@ -32,3 +35,7 @@ class HttpServer:
     async def stop(self) -> None:
         """End the server; requests under way get a second."""
         await self._runner.cleanup()
+
+
+async def _healthz(request: web.Request) -> web.Response:
+    return web.json_response({"status": "ok"})

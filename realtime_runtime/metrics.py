@@ -1,12 +1,13 @@
 """The runtime's Prometheus metrics, read off its parts when they are asked for: the hot path pays nothing."""
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
+from functools import partial
 
-from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
+from realtime_runtime import metric_families
 from realtime_runtime.runtime import Runtime
 from realtime_runtime.timings import Histogram
 from realtime_runtime.version import VERSION
@@ -15,6 +16,8 @@ PREFIX = "realtime_runtime"
 MOST_SYMBOLS = 50
 """With more symbols than these no metric has them as a label."""
 Metric = CounterMetricFamily | GaugeMetricFamily | HistogramMetricFamily
+_counters = partial(metric_families.counters, PREFIX)
+_gauges = partial(metric_families.gauges, PREFIX)
 
 
 class RuntimeCollector(Collector):
@@ -139,36 +142,16 @@ class RuntimeCollector(Collector):
 
 def render(runtime: Runtime) -> bytes:
     """The metrics in Prometheus' text format, those of the process (CPU, memory, files) among them."""
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(RuntimeCollector(runtime))
-    ProcessCollector(registry=registry)
-    return generate_latest(registry)
+    return metric_families.exposition(RuntimeCollector(runtime))
 
 
 def _counter(name: str, description: str, value: int) -> CounterMetricFamily:
     return CounterMetricFamily(f"{PREFIX}_{name}", description, value)
 
 
-def _counters(name: str, description: str, label: str, values: Mapping[str, int]) -> CounterMetricFamily:
-    metric = CounterMetricFamily(f"{PREFIX}_{name}", description, labels=[label])
-    _fill(metric, values.items())
-    return metric
-
-
 def _gauge(name: str, description: str, value: float) -> GaugeMetricFamily:
     return GaugeMetricFamily(f"{PREFIX}_{name}", description, value)
 
 
-def _gauges(name: str, description: str, label: str, values: Mapping[str, float]) -> GaugeMetricFamily:
-    metric = GaugeMetricFamily(f"{PREFIX}_{name}", description, labels=[label])
-    _fill(metric, values.items())
-    return metric
-
-
 def _histogram(name: str, description: str, values: Histogram) -> HistogramMetricFamily:
     return HistogramMetricFamily(f"{PREFIX}_{name}", description, buckets=values.cumulated(), sum_value=values.total)
-
-
-def _fill(metric: CounterMetricFamily | GaugeMetricFamily, values: Iterable[tuple[str, float]]) -> None:
-    for key, value in values:
-        metric.add_metric([key], value)

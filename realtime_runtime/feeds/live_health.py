@@ -19,10 +19,7 @@ class FeedHealthServer(HttpServer):
 
     def __init__(self, port: int) -> None:
         self.feed: LiveFeed | None = None
-        super().__init__(port, {"/healthz": self._healthz, "/ready": self._ready, "/metrics": self._metrics})
-
-    async def _healthz(self, request: web.Request) -> web.Response:
-        return web.json_response({"status": "ok"})
+        super().__init__(port, {"/ready": self._ready, "/metrics": self._metrics})
 
     async def _ready(self, request: web.Request) -> web.Response:
         report = readiness(self.feed, now=time.monotonic())

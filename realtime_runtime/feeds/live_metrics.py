@@ -1,17 +1,20 @@
 """The live feed's Prometheus metrics, read off its parts when they are asked for: a message costs no more for them."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from functools import partial
 
-from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from realtime_runtime import metric_families
 from realtime_runtime.feeds.live_feed import LiveFeed
 from realtime_runtime.version import VERSION
 
 PREFIX = "realtime_feed"
 Metric = CounterMetricFamily | GaugeMetricFamily
+_counters = partial(metric_families.counters, PREFIX)
+_gauges = partial(metric_families.gauges, PREFIX)
 
 
 class FeedCollector(Collector):
@@ -58,14 +61,20 @@ class FeedCollector(Collector):
         waited = {status.name: status.rate_limit_seconds for status in statuses}
         yield _counters("rate_limit_wait_seconds", "Waits that the other side has asked for.", "source", waited)
         backoff = {status.name: status.backoff_seconds for status in statuses}
-        yield _gauges("backoff_seconds", "The wait that a source is in after a failure; 0 while it runs.", backoff)
+        yield _gauges(
+            "backoff_seconds", "The wait that a source is in after a failure; 0 while it runs.", "source", backoff
+        )
         now = time.monotonic()
         silent = {status.name: now - status.heard_at for status in statuses}
-        yield _gauges("silent_seconds", "Since a source was last heard; from the start on, before it was.", silent)
+        yield _gauges(
+            "silent_seconds", "Since a source was last heard; from the start on, before it was.", "source", silent
+        )
         allowed = {source.status.name: source.silence_seconds for source in feed.sources}
-        yield _gauges("silence_limit_seconds", "How long a source may be silent before it is started anew.", allowed)
+        yield _gauges(
+            "silence_limit_seconds", "How long a source may be silent before it is started anew.", "source", allowed
+        )
         skew = {status.name: status.skew_ms / 1_000 for status in statuses}
-        yield _gauges("clock_skew_seconds", "The exchange's clock minus ours, of the latest event.", skew)
+        yield _gauges("clock_skew_seconds", "The exchange's clock minus ours, of the latest event.", "source", skew)
 
     def _nats(self, feed: LiveFeed) -> Iterator[Metric]:
         published = {name: publisher.published for name, publisher in feed.publishers.items()}
@@ -80,21 +89,4 @@ class FeedCollector(Collector):
 
 def render(feed: LiveFeed | None) -> bytes:
     """The metrics in Prometheus' text format, those of the process (CPU, memory, files) among them."""
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(FeedCollector(feed))
-    ProcessCollector(registry=registry)
-    return generate_latest(registry)
-
-
-def _counters(name: str, description: str, label: str, values: Mapping[str, float]) -> CounterMetricFamily:
-    metric = CounterMetricFamily(f"{PREFIX}_{name}", description, labels=[label])
-    for key, value in values.items():
-        metric.add_metric([key], value)
-    return metric
-
-
-def _gauges(name: str, description: str, by_source: Mapping[str, float]) -> GaugeMetricFamily:
-    metric = GaugeMetricFamily(f"{PREFIX}_{name}", description, labels=["source"])
-    for source, value in by_source.items():
-        metric.add_metric([source], value)
-    return metric
+    return metric_families.exposition(FeedCollector(feed))
