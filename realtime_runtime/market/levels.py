@@ -259,21 +259,16 @@ class BookSide:
             self._give_up_refills(now_ms - rules.refill_ms)
         before = self._levels
         self._levels = levels
-        high = self._best
-        low = levels[0][0]
-        if low != high:
-            self._move_best(low, now_ms, rules.history_ms)
+        best, worst, best_before = levels[0][0], levels[-1][0], self._best
+        if best != best_before:
+            self._move_best(best, now_ms, rules.history_ms)
         if not rules.trades_known:
             self._watch_all(levels, now_ms)
         # From the worst price to the best one of this snapshot and the last: only there a level can have changed.
         if self._is_bid:
-            if low > high:
-                high = low
-            low = levels[-1][0]
+            low, high = worst, best_before if best_before > best else best
         else:
-            if high < low and before:
-                low = high
-            high = levels[-1][0]
+            low, high = best_before if before and best_before < best else best, worst
         prices = self._prices
         first = bisect_left(prices, low)
         if prices[first] <= high:

@@ -153,9 +153,10 @@ class SpreadLiquidity(Strategy[SpreadLiquidityParameters]):
             event = self._event
             normal_bps = self._spread_sum / lookback if event is None else event.normal_bps
             # Only rounding can bring a sum of spreads to 0; it is exact again within a window.
-            ratio = spread_bps / normal_bps if normal_bps > 0.0 else 0.0
-            if event is not None or ratio > parameters.spread_ratio_threshold:
-                decisions = self._decide(book, tick, ratio, parameters)
+            if normal_bps > 0.0:
+                ratio = spread_bps / normal_bps
+                if event is not None or ratio > parameters.spread_ratio_threshold:
+                    decisions = self._decide(book, tick, normal_bps, ratio, parameters)
             _, oldest_bps, oldest_depth = ticks.popleft()
             self._spread_sum += spread_bps - oldest_bps
             self._depth_sum += depth - oldest_depth
@@ -180,7 +181,9 @@ class SpreadLiquidity(Strategy[SpreadLiquidityParameters]):
         self._depth_sum = sum(map(_depth, self._ticks), 0.0)
         self._until_exact = len(self._ticks)
 
-    def _decide(self, book: Book, tick: _Tick, ratio: float, parameters: SpreadLiquidityParameters) -> Decisions:
+    def _decide(
+        self, book: Book, tick: _Tick, normal_bps: float, ratio: float, parameters: SpreadLiquidityParameters
+    ) -> Decisions:
         """Decide on a wide spread, or on the end of a wide event."""
         time_ms, spread_bps, _ = tick
         event = self._event
@@ -189,7 +192,7 @@ class SpreadLiquidity(Strategy[SpreadLiquidityParameters]):
             decisions = self._withdrawal(book, tick, ratio, parameters)
         if event is None:
             if spread_bps > parameters.spread_threshold_bps:
-                self._event = _WideEvent(time_ms, self._spread_sum / len(self._ticks), spread_bps)
+                self._event = _WideEvent(time_ms, normal_bps, spread_bps)
         elif abs(time_ms - event.start_ms) > EVENT_LIMIT_MS:
             self._event = None
         elif ratio < parameters.spread_ratio_threshold:
