@@ -38,7 +38,7 @@ def atomic() -> AbstractContextManager[None]:
 
 @contextmanager
 def _in_turn() -> Iterator[None]:
-    with sqlite_queue.turn(), transaction.atomic(durable=True):
+    with sqlite_queue.turn(store_breaker.WRITES.heard), transaction.atomic(durable=True):
         yield
 
 

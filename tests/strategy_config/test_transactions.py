@@ -64,5 +64,5 @@ def test_run__broken_constraint__passes_at_once() -> None:
 @pytest.mark.django_db
 def test_atomic__store_in_memory__needs_no_file_to_queue_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with sqlite_queue.turn():
+    with sqlite_queue.turn(lambda: None):
         assert list(tmp_path.iterdir()) == []
