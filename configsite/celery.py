@@ -26,6 +26,8 @@ app.conf.update(
     # Apart from the configuration's own keys, so that emptying one leaves the other.
     broker_transport_options={"global_keyprefix": f"{settings.REDIS_KEY_PREFIX}:celery:"},
     task_ignore_result=True,
+    # Nobody steers it from afar, and the Procfile keeps it from talking to other workers: it needs no channel of Redis.
+    worker_enable_remote_control=False,
     worker_hijack_root_logger=False,
     beat_schedule={
         "reconcile": {

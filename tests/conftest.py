@@ -1,5 +1,6 @@
 """Fixtures that every test may use: real servers, a key prefix of one's own, the recorded market data."""
 
+import logging
 import os
 import uuid
 from collections.abc import Callable, Iterator
@@ -21,6 +22,8 @@ from tests.scheduling import TogetherScheduling, put_long_ones_first
 from tests.site_store import SiteStore
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
+# A line a request buries what failed.
+logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> TogetherScheduling | None:

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Self
 
 import httpx
+from honcho.environ import parse_procfile
 
 from embedded.servers import HOST, die_with_parent, free_port
 from tests.live_site import PROJECT_ROOT, LiveSite
@@ -106,12 +107,15 @@ class RuntimeProcess(ChildProcess):
 class Worker(ChildProcess):
     """The Celery worker with its clock, as the Procfile has it."""
 
-    def __init__(self, site: LiveSite, directory: Path) -> None:
-        command = (
-            *(sys.executable, "-m", "celery", "--app", "configsite", "worker", "--beat", "--pool", "threads"),
-            *("--concurrency", "2", "--schedule", str(directory / "schedule"), "--loglevel", "INFO"),
-        )
-        super().__init__(command, {**site.environment, "LOG_LEVEL": "INFO"}, directory / "worker.log")
+    def __init__(self, site: LiveSite, directory: Path, **variables: str) -> None:
+        command = parse_procfile((PROJECT_ROOT / "Procfile").read_text()).processes["worker"]
+        own = {
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "CELERY_SCHEDULE": str(directory / "schedule"),
+            "LOG_LEVEL": "INFO",
+        }
+        environment = {**site.environment, **own, **variables}
+        super().__init__(("sh", "-c", f"exec {command}"), environment, directory / "worker.log")
 
 
 class RelayProcess(ChildProcess):

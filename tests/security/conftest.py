@@ -20,6 +20,7 @@ from tests.runtime.conftest import environ, running_app
 
 __all__ = ["environ", "running_app"]
 PASSWORDS = {"runtime": "RUNTIME_PASSWORD", "web": "WEB_PASSWORD", "worker": "WORKER_PASSWORD"}
+OBSERVER = "observer"
 USERS_FILE = PROJECT_ROOT / "docs" / "redis-users.acl"
 
 
@@ -57,12 +58,22 @@ class GuardedRedis:
     def url(self, user: str) -> str:
         return f"{self.scheme}://{user}:{PASSWORDS[user]}@{HOST}:{self.port}/0"
 
+    def denials(self) -> list[tuple[str, str]]:
+        """What the users tried in vain, each a user and the command, key or channel; the newest first.
+
+        But for what redis-py says of itself, where it may: Redis 7.0 does not know that command.
+        """
+        with redis.Redis(port=self.server.port, username=OBSERVER, password="any") as client:
+            found = [(entry["username"], entry["object"]) for entry in client.acl_log()]
+        return [each for each in found if each[1] != "client|setinfo"]
+
 
 @pytest.fixture
 def guarded_redis(tmp_path: Path, redis_prefix: str) -> Iterator[GuardedRedis]:
     """A Valkey with the documented users, their keys under this test's prefix."""
     users = tmp_path / "users.acl"
-    users.write_text(USERS_FILE.read_text().replace("strategies:", f"{redis_prefix}:"))
+    documented = USERS_FILE.read_text().replace("strategies:", f"{redis_prefix}:")
+    users.write_text(f"{documented}user {OBSERVER} on nopass +acl|log\n")
     with Valkey(tmp_path / "guarded", arguments=("--aclfile", str(users))) as server:
         yield GuardedRedis(server, server.port)
 

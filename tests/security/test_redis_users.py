@@ -1,8 +1,5 @@
 """The users of docs/redis-users.acl: enough for their process, and nothing else."""
 
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,11 +8,10 @@ from typing import Any
 import pytest
 import redis
 
-from embedded.servers import NatsServer, die_with_parent
+from embedded.servers import NatsServer
 from realtime_runtime.config import wire
 from tests.change_listener import ChangeListener
-from tests.conftest import PROJECT_ROOT
-from tests.faults.processes import RelayProcess
+from tests.faults.processes import RelayProcess, Worker
 from tests.live_site import LiveSite
 from tests.runtime.conftest import Environ, RunningApp, eventually
 from tests.runtime.market import Market, is_listening
@@ -130,6 +126,7 @@ async def test_runtime__as_its_user__reads_changes_and_answers_with_signals(
         assert app.runtime.config.counters.acks_lost == 0
         await market.close()
     await site.close()
+    assert guarded_redis.denials() == []
 
 
 def test_web__as_its_user__serves_and_publishes(
@@ -144,8 +141,7 @@ def test_web__as_its_user__serves_and_publishes(
     assert site.get("/api/v1/signals").status_code == 200
     assert site.post("/api/v1/strategies/cache/refresh").status_code == 200
     site.client.post("/admin/login/", data={"username": "x", "password": "y"})
-    assert "NOPERM" not in site.log_path.read_text().upper()
-    assert "no permissions" not in site.log_path.read_text()
+    assert guarded_redis.denials() == []
 
 
 def test_worker__as_its_user__publishes_what_was_missed(
@@ -153,24 +149,11 @@ def test_worker__as_its_user__publishes_what_was_missed(
 ) -> None:
     site = live_site(redis_url="redis://127.0.0.1:1/0")
     site.post(PATH, {"parameters": {"buy_threshold": 1.3}, "changed_by": "jane"})
-    command = [*(sys.executable, "-m", "celery", "--app", "configsite", "worker", "--pool", "threads")]
-    command += ["--concurrency", "1", "--loglevel", "INFO"]
-    variables = {**os.environ, **site.environment, "REDIS_URL": guarded_redis.url("worker"), "LOG_LEVEL": "INFO"}
-    log_path = tmp_path / "worker.log"
-    with log_path.open("wb") as log:
-        worker = subprocess.Popen(
-            command, cwd=PROJECT_ROOT, env=variables, stdout=log, stderr=log, preexec_fn=die_with_parent
-        )
-    try:
+    with Worker(site, tmp_path, REDIS_URL=guarded_redis.url("worker")) as worker:
         with redis.Redis.from_url(guarded_redis.url("web")) as client:
-            _wait_for(
-                lambda: worker.poll() is not None or client.get(wire.Keys(redis_prefix).sequence) == b"1", log_path
-            )
-            assert worker.poll() is None, log_path.read_text()[-3000:]
-    finally:
-        worker.terminate()
-        worker.wait(30)
-    assert "no permissions" not in log_path.read_text()
+            _wait_for(lambda: client.get(wire.Keys(redis_prefix).sequence) == b"1", worker.log_path)
+        worker.end()
+    assert guarded_redis.denials() == []
 
 
 def test_relay__as_the_workers_user__is_told_by_the_stream(
@@ -183,6 +166,7 @@ def test_relay__as_the_workers_user__is_told_by_the_stream(
             site.post(PATH, {"parameters": {"buy_threshold": 1.3}, "changed_by": "jane"})
             _wait_for(lambda wanted=sequence: listener.count() == wanted, relay.log_path)  # type: ignore[misc]  # a default
         assert "relay.waiting" not in relay.log_path.read_text()
+    assert guarded_redis.denials() == []
 
 
 def _wait_for(condition: Callable[[], bool], log_path: Path) -> None:
