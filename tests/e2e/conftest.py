@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 
 from embedded.servers import NatsServer, Valkey
 from tests.e2e.console import Console
@@ -27,6 +27,9 @@ FLAGS = [
 BROWSERS = ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome")
 # The first test waits for the whole product to start.
 TIMEOUT_SECONDS = 300
+# What a page is to show comes when the browser, the site and the runtimes get their turn; playwright's own 5 s are two
+# polls of a live page.
+expect.set_options(timeout=20_000)
 Open = Callable[..., Awaitable[Console]]
 
 

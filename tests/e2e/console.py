@@ -73,7 +73,7 @@ class Console:
 
     async def is_applied(self) -> None:
         """Wait until the panel says that every runtime has applied the change."""
-        await expect(self.page.locator("#progress")).to_have_attribute("data-applied", "true", timeout=20_000)
+        await expect(self.page.locator("#progress")).to_have_attribute("data-applied", "true")
         await expect(self.page.locator("#progress-text")).to_contain_text(re.compile(r"^Applied by 2 of 2"))
 
     def check(self) -> None:

@@ -20,13 +20,13 @@ async def test_market__runtimes_trade__rows_move_and_one_leads_to_its_charts(log
     await console.open("/admin/market/")
     row = page.locator("tr[data-symbol=BTCUSDT]")
     before = await row.locator("[data-part=bids]").inner_text()
-    await expect(row.locator("[data-part=bids]")).not_to_have_text(before, timeout=20_000)
+    await expect(row.locator("[data-part=bids]")).not_to_have_text(before)
     await row.get_by_role("link", name="BTCUSDT").click()
     await expect(page.get_by_role("heading", name="BTCUSDT")).to_be_visible()
     await expect(page.locator("#answer")).to_contain_text("simulated")
     await expect(page.locator("#curve")).to_have_attribute("d", re.compile("^M"))
     words = await page.locator("#chart-words").inner_text()
-    await expect(page.locator("#chart-words")).not_to_have_text(words, timeout=20_000)
+    await expect(page.locator("#chart-words")).not_to_have_text(words)
 
 
 async def test_market__by_keyboard__a_moment_stays_chosen_while_the_chart_moves(log_in: Open) -> None:
@@ -34,14 +34,14 @@ async def test_market__by_keyboard__a_moment_stays_chosen_while_the_chart_moves(
     page = console.page
     await console.open("/admin/market/ETHUSDT/?timeframe=15m")
     moment, words = page.get_by_label("A moment"), page.locator("#moment-words")
-    await expect(moment).not_to_have_attribute("max", re.compile("^[012]?$"), timeout=20_000)
+    await expect(moment).not_to_have_attribute("max", re.compile("^[012]?$"))
     await moment.focus()
     await page.keyboard.press("Home")
     await page.keyboard.press("ArrowRight")
     chosen = await words.inner_text()
     assert re.match(r"\d\d:\d\d:\d\d UTC: net pressure [+-]?[\d.]+ %, imbalance", chosen)
     moved = await page.locator("#to").inner_text()
-    await expect(page.locator("#to")).not_to_have_text(moved, timeout=20_000)
+    await expect(page.locator("#to")).not_to_have_text(moved)
     await expect(words).to_have_text(chosen)
     await page.keyboard.press("End")
     await expect(words).not_to_have_text(chosen)
@@ -57,7 +57,7 @@ async def test_market__book_nobody_renews__is_marked_as_silent(log_in: Open, sta
     await expect(console.page.locator("#answer")).to_contain_text("1 silent for more than 10 s")
     await console.open(f"/admin/market/{SILENT}/")
     await expect(console.page.locator("#answer")).to_contain_text("Silent: the last book came")
-    await expect(console.page.locator("#market")).to_have_class(re.compile("is-stale"), timeout=20_000)
+    await expect(console.page.locator("#market")).to_have_class(re.compile("is-stale"))
 
 
 async def test_market__site_silent__says_that_it_is_out_of_date(log_in: Open) -> None:

@@ -211,14 +211,13 @@ async def test_binance__before_its_time__a_connection_is_replaced_without_a_gap(
 async def test_binance__pings__are_answered(
     only: Callable[..., Source], binance: SimulatedBinance, supervised: Supervised
 ) -> None:
-    binance.ping_seconds = 0.1
-    source = only()
-    async with supervised(source):
+    pings = [b"1723075200000", b"1723075220000"]
+    async with supervised(only()):
         await until(lambda: binance.streams == [TRADE])
-        connection = binance.connections[0]
-        began = time.monotonic()
-        await until(lambda: time.monotonic() - began > 0.5)
-        assert binance.connections == [connection]
+        (connection,) = binance.connections
+        for ping in pings:
+            await connection.socket.ping(ping)
+        await until(lambda: connection.pongs == pings)
 
 
 async def test_binance__silent_stream__is_subscribed_again(

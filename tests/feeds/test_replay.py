@@ -18,6 +18,8 @@ from realtime_runtime.nats_access import NatsAccess
 from tests.feeds.responder import Responder
 
 STEP_MS = 10
+# As long as a process may take to start where the machine has other things to do.
+PATIENCE_SECONDS = 60.0
 
 
 def write_lines(path: Path, count: int, symbols: tuple[str, ...] = ("btcusdt",), step_ms: int = STEP_MS) -> Path:
@@ -37,7 +39,7 @@ def options(server: NatsServer, topic: str, *files: Path, **changes: Any) -> Rep
     return ReplayOptions(files=files, nats_url=server.url, topic=topic, **({"speed": None} | changes))
 
 
-async def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+async def until(condition: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "the condition did not come true in time"

@@ -79,7 +79,9 @@ def test_made_up_tokens__each_another__share_the_bucket_of_their_address(slow_si
     numbers = iter(range(FLOOD))
     refusal = flood(lambda: slow_site.get(CONFIG, token=f"rts_made_up_{next(numbers)}"))
     assert refusal.json()["error"]["code"] == "RATE_LIMITED"
-    assert slow_site.get(CONFIG, token=None).status_code == 429
+    # A bucket of their own would let all of these pass; of the shared one a token may have grown back by now.
+    burst = int(SLOW["RATE_LIMIT_READS_BURST"])
+    assert 429 in {slow_site.get(CONFIG, token=None).status_code for _ in range(burst)}
 
 
 def test_anonymous__too_fast__is_limited_by_address(slow_site: LiveSite) -> None:
@@ -119,14 +121,15 @@ def bucket(valkey: Valkey, redis_prefix: str, settings: Settings) -> Callable[[]
     return take
 
 
-def test_bucket__emptied__refuses_and_forgets_itself(
-    bucket: Callable[[], int], valkey: Valkey, redis_prefix: str
-) -> None:
+def test_bucket__emptied__refuses_and_forgets_itself(bucket: Callable[[], int], redis_prefix: str) -> None:
     waits = [bucket() for _ in range(30)]
     assert waits[:3] == [0, 0, 0]
     assert any(0 < wait <= 100 for wait in waits[3:])
-    with redis.Redis.from_url(valkey.url) as client:
-        ttl = client.pttl(wire.Keys(redis_prefix).rate("reads:caller:x"))
+    take = rate_limits.take_command("caller:x", rate_limits.Kind.READS)
+    assert take is not None
+    # In one write: what it holds is forgotten after 300 ms, and a moment later it could be.
+    commands = [take, shared_cache.pack("PTTL", wire.Keys(redis_prefix).rate("reads:caller:x"))]
+    _, ttl = shared_cache.run(lambda client: shared_cache.exchange(client, commands, 2))
     assert 0 < ttl <= 300
 
 

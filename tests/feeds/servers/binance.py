@@ -27,6 +27,7 @@ class Connection:
         self.streams: set[str] = set()
         self.requests: list[dict[str, Any]] = []
         self.control_times: deque[float] = deque(maxlen=CONTROL_MESSAGES_A_SECOND + 1)
+        self.pongs: list[bytes] = []
 
     def serves(self, stream: str) -> bool:
         """Whether a message of the stream goes to this client: futures serve books and all else at two places."""
@@ -48,7 +49,6 @@ class SimulatedBinance:
         self.is_deaf = False
         self.snapshots: dict[str, bytes] = {}
         self.snapshot_requests: list[dict[str, str]] = []
-        self.ping_seconds: float | None = None
         self.messages_sent = 0
         self._runner: web.AppRunner | None = None
         self.port = 0
@@ -130,13 +130,17 @@ class SimulatedBinance:
         if self.refusals:
             status, headers = self.refusals[0]
             return web.Response(status=status, headers=headers)
-        socket = web.WebSocketResponse(heartbeat=self.ping_seconds)
+        socket = web.WebSocketResponse(autoping=False)
         await socket.prepare(request)
         connection = Connection(socket, request.path.removesuffix("/stream").removeprefix("/"))
         self.connections.append(connection)
         self.opened += 1
         async for message in socket:
-            if message.type is WSMsgType.TEXT and not self.is_deaf:
+            if message.type is WSMsgType.PING:
+                await socket.pong(message.data)
+            elif message.type is WSMsgType.PONG:
+                connection.pongs.append(bytes(message.data))
+            elif message.type is WSMsgType.TEXT and not self.is_deaf:
                 await self._control(connection, json.loads(message.data))
         if connection in self.connections:
             self.connections.remove(connection)
