@@ -28,6 +28,7 @@ PORT_ATTEMPTS = 5
 
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+_claims: list[socket.socket] = []
 
 
 class ServerError(RuntimeError):
@@ -39,11 +40,36 @@ class PortTakenError(ServerError):
 
 
 def free_port() -> int:
-    """Return a TCP port that was free on the loopback interface a moment ago."""
+    """Return a TCP port that is free on the loopback interface.
+
+    On Linux no other call is given it while this process lives, in whichever process: what is started now may listen
+    seconds later only, and others look for ports meanwhile.
+    """
+    while True:
+        port = _unused_port()
+        if _claim(port):
+            return port
+
+
+def _unused_port() -> int:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def _claim(port: int) -> bool:
+    """Take a name for the port that only one process can have, and that goes with it; false where it is taken."""
+    if sys.platform != "linux":
+        return True
+    claim = socket.socket(socket.AF_UNIX)
+    try:
+        claim.bind(f"\0realtime-strategies-port-{port}")
+    except OSError:
+        claim.close()
+        return False
+    _claims.append(claim)
+    return True
 
 
 def is_port_free(port: int, host: str = HOST) -> bool:

@@ -83,6 +83,22 @@ def test_server__first_choice_of_port_taken__takes_another(
             assert banner(server)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="ports are claimed on Linux only")
+def test_free_port__given_to_a_living_process__is_given_to_no_other() -> None:
+    port, other = free_port(), free_port()
+    program = (
+        "import sys; from embedded import servers; "
+        "servers._unused_port = map(int, sys.argv[1:]).__next__; print(servers.free_port())"
+    )
+
+    def found_by_another(*unused: int) -> int:
+        command = [sys.executable, "-c", program, *map(str, unused)]
+        return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+    assert found_by_another(port, other, 1) == 1
+    assert found_by_another(1) == 1, "whoever had it is gone"
+
+
 @pytest.mark.parametrize(
     ("kind", "arguments"), [(Valkey, ("--no-such-option", "1")), (NatsServer, ("-c", "no-such-option.conf"))]
 )
