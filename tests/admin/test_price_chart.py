@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realtime_runtime.config.wire import PricePoint
@@ -105,7 +105,7 @@ PRICES = st.floats(min_value=1e-8, max_value=1e7)
 
 
 # On a crowded machine drawing can be slow, which says nothing.
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=50)
 @given(
     prices=st.lists(PRICES, min_size=2, max_size=12),
     signals=st.lists(st.tuples(st.integers(-100, 100), PRICES), max_size=10),

@@ -6,7 +6,7 @@ from pathlib import Path
 from statistics import fmean, pstdev
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from realtime_runtime.market.book import Book
@@ -14,7 +14,6 @@ from realtime_runtime.market.levels import LEVELS_WATCHED, SIZES_KEPT, BookSide,
 from realtime_runtime.market.messages import Level, Trade
 from tests.strategies.playback import Event, recorded
 
-ON_ANY_MACHINE = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 RULES = LevelRules(refill_ms=5_000, consistency=0.1, history_ms=900_000, trades_known=True)
 BOOK_ALONE = RULES._replace(trades_known=False)
 Happening = tuple[int, int, float]
@@ -113,7 +112,6 @@ happenings = st.tuples(
 )
 
 
-@ON_ANY_MACHINE
 @given(steps=st.lists(happenings, max_size=15))
 def test_book_side__any_market__classifies_as_the_plain_implementation(
     steps: list[tuple[int, dict[int, float], dict[int, float], list[tuple[bool, int, float]]]],
@@ -249,7 +247,6 @@ def variation(sizes: list[float]) -> float:
     return pstdev(sizes) / fmean(sizes)
 
 
-@ON_ANY_MACHINE
 @given(
     seen=st.lists(st.tuples(st.integers(1, 50), st.just(0.0) | st.floats(1e-8, 1e6)), min_size=1, max_size=60),
     window_ms=st.integers(1, 2_000),

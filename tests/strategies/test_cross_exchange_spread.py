@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from realtime_runtime.config.layers import check_values, read_environment
@@ -20,7 +20,6 @@ from realtime_runtime.strategies.cross_exchange_spread import (
 from tests.strategies.parameter_effects import Case, Effect, declare_effects
 from tests.strategies.playback import Event, play, recorded, trade
 
-ON_ANY_MACHINE = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 Signal = tuple[int, str, float, float, str]
 
 
@@ -66,7 +65,6 @@ def plain(events: Sequence[Event], values: dict[str, Any]) -> list[Signal]:
     return found
 
 
-@ON_ANY_MACHINE
 @given(
     moves=st.lists(
         st.tuples(st.integers(1, 70_000), st.sampled_from([*EXCHANGES, "trade"]), st.sampled_from(range(100, 104))),

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from realtime_runtime.market.book import Book
@@ -14,7 +14,6 @@ from realtime_runtime.strategies.spread_liquidity import SpreadLiquidity, Spread
 from tests.strategies.parameter_effects import Case, Effect, declare_effects
 from tests.strategies.playback import Event, depth, play, recorded
 
-ON_ANY_MACHINE = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 Signal = tuple[int, str, str]
 
 
@@ -80,7 +79,6 @@ def test_spread_liquidity__recorded_books__decides_as_the_plain_rule(
     assert found == plain([payload for _, payload in events], values)
 
 
-@ON_ANY_MACHINE
 @given(
     stretches=st.lists(
         st.tuples(st.integers(1, 12), st.integers(1, 20_000), st.floats(0.5, 100), st.floats(0.1, 5)), max_size=20

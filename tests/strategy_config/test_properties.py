@@ -77,7 +77,7 @@ def run(kind: str, argument: Any, symbol: str) -> services.Written:
     return services.roll_back(target_version=argument, **layer)
 
 
-@budget(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@budget(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(operations=st.lists(OPERATIONS, max_size=10))
 def test_writes__any_sequence__version_and_history_follow_the_model(operations: list[tuple[str, Any]]) -> None:
     symbol, model = next(FRESH_SYMBOLS), Model()
