@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from strategy_config.api import answers
+from tests.faults.conftest import until
 from tests.live_site import LiveSite
 
 
@@ -140,15 +141,32 @@ def test_global_change__that_would_break_an_override__refused_naming_it(site: Li
     assert symbol in {error.get("symbol") for error in response.json()["error"]["details"]["errors"]}
 
 
-def test_expiry__in_the_future__is_shown_and_holds_then(site: LiveSite, config_url: str) -> None:
-    until = datetime.now(UTC) + timedelta(seconds=1.2)
-    written = site.post(config_url, change({"top_levels": 10}, expires_at=until.isoformat()))
-    assert written.json()["data"]["expires_at"].startswith(until.strftime("%Y-%m-%dT%H:%M:%S"))
-    assert site.get(config_url).json()["data"]["parameters"]["top_levels"] == 10
-    while datetime.now(UTC) <= until:
-        read = site.get(config_url).json()["data"]
+def test_expiry__in_the_future__is_shown_and_does_not_hold_yet(site: LiveSite, config_url: str) -> None:
+    until_then = datetime.now(UTC) + timedelta(hours=1)
+    written = site.post(config_url, change({"top_levels": 10}, expires_at=until_then.isoformat()))
     read = site.get(config_url).json()["data"]
-    assert (read["parameters"]["top_levels"], read["is_override"], read["expires_at"]) == (5, False, None)
+    assert written.json()["data"]["expires_at"] == read["expires_at"]
+    assert read["expires_at"].startswith(until_then.strftime("%Y-%m-%dT%H:%M:%S"))
+    assert (read["parameters"]["top_levels"], read["is_override"]) == (10, True)
+
+
+def test_expiry__at_its_instant__holds_by_itself(site: LiveSite, config_url: str) -> None:
+    instants: list[datetime] = []
+
+    def is_accepted() -> bool:
+        """One that is over when the site gets to it is refused."""
+        instants.append(datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=2))
+        body = change({"top_levels": 10}, expires_at=instants[-1].isoformat())
+        return site.post(config_url, body).status_code == 200
+
+    def read_without_it() -> dict[str, Any] | None:
+        read: dict[str, Any] = site.get(config_url).json()["data"]
+        return None if read["is_override"] else read
+
+    until(is_accepted)
+    read = until(read_without_it)
+    assert datetime.now(UTC) >= instants[-1]
+    assert (read["parameters"]["top_levels"], read["expires_at"]) == (5, None)
 
 
 def test_read__from_cache_and_from_store__same_data_and_tag(site: LiveSite, config_url: str) -> None:
