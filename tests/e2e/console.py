@@ -6,7 +6,8 @@ from playwright.async_api import ConsoleMessage, Page, Request, Route, expect
 
 HALF_A_MINUTE_MS = 30_000
 FIRST_PAGE = re.compile(r"/admin/$")
-_TRANSITIONS_END = """new Promise(requestAnimationFrame).then(() => Promise.all(
+# One whose element a live page has replaced meanwhile is over too.
+_TRANSITIONS_END = """new Promise(requestAnimationFrame).then(() => Promise.allSettled(
     document.getAnimations().filter(each => each instanceof CSSTransition).map(each => each.finished)))"""
 
 
