@@ -158,20 +158,30 @@ def _read_symbol(found: ConfigFile, strategy_id: str, name: Any, entry: Any) -> 
 
 def _read_layer(found: ConfigFile, key: LayerKey, entry: dict[Any, Any]) -> None:
     parameters, enabled, expires_at = entry.get("parameters"), entry.get("enabled"), entry.get("expires_at")
+    until = _instant(expires_at)
     before = len(found.refusals)
     if parameters is not None and not (isinstance(parameters, dict) and all(isinstance(n, str) for n in parameters)):
         found.refuse(str(key), "parameters must have names and values below it, or null.")
     if enabled is not None and not isinstance(enabled, bool):
         found.refuse(str(key), "enabled must be true or false.")
     if expires_at is not None:
-        if not isinstance(expires_at, datetime) or expires_at.tzinfo is None:
+        if until is None:
             found.refuse(str(key), "expires_at must be an instant with a time zone, like 2030-01-31T12:00:00Z.")
         elif parameters is None:
             found.refuse(str(key), "expires_at goes with parameters: give both.")
     if len(found.refusals) > before or not entry.keys() & {"parameters", "enabled"}:
         return
-    until = None if expires_at is None else resolution.to_milliseconds(expires_at)
     found.wanted.append(Wanted(key, "parameters" in entry, parameters, until, enabled))
+
+
+def _instant(value: Any) -> datetime | None:
+    """The instant in UTC; None for anything else, and where UTC has no such year."""
+    if not isinstance(value, datetime) or value.tzinfo is None:
+        return None
+    try:
+        return resolution.to_milliseconds(value)
+    except OverflowError:
+        return None
 
 
 def _refuse_unknown(found: ConfigFile, where: str, entry: dict[Any, Any], known: set[str]) -> None:

@@ -115,7 +115,10 @@ class OpenLayer:
         sequence = max(self._row.sequence, self.own.sequence)
         tag = resolution.etag(self.strategy.id, self.symbol, version, sequence).strip('"')
         if not any(given in {tag, str(version)} for weak, given in _ENTITY_TAG.findall(if_match) if not weak):
-            message = f"The layer is at version {version} now; someone else has changed it. Look again, then decide."
+            message = (
+                f'If-Match does not name the layer as it is now, at version {version} ("{tag}"). Somebody may have '
+                "changed it: read it again, then decide."
+            )
             raise VersionConflictError(message, current_version=version)
 
     def validated(self, parameters: Values) -> dict[str, Any]:

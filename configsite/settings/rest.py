@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from realtime_runtime.version import VERSION
+
 REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "strategy_config.api.authentication.BearerAuthentication",
@@ -27,7 +29,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "Authenticate with `Authorization: Bearer <token>` (`manage.py create_token USER`) or with an admin session. "
         "Without the envelope and without authentication: `/healthz`, `/ready`, `/metrics`, `/info`."
     ),
-    "VERSION": "1.0.0",
+    "VERSION": VERSION,
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_AUTHENTICATION": [],

@@ -34,11 +34,12 @@ class CheckView(ApiView):
         A service that does not answer within two seconds is a warning, not a failure.
         """
         body = requests.body(request, requests.Check)
-        symbol = requests.symbol_of(body.symbol)
         preview = services.check_change(
-            strategy_id=body.strategy_id, symbol=symbol, parameters=body.parameters, at=timezone.now()
+            strategy_id=body.strategy_id, symbol=body.symbol, parameters=body.parameters, at=timezone.now()
         )
-        conflicts, unanswered = find_conflicts(strategy_id=body.strategy_id, symbol=symbol, parameters=body.parameters)
+        conflicts, unanswered = find_conflicts(
+            strategy_id=body.strategy_id, symbol=body.symbol, parameters=body.parameters
+        )
         report = {
             "validation_passed": not preview.errors,
             "errors": [errors.render_parameter_error(error) for error in preview.errors],
@@ -48,7 +49,7 @@ class CheckView(ApiView):
                 for error in preview.errors
                 if error.suggested_value is not None
             ],
-            "estimated_impact": _impact(preview, symbol, len(body.parameters)),
+            "estimated_impact": _impact(preview, body.symbol, len(body.parameters)),
             "conflicts": conflicts,
         }
         return envelope.success(request, report)

@@ -12,7 +12,7 @@ from rest_framework import exceptions
 
 from realtime_runtime.config.layers import InvalidParametersError, ParameterError
 from strategy_config import request_ids
-from strategy_config.api import envelope
+from strategy_config.api import envelope, malformed
 from strategy_config.exceptions import ConfigError
 
 RETRY_AFTER_SECONDS = 2
@@ -30,6 +30,10 @@ CODES: Mapping[int, str] = {
     429: "RATE_LIMITED",
     500: "INTERNAL_ERROR",
     503: "STORE_UNAVAILABLE",
+}
+_OF_OTHERS: Mapping[int, str] = {
+    400: "The request cannot be read, or its Host header is none of this site's (ALLOWED_HOSTS).",
+    404: "There is nothing at this address.",
 }
 _log = structlog.get_logger(__name__)
 
@@ -61,7 +65,7 @@ def answer_bug(request: Any, exception: Exception) -> HttpResponse:
 def answer_status(request: Any, status: int, headers: Mapping[str, str]) -> HttpResponse:
     """The enveloped form of an answer that was made outside of the API's views (the router's 404, …)."""
     known = status if status in CODES else 400 if status < 500 else 500
-    message = "There is nothing at this address." if status == 404 else f"{HTTPStatus(status).phrase}."
+    message = _OF_OTHERS.get(status, f"{HTTPStatus(status).phrase}.")
     return envelope.failure(request, status=status, code=CODES[known], message=message, headers=headers)
 
 
@@ -125,15 +129,9 @@ def prefers_strict(prefer: str) -> bool:
 
 
 def _answer_malformed(request: Any, exception: ValidationError) -> HttpResponse:
-    errors = []
-    for detail in exception.errors(include_url=False, include_context=False, include_input=False):
-        field = ".".join(str(part) for part in detail["loc"]) or "body"
-        errors.append({"field": field, "message": _MEMBER_MESSAGES.get(detail["type"], detail["msg"])})
+    errors = malformed.explain(exception)
     named = "; ".join(f"{error['field']}: {error['message']}" for error in errors[:5])
     return _fail(request, 400, f"The request is malformed. {named}.", {"errors": errors})
-
-
-_MEMBER_MESSAGES: Mapping[str, str] = {"missing": "is required", "extra_forbidden": "is not known here"}
 
 
 def _answer_framework(request: Any, exception: exceptions.APIException) -> HttpResponse:
@@ -144,4 +142,7 @@ def _answer_framework(request: Any, exception: exceptions.APIException) -> HttpR
         headers["Retry-After"] = str(int(wait))
     if isinstance(exception, exceptions.MethodNotAllowed):
         headers["Allow"] = ", ".join(request.parser_context["view"].allowed_methods)
-    return _fail(request, exception.status_code, str(exception.detail), headers=headers)
+    message = str(exception.detail)
+    if isinstance(exception, exceptions.UnsupportedMediaType):
+        message = "Send the body as JSON, with Content-Type: application/json."
+    return _fail(request, exception.status_code, message, headers=headers)

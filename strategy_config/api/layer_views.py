@@ -147,7 +147,7 @@ class SymbolLayerView(ApiView):
 def _read(request: Request, strategy_id: str, symbol: str | None) -> HttpResponse:
     started = time.perf_counter()
     strategy_class(strategy_id)
-    symbol = requests.symbol_of(symbol)
+    symbol = None if symbol is None else services.normalise_symbol(symbol)
     try:
         fetched = documents.fetch(strategy_id, symbol)
     except shared_cache.SharedCacheUnavailableError:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
-from rest_framework.exceptions import NotAuthenticated
+from rest_framework.exceptions import NotAuthenticated, PermissionDenied
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
@@ -32,13 +32,15 @@ class HasPermission(BasePermission):
     """
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        """Raises NotAuthenticated where credentials could change the answer."""
+        """Raises NotAuthenticated where credentials could change the answer, PermissionDenied naming what is needed."""
         by_method: Mapping[str, Permission] = view.permission_by_method
         needed = by_method.get("GET" if request.method == "HEAD" else request.method or "")
         identity: Any = request.auth
         if identity is not None:
-            return needed is None or needed in identity.permissions
+            if needed is not None and needed not in identity.permissions:
+                raise PermissionDenied(f"This needs the permission {needed}; none of your groups has it.")
+            return True
         allowed = anonymous_permissions()
         if needed in allowed or (needed is None and allowed):
             return True
-        raise NotAuthenticated
+        raise NotAuthenticated("Send a token as: Authorization: Bearer <token>.")

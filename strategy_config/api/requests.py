@@ -2,14 +2,15 @@
 
 import re
 import uuid
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from rest_framework.request import Request
 
 from realtime_runtime.market.analytics import Timeframe
 from realtime_runtime.strategies.registry import STRATEGIES
+from strategy_config.api.answers import AuditAction
 from strategy_config.api.parsing import parse_object
 from strategy_config.exceptions import InvalidRequestError
 from strategy_config.models import CHANGED_BY_LENGTH, REASON_LENGTH
@@ -19,10 +20,12 @@ SYMBOL_PATTERN = "^[A-Za-z0-9][A-Za-z0-9_]{3,23}$"
 TEXT_PATTERN = r"^[^\x00]*$"
 NAME_PATTERN = r"^[^\x00]*[^\x00-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000][^\x00]*$"
 """No NUL, and something beside white space."""
+CURSOR_PATTERN = "^[0-9]{1,15}$"
 MAX_VERSION = 2**31 - 1
 MAX_SEQUENCE = 10**15 - 1
 MAX_WAIT_MS = 5_000
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_NO_INSTANT = "must be an instant of the years 1 to 9999 with an offset, like 2026-01-31T12:00:00Z"
 _DIGITS = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 
 
@@ -31,8 +34,11 @@ def _as_instant(value: Any) -> Any:
     if isinstance(value, datetime):
         return value
     if not isinstance(value, str) or _INSTANT.fullmatch(value) is None:
-        raise ValueError("must be an instant with an offset, like 2026-01-31T12:00:00Z")
-    return datetime.fromisoformat(value.upper())
+        raise ValueError(_NO_INSTANT)
+    try:
+        return datetime.fromisoformat(value.upper()).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ValueError(_NO_INSTANT) from None
 
 
 def _as_whole(value: Any) -> Any:
@@ -81,8 +87,12 @@ RequiredReason = Annotated[
     ),
 ]
 Symbol = Annotated[
-    str, Field(pattern=SYMBOL_PATTERN, description="A trading symbol, in any case.", examples=["BTCUSDT"])
+    str,
+    AfterValidator(normalise_symbol),
+    WithJsonSchema({"type": "string", "pattern": SYMBOL_PATTERN}),
+    Field(description="A trading symbol, in any case.", examples=["BTCUSDT"]),
 ]
+"""In capitals; anything else is answered INVALID_SYMBOL."""
 StrategyId = Annotated[str, WithJsonSchema({"type": "string", "enum": list(STRATEGIES)})]
 """One that the code does not know is answered 404, like an unknown resource."""
 OwnParameters = Annotated[
@@ -139,12 +149,6 @@ class RollBack(_Body):
     target_version: Annotated[int, Field(ge=1, le=MAX_VERSION), BeforeValidator(_as_whole)] | None = None
     rollback_id: RowId | None = Field(default=None, description="The id of an audit row: the state after that change.")
 
-    @model_validator(mode="after")
-    def _refuse_two_targets(self) -> "RollBack":
-        if self.target_version is not None and self.rollback_id is not None:
-            raise ValueError("give target_version or rollback_id, not both")
-        return self
-
 
 class Switch(_Body):
     """Who flips the kill switch, and why."""
@@ -166,7 +170,9 @@ class _Query(BaseModel):
 
 
 class WaitQuery(_Query):
-    """Of every write."""
+    """Of every write to a layer. Unknown parameters are refused: a misspelt ``symbol`` would change all symbols."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     wait_for_runtimes: Annotated[
         int,
@@ -188,25 +194,27 @@ class DeleteQuery(WaitQuery):
 
 
 class LayerQuery(_Query):
-    """Of actions on one layer."""
+    """Of reads that one layer may narrow."""
 
     symbol: Symbol | None = None
 
 
-class LayerActionQuery(WaitQuery, LayerQuery):
-    """Of writes to one layer."""
+class LayerActionQuery(WaitQuery):
+    """Of actions that write to one layer."""
+
+    symbol: Symbol | None = None
 
 
 class AuditQuery(LayerQuery):
     """Which part of the history."""
 
-    action: Literal["CREATE", "UPDATE", "DELETE", "ROLLBACK", "ENABLE", "DISABLE", "EXPIRE"] | None = None
+    action: AuditAction | None = None
     changed_by: Name | None = None
     since: Instant | None = Field(default=None, description="Changes at or after this instant.")
     until: Instant | None = Field(default=None, description="Changes at or before this instant.")
     limit: PageSize = 100
     cursor: (
-        Annotated[str, Field(pattern="^[0-9]{1,15}$", description="From metadata.next_cursor of the page before.")]
+        Annotated[str, Field(pattern=CURSOR_PATTERN, description="From metadata.next_cursor of the page before.")]
         | None
     ) = None
 
@@ -258,15 +266,8 @@ def body(request: Request, model: type[Model]) -> Model:
 def query(request: Request, model: type[Model]) -> Model:
     """The query string as ``model``; a parameter that is given twice is refused."""
     values: dict[str, str] = {}
-    for name in model.model_fields:
-        given = request.query_params.getlist(name)
-        if len(given) > 1:
+    for name, given in request.query_params.lists():
+        if len(given) > 1 and name in model.model_fields:
             raise InvalidRequestError(f"{name} is given {len(given)} times.", field=name)
-        if given:
-            values[name] = given[0]
+        values[name] = given[0]
     return model.model_validate(values)
-
-
-def symbol_of(text: str | None) -> str | None:
-    """The symbol in capitals; raises InvalidSymbolError."""
-    return None if text is None else normalise_symbol(text)

@@ -40,7 +40,7 @@ class SignalsView(ApiView):
             resolution.strategy_class(query.strategy_id)
         chosen = SignalFilter(
             strategy_id=query.strategy_id,
-            symbol=requests.symbol_of(query.symbol),
+            symbol=query.symbol,
             action=query.action,
             global_version=query.global_version,
             symbol_version=query.symbol_version,

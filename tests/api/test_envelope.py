@@ -11,7 +11,9 @@ from embedded.servers import HOST
 from strategy_config.api import answers
 from tests.live_site import LiveSite
 
-CONFIG = "/api/v1/strategies/orderbook_skew/config"
+STRATEGY = "/api/v1/strategies/orderbook_skew"
+CONFIG = f"{STRATEGY}/config"
+WHO = {"changed_by": "jane", "reason": "a test"}
 GOOD = {"parameters": {"top_levels": 10}, "changed_by": "jane"}
 
 FAILURES: dict[str, tuple[str, str, dict[str, Any], int, str]] = {
@@ -24,6 +26,25 @@ FAILURES: dict[str, tuple[str, str, dict[str, Any], int, str]] = {
     "symbol with a hyphen": ("GET", f"{CONFIG}/BTC-USDT", {}, 400, "INVALID_SYMBOL"),
     "symbol of foreign digits": ("GET", f"{CONFIG}/BTC%D9%A1%D9%A2", {}, 400, "INVALID_SYMBOL"),
     "symbol with a NUL": ("GET", f"{CONFIG}/BTC%00USDT", {}, 400, "INVALID_SYMBOL"),
+    "symbol in a query": ("GET", f"{STRATEGY}/audit?symbol=BTC", {}, 400, "INVALID_SYMBOL"),
+    "empty symbol in a query": ("GET", f"{STRATEGY}/audit?symbol=", {}, 400, "INVALID_SYMBOL"),
+    "symbol of a signal": ("GET", "/api/v1/signals?symbol=BTC-USDT", {}, 400, "INVALID_SYMBOL"),
+    "symbol to roll back": ("POST", f"{STRATEGY}/rollback?symbol=BTC", {"json": WHO}, 400, "INVALID_SYMBOL"),
+    "symbol in a body": (
+        "POST",
+        "/api/v1/config/validate",
+        {"json": {"strategy_id": "orderbook_skew", "symbol": "BTC", "parameters": {}}},
+        400,
+        "INVALID_SYMBOL",
+    ),
+    "misspelt symbol of a switch": (
+        "POST",
+        f"{STRATEGY}/disable?simbol=BTCUSDT",
+        {"json": WHO},
+        400,
+        "INVALID_REQUEST",
+    ),
+    "another site's host": ("GET", CONFIG, {"headers": {"Host": "evil.example"}}, 400, "INVALID_REQUEST"),
     "method": ("PUT", CONFIG, {"json": GOOD}, 405, "METHOD_NOT_ALLOWED"),
     "unknown method": ("BREW", CONFIG, {}, 405, "METHOD_NOT_ALLOWED"),
     "form": ("GET", CONFIG, {"headers": {"Accept": "text/html"}}, 406, "NOT_ACCEPTABLE"),
@@ -77,6 +98,20 @@ FAILURES: dict[str, tuple[str, str, dict[str, Any], int, str]] = {
         400,
         "INVALID_REQUEST",
     ),
+    "expiry in a year that UTC does not have": (
+        "POST",
+        f"{CONFIG}/BTCUSDT",
+        {"json": {**GOOD, "expires_at": "9999-12-31T23:59:59-01:00"}},
+        400,
+        "INVALID_REQUEST",
+    ),
+    "history since a year that UTC does not have": (
+        "GET",
+        f"{STRATEGY}/audit?since=0001-01-01T00:00:00%2B01:00",
+        {},
+        400,
+        "INVALID_REQUEST",
+    ),
     "expiry as a number": ("POST", f"{CONFIG}/BTCUSDT", {"json": {**GOOD, "expires_at": 4e9}}, 400, "INVALID_REQUEST"),
     "wait too long": ("POST", f"{CONFIG}?wait_for_runtimes=5001", {"json": GOOD}, 400, "INVALID_REQUEST"),
     "parameter given twice": (
@@ -127,10 +162,58 @@ def test_failure__of_each_kind__status_code_and_envelope(
     assert response.headers["Content-Type"] == "application/json"
 
 
-def test_failure__unknown_member__is_named(site: LiveSite) -> None:
-    response = site.post(CONFIG, {**GOOD, "paramters": {}})
-    assert response.status_code == 400
-    assert "paramters" in response.json()["error"]["message"]
+MALFORMED: dict[str, tuple[str, dict[str, Any], str]] = {
+    "unknown member": ("", {"json": {**GOOD, "paramters": {}}}, "paramters: is not known here."),
+    "unknown query parameter": ("?wait=1", {"json": GOOD}, "wait: is not known here."),
+    "nothing": ("", {}, "parameters: is required; changed_by: is required."),
+    "list": ("", {"json": {**GOOD, "parameters": []}}, "parameters: must be an object."),
+    "blank": ("", {"json": {**GOOD, "changed_by": " "}}, "changed_by: must not be blank, nor hold a NUL character."),
+    "empty": ("", {"json": {**GOOD, "changed_by": ""}}, "changed_by: must not be empty."),
+    "number": ("", {"json": {**GOOD, "changed_by": 5}}, "changed_by: must be a text."),
+    "long": ("", {"json": {**GOOD, "reason": "x" * 1001}}, "reason: must have at most 1000 characters."),
+    "NUL": ("", {"json": {**GOOD, "reason": "\0"}}, "reason: must not hold a NUL character."),
+    "yes": ("", {"json": {**GOOD, "validate_only": "yes"}}, "validate_only: must be true or false."),
+    "negative": ("?wait_for_runtimes=-1", {"json": GOOD}, "wait_for_runtimes: must be at least 0."),
+    "too long": ("?wait_for_runtimes=5001", {"json": GOOD}, "wait_for_runtimes: must be at most 5000."),
+    "fraction": ("?wait_for_runtimes=1.5", {"json": GOOD}, "wait_for_runtimes: must be a whole number."),
+}
+
+
+@pytest.mark.parametrize(("query", "options", "message"), MALFORMED.values(), ids=MALFORMED.keys())
+def test_failure__malformed_write__names_member_and_limit(
+    site: LiveSite, query: str, options: dict[str, Any], message: str
+) -> None:
+    response = site.request("POST", f"{CONFIG}{query}", **options)
+    assert (response.status_code, response.json()["error"]["message"]) == (400, f"The request is malformed. {message}")
+
+
+MALFORMED_READS = {
+    "audit?cursor=x": "cursor: must be the next_cursor of an earlier answer.",
+    "audit?action=create": "action: must be 'CREATE', 'UPDATE', 'DELETE', 'ROLLBACK', 'ENABLE', 'DISABLE' or 'EXPIRE'.",
+    "audit?since=2024-02-30T00:00:00Z": (
+        "since: must be an instant of the years 1 to 9999 with an offset, like 2026-01-31T12:00:00Z."
+    ),
+}
+
+
+@pytest.mark.parametrize(("query", "message"), MALFORMED_READS.items())
+def test_failure__malformed_read__names_member_and_limit(site: LiveSite, query: str, message: str) -> None:
+    error = site.get(f"{STRATEGY}/{query}").json()["error"]
+    assert error["message"] == f"The request is malformed. {message}"
+
+
+ADVICE: dict[str, tuple[dict[str, Any], str]] = {
+    "no credentials": ({"token": None, "json": GOOD}, "Authorization: Bearer <token>"),
+    "no right": ({"token": "viewer", "json": GOOD}, "strategy_config.change_parameters"),
+    "another site's host": ({"json": GOOD, "headers": {"Host": "evil.example"}}, "ALLOWED_HOSTS"),
+    "no JSON": ({"data": {"a": "b"}}, "Content-Type: application/json"),
+    "seen before": ({"json": GOOD, "headers": {"If-Match": '"999"'}}, "read it again"),
+}
+
+
+@pytest.mark.parametrize(("options", "advice"), ADVICE.values(), ids=ADVICE.keys())
+def test_failure__of_a_kind__says_what_to_do(site: LiveSite, options: dict[str, Any], advice: str) -> None:
+    assert advice in _send(site, "POST", CONFIG, options).json()["error"]["message"]
 
 
 def test_failure__method__names_the_allowed_ones(site: LiveSite) -> None:

@@ -43,7 +43,7 @@ def test_signals__as_a_runtime_writes_them__come_back_whole(site: LiveSite, symb
     ("query", "status", "code"),
     [
         ({"strategy_id": "nonsense"}, 404, "NOT_FOUND"),
-        ({"symbol": "B"}, 400, "INVALID_REQUEST"),
+        ({"symbol": "B"}, 400, "INVALID_SYMBOL"),
         ({"action": "hodl"}, 400, "INVALID_REQUEST"),
         ({"global_version": "-1"}, 400, "INVALID_REQUEST"),
         ({"since": "yesterday"}, 400, "INVALID_REQUEST"),

@@ -220,6 +220,9 @@ REFUSED = {
     "expiry of nothing": skew("{symbols: {BTCUSDT: {parameters: {}, expires_at: 2030-01-01T00:00:00Z}}}"),
     "expiry without zone": skew("{symbols: {BTCUSDT: {parameters: {}, expires_at: 2030-01-01T00:00:00}}}"),
     "expiry a day": skew("{symbols: {BTCUSDT: {parameters: {}, expires_at: 2030-01-01}}}"),
+    "expiry beyond the calendar": skew(
+        "{symbols: {BTCUSDT: {parameters: {top_levels: 5}, expires_at: 9999-12-31T23:59:59-01:00}}}"
+    ),
     "expiry alone": skew("{symbols: {BTCUSDT: {enabled: true, expires_at: 2030-01-01T00:00:00Z}}}"),
     "expiry of the global layer": skew("{parameters: {}, expires_at: 2030-01-01T00:00:00Z}"),
 }
