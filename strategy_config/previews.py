@@ -78,7 +78,7 @@ def check_change(
         symbol = normalise_symbol(symbol)
         own, below = above.get(symbol, NOTHING), {**environment, **global_own}
         above = {}
-    proposed = merged(own, parameters) if is_merge else parameters
+    proposed = merged(strategy, own, parameters) if is_merge else parameters
     try:
         accepted = layers.validate_layer(strategy, proposed, below=below, overrides=above)
     except InvalidParametersError as exception:
@@ -101,9 +101,13 @@ def check_change(
     )
 
 
-def merged(own: Values, changes: Values) -> Values:
-    """``own`` with ``changes``, where a value of None removes."""
-    return {name: value for name, value in {**own, **changes}.items() if value is not None}
+def merged(strategy: StrategyClass, own: Values, changes: Values) -> Values:
+    """``own`` with ``changes``, where a value of None removes.
+
+    A name that neither the strategy nor the layer knows stays, None too: the one validation refuses it.
+    """
+    removable = {*strategy.parameters.model_fields, *own}
+    return {name: value for name, value in {**own, **changes}.items() if value is not None or name not in removable}
 
 
 def _live_parameters(strategy_id: str, at: datetime) -> dict[str, Values]:

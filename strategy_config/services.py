@@ -138,7 +138,7 @@ def merge_layer(
 
     def change(layer: OpenLayer, origin: Origin) -> None:
         own = layer.own.parameters
-        accepted = layer.validated(merged(own or NOTHING, parameters))
+        accepted = layer.validated(merged(layer.strategy, own or NOTHING, parameters))
         if expires_at is UNSET:
             until = _expiry_of(layer) if accepted else None
         else:

@@ -30,6 +30,18 @@ def test_patch__merges__null_removes(site: LiveSite, config_url: str) -> None:
     assert response.json()["data"]["overrides"] == {"top_levels": 10, "sell_threshold": 0.7}
 
 
+@pytest.mark.parametrize("is_check", [False, True])
+def test_patch__null_for_an_unknown_name__refused_one_not_set_is_not(
+    site: LiveSite, config_url: str, is_check: bool
+) -> None:
+    body = change({"top_levels": None, "top_level": None}, validate_only=is_check)
+    refused = answers.Refusal.model_validate_json(site.request("PATCH", config_url, json=body).content)
+    assert [(error.field, error.code) for error in refused.error.details.errors] == [("top_level", "UNKNOWN_PARAMETER")]
+    assert site.request("PATCH", config_url, json=change({"top_levels": None}, validate_only=is_check)).json()[
+        "success"
+    ]
+
+
 def test_delete__layer__lower_layers_show_through(site: LiveSite, config_url: str) -> None:
     site.post(config_url, change({"top_levels": 10}))
     response = site.request("DELETE", f"{config_url}?changed_by=jane&reason=done")
@@ -189,8 +201,10 @@ def test_list__kept_and_from_the_store__same_data_and_never_behind_a_change(
     """The hot path, Django's view (another Accept); the first after a change is the view's in any case."""
     url = "/api/v1/strategies"
     for expected in (True, False):
-        body = change({"top_levels": 10})
-        site.request("POST" if expected else "DELETE", f"{config_url}?changed_by=jane", json=body if expected else None)
+        if expected:
+            site.post(config_url, change({"top_levels": 10}))
+        else:
+            site.request("DELETE", f"{config_url}?changed_by=jane")
         answered = [site.get(url, headers={"Accept": accept}) for accept in ("*/*", "*/*", "text/html, */*;q=0.1")]
         kept, again, view = (answers.StrategyList.model_validate_json(each.content) for each in answered)
         assert kept.data == again.data == view.data
