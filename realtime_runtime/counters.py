@@ -19,9 +19,7 @@ class EngineCounters:
     """
 
     received: int = 0
-    decoded: dict[str, int] = field(
-        default_factory=lambda: dict.fromkeys(("depth", "trade", "ticker", "exchange_price", "dominance", "onchain"), 0)
-    )
+    decoded: dict[str, int] = field(default_factory=lambda: dict.fromkeys(KINDS, 0))
     unused: dict[str, int] = field(default_factory=dict)
     unknown: dict[str, int] = field(default_factory=dict)
     malformed: int = 0

@@ -11,7 +11,7 @@ from django.db.models import Q
 from realtime_runtime.config import wire
 from realtime_runtime.strategies.base import ParameterSpec
 from realtime_runtime.strategies.registry import STRATEGIES
-from strategy_config import resolution, transactions
+from strategy_config import resolution, selectors, transactions
 from strategy_config.models import StrategyConfig, SymbolOverride
 from strategy_config.symbols import normalise_symbol
 
@@ -101,12 +101,12 @@ class OverridePage:
 def explain(*, strategy_id: str, symbol: str | None, at: datetime) -> Explanation:
     """Raises NotFoundError, InvalidSymbolError."""
     strategy = resolution.strategy_class(strategy_id)
-    row = StrategyConfig.objects.get(strategy_id=strategy_id)
+    row = selectors.strategy_row(strategy_id)
     symbol_own: Mapping[str, Any] = {}
     if symbol is None:
         config = resolution.global_config(row)
     else:
-        override = _effective(strategy_id, normalise_symbol(symbol), at)
+        override = selectors.effective_override(strategy_id, normalise_symbol(symbol), at)
         config = resolution.symbol_config(row, override)
         symbol_own = override.parameters or {}
     environment = resolution.environment_of(strategy_id)
@@ -201,10 +201,3 @@ def overridden_symbols(at: datetime) -> list[str]:
 def _has_parameters(at: datetime) -> Q:
     """The rows whose parameters count at the instant."""
     return Q(parameters__isnull=False) & (Q(expires_at__isnull=True) | Q(expires_at__gt=at))
-
-
-def _effective(strategy_id: str, symbol: str, at: datetime) -> SymbolOverride:
-    override = SymbolOverride.objects.filter(strategy_id=strategy_id, symbol=symbol).first()
-    if override is None:
-        return SymbolOverride(strategy_id=strategy_id, symbol=symbol)
-    return resolution.expired(override) if resolution.is_due(override, at) else override

@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 from django.db.models import QuerySet
 
 from realtime_runtime.strategies.registry import STRATEGIES
-from strategy_config import resolution, transactions
+from strategy_config import resolution, selectors, transactions
 from strategy_config.models import ConfigAudit, StrategyConfig, SymbolOverride
 
 _SWITCHES = (ConfigAudit.Action.ENABLE, ConfigAudit.Action.DISABLE)
@@ -91,8 +91,7 @@ def strategy_overviews(at: datetime) -> list[StrategyOverview]:
 @transactions.store_errors()
 def strategy_overview(strategy_id: str, at: datetime) -> StrategyOverview:
     """One strategy; raises NotFoundError."""
-    resolution.strategy_class(strategy_id)
-    row = StrategyConfig.objects.get(strategy_id=strategy_id)
+    row = selectors.strategy_row(strategy_id)
     return _overview(row, _overrides(SymbolOverride.objects.filter(strategy_id=strategy_id)), at)
 
 
@@ -114,7 +113,7 @@ def switch_state(*, strategy_id: str, symbol: str | None = None) -> SwitchState:
     """The kill switch of the strategy, or of one symbol of it; raises NotFoundError."""
     resolution.strategy_class(strategy_id)
     if symbol is None:
-        is_on = resolution.is_enabled(StrategyConfig.objects.get(strategy_id=strategy_id))
+        is_on = resolution.is_enabled(selectors.strategy_row(strategy_id))
     else:
         is_on = not SymbolOverride.objects.filter(strategy_id=strategy_id, symbol=symbol, enabled=False).exists()
     return SwitchState(strategy_id, symbol, is_on, last_switch(strategy_id=strategy_id, symbol=symbol))

@@ -21,7 +21,6 @@ from strategy_config.models import (
     StrategyConfig,
     SymbolOverride,
 )
-from strategy_config.resolution import StoreKind
 from strategy_config.symbols import normalise_symbol
 
 ONLY_GLOBAL = ""
@@ -87,13 +86,15 @@ def layer_config(*, strategy_id: str, symbol: str | None = None, at: datetime) -
     if symbol is None:
         return resolution.global_config(strategy_row(strategy_id))
     symbol = normalise_symbol(symbol)
-    row = strategy_row(strategy_id)
+    return resolution.symbol_config(strategy_row(strategy_id), effective_override(strategy_id, symbol, at))
+
+
+def effective_override(strategy_id: str, symbol: str, at: datetime) -> SymbolOverride:
+    """The symbol's layer as it counts at the instant: without what has expired, a new row where it never had one."""
     override = SymbolOverride.objects.filter(strategy_id=strategy_id, symbol=symbol).first()
     if override is None:
-        override = SymbolOverride(strategy_id=strategy_id, symbol=symbol)
-    elif resolution.is_due(override, at):
-        override = resolution.expired(override)
-    return resolution.symbol_config(row, override)
+        return SymbolOverride(strategy_id=strategy_id, symbol=symbol)
+    return resolution.expired(override) if resolution.is_due(override, at) else override
 
 
 @transactions.store_errors()
@@ -172,19 +173,6 @@ def audit_page(
     if len(page) <= limit:
         return page, None
     return page[:limit], str(page[limit - 1].sequence)
-
-
-@transactions.store_errors()
-def audit_row(*, strategy_id: str, row_id: uuid.UUID | str) -> ConfigAudit:
-    """One row of the strategy's history; raises NotFoundError."""
-    resolution.strategy_class(strategy_id)
-    try:
-        row = ConfigAudit.objects.filter(strategy_id=strategy_id, pk=uuid.UUID(str(row_id))).first()
-    except ValueError:
-        row = None
-    if row is None:
-        raise NotFoundError(f"{strategy_id} has no such entry in its history.")
-    return row
 
 
 @transactions.store_errors()
@@ -323,8 +311,3 @@ def _at_one_sequence(read: Callable[[int], T]) -> T:
 def etag(config: wire.LayerConfig) -> str:
     """The entity tag of a config, quotes included."""
     return resolution.etag(config.strategy_id, config.symbol, config.version, config.sequence)
-
-
-def store_kind() -> StoreKind:
-    """What the store is, as ``source`` names it."""
-    return resolution.store_kind()

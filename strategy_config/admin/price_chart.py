@@ -8,8 +8,6 @@ from math import ceil, floor, log10
 from realtime_runtime.config.wire import PricePoint
 from strategy_config.recent_signals import RecentSignal
 
-LINE_SIZE = 1_000
-"""The line is drawn in a square of this size, which is stretched over the drawing."""
 MARGIN_PERCENT = 12.0
 """Above and below the line, for the marks."""
 PRICE_TICKS = 5

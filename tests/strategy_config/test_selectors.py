@@ -12,11 +12,11 @@ from pytest_django import Settings
 
 from realtime_runtime.config.layers import read_environment
 from realtime_runtime.strategies.registry import STRATEGIES
-from strategy_config import selectors, services
-from strategy_config.exceptions import InvalidRequestError, NotFoundError, StoreUnavailableError
+from strategy_config import resolution, selectors, services
+from strategy_config.exceptions import InvalidRequestError, StoreUnavailableError
 from strategy_config.models import StrategyConfig, SymbolOverride
 from tests.factories import NOON, OriginFactory
-from tests.strategy_config.test_services import BTC, SKEW, history, write
+from tests.strategy_config.test_services import BTC, SKEW, write
 
 pytestmark = pytest.mark.django_db(transaction=django_settings.IS_ON_MONGODB)
 
@@ -55,7 +55,7 @@ def test_layer_config__all_layers__each_parameter_from_the_highest(settings: Set
         "buy_threshold": "symbol",
     }
     assert (found.parameters["top_levels"], found.parameters["buy_threshold"]) == (8, 2.5)
-    assert (found.source, found.sequence, found.version) == (selectors.store_kind(), 2, 1)
+    assert (found.source, found.sequence, found.version) == (resolution.store_kind(), 2, 1)
 
 
 def test_layer_config__symbol_without_layer__shows_the_global_one() -> None:
@@ -141,15 +141,6 @@ def test_audit_page__filter__keeps_what_fits(filters: dict[str, Any], sequences:
 def test_audit_page__foreign_cursor__is_refused(cursor: str) -> None:
     with pytest.raises(InvalidRequestError):
         selectors.audit_page(strategy_id=SKEW, cursor=cursor)
-
-
-def test_audit_row__of_another_strategy__is_not_found() -> None:
-    write(parameters={})
-    row = history()[0]
-    assert selectors.audit_row(strategy_id=SKEW, row_id=str(row.id)) == row
-    for strategy_id, row_id in (("trade_momentum", row.id), (SKEW, "no-id")):
-        with pytest.raises(NotFoundError):
-            selectors.audit_row(strategy_id=strategy_id, row_id=row_id)
 
 
 def test_layer_config__store_away__says_so(monkeypatch: pytest.MonkeyPatch) -> None:
