@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import islice
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 import redis
@@ -49,7 +49,7 @@ class _Payload(msgspec.Struct, frozen=True):
     action: Literal["buy", "sell", "hold", "close"]
     confidence: float
     price: float
-    timestamp: datetime
+    timestamp: Annotated[datetime, msgspec.Meta(tz=True)]
     metadata: _Metadata
 
 

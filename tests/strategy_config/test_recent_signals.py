@@ -119,6 +119,14 @@ def test_stream__trimmed__gives_up_what_it_gave_up(cache: CacheUnderTest) -> Non
     assert prices() == [5.0, 4.0]
 
 
+@pytest.mark.parametrize(
+    "payload", [b"", b"{}", signal_json().replace(b"+00:00", b"")], ids=["nothing", "{}", "no zone"]
+)
+def test_stream__entry_that_is_no_signal__is_left_out(cache: CacheUnderTest, payload: bytes) -> None:
+    write(cache, signal_json(price=1.0), payload, signal_json(price=2.0))
+    assert prices(SignalFilter(since=NOON - timedelta(days=1))) == [2.0, 1.0]
+
+
 def test_redis__away__says_so(own_cache: CacheUnderTest, fresh_valkey: Any) -> None:
     write(own_cache, signal_json())
     assert len(prices()) == 1
