@@ -84,7 +84,13 @@ class SymbolOverride(Layer):
 
 
 class ConfigAuditQuerySet(models.QuerySet["ConfigAudit"]):
-    """Reads only: the writes of a queryset are refused."""
+    """Reads, and adds new rows; whatever changes one that is there raises ImmutableRowError."""
+
+    def bulk_create(self, *args: Any, **kwargs: Any) -> list["ConfigAudit"]:
+        """Insert new rows; the options that would update one that is there, or pass over it, are refused."""
+        if len(args) > 1 or kwargs.keys() - {"objs", "batch_size"}:
+            raise ImmutableRowError("Audit rows can only be added.")
+        return super().bulk_create(*args, **kwargs)
 
     def update(self, **kwargs: Any) -> NoReturn:
         raise ImmutableRowError("Audit rows cannot be updated.")

@@ -211,6 +211,10 @@ def test_content_hash__whole_float__is_the_integer(six_rows: list[ConfigAudit]) 
         lambda row: ConfigAudit.objects.update(actor="x"),
         lambda row: ConfigAudit.objects.all().delete(),
         lambda row: ConfigAudit.objects.bulk_update([row], ["actor"]),
+        lambda row: ConfigAudit.objects.update_or_create(pk=row.pk, defaults={"actor": "x"}),
+        lambda row: ConfigAudit.objects.bulk_create(
+            [row], update_conflicts=True, unique_fields=["id"], update_fields=["actor"]
+        ),
     ],
 )
 def test_config_audit__any_change__is_refused(six_rows: list[ConfigAudit], write_history: Any) -> None:
