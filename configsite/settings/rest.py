@@ -46,6 +46,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         {"name": "Strategies", "description": "The catalogue: what there is, and what each parameter means."},
         {"name": "Configuration", "description": "Read and change the parameters, for all symbols or for one."},
         {"name": "History", "description": "Who changed what, when and why; and the way back."},
-        {"name": "Operation", "description": "The kill switch, the shared cache, and the runtimes that trade."},
+        {"name": "Operation", "description": "The kill switch, the shared cache, the runtimes and their signals."},
+        {"name": "Market", "description": "Order-book analytics of the runtimes; not in the envelope."},
     ],
 }

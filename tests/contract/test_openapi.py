@@ -1,7 +1,7 @@
 """The committed OpenAPI document is the one that the code makes, and describes every route."""
 
 import re
-from pathlib import Path
+import tomllib
 from typing import Any
 
 import pytest
@@ -10,9 +10,11 @@ from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.renderers import OpenApiYamlRenderer
 from drf_spectacular.validation import validate_schema
 
+from realtime_runtime.version import VERSION
 from strategy_config.api import urls
+from tests.conftest import PROJECT_ROOT
 
-DOCUMENT = Path(__file__).resolve().parent.parent.parent / "docs" / "openapi.yaml"
+DOCUMENT = PROJECT_ROOT / "docs" / "openapi.yaml"
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +33,11 @@ def test_document__is_valid_openapi_3_1(generated: dict[str, Any]) -> None:
     assert generated["openapi"].startswith("3.1")
 
 
+def test_document__version__is_that_of_runtime_and_package(generated: dict[str, Any]) -> None:
+    package = tomllib.loads((PROJECT_ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert generated["info"]["version"] == VERSION == package
+
+
 def test_document__describes_every_route_and_method(generated: dict[str, Any]) -> None:
     for route in urls.urlpatterns:
         path = "/api/v1/" + re.sub(r"<str:(\w+)>", r"{\1}", str(route.pattern))
@@ -40,10 +47,12 @@ def test_document__describes_every_route_and_method(generated: dict[str, Any]) -
 
 def test_document__each_operation__has_id_summary_security_and_every_status(generated: dict[str, Any]) -> None:
     ids = []
+    described = {tag["name"] for tag in generated["tags"]}
     for path, operations in generated["paths"].items():
         for operation in operations.values():
             ids.append(operation["operationId"])
             assert operation["summary"]
+            assert set(operation["tags"]) <= described
             assert operation["security"] == [{"bearer": []}, {"session": []}]
             assert {"200", "401", "403", "406", "413", "429", "500", "503"} <= operation["responses"].keys()
             names_one = "{" in path or path.endswith(("/validate", "/signals"))
