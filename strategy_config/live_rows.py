@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from strategy_config import resolution
 from strategy_config.models import ConfigAudit, StrategyConfig, SymbolOverride
 
 LayerKey = tuple[str, str]
@@ -25,6 +26,7 @@ class LastChanges:
         self._is_whole = is_whole
         self._last: dict[LayerKey, ConfigAudit] = {}
         self._enabled: dict[LayerKey, bool] = {}
+        self._expires_at: dict[LayerKey, str | None] = {}
 
     def add(self, row: ConfigAudit) -> None:
         """The next row of the history."""
@@ -32,6 +34,9 @@ class LastChanges:
         self._last[key] = row
         if row.action in _SWITCHED:
             self._enabled[key] = _SWITCHED[row.action]
+        for change in row.changes:
+            if change["parameter"] == "expires_at":
+                self._expires_at[key] = change["new"]
 
     def version_of(self, key: LayerKey) -> int | None:
         """The version of the layer so far; None: not known, its history began before the first row."""
@@ -70,7 +75,10 @@ class LastChanges:
         elif self._is_whole:
             # Never switched: the global switch is left to the environment, a symbol's is on.
             expected["enabled"] = True if isinstance(live, SymbolOverride) else None
-        return [name for name, value in expected.items() if getattr(live, name) != value]
+        wrong = [name for name, value in expected.items() if getattr(live, name) != value]
+        if isinstance(live, SymbolOverride) and (self._is_whole or key in self._expires_at):
+            wrong += ["expires_at"] if resolution.iso(live.expires_at) != self._expires_at.get(key) else []
+        return wrong
 
 
 def _name(key: LayerKey) -> str:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -120,7 +120,9 @@ TAMPERED_LIVE: dict[str, tuple[str, dict[str, Any], int, str]] = {
     "switch of a symbol": (OVERRIDES, {"enabled": False}, 5, "enabled"),
     "switch of all": (STRATEGIES, {"enabled": True}, 6, "enabled"),
     "symbol": (OVERRIDES, {"symbol": "ETHUSDT"}, 0, "ETHUSDT"),
+    "expiry": (OVERRIDES, {"expires_at": NOON}, 5, "expires_at"),
 }
+ONLY_IN_A_WHOLE_HISTORY = {"switch of a symbol", "switch of all", "expiry"}
 
 
 @pytest.mark.parametrize("case", TAMPERED_LIVE)
@@ -129,7 +131,7 @@ def test_verify__live_row_tampered__names_its_last_change(six_rows: list[ConfigA
     table, values, sequence, problem = TAMPERED_LIVE[case]
     forge(table, values, strategy_id=SKEW)
     found = audit.verify(first)
-    if first and case in {"switch of a symbol", "switch of all"}:
+    if first and case in ONLY_IN_A_WHOLE_HISTORY:
         assert found.bad is None
         return
     if first and case == "symbol":
@@ -150,6 +152,15 @@ def test_verify__switched_and_deleted__live_rows_hold_until_tampered_with(six_ro
         == audit.verify(7).bad
         == audit.BadRow(8, f"live row: enabled of {SKEW} {BTC} not as last recorded")
     )
+
+
+@pytest.mark.parametrize("first", [0, 7])
+def test_verify__expiry_set_and_kept__live_row_holds_until_it_is_moved(six_rows: list[ConfigAudit], first: int) -> None:
+    write(parameters={"top_levels": 4}, expires_at=NOON + timedelta(days=1))
+    write("switch", enabled=False)
+    assert audit.verify(first).bad is None
+    forge(OVERRIDES, {"expires_at": NOON + timedelta(days=2)}, strategy_id=SKEW)
+    assert audit.verify(first).bad == audit.BadRow(8, f"live row: expires_at of {SKEW} {BTC} not as last recorded")
 
 
 def test_verify__several_live_rows_tampered__names_the_oldest(six_rows: list[ConfigAudit]) -> None:
