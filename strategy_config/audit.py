@@ -163,6 +163,9 @@ def verify(from_sequence: int = 0, *, progress: Callable[[int, int], None] | Non
         return Verification(0, 0, GENESIS, BadRow(0, f"live row: unreadable: {exception}"))
     head = ChangeSequence.objects.get(pk=ChangeSequence.ONLY_ID)
     first = max(from_sequence, 1)
+    if first > head.value + 1:
+        problem = f"missing: the history ends at {head.value}, before the row to begin with"
+        return Verification(0, head.value, head.head_hash, BadRow(head.value + 1, problem))
     expected = first
     previous_hash = GENESIS if first == 1 else None
     changes = LastChanges(is_whole=first == 1)

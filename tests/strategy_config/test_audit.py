@@ -83,6 +83,14 @@ def _relink(sequence: int) -> None:
 
 # What a store cannot give back as the field that it should be; PostgreSQL takes nothing of the kind.
 UNREADABLE = {"version": "x"} if settings.IS_ON_MONGODB else {"id": "x"}
+
+
+def test_verify__from_beyond_the_end__is_no_checkpoint(six_rows: list[ConfigAudit]) -> None:
+    beyond = audit.verify(8)
+    assert (beyond.bad.sequence, beyond.rows, beyond.sequence) == (7, 0, 6)
+    assert beyond.bad.problem.startswith("missing: the history ends at 6")
+
+
 TAMPERED: dict[str, tuple[Callable[[], None], int, str]] = {
     "parameters": (lambda: forge(HISTORY, {"new_parameters": {}}, sequence=3), 3, "content hash"),
     "who": (lambda: forge(HISTORY, {"actor": "mallory"}, sequence=1), 1, "content hash"),

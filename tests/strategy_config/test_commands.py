@@ -9,7 +9,8 @@ from django.contrib.auth.models import Group, User
 from django.core.management import CommandError, call_command
 
 from realtime_runtime.strategies.registry import STRATEGIES
-from strategy_config import services, tokens
+from strategy_config import audit, services, tokens
+from strategy_config.exceptions import StoreUnavailableError
 from strategy_config.models import ApiToken, ChangeSequence, StrategyConfig
 from tests.factories import UserFactory
 from tests.strategy_config.conftest import CacheUnderTest
@@ -93,6 +94,16 @@ def test_create_demo_users__reset__ends_the_former_token(capsys: Any) -> None:
 def test_reconcile__redis_there__publishes(cache: CacheUnderTest) -> None:
     call_command("reconcile")
     assert cache.sequence() == 0
+
+
+def test_verify_audit__store_away__is_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: Any, **options: Any) -> Any:
+        raise StoreUnavailableError("The store cannot be reached right now.")
+
+    monkeypatch.setattr(audit, "verify", refuse)
+    with pytest.raises(CommandError, match="Not verified: The store") as refusal:
+        call_command("verify_audit")
+    assert refusal.value.returncode == 2
 
 
 def test_reconcile__redis_away__fails() -> None:

@@ -7,10 +7,11 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
 from strategy_config import audit
+from strategy_config.exceptions import StoreUnavailableError
 
 
 class Command(BaseCommand):
-    """Exit code 0 where the history holds, 1 where it does not: then the first bad row is named."""
+    """Exit code 0 where the history holds, 1 where it does not (then the first bad row is named), 2: no store."""
 
     help = (
         "Verify the chain of audit rows. Keep the printed checkpoint (sequence and hash) elsewhere: it shows later "
@@ -32,7 +33,10 @@ class Command(BaseCommand):
                 bar.total = total
                 bar.update(done - bar.n)
 
-            found = audit.verify(options["from_sequence"], progress=progress)
+            try:
+                found = audit.verify(options["from_sequence"], progress=progress)
+            except StoreUnavailableError as exception:
+                raise CommandError(f"Not verified: {exception}", returncode=2) from exception
         bad = None if found.bad is None else {"sequence": found.bad.sequence, "problem": found.bad.problem}
         if options["json"]:
             checkpoint = {"sequence": found.sequence, "hash": found.hash}
