@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.decorators.cache import cache_page
 from django.views.generic import RedirectView
-from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerSplitView
+from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerView
 
 from configsite import health
 
@@ -14,7 +14,11 @@ urlpatterns = [
     path("", RedirectView.as_view(url="/docs")),
     path("api/v1/", include("strategy_config.api.urls")),
     path("api/schema/", cache_page(SCHEMA_SECONDS)(SpectacularAPIView.as_view()), name="schema"),
-    path("docs", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
+    path(
+        "docs",
+        SpectacularSwaggerView.as_view(url_name="schema", template_name="strategy_config/docs.html"),
+        name="docs",
+    ),
     path(
         "redoc",
         SpectacularRedocView.as_view(url_name="schema", template_name="strategy_config/redoc.html"),

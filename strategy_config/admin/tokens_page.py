@@ -3,23 +3,27 @@
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils import timezone
 
 from strategy_config import selectors, services
 from strategy_config.admin.pages import Page, show
 from strategy_config.exceptions import InvalidRequestError
+from strategy_config.models import ApiToken
 from strategy_config.permissions import Permission
 
 DAYS = 90
 
 
 def tokens(request: HttpRequest) -> HttpResponse:
-    """POST issues one, shown in this answer only, or revokes one."""
+    """POST issues one, shown in this answer only, or revokes one once that is confirmed."""
     user: Any = request.user
     plaintext, problem, revoked = "", "", None
     name, days = request.POST.get("name", "").strip(), request.POST.get("days", str(DAYS)).strip()
     if request.method == "POST" and "revoke" in request.POST:
         revoked = selectors.own_token(user=user, token_id=request.POST["revoke"])
+        if "confirm" not in request.POST:
+            return _ask(request, revoked)
         services.revoke_token(token=revoked, at=timezone.now())
     elif request.method == "POST":
         try:
@@ -43,6 +47,11 @@ def tokens(request: HttpRequest) -> HttpResponse:
     )
     answer["Cache-Control"] = "no-store"
     return answer
+
+
+def _ask(request: HttpRequest, token: ApiToken) -> HttpResponse:
+    trail = (("My API tokens", reverse("admin:tokens")),)
+    return show(request, "revoke.html", title=f"Revoke {token.name}", trail=trail, token=token)
 
 
 def _groups(names: list[str]) -> str:

@@ -125,9 +125,11 @@ def test_verify__in_steps__reaches_the_end_and_finds_what_was_tampered_with(
 def test_diff__any_two_versions__own_values(login: Login) -> None:
     for levels in (5, 6, 7):
         write(parameters={"top_levels": levels})
-    page = login("viewer").get(f"{ON_BTC}/versions/?old=1&new=3").content.decode()
+    viewer = login("viewer")
+    page = viewer.get(f"{ON_BTC}/versions/?old=1&new=3").content.decode()
     assert "<del>5</del>" in page
     assert "<ins>7</ins>" in page
+    assert "newly set" in viewer.get(f"{ON_BTC}/versions/?old=0&new=1").content.decode()
     assert login("trader").get(f"{ON_BTC}/versions/?old=1&new=9").status_code == 404
 
 
@@ -236,14 +238,17 @@ def test_tokens__issued__is_shown_once_and_can_be_revoked(login: Login) -> None:
     assert plaintext not in client.get("/admin/tokens/").content.decode()
     headers = {"Authorization": f"Bearer {plaintext}"}
     assert Client().get("/api/v1/strategies", headers=headers).status_code == 200
-    client.post("/admin/tokens/", {"revoke": str(token.pk)})
+    assert "not revoked yet" in client.post("/admin/tokens/", {"revoke": str(token.pk)}).content.decode()
+    assert ApiToken.objects.get().revoked_at is None
+    client.post("/admin/tokens/", {"revoke": str(token.pk), "confirm": "1"})
     assert ApiToken.objects.get().revoked_at is not None
 
 
 def test_tokens__of_somebody_else__cannot_be_revoked(login: Login) -> None:
     token, _ = services.issue_token(user=UserFactory(username="other"), name="theirs", days=1)
     client = login("admin")
-    assert client.post("/admin/tokens/", {"revoke": str(token.pk)}).status_code == 404
+    for confirmed in ({}, {"confirm": "1"}):
+        assert client.post("/admin/tokens/", {"revoke": str(token.pk), **confirmed}).status_code == 404
     assert client.post("/admin/tokens/", {"revoke": "nonsense"}).status_code == 404
     assert "theirs" not in client.get("/admin/tokens/").content.decode()
     assert ApiToken.objects.get().revoked_at is None

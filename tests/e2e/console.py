@@ -62,9 +62,10 @@ class Console:
         await self.page.locator(f"#p-{parameter}").fill(text)
 
     async def review(self) -> None:
-        """Go to the review, as it can be reached: once the server has found nothing to mend."""
+        """Go to the review, as it can be reached: with nothing to mend, and the focus where the reason goes."""
         await self.page.get_by_role("button", name=re.compile("^Review")).click()
         await expect(self.page.get_by_role("heading", name="Review", exact=True)).to_be_visible()
+        await expect(self.page.get_by_role("textbox", name="Reason")).to_be_focused()
 
     async def save(self, reason: str) -> None:
         """Give the reason and save; returns when every runtime has applied it."""

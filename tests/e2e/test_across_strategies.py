@@ -7,6 +7,7 @@ from playwright.async_api import expect
 from tests.e2e.conftest import Open
 from tests.e2e.console import Console
 from tests.e2e.stack import Stack
+from tests.e2e.test_every_page import EVERYTHING, violations
 
 VELOCITY = "/admin/strategies/ticker_velocity"
 LIQUIDITY = "/admin/strategies/spread_liquidity"
@@ -106,7 +107,12 @@ async def test_tokens__issued__works_once_copied_and_not_once_revoked(log_in: Op
     assert stack.site.get("/api/v1/strategies", token=token).status_code == 200
     await console.open("/admin/tokens/")
     assert token not in await page.content()
-    await page.get_by_role("button", name=re.compile(f"Revoke my bot ending with {token[-4:]}")).click()
+    await page.get_by_role("button", name=re.compile(f"Revoke my bot ending with {token[-4:]}")).press("Enter")
+    await expect(page.get_by_role("link", name="Cancel")).to_be_focused()
+    assert await violations(console, EVERYTHING) == []
+    assert stack.site.get("/api/v1/strategies", token=token).status_code == 200
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("Enter")
     await expect(page.get_by_role("status")).to_contain_text("is revoked")
     assert stack.site.get("/api/v1/strategies", token=token).status_code == 401
 

@@ -12,6 +12,16 @@ from tests.e2e.console import Console
 SERIOUS = {"moderate", "serious", "critical"}
 # The theme's scrollbars are regions that all have one name; it is serious nowhere.
 OF_THE_THEME = {"landmark-unique"}
+# The order of the headings in the documentation is its makers'.
+OF_A_DOCUMENT = SERIOUS - {"moderate"}
+# Of what is behind the text, 0 to 255.
+LIGHTNESS = """() => {
+    const behind = [document.querySelector(".swagger-ui, redoc"), document.body, document.documentElement];
+    const colours = behind.map(each => getComputedStyle(each).backgroundColor.match(/[\\d.]+/g).map(Number));
+    const [red, green, blue] = colours.find(each => each.length === 3) ?? [255, 255, 255];
+    return (red + green + blue) / 3;
+}"""
+HALF_LIGHT = 128
 BEYOND_THE_SCREEN = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 EVERYTHING = {"resultTypes": ["violations"]}
 # All that the other theme changes.
@@ -89,21 +99,54 @@ async def test_theme__of_a_new_user__is_that_of_the_system(log_in: Open, scheme:
     assert await violations(console, EVERYTHING) == []
 
 
-async def violations(console: Console, options: dict[str, Any]) -> list[str]:
+async def violations(console: Console, options: dict[str, Any], judged: set[str] = SERIOUS) -> list[str]:
     """What a screen reader, or weak eyes, would stumble over."""
     told = (await Axe().run(console.page, options=options)).response["violations"]
-    judged = (each for each in told if each["impact"] in SERIOUS and each["id"] not in OF_THE_THEME)
-    return [f"{each['id']} at {each['nodes'][0]['html'][:200]}" for each in judged]
+    bad = (each for each in told if each["impact"] in judged and each["id"] not in OF_THE_THEME)
+    return [f"{each['id']} at {each['nodes'][0]['html'][:200]}" for each in bad]
 
 
 @pytest.mark.parametrize("path", ["/docs", pytest.param("/redoc", marks=pytest.mark.slow)])
-async def test_documentation__opened__asks_no_other_host_and_breaks_nothing(log_in: Open, path: str) -> None:
-    console = await log_in("viewer")
+async def test_documentation__in_each_scheme__asks_no_other_host_and_is_readable(log_in: Open, path: str) -> None:
+    console = await log_in("viewer", width=390, scheme="dark")
+    await open_documentation(console, path)
+    assert await console.page.evaluate(LIGHTNESS) < HALF_LIGHT
+    assert await violations(console, EVERYTHING, OF_A_DOCUMENT) == []
+    # As the theme's switch in the admin leaves it.
+    await console.page.evaluate("localStorage.setItem('adminTheme', '\"light\"')")
+    await open_documentation(console, path)
+    assert await console.page.evaluate(LIGHTNESS) > HALF_LIGHT
+    assert await violations(console, EVERYTHING, OF_A_DOCUMENT) == []
+
+
+async def open_documentation(console: Console, path: str) -> None:
+    """Go there, and wait until it has read the document and shown it."""
     await console.open(path)
-    await expect(console.page.get_by_role("heading", name="Real-time strategies: configuration")).to_be_visible(
-        timeout=30_000
-    )
+    title = console.page.get_by_role("heading", name="Real-time strategies: configuration")
+    await expect(title).to_be_visible(timeout=30_000)
     await console.page.wait_for_load_state("networkidle")
+
+
+async def test_person__on_a_phone__is_named_beside_what_can_be_done(log_in: Open) -> None:
+    console = await log_in("admin", width=390)
+    await console.open("/admin/auth/user/1/change/")
+    name = console.page.locator("h1 :last-child")
+    middles = []
+    for part in (name, console.page.get_by_text("more_horiz"), console.page.get_by_title("Add user")):
+        assert (box := await part.bounding_box())
+        middles.append(box["y"] + box["height"] / 2)
+    assert max(middles) - min(middles) <= 2
+    assert await name.evaluate("each => each.scrollWidth <= each.clientWidth"), "the name is cut off"
+
+
+async def test_filters__of_people__open_and_close_by_keyboard(log_in: Open) -> None:
+    console = await log_in("admin")
+    await console.open("/admin/auth/user/")
+    filters = console.page.locator("#changelist-filter")
+    await console.page.get_by_role("button", name="Filters").press("Enter")
+    await expect(filters.get_by_role("link").first).to_be_focused()
+    await console.page.keyboard.press("Escape")
+    await expect(filters).to_be_hidden()
 
 
 async def test_page__from_a_viewer__shows_no_way_to_change_and_refuses_by_url(log_in: Open) -> None:

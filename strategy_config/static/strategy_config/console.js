@@ -1,4 +1,5 @@
 // What every page of the console does: times that stay current, dialogs, the guard of unsaved changes, the feed's badge.
+import "./focus.js";
 import { follow } from "./live.js";
 import { watchSession } from "./session.js";
 import { keepTimesCurrent } from "./times.js";

@@ -1,0 +1,38 @@
+// Swagger UI in the colours that the reader has chosen, and with what a screen reader needs.
+import { onSchemeChange, wearScheme } from "./scheme.js";
+
+const place = document.getElementById("swagger-ui");
+const wear = () => wearScheme("dark-mode");
+
+// A link within the button that opens an operation: it takes the focus twice and does the same.
+const plainPaths = () => ({
+  components: { DeepLink: ({ text }) => text },
+});
+
+// The choices of an operation come without a name.
+function nameChoices() {
+  for (const choice of place.querySelectorAll("select:not([aria-label], [id])")) {
+    choice.ariaLabel = choice.closest("[data-param-name]")?.dataset.paramName ?? "Example";
+  }
+  for (const sample of place.querySelectorAll("pre.microlight:not([tabindex])")) sample.tabIndex = 0;
+}
+
+function withCsrfToken(request) {
+  if (request.method !== undefined && request.method !== "GET") {
+    request.headers[place.dataset.csrfHeader] = place.dataset.csrfToken;
+  }
+  return request;
+}
+
+wear();
+onSchemeChange(wear);
+new MutationObserver(nameChoices).observe(place, { childList: true, subtree: true });
+SwaggerUIBundle({
+  url: place.dataset.schemaUrl,
+  domNode: place,
+  plugins: [plainPaths],
+  requestInterceptor: withCsrfToken,
+  deepLinking: true,
+  persistAuthorization: true,
+  displayRequestDuration: true,
+});
