@@ -56,8 +56,11 @@ async def installed(
         }
         command = (sys.executable, "-m", "realtime_runtime", "feed", "live")
         feed = ChildProcess(command, {**own, **outside, **environ}, directory / "feed.log")
-        with RuntimeProcess({**own, **redis, **environ}, directory) as runtime, feed:
-            await until(lambda: runtime.status() is not None and len(binance.streams) > 0, 90)
-            yield Installation(binance, exchanges, web, runtime, feed)
-            feed.end()
+        with RuntimeProcess({**own, **redis, **environ}, directory) as runtime:
+            # What is news once, as a dominance, is missed by a runtime that listens a moment later.
+            await until(lambda: runtime.status() is not None, 90)
+            with feed:
+                await until(lambda: len(binance.streams) > 0, 90)
+                yield Installation(binance, exchanges, web, runtime, feed)
+                feed.end()
             runtime.end()
