@@ -175,6 +175,8 @@ class Server(ABC):
     def pause(self) -> None:
         """Freeze the server: connections stay open and nothing answers (a hung machine, not a refused port)."""
         os.kill(self.pid, signal.SIGSTOP)
+        # Its threads stop a moment later; left waitable, so that its end is still told to whoever waits for that.
+        os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WNOWAIT)
         self._is_paused = True
 
     def resume(self) -> None:

@@ -45,15 +45,11 @@ PAGES = {
         "/admin/switch-all/",
     ),
     "across": (
-        "/admin/overrides/",
         "/admin/overrides/?strategy=ticker_velocity",
-        "/admin/strategies/orderbook_skew/explain/",
         "/admin/strategies/orderbook_skew/symbols/BTCUSDT/explain/",
         "/admin/strategies/ticker_velocity/symbols/BTCUSDT/copy/",
         "/admin/history/",
-        "/admin/signals/",
         "/admin/signals/?strategy=orderbook_skew&symbol=BTCUSDT&global_version=1",
-        "/admin/compare/",
         "/admin/compare/?symbols=BTCUSDT+ETHUSDT",
         "/admin/transfer/",
     ),
@@ -71,9 +67,16 @@ PAGES = {
     ),
 }
 
+# The same pages again, with more on them.
+UNFILTERED = pytest.param(
+    ("/admin/overrides/", "/admin/strategies/orderbook_skew/explain/", "/admin/signals/", "/admin/compare/"),
+    id="unfiltered",
+    marks=pytest.mark.slow,
+)
+
 
 @pytest.mark.parametrize("looks", LOOKS)
-@pytest.mark.parametrize("pages", PAGES.values(), ids=PAGES)
+@pytest.mark.parametrize("pages", [*(pytest.param(paths, id=name) for name, paths in PAGES.items()), UNFILTERED])
 async def test_page__at_each_width_and_scheme__fits_and_is_accessible(
     log_in: Open, pages: tuple[str, ...], looks: Looks
 ) -> None:

@@ -55,7 +55,7 @@ def test_transaction__conflicting_with_another__is_refused_as_transient(
     assert collection.find_one() == {"_id": 1, "n": 1}
 
 
-@pytest.mark.parametrize("end", ["stop", "kill"])
+@pytest.mark.parametrize("end", ["kill", pytest.param("stop", marks=pytest.mark.slow)])
 def test_mongo__ended_and_started_again__has_every_answered_transaction(end: str, tmp_path: Path) -> None:
     with MongoWireServer(tmp_path) as server:
         url, number = server.url, 100

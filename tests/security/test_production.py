@@ -30,7 +30,7 @@ def production(tmp_path: Path) -> dict[str, str]:
         "DJANGO_SETTINGS_MODULE": "configsite.settings.production",
         "SECRET_KEY": KEY,
         "ALLOWED_HOSTS": "example.org",
-        "REDIS_URL": "redis://redis:6379/0",
+        "REDIS_URL": "redis://127.0.0.1:1/0",
         "DATABASE_URL": f"sqlite:///{tmp_path}/db.sqlite3",
     }
 
