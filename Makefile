@@ -30,11 +30,11 @@ $(INSTALLED): requirements-dev.txt
 run: $(INSTALLED) ## Run the whole product here, with real servers and a simulated market (Ctrl-C ends it)
 	@exec $(BIN)/python -m embedded.run
 
-test: $(INSTALLED) ## Run the tests; the slowest are those of test-slow
-	$(BIN)/python -m pytest -n 2 --dist loadscope -m "not slow" --durations 25 --ignore tests/faults
+test: $(INSTALLED) ## Run the tests; check-deploy, test-mongodb, test-faults and test-slow have their own
+	$(BIN)/python -m pytest -n 2 --dist loadscope -m "not slow" --durations 25 --ignore tests/deploy --ignore tests/faults
 
 coverage: $(INSTALLED) ## Run the tests and report their coverage (measuring costs about half as much again)
-	$(BIN)/python -m pytest -n 2 --dist loadscope -m "not slow" --ignore tests/faults --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest -n 2 --dist loadscope -m "not slow" --ignore tests/deploy --ignore tests/faults --cov --cov-report=term:skip-covered
 
 test-slow: $(INSTALLED) ## Run the tests that are marked slow (but for those of check-deploy)
 	$(BIN)/python -m pytest -n 2 --dist loadscope -m slow --timeout 600 --ignore tests/deploy

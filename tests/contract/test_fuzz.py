@@ -45,9 +45,8 @@ def test_api__fuzzed_as_admin__answers_as_documented(live_site: Callable[..., Li
 
 
 @pytest.mark.fuzz
-@pytest.mark.slow
 @pytest.mark.timeout(3_600 if EXAMPLES > FEW_EXAMPLES else 300)
-@pytest.mark.parametrize("mode", ["none", "read"])
+@pytest.mark.parametrize("mode", ["read", pytest.param("none", marks=pytest.mark.slow)])
 def test_api__fuzzed_as_anonymous__answers_as_documented(
     live_site: Callable[..., LiveSite], tmp_path: Path, mode: str
 ) -> None:
