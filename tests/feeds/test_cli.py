@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from embedded.servers import NatsServer
+from embedded.servers import NatsServer, die_with_parent
 from realtime_runtime.__main__ import main
 from tests.feeds.responder import Responder
 from tests.feeds.test_replay import until, write_lines
@@ -20,7 +20,12 @@ COMMAND = [sys.executable, "-m", "realtime_runtime", "feed"]
 def start(server: NatsServer, topic: str, *arguments: str) -> subprocess.Popen[str]:
     environ = os.environ | {"NATS_URL": server.url, "NATS_CONSUMER_TOPIC": topic}
     return subprocess.Popen(
-        [*COMMAND, *arguments], env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [*COMMAND, *arguments],
+        env=environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=die_with_parent,
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from embedded.servers import NatsServer
+from embedded.servers import NatsServer, die_with_parent
 from realtime_runtime.__main__ import main
 from realtime_runtime.feeds import live_settings
 from realtime_runtime.settings import SettingsError
@@ -34,6 +34,7 @@ def start_live(server: NatsServer, topic: str, **environ: str) -> subprocess.Pop
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        preexec_fn=die_with_parent,
     )
 
 
