@@ -51,7 +51,10 @@ def turn(heard: Callable[[], object]) -> Iterator[None]:
 
 
 def _take(file: IO[str], give_up_at: float, writing: IO[str], heard: Callable[[], object]) -> None:
-    """Lock ``file`` as soon as it is free. Closing it gives the lock back, and so does the end of the process."""
+    """Lock ``file`` as soon as it is free. Closing it gives the lock back, and so does the end of the process.
+
+    It is tried again and again, because a wait for it within the system knows no end.
+    """
     taken_at = os.fstat(writing.fileno()).st_mtime_ns
     while not _is_taken(file) and time.monotonic() < give_up_at:
         time.sleep(POLL_SECONDS)

@@ -83,7 +83,7 @@ def test_server__first_choice_of_port_taken__takes_another(
             assert banner(server)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="ports are claimed on Linux only")
+@pytest.mark.skipif(sys.platform != "linux", reason="ports are claimed by abstract sockets, which only Linux has")
 def test_free_port__given_to_a_living_process__is_given_to_no_other() -> None:
     port, other = free_port(), free_port()
     program = (

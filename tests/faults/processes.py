@@ -11,7 +11,6 @@ from types import TracebackType
 from typing import Self
 
 import httpx
-from honcho.environ import parse_procfile
 
 from embedded.servers import HOST, die_with_parent, free_port
 from tests.live_site import PROJECT_ROOT, LiveSite
@@ -108,14 +107,13 @@ class Worker(ChildProcess):
     """The Celery worker with its clock, as the Procfile has it."""
 
     def __init__(self, site: LiveSite, directory: Path, **variables: str) -> None:
-        command = parse_procfile((PROJECT_ROOT / "Procfile").read_text()).processes["worker"]
         own = {
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "CELERY_SCHEDULE": str(directory / "schedule"),
             "LOG_LEVEL": "INFO",
         }
         environment = {**site.environment, **own, **variables}
-        super().__init__(("sh", "-c", f"exec {command}"), environment, directory / "worker.log")
+        super().__init__((str(PROJECT_ROOT / "docker-entrypoint.sh"), "worker"), environment, directory / "worker.log")
 
 
 class RelayProcess(ChildProcess):

@@ -1,6 +1,5 @@
 """A web worker that dies between the commit and the publication of a change, or is to end before it has started."""
 
-import fcntl
 import os
 import signal
 import sqlite3
@@ -15,21 +14,12 @@ from embedded.servers import HOST, die_with_parent, free_port
 from strategy_config.sqlite_queue import SUFFIX
 from tests.conftest import PROJECT_ROOT
 from tests.faults.conftest import SKEW, Installation, until
+from tests.file_locks import is_held
 from tests.live_site import LiveSite
 
 REACHED_SECONDS = 20.0
 # What a worker is given, and time for a busy machine.
 ENDS_SECONDS = 60.0
-
-
-def is_turn_taken(site: LiveSite) -> bool:
-    """Whether a request of the site is about to write."""
-    with open(f"{site.db_path}{SUFFIX}", "a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        return False
 
 
 def sequence_in_store(store: sqlite3.Connection) -> int:
@@ -59,11 +49,12 @@ def test_web_worker__killed_between_commit_and_publication__the_change_still_rea
         except httpx.TransportError as exception:
             failures.append(exception)
 
+    turn = Path(f"{site.db_path}{SUFFIX}")
     store = sqlite3.connect(site.db_path, isolation_level=None)
     store.execute("BEGIN IMMEDIATE")
     request = threading.Thread(target=write)
     request.start()
-    until(lambda: is_turn_taken(site))
+    until(lambda: is_held(turn))
     installation.valkey.pause()
     store.execute("ROLLBACK")
     until(lambda: sequence_in_store(store) == before + 1)

@@ -1,22 +1,17 @@
 """The turns of processes that write to one SQLite file; other processes are played by open files of their own."""
 
-import fcntl
 import itertools
 import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 import pytest
-from django.conf import settings
 from django.db import connection
 
 from strategy_config import sqlite_queue
 from tests.faults.conftest import until
-
-pytestmark = pytest.mark.skipif(settings.TEST_STORE != "sqlite", reason="the queue of SQLite's writers")
+from tests.file_locks import held, is_held
 
 
 class Queue:
@@ -50,21 +45,6 @@ def queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Queue:
     database.touch()
     monkeypatch.setitem(connection.settings_dict, "NAME", str(database))
     return Queue(database)
-
-
-@contextmanager
-def held(path: Path) -> Iterator[None]:
-    with path.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-
-
-def is_held(path: Path) -> bool:
-    try:
-        with held(path):
-            return False
-    except BlockingIOError:
-        return True
 
 
 def test_turn__while_another_process_writes__is_the_next_whoever_comes_meanwhile(queue: Queue) -> None:
