@@ -16,6 +16,8 @@ LONGEST_PAUSE_SECONDS = 5.0
 # Two breakers, so that even at the onset of an outage some of a worker's 32 threads stay free.
 MOST_CALLS = 12
 STALLED_SECONDS = 1.0
+# As long as a store may take for one answer: the first ones of a process wait for its connections and imports.
+COLD_STALLED_SECONDS = 5.0
 
 _log = structlog.get_logger(__name__)
 
@@ -34,7 +36,8 @@ class Breaker:
 
     A dead call opens it. Then one call at a time may try again, after pauses that double from FIRST_PAUSE_SECONDS to
     LONGEST_PAUSE_SECONDS, with jitter; the first answer closes it. At most MOST_CALLS are under way at once: others
-    wait while these end, and are refused when nothing was heard for STALLED_SECONDS. Safe between threads.
+    wait while these end, and are refused when nothing was heard for STALLED_SECONDS (COLD_STALLED_SECONDS before the
+    first answer of all). Safe between threads.
     """
 
     def __init__(self, name: str, message: str) -> None:
@@ -48,6 +51,7 @@ class Breaker:
         self._try_at = 0.0
         self._in_flight = 0
         self._progress_at = 0.0
+        self._has_answered = False
 
     @property
     def is_open(self) -> bool:
@@ -107,7 +111,8 @@ class Breaker:
 
     def _await_turn(self) -> None:
         while not self._is_open and self._in_flight >= MOST_CALLS:
-            patience = self._progress_at + STALLED_SECONDS - time.monotonic()
+            stalled_seconds = STALLED_SECONDS if self._has_answered else COLD_STALLED_SECONDS
+            patience = self._progress_at + stalled_seconds - time.monotonic()
             if patience <= 0:
                 raise StoreUnavailableError(self._message)
             self._changed.wait(patience)
@@ -120,7 +125,7 @@ class Breaker:
             if is_trial:
                 self._is_being_tried = False
             if verdict is Verdict.ALIVE:
-                self._is_open, self._progress_at = False, now
+                self._is_open, self._has_answered, self._progress_at = False, True, now
             elif was_open if is_trial else verdict is Verdict.DEAD and not was_open:
                 # Late failures of calls that began before the breaker opened do not lengthen its pause.
                 self._pause = min(2 * self._pause, LONGEST_PAUSE_SECONDS) if was_open else FIRST_PAUSE_SECONDS

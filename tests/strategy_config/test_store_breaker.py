@@ -113,8 +113,15 @@ def crowd(breaker: Breaker) -> Iterator[threading.Event]:
         thread.join()
 
 
+@pytest.fixture
+def warm_breaker(breaker: Breaker) -> Breaker:
+    """One whose store has answered before; asked for ahead of ``crowd``."""
+    succeed(breaker)
+    return breaker
+
+
 def test_breaker__with_as_many_calls_as_it_lets_through__refuses_once_none_has_ended_in_time(
-    breaker: Breaker, clock: Clock, crowd: threading.Event
+    warm_breaker: Breaker, breaker: Breaker, clock: Clock, crowd: threading.Event
 ) -> None:
     clock.now += store_breaker.STALLED_SECONDS
     with pytest.raises(StoreUnavailableError):
@@ -122,3 +129,19 @@ def test_breaker__with_as_many_calls_as_it_lets_through__refuses_once_none_has_e
     breaker.heard()
     threading.Timer(0.05, crowd.set).start()
     succeed(breaker)
+
+
+def test_breaker__before_the_first_answer_of_all__waits_longer_for_it(
+    breaker: Breaker, clock: Clock, crowd: threading.Event
+) -> None:
+    clock.now += store_breaker.COLD_STALLED_SECONDS - 1.0
+    threading.Timer(0.05, crowd.set).start()
+    succeed(breaker)
+
+
+def test_breaker__whose_first_answers_never_come__refuses_in_the_end(
+    breaker: Breaker, clock: Clock, crowd: threading.Event
+) -> None:
+    clock.now += store_breaker.COLD_STALLED_SECONDS
+    with pytest.raises(StoreUnavailableError):
+        succeed(breaker)
