@@ -5,6 +5,7 @@ from typing import Any
 from django.apps import AppConfig
 from django.apps import apps as installed
 from django.core.checks import Tags, register
+from django.db import connection
 from django.db.models.signals import post_migrate
 
 
@@ -17,6 +18,10 @@ class StrategyConfigConfig(AppConfig):
     def ready(self) -> None:
         from strategy_config import checks, identities
 
+        if connection.vendor == "mongodb":
+            from strategy_config import mongo_answers
+
+            mongo_answers.listen()
         post_migrate.connect(_sync_catalogue, sender=self)
         identities.connect()
         register(checks.check_database, Tags.database)

@@ -15,7 +15,7 @@ FIRST_PAUSE_SECONDS = 0.25
 LONGEST_PAUSE_SECONDS = 5.0
 # Two breakers, so that even at the onset of an outage some of a worker's 32 threads stay free.
 MOST_CALLS = 12
-STALLED_SECONDS = 1.0
+STALLED_SECONDS = 2.0
 # As long as a store may take for one answer: the first ones of a process wait for its connections and imports.
 COLD_STALLED_SECONDS = 5.0
 

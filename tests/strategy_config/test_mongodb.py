@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.models import QuerySet
 
-from strategy_config import audit, selectors, services, transactions
+from strategy_config import audit, selectors, services, store_breaker, transactions
 from strategy_config.models import ApiToken, ChangeSequence, ConfigAudit, StrategyConfig, SymbolOverride
 
 pytestmark = [
@@ -151,3 +152,18 @@ def test_set_layer__by_fifty_threads_at_once__counts_every_one() -> None:
     last = history.last()
     assert last is not None
     assert (layer.version, layer.overrides) == (writers, last.new_parameters)
+
+
+def test_command__answered__is_heard_by_the_breakers_that_its_thread_is_inside() -> None:
+    heard: list[str] = []
+    for name in ("STORE", "WRITES"):
+        breaker: Any = getattr(store_breaker, name)
+        breaker.heard = partial(heard.append, name)
+    with store_breaker.STORE.passage(lambda exception: store_breaker.Verdict.DEAD):
+        ChangeSequence.objects.get()
+        assert heard == ["STORE"]
+        with store_breaker.WRITES.passage(lambda exception: store_breaker.Verdict.DEAD):
+            ChangeSequence.objects.get()
+    assert heard == ["STORE", "STORE", "WRITES"]
+    ChangeSequence.objects.get()
+    assert heard == ["STORE", "STORE", "WRITES"]
