@@ -14,6 +14,7 @@ from realtime_runtime.tracing import traced
 from strategy_config import resolution, selectors, transactions
 from strategy_config.expiries import check_expiry
 from strategy_config.models import SymbolOverride
+from strategy_config.recording import require_match
 from strategy_config.symbols import normalise_symbol
 
 RiskLevel = Literal["low", "medium", "high"]
@@ -60,22 +61,27 @@ def check_change(
     is_merge: bool = False,
     expires_at: datetime | None = None,
     at: datetime | None = None,
+    if_match: str | None = None,
 ) -> Preview:
     """A dry run of ``set_layer``, or of ``merge_layer`` where ``is_merge``, at the instant ``at`` (None: now).
 
-    Raises NotFoundError, InvalidSymbolError, and InvalidRequestError for the expiry; refused parameters are in the
-    answer.
+    Raises NotFoundError, InvalidSymbolError, VersionConflictError, and InvalidRequestError for the expiry; refused
+    parameters are in the answer.
     """
     row = selectors.strategy_row(strategy_id)
     strategy = resolution.strategy_class(strategy_id)
     at = at or timezone.now()
-    above = _live_parameters(strategy_id, at)
+    overrides = {override.symbol: override for override in SymbolOverride.objects.filter(strategy_id=strategy_id)}
+    above = _live_parameters(overrides, at)
     environment = resolution.environment_of(strategy_id).values
     global_own = row.parameters or NOTHING
     if symbol is None:
+        require_match(if_match, row, row, at)
         own, below = global_own, environment
     else:
         symbol = normalise_symbol(symbol)
+        override = overrides.get(symbol) or SymbolOverride(strategy_id=strategy_id, symbol=symbol)
+        require_match(if_match, row, override, at)
         own, below = above.get(symbol, NOTHING), {**environment, **global_own}
         above = {}
     proposed = merged(strategy, own, parameters) if is_merge else parameters
@@ -110,10 +116,10 @@ def merged(strategy: StrategyClass, own: Values, changes: Values) -> Values:
     return {name: value for name, value in {**own, **changes}.items() if value is not None or name not in removable}
 
 
-def _live_parameters(strategy_id: str, at: datetime) -> dict[str, Values]:
+def _live_parameters(overrides: Mapping[str, SymbolOverride], at: datetime) -> dict[str, Values]:
     return {
-        override.symbol: override.parameters
-        for override in SymbolOverride.objects.filter(strategy_id=strategy_id)
+        symbol: override.parameters
+        for symbol, override in overrides.items()
         if override.parameters is not None and not resolution.is_due(override, at)
     }
 

@@ -54,6 +54,29 @@ def checked_origin(origin: Origin) -> Origin:
     return replace(origin, at=resolution.to_milliseconds(origin.at))
 
 
+def require_match(
+    if_match: str | None, row: StrategyConfig, own: StrategyConfig | SymbolOverride, at: datetime
+) -> None:
+    """Compare an If-Match header (entity tags, a bare ``"<version>"``, ``*``; None: none was sent) with a layer.
+
+    ``own`` is the layer's row (a new one where there is none yet), ``row`` that of its strategy. Raises
+    VersionConflictError.
+    """
+    if if_match is None or if_match.strip() == "*":
+        return
+    version, symbol = own.version, None
+    if isinstance(own, SymbolOverride):
+        symbol = own.symbol
+        version += resolution.is_due(own, at)
+    tag = resolution.etag(row.strategy_id, symbol, version, max(row.sequence, own.sequence)).strip('"')
+    if not any(given in {tag, str(version)} for weak, given in _ENTITY_TAG.findall(if_match) if not weak):
+        message = (
+            f'If-Match does not name the layer as it is now, at version {version} ("{tag}"). Somebody may have '
+            "changed it: read it again, then decide."
+        )
+        raise VersionConflictError(message, current_version=version)
+
+
 def expiry_origin(row: SymbolOverride, at: datetime) -> Origin:
     """What the history says of an expiry that is recorded at ``at``."""
     who = resolution.EXPIRED_BY
@@ -106,20 +129,8 @@ class OpenLayer:
         return resolution.is_enabled(self._row)
 
     def require_match(self, if_match: str | None) -> None:
-        """Compare with an If-Match header (entity tags, a bare ``"<version>"``, ``*``); raises VersionConflictError."""
-        if if_match is None or if_match.strip() == "*":
-            return
-        version = self.own.version
-        if isinstance(self.own, SymbolOverride) and resolution.is_due(self.own, self._at):
-            version += 1
-        sequence = max(self._row.sequence, self.own.sequence)
-        tag = resolution.etag(self.strategy.id, self.symbol, version, sequence).strip('"')
-        if not any(given in {tag, str(version)} for weak, given in _ENTITY_TAG.findall(if_match) if not weak):
-            message = (
-                f'If-Match does not name the layer as it is now, at version {version} ("{tag}"). Somebody may have '
-                "changed it: read it again, then decide."
-            )
-            raise VersionConflictError(message, current_version=version)
+        """Compare with an If-Match header; raises VersionConflictError."""
+        require_match(if_match, self._row, self.own, self._at)
 
     def validated(self, parameters: Values) -> dict[str, Any]:
         """The layer's future own parameters, normalised; raises InvalidParametersError with every error.

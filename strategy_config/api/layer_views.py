@@ -203,6 +203,7 @@ def _check(
         is_merge=is_merge,
         expires_at=body.expires_at if isinstance(body, requests.ReplaceSymbol) else None,
         at=at,
+        if_match=if_match(request),
     )
     if preview.errors:
         raise InvalidParametersError(preview.errors)

@@ -85,6 +85,20 @@ def test_post__validate_only__nothing_changes(site: LiveSite, config_url: str) -
     assert refused.json()["error"]["code"] == "VALIDATION_ERROR"
 
 
+@pytest.mark.parametrize("method", ["POST", "PATCH"])
+def test_validate_only__of_a_layer_that_was_changed_since__412_as_the_change_itself(
+    site: LiveSite, config_url: str, method: str
+) -> None:
+    def check(etag: str) -> int:
+        body = change({"top_levels": 7}, validate_only=True)
+        return site.request(method, config_url, json=body, headers={"If-Match": etag}).status_code
+
+    etag = site.get(config_url).headers["ETag"]
+    assert check(etag) == 200
+    site.post(config_url, change({"top_levels": 8}))
+    assert [check(tag) for tag in (etag, '"1"', "*")] == [412, 200, 200]
+
+
 NASTY: dict[str, Any] = {
     "true": True,
     "text": "5",
