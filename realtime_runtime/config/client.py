@@ -267,7 +267,7 @@ class ConfigClient:
             changed_by=change.changed_by,
             request_id=change.request_id,
             documents=len(documents),
-            latency_ms=round(self.counters.last_latency_ms, 3),
+            latency_ms=self.counters.last_latency_ms,
         )
 
     async def _documents_of(self, connection: RedisConnection, change: wire.Change) -> dict[str, bytes | None]:
@@ -334,8 +334,8 @@ class ConfigClient:
             for rejection in rejected:
                 self._acks.add(sequence, error=rejection.reason, field=rejection.field)
             return
-        # Never negative, whatever the clocks of two hosts, or one set back, make of it.
-        latency = max(0.0, _now_ms() - published_at_ms) if published_at_ms else None
+        # Never negative, whatever the clocks of two hosts, or one set back, make of it; in whole microseconds.
+        latency = round(max(0.0, _now_ms() - published_at_ms), 3) if published_at_ms else None
         if latency is not None:
             self.counters.last_latency_ms = latency
             self.propagation.observe(latency / 1000)

@@ -37,6 +37,7 @@ async def test_change__published__in_force_and_acknowledged_with_latency(
             (2, "applied", "tested"),
         ]
         assert acks[1].latency_ms is not None
+        assert acks[1].latency_ms == round(acks[1].latency_ms, 3)
         assert client.live.active.generation >= generation + 2
         assert client.live.active.lookup(SKEW, "BTCUSDT").symbol_version == 2
 
