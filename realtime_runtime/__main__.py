@@ -4,9 +4,7 @@ import argparse
 import os
 import sys
 
-import uvloop
-
-from realtime_runtime import app, logging, settings, tracing
+from realtime_runtime import app, ending, logging, settings, tracing
 from realtime_runtime.feeds import cli as feeds
 
 CONFIGURATION_ERROR = 2
@@ -48,11 +46,8 @@ def _run() -> int:
         return CONFIGURATION_ERROR
     logging.configure(level=configured.log_level, log_format=configured.log_format)
     tracing.start(os.environ, service="realtime-strategies-runtime", instance=configured.instance_id)
-    try:
-        return uvloop.run(app.run(configured))
-    finally:
-        tracing.stop()
+    return ending.run(app.run(configured))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    ending.leave(main())

@@ -1,7 +1,6 @@
 """Runs a runtime: starts its parts in order, one task group, and ends them in order."""
 
 import asyncio
-import os
 import signal
 import time
 from collections.abc import Coroutine
@@ -9,6 +8,8 @@ from typing import Any
 
 import structlog
 
+from realtime_runtime.cancellation import cancel
+from realtime_runtime.ending import on_signals
 from realtime_runtime.health import HealthServer
 from realtime_runtime.runtime import Runtime, assemble
 from realtime_runtime.settings import Settings
@@ -20,7 +21,7 @@ STOP_INTAKE_SECONDS = 1.0
 FINISH_SECONDS = 2.5
 FLUSH_SECONDS = 2.5
 CLOSE_SECONDS = 1.5
-CANCEL_AGAIN_SECONDS = 0.2
+END_SECONDS = 9.9
 FAILURE_POLL_SECONDS = 1.0
 FAILURE_LOG_SECONDS = 60.0
 FAILED = 1
@@ -59,7 +60,7 @@ class App:
                     await self._stop.wait()
                     await self._wind_up()
                 finally:
-                    await _cancel(tasks)
+                    await cancel(tasks)
         finally:
             await self._close()
 
@@ -156,15 +157,12 @@ class App:
 async def run(settings: Settings) -> int:
     """Run until SIGTERM or SIGINT; returns the process's exit code. A second signal ends the process at once."""
     app = App(settings)
-    loop = asyncio.get_running_loop()
 
-    def on_signal(number: signal.Signals) -> None:
+    def stop(number: signal.Signals) -> None:
         log.info("runtime.signal", signal=number.name)
-        loop.add_signal_handler(number, os._exit, 128 + number)
         app.stop()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, on_signal, number)
+    on_signals(stop, within_seconds=END_SECONDS)
     try:
         await app.run()
     except (ExceptionGroup, OSError) as exception:
@@ -178,19 +176,6 @@ async def run(settings: Settings) -> int:
 async def _for_ever(name: str, coroutine: Coroutine[Any, Any, None]) -> None:
     await coroutine
     raise DeadTaskError(f"the task {name} has ended")
-
-
-async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
-    """Cancel the tasks and wait until they have ended.
-
-    Repeatedly, because nats-py swallows a cancellation while it flushes, and so does ``asyncio.wait_for`` of
-    Python 3.11 when it comes together with the result.
-    """
-    pending = set(tasks)
-    while pending:
-        for task in pending:
-            task.cancel()
-        _, pending = await asyncio.wait(pending, timeout=CANCEL_AGAIN_SECONDS)
 
 
 async def _bounded(step: str, coroutine: Coroutine[Any, Any, Any], seconds: float) -> None:

@@ -1,11 +1,16 @@
 """How a process proves to NATS who it is, and which server it believes; a user and a password stand in the URL."""
 
+import asyncio
 import ssl
 from dataclasses import dataclass
 from typing import Any
 
 from nats import errors
 from nats.aio.client import Client
+
+from realtime_runtime.cancellation import cancellable
+
+CLOSE_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,12 +37,32 @@ class NatsAccess:
 
 
 class CheckedClient(Client):
-    """nats-py's client, without its way back to plain text.
+    """nats-py's client, without its way back to plain text, and without its ways to go on where it should end.
 
     The library goes on without TLS where the server does not ask for it, also to ``tls://``: whoever sits in between
     would be sent the password. Leans on ``_connect_command`` of the pinned version, which makes the first thing that
     is sent; tests/security/test_transport.py holds it.
+
+    It drops the cancellation of whoever waits for a full buffer to be flushed. Leans on ``_flush_pending``;
+    tests/runtime/test_nats_access.py holds it.
     """
+
+    async def close(self) -> None:
+        """Close the connection, in CLOSE_SECONDS at most: the library waits for a server that hangs."""
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await cancellable(super().close(), name="nats.close")
+        except TimeoutError:
+            if self._transport is not None:
+                self._transport.close()  # type: ignore[no-untyped-call]  # nats-py leaves it without types
+
+    async def _flush_pending(self, force_flush: bool = False) -> Any:
+        task = asyncio.current_task()
+        asked = 0 if task is None else task.cancelling()
+        flushed = await super()._flush_pending(force_flush)
+        if task is not None and task.cancelling() > asked:
+            raise asyncio.CancelledError
+        return flushed
 
     def _connect_command(self) -> bytes:
         server = self._current_server

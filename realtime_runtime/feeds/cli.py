@@ -2,16 +2,12 @@
 
 import argparse
 import asyncio
-import os
-import signal
 import sys
 from collections.abc import Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
-import uvloop
-
-from realtime_runtime import logging, settings, tracing
+from realtime_runtime import ending, logging, settings, tracing
 from realtime_runtime.feeds import live, live_settings
 from realtime_runtime.feeds.replay import ReplayOptions, Totals, replay
 from realtime_runtime.feeds.report import say
@@ -22,6 +18,7 @@ from realtime_runtime.settings import NATS_URL, Reader, read_nats_access
 EXIT_INCOMPLETE = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
+END_SECONDS = 9.0
 
 _EXAMPLES = """examples:
   python -m realtime_runtime feed simulate
@@ -70,7 +67,7 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
             rate=arguments.rate,
             speed=arguments.speed,
         )
-        _run_until_stopped(simulate(options))
+        ending.run(_until_stopped(simulate(options)))
         return 0
     return _run_replay(arguments, nats_url, nats_access, topic)
 
@@ -87,12 +84,7 @@ def _run_live(environ: Mapping[str, str]) -> int:
         return EXIT_USAGE
     logging.configure(level=level, log_format=log_format)
     tracing.start(environ, service="realtime-strategies-feed")
-    code = uvloop.run(live.run(configured))
-    tracing.stop()
-    sys.stdout.flush()
-    # Not the interpreter's own end: large libraries may still be loading in threads, which it can take seconds to
-    # get past, or break on.
-    os._exit(code)
+    return ending.run(live.run(configured))
 
 
 def _run_replay(arguments: argparse.Namespace, nats_url: str, nats_access: NatsAccess, topic: str) -> int:
@@ -110,35 +102,29 @@ def _run_replay(arguments: argparse.Namespace, nats_url: str, nats_access: NatsA
         is_loop=arguments.loop,
         replicas=arguments.replicas,
     )
-    is_finished = _run_until_stopped(replay(options, totals))
-    print(totals, flush=True)
-    if not is_finished:
+
+    async def work() -> bool:
+        is_finished = await _until_stopped(replay(options, totals))
+        print(totals, flush=True)
+        if is_finished and arguments.stay:
+            say("feed replay: waiting to be stopped")
+            await _until_stopped(asyncio.Event().wait())
+        return is_finished
+
+    if not ending.run(work()):
         return EXIT_INTERRUPTED
-    if arguments.stay:
-        _run_until_stopped(_wait_to_be_stopped())
     return 0 if totals.is_complete else EXIT_INCOMPLETE
 
 
-async def _wait_to_be_stopped() -> None:
-    say("feed replay: waiting to be stopped")
-    await asyncio.Event().wait()
-
-
-def _run_until_stopped(work: Coroutine[Any, Any, object]) -> bool:
+async def _until_stopped(work: Coroutine[Any, Any, object]) -> bool:
     """Run until it ends (true) or SIGINT or SIGTERM cancels it (false)."""
-
-    async def main() -> bool:
-        task = asyncio.create_task(work, name="feed")
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, task.cancel)
-        try:
-            await task
-        except asyncio.CancelledError:
-            return False
-        return True
-
-    return asyncio.run(main())
+    task = asyncio.create_task(work, name="feed")
+    ending.on_signals(lambda _: task.cancel(), within_seconds=END_SECONDS)
+    try:
+        await task
+    except asyncio.CancelledError:
+        return False
+    return True
 
 
 def _add_replay(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -31,7 +31,7 @@ CLASSES = {
 # Its first import computes for seconds.
 LIBRARY = "ccxt.pro"
 TIMEOUT_MS = 10_000
-CLOSE_SECONDS = 2.0
+CLOSE_SECONDS = 0.9
 RATE_LIMITED_SECONDS = 30.0
 MAX_ERROR_CHARACTERS = 200
 
@@ -180,7 +180,7 @@ def _feed_error(library: Any, client: Any, error: Exception) -> FeedError:
 
 
 async def _close(client: Any) -> None:
-    """Close the client's connections, in two seconds at most."""
+    """Close the client's connections, in a second at most."""
     try:
         async with asyncio.timeout(CLOSE_SECONDS):
             await client.close()

@@ -1,12 +1,12 @@
 """The live feed: every source under a supervisor of its own, one task group, one connection to NATS."""
 
 import asyncio
-import os
 import signal
 import time
 
 import structlog
 
+from realtime_runtime.ending import on_signals
 from realtime_runtime.feeds.live_feed import LiveFeed, assemble
 from realtime_runtime.feeds.live_health import FeedHealthServer
 from realtime_runtime.feeds.live_settings import LiveSettings
@@ -14,8 +14,9 @@ from realtime_runtime.feeds.publishing import connected
 from realtime_runtime.feeds.supervision import supervise
 
 STATUS_SECONDS = 60.0
-# With a second for the sources to say goodbye, all has ended within 5.
-FLUSH_SECONDS = 2
+# With a second each for the sources to say goodbye, and for NATS and the server to be closed, all has ended within 5.
+FLUSH_SECONDS = 1
+END_SECONDS = 4.9
 FAILED = 1
 
 log = structlog.get_logger(__name__)
@@ -28,15 +29,12 @@ class NatsLostError(Exception):
 async def run(settings: LiveSettings) -> int:
     """Feed until SIGTERM or SIGINT; returns the process's exit code. A second signal ends the process at once."""
     work = asyncio.create_task(_feed(settings), name="live-feed")
-    loop = asyncio.get_running_loop()
 
-    def on_signal(number: signal.Signals) -> None:
+    def stop(number: signal.Signals) -> None:
         log.info("feed.signal", signal=number.name)
-        loop.add_signal_handler(number, os._exit, 128 + number)
         work.cancel()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, on_signal, number)
+    on_signals(stop, within_seconds=END_SECONDS)
     try:
         await work
     except asyncio.CancelledError:

@@ -10,6 +10,7 @@ from nats import errors
 from nats.aio.client import Client
 
 from realtime_runtime import tracing
+from realtime_runtime.cancellation import cancellable
 from realtime_runtime.feeds.report import say
 from realtime_runtime.nats_access import CheckedClient, NatsAccess
 
@@ -17,6 +18,8 @@ from realtime_runtime.nats_access import CheckedClient, NatsAccess
 REPLAY_HEADERS = {"Replay": "1"}
 CONNECT_TIMEOUT_SECONDS = 2
 FLUSH_TIMEOUT_SECONDS = 5
+# A server that hangs is only noticed by its missing pongs; the library's own two minutes are long without a market.
+PING_SECONDS = 10
 # Room for what is published during a reconnect: two windows of the largest usual messages are 10 MB.
 PENDING_BYTES = 32 * 1024 * 1024
 TRACE_SECONDS = 1.0
@@ -103,18 +106,20 @@ async def connected(
         if closed is not None:
             closed.set()
 
-    await client.connect(
+    connecting = client.connect(
         url,
         name=name,
         connect_timeout=CONNECT_TIMEOUT_SECONDS,
         reconnect_time_wait=1,
         max_reconnect_attempts=-1,
         pending_size=PENDING_BYTES,
+        ping_interval=PING_SECONDS,
         error_cb=say_once,
         reconnected_cb=reconnected,
         closed_cb=note_closed,
         **access.options(),
     )
+    await cancellable(connecting, name="nats.connect")
     try:
         yield client
     finally:

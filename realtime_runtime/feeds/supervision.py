@@ -9,12 +9,16 @@ from typing import Protocol
 
 import structlog
 
+from realtime_runtime.cancellation import cancellable
+
 BACKOFF_FIRST_SECONDS = 0.5
 BACKOFF_LAST_SECONDS = 60.0
 JITTER_SHARE = 0.5
 # A source that has been heard for this long is well: its next failure starts the backoff anew.
 HEALTHY_SECONDS = 5.0
 SILENCE_CHECKS = 4
+# What a source may take for its end, when it is asked to.
+GOODBYE_SECONDS = 1.0
 SKEW_WARNING_MS = 5_000
 
 log = structlog.get_logger(__name__)
@@ -117,7 +121,7 @@ async def supervise(source: Source, backoff: Backoff | None = None) -> None:
         started = time.monotonic()
         status.begin()
         try:
-            await _run_watched(source)
+            await cancellable(_run_watched(source), name=status.name, again_seconds=GOODBYE_SECONDS)
             error: Exception = FeedError("it ended by itself")
         except Exception as exception:
             error = root_cause(exception)

@@ -30,9 +30,14 @@ def start(server: NatsServer, topic: str, *arguments: str) -> subprocess.Popen[s
 
 
 async def finish(process: subprocess.Popen[str]) -> str:
-    await until(lambda: process.poll() is not None)
+    """What a process wrote that ends; one that does not is killed, and what it wrote is told."""
     assert process.stdout is not None
     with process.stdout:
+        try:
+            await until(lambda: process.poll() is not None)
+        except AssertionError:
+            process.kill()
+            raise AssertionError(f"it did not end; it wrote: {process.stdout.read()}") from None
         return process.stdout.read()
 
 

@@ -121,6 +121,29 @@ async def test_feed_live__nats_away_at_the_end__ends_within_5_seconds(
     await end_of(process)
 
 
+async def test_feed_live__nats_hangs_at_the_end__ends_within_5_seconds(
+    fresh_nats: NatsServer, nats_subject: str, binance: SimulatedBinance
+) -> None:
+    process = start_live(
+        fresh_nats, nats_subject, FEED_SOURCES="binance", BINANCE_SPOT_WS_URL=binance.url, BINANCE_STREAMS="trade"
+    )
+    await until(lambda: binance.streams == [TRADE])
+    fresh_nats.pause()
+    # More than the sockets between them hold: closing the connection would wait for the server to take it.
+    for number in range(1, 101):
+        await binance.send(TRADE, trade(number) | {"padding": "x" * 200_000})
+    process.send_signal(signal.SIGTERM)
+    await end_of(process)
+
+
+async def test_feed_live__nats_never_there__ends_within_5_seconds(nats_server: NatsServer, nats_subject: str) -> None:
+    process = start_live(nats_server, nats_subject, FEED_SOURCES="binance", NATS_URL="nats://127.0.0.1:1")
+    assert process.stdout is not None
+    assert "trying again until it works" in await asyncio.to_thread(process.stdout.readline)
+    process.send_signal(signal.SIGTERM)
+    await end_of(process)
+
+
 @pytest.mark.parametrize(
     "environ",
     [

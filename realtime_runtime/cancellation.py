@@ -1,0 +1,34 @@
+"""Cancellation that arrives: libraries swallow one now and then."""
+
+import asyncio
+from collections.abc import Collection, Coroutine
+from typing import Any, TypeVar
+
+AGAIN_SECONDS = 0.2
+T = TypeVar("T")
+
+
+async def cancel(tasks: Collection[asyncio.Task[Any]], *, again_seconds: float = AGAIN_SECONDS) -> None:
+    """Cancel the tasks and wait until they have ended.
+
+    Repeatedly, because libraries swallow a cancellation, and so does ``asyncio.wait_for`` of Python 3.11 when it
+    comes together with the result.
+    """
+    pending = set(tasks)
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=again_seconds)
+
+
+async def cancellable(work: Coroutine[Any, Any, T], *, name: str, again_seconds: float = AGAIN_SECONDS) -> T:
+    """What ``work`` returns or raises; cancelled, it does end, though a library in it may swallow that.
+
+    ``again_seconds``: how long what it does at its end may take.
+    """
+    task = asyncio.create_task(work, name=name)
+    try:
+        await asyncio.wait([task])
+    finally:
+        await cancel([task] if not task.done() else [], again_seconds=again_seconds)
+    return task.result()

@@ -1,0 +1,52 @@
+"""How a process of the runtime ends: in bounded time, whatever still goes on in its tasks and threads."""
+
+import asyncio
+import faulthandler
+import os
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any, NoReturn, TypeVar
+
+import uvloop
+
+from realtime_runtime import tracing
+
+T = TypeVar("T")
+_kept: list[asyncio.Runner] = []
+
+
+def run(main: Coroutine[Any, Any, T]) -> T:
+    """What ``main`` returns or raises, run on an event loop that is never closed: `leave` ends the process.
+
+    To close it is to wait for its threads: for half a minute where a name server does not answer.
+    """
+    runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
+    # Collected, it would be closed.
+    _kept.append(runner)
+    return runner.run(main)
+
+
+def leave(code: int) -> NoReturn:
+    """End the process, without waiting for threads: the interpreter's own end does, and breaks on some libraries'."""
+    tracing.stop()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def on_signals(stop: Callable[[signal.Signals], object], *, within_seconds: float) -> None:
+    """Have SIGTERM or SIGINT call ``stop``, and the process end within so long. A second one ends it at once.
+
+    What has not ended by then is shown with its tracebacks, and ends with 1.
+    """
+    loop = asyncio.get_running_loop()
+
+    def take(number: signal.Signals) -> None:
+        loop.add_signal_handler(number, os._exit, 128 + number)
+        # Needs neither the loop nor the interpreter's lock, which something may hold.
+        faulthandler.dump_traceback_later(within_seconds, exit=True)
+        stop(number)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, take, number)

@@ -1,0 +1,79 @@
+"""The end of a process: its code, and how long it takes where something does not end by itself."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from embedded.servers import die_with_parent
+
+START = """
+import asyncio, sys, threading, time
+from realtime_runtime import ending
+
+async def main() -> int:
+    {}
+    print("ready", flush=True)
+    {}
+    return 3
+
+ending.leave(ending.run(main()))
+"""
+
+
+def start(before: str, after: str = "pass") -> subprocess.Popen[str]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", START.format(before, after)],
+        env=os.environ.copy(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=die_with_parent,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        # As the search for a name that no name server answers, which nothing can cancel.
+        "asyncio.get_running_loop().run_in_executor(None, time.sleep, 60)",
+        "threading.Thread(target=time.sleep, args=(60,)).start()",
+    ],
+    ids=["executor", "thread"],
+)
+def test_leave__work_left_in_threads__is_not_waited_for(left: str) -> None:
+    process = start(left)
+    began = time.monotonic()
+    process.communicate(timeout=30)
+    assert process.returncode == 3
+    assert time.monotonic() - began < 5
+
+
+def test_on_signals__what_does_not_end__is_ended_and_shown() -> None:
+    process = start(
+        "ending.on_signals(lambda number: print(number.name, flush=True), within_seconds=0.2)",
+        "time.sleep(0.5) or await asyncio.sleep(60)",
+    )
+    process.send_signal(signal.SIGTERM)
+    output, errors = process.communicate(timeout=30)
+    assert output == "SIGTERM\n"
+    assert "Timeout" in errors
+    assert process.returncode == 1
+
+
+def test_on_signals__second_signal__ends_at_once() -> None:
+    process = start(
+        "ending.on_signals(lambda number: print(number.name, flush=True), within_seconds=60)", "await asyncio.sleep(60)"
+    )
+    assert process.stdout is not None
+    process.send_signal(signal.SIGINT)
+    assert process.stdout.readline() == "SIGINT\n"
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    assert process.returncode == 128 + signal.SIGINT
