@@ -169,5 +169,5 @@ def _published_ms(raw: bytes) -> int:
     """0 for what cannot be read."""
     try:
         return _decode_age(raw).published_ms
-    except msgspec.MsgspecError:
+    except wire.UNREADABLE:
         return 0

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import msgspec
 import structlog
 
+from realtime_runtime.config import wire
 from realtime_runtime.market import analytics
 from realtime_runtime.market.analytics import (
     KEPT_SECONDS,
@@ -136,7 +136,7 @@ def _read(raw: bytes, at: datetime) -> Reading | None:
     """None for what is too old, or cannot be read."""
     try:
         metrics = analytics.decode(raw)
-    except msgspec.MsgspecError as exception:
+    except wire.UNREADABLE as exception:
         _log.warning("market.unreadable", error=str(exception))
         return None
     age_seconds = max(0.0, at.timestamp() - metrics.published_ms / 1000)

@@ -171,7 +171,10 @@ class _Copy:
         payload = fields.get(_FIELD, b"")
         try:
             signal = self._decoder.decode(payload)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as exception:
+            # The members that are not looked at go out as they are: msgspec passes over them whatever their encoding.
+            payload.decode()
+            told_at = datetime.fromtimestamp(entry_id[0] / 1000, UTC)
+        except (*wire.UNREADABLE, ValueError, OverflowError) as exception:
             _log.warning("signal.unreadable", error=str(exception))
             return None
         return RecentSignal(
@@ -182,7 +185,7 @@ class _Copy:
             confidence=signal.confidence,
             price=signal.price,
             at=signal.timestamp,
-            told_at=datetime.fromtimestamp(entry_id[0] / 1000, UTC),
+            told_at=told_at,
             config=signal.metadata.config,
             is_simulated=signal.metadata.source == "simulated",
             payload=payload,

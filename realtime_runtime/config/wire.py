@@ -36,6 +36,10 @@ SYMBOL_PATTERN = re.compile(r"[A-Z0-9][A-Z0-9_]{3,23}", re.ASCII)
 """Matches the whole of a symbol's name (``fullmatch``)."""
 
 
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for bytes that are not what is asked for."""
+
+
 class WireError(ValueError):
     """A payload that is not what this module writes."""
 
@@ -295,7 +299,7 @@ def decode_heartbeat(raw: bytes) -> Heartbeat:
 def _decode(kind: type, raw: bytes) -> Any:
     try:
         return _decoders[kind].decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exception:
+    except UNREADABLE as exception:
         raise WireError(f"not a {kind.__name__}: {exception}") from None
 
 

@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from realtime_runtime.market.book import Book
-from realtime_runtime.market.messages import Level
+from realtime_runtime.market.messages import LAST_MILLISECOND, Level, Milliseconds
 
 Mood = Literal["bullish", "neutral", "bearish"]
 Timeframe = Literal["1m", "5m", "15m"]
@@ -115,8 +115,8 @@ class BookMetrics(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     symbol: str
-    time_ms: int
-    published_ms: int
+    time_ms: Milliseconds
+    published_ms: Milliseconds
     source: str
     imbalance: Imbalance
     pressure: Pressure
@@ -258,6 +258,8 @@ def read_points(records: bytes, timeframe: Timeframe) -> list[PressurePoint]:
     if len(records) % RECORD_BYTES:
         raise ValueError("not a whole number of points")
     points = [PressurePoint(*record) for record in _RECORD.iter_unpack(records)]
+    if not all(0 <= point.time_ms <= LAST_MILLISECOND and -1.0 <= point.imbalance <= 1.0 for point in points):
+        raise ValueError("a point that is none")
     return _last_seconds(points, TIMEFRAMES[timeframe])
 
 
@@ -292,5 +294,5 @@ def encode(metrics: BookMetrics) -> bytes:
 
 
 def decode(raw: bytes) -> BookMetrics:
-    """Raises msgspec.MsgspecError where ``raw`` is none."""
+    """Raises one of `wire.UNREADABLE` where ``raw`` is none."""
     return _decoder.decode(raw)

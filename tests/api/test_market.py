@@ -1,10 +1,13 @@
 """The order-book analytics over the API: plain objects, fresh or marked as stale, never made up."""
 
+import struct
+
 import pytest
 import redis
 
 from embedded.servers import Valkey
 from realtime_runtime.config.wire import Keys
+from realtime_runtime.market import analytics
 from strategy_config.api import market_answers
 from strategy_config.api.market_views import thinned
 from tests import books
@@ -117,6 +120,36 @@ def test_all_and_summary__of_several_symbols__count_stale_ones_apart(
     assert sentiment.avg_net_pressure == pytest.approx(-10.0)
     assert summary.top_pressure_symbols.highest_buy_pressure == ["BTCUSDT", "ETHUSDT", "XRPUSDT"]
     assert summary.top_pressure_symbols.highest_sell_pressure[0] == "XRPUSDT"
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"\xff",
+        analytics.encode(books.metrics("BADUSDT", source="\0")).replace(b"\\u0000", b"\xff"),
+        analytics.encode(books.metrics("BADUSDT"))[:-1] + b',"deep":' + b"[" * 100_000,
+        analytics.encode(books.metrics("BADUSDT")).replace(b'"time_ms":1', b'"time_ms":9999999991'),
+    ],
+    ids=["no JSON", "no UTF-8", "too deep", "no date"],
+)
+def test_metrics__of_a_symbol_unreadable__are_unknown_and_cost_the_others_nothing(
+    site: LiveSite, client: redis.Redis, keys: Keys, raw: bytes
+) -> None:
+    books.publish(client, keys, books.metrics("BTCUSDT"))
+    client.hset(keys.market, "BADUSDT", raw)
+    listed = market_answers.AllMetrics.model_validate_json(site.get(f"{BASE}/all").content)
+    assert list(listed.metrics) == ["BTCUSDT"]
+    assert site.get(f"{BASE}/summary").json()["symbols_tracked"] == 1
+    assert [site.get(f"{BASE}/{each}/BADUSDT").status_code for each in ("depth", "pressure")] == [404, 404]
+
+
+@pytest.mark.parametrize("point", [(2**62, 0.5), (-1, 0.5), (books.START_MS, float("nan")), (books.START_MS, 2.0)])
+def test_pressure__point_that_is_none__is_404(
+    site: LiveSite, client: redis.Redis, keys: Keys, point: tuple[int, float]
+) -> None:
+    books.publish(client, keys, books.metrics("BTCUSDT"))
+    client.set(keys.pressure("BTCUSDT"), struct.pack("<qd", *point))
+    assert site.get(f"{BASE}/pressure/BTCUSDT").status_code == 404
 
 
 def test_all_and_summary__nothing_published__are_empty(site: LiveSite) -> None:

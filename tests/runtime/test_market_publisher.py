@@ -126,7 +126,7 @@ async def test_sweep__metrics_nobody_renews__are_deleted(published: Callable[...
     found = await one.metrics(ETH)
     assert found is not None
     old = {**json.loads(analytics.encode(found)), "published_ms": int(time.time() * 1000) - 301_000}
-    garbage = {BTC: json.dumps(old), "XRPUSDT": "not metrics"}
+    garbage = {BTC: json.dumps(old), "XRPUSDT": "not metrics", "SOLUSDT": '{"deep":' + "[" * 100_000}
     await one.redis.hset(one.keys.market, mapping=garbage)
     await one.publisher.sweep()
     assert await one.redis.hkeys(one.keys.market) == [ETH.encode()]

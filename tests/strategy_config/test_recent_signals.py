@@ -133,11 +133,26 @@ def test_stream__trimmed__gives_up_what_it_gave_up(cache: CacheUnderTest) -> Non
 
 
 @pytest.mark.parametrize(
-    "payload", [b"", b"{}", signal_json().replace(b"+00:00", b"")], ids=["nothing", "{}", "no zone"]
+    "payload",
+    [
+        b"",
+        b"{}",
+        signal_json().replace(b"+00:00", b""),
+        signal_json().replace(b'"skew"', b'"\xff"'),
+        signal_json()[:-1] + b',"deep":' + b"[" * 100_000,
+    ],
+    ids=["nothing", "{}", "no zone", "no UTF-8", "too deep"],
 )
 def test_stream__entry_that_is_no_signal__is_left_out(cache: CacheUnderTest, payload: bytes) -> None:
     write(cache, signal_json(price=1.0), payload, signal_json(price=2.0))
     assert prices(SignalFilter(since=NOON - timedelta(days=1))) == [2.0, 1.0]
+
+
+def test_stream__entry_of_a_time_that_no_date_has__is_left_out(cache: CacheUnderTest) -> None:
+    write(cache, signal_json(price=1.0))
+    entry: dict[Any, Any] = {"p": signal_json(price=3.0)}
+    cache.client.xadd(cache.keys.signals, entry, id="999999999999999999-1")
+    assert prices() == [1.0]
 
 
 def test_redis__away__says_so(own_cache: CacheUnderTest, fresh_valkey: Any) -> None:
