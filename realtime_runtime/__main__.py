@@ -1,53 +1,10 @@
-"""The runtime's command line: ``python -m realtime_runtime run`` and ``… feed``."""
+"""``python -m realtime_runtime``; `command_line` has what it can do."""
 
-import argparse
-import os
-import sys
-
-from realtime_runtime import app, ending, logging, settings, tracing
-from realtime_runtime.feeds import cli as feeds
-
-CONFIGURATION_ERROR = 2
-
-EXAMPLES = """
-examples:
-  python -m realtime_runtime run
-      trade on what comes over NATS; everything is configured by the environment (.env.example lists it)
-  TRADING_SYMBOLS=BTCUSDT,ETHUSDT LOG_FORMAT=console python -m realtime_runtime run
-      only two symbols, with logs for people
-  python -m realtime_runtime feed replay market/spot-20240808.jsonl.gz --speed max
-      publish recorded market data, as fast as the runtime takes it
-  python -m realtime_runtime feed simulate
-      publish a simulated market, labelled as such
-"""
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Run a command; returns the exit code: 0 ended in good order, 1 failed, 2 wrong usage or configuration."""
-    parser = argparse.ArgumentParser(
-        prog="python -m realtime_runtime",
-        description="The asyncio side of the trading strategies.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    commands.add_parser("run", help="trade on the market data that comes over NATS")
-    feeds.add_arguments(commands)
-    chosen = parser.parse_args(arguments)
-    return feeds.run(chosen, os.environ) if chosen.command == "feed" else _run()
-
-
-def _run() -> int:
-    try:
-        configured = settings.read(os.environ, default_log_format="console" if sys.stdout.isatty() else "json")
-    except settings.SettingsError as exception:
-        for name, message in exception.problems.items():
-            print(f"{name} {message}", file=sys.stderr)
-        return CONFIGURATION_ERROR
-    logging.configure(level=configured.log_level, log_format=configured.log_format)
-    tracing.start(os.environ, service="realtime-strategies-runtime", instance=configured.instance_id)
-    return ending.run(app.run(configured))
-
+import signal
 
 if __name__ == "__main__":
-    ending.leave(main())
+    # What is imported here takes a second or two. Ctrl-C meanwhile ends the process as SIGTERM does, and shows nothing.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from realtime_runtime import command_line, ending
+
+    ending.leave(command_line.main())

@@ -168,7 +168,9 @@ async def run(settings: Settings) -> int:
     except (ExceptionGroup, OSError) as exception:
         causes = exception.exceptions if isinstance(exception, ExceptionGroup) else (exception,)
         reasons = [f"{type(cause).__name__}: {cause}" for cause in causes]
-        log.critical("runtime.failed", reasons=reasons, exc_info=exception)
+        # What the system refuses (a port that is taken) is no defect that a traceback would help to find.
+        trace = None if isinstance(exception, OSError) else exception
+        log.critical("runtime.failed", reasons=reasons, exc_info=trace)
         return FAILED
     return 0
 

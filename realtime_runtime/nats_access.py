@@ -1,16 +1,20 @@
 """How a process proves to NATS who it is, and which server it believes; a user and a password stand in the URL."""
 
 import asyncio
+import re
 import ssl
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import nkeys  # type: ignore[import-untyped]  # it brings none
 from nats import errors
 from nats.aio.client import Client
 
 from realtime_runtime.cancellation import cancellable
 
 CLOSE_SECONDS = 1.0
+_CREDENTIALS = re.compile(rb"BEGIN NATS USER JWT-+\s+\S+\s.*?BEGIN USER NKEY SEED-+\s+(\S+)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +40,29 @@ class NatsAccess:
         return options
 
 
+def problem_with_creds(path: Path) -> str:
+    """Why the file holds no credentials; empty where it does.
+
+    To be asked before connecting: in a file without them nats-py looks for their beginning for ever, and nothing else
+    in the process goes on, not even its end.
+    """
+    found = _CREDENTIALS.search(path.read_bytes())
+    return "" if found is not None and _is_seed(found[1]) else "must be a file of credentials, with a JWT and a seed"
+
+
+def problem_with_nkey_seed(path: Path) -> str:
+    """Why the file holds no seed of an nkey; empty where it does."""
+    return "" if _is_seed(path.read_bytes().strip()) else "must be a file with the seed of an nkey"
+
+
+def _is_seed(text: bytes) -> bool:
+    try:
+        nkeys.from_seed(bytearray(text))
+    except (nkeys.NkeysError, ValueError):
+        return False
+    return True
+
+
 class CheckedClient(Client):
     """nats-py's client, without its way back to plain text, and without its ways to go on where it should end.
 
@@ -48,7 +75,12 @@ class CheckedClient(Client):
     """
 
     async def close(self) -> None:
-        """Close the connection, in CLOSE_SECONDS at most: the library waits for a server that hangs."""
+        """Close the connection, in CLOSE_SECONDS at most: the library waits for a server that hangs.
+
+        Where none was ever asked for there is nothing to close, which the library takes for a fault.
+        """
+        if self._flush_queue is None:
+            return
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
                 await cancellable(super().close(), name="nats.close")

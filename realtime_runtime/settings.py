@@ -19,7 +19,7 @@ from zlib import crc32
 from realtime_runtime.config.layers import EnvironmentLayer, EnvironmentProblem, StrategyClass, read_environment
 from realtime_runtime.config.redis_url import trusting
 from realtime_runtime.config.wire import HEARTBEAT_TTL_SECONDS, SYMBOL_PATTERN
-from realtime_runtime.nats_access import NatsAccess
+from realtime_runtime.nats_access import NatsAccess, problem_with_creds, problem_with_nkey_seed
 from realtime_runtime.strategies.registry import STRATEGIES
 from realtime_runtime.tracing import PROTOCOL
 
@@ -109,7 +109,7 @@ def read(environ: Mapping[str, str], *, default_log_format: LogFormat = "json") 
         redis_key_prefix=reader.get("REDIS_KEY_PREFIX", "strategies", _word),
         config_cache_ttl_seconds=reader.get("CONFIG_CACHE_TTL_SECONDS", "60", number_between(1, 86_400)),
         config_snapshot_path=Path(reader.get("CONFIG_SNAPSHOT_PATH", "var/config-snapshot.json", str)),
-        nats_url=reader.get("NATS_URL", "" if is_production else NATS_URL, url_with("nats", "tls", "ws", "wss")),
+        nats_url=reader.get("NATS_URL", "" if is_production else NATS_URL, nats_server_url),
         nats_access=read_nats_access(reader),
         nats_consumer_topic=(topic or "").replace(_ORDINAL_TOKEN, str(ordinal)),
         nats_consumer_name=reader.get("NATS_CONSUMER_NAME", "realtime-strategies", _word),
@@ -157,8 +157,8 @@ def read_nats_access(reader: "Reader") -> NatsAccess:
     """How this process proves itself to NATS, for the runtime and the feeds."""
     return NatsAccess(
         ca_file=reader.get("NATS_CA_FILE", "", _ca_file),
-        creds_file=reader.get("NATS_CREDS_FILE", "", _file),
-        nkey_seed_file=reader.get("NATS_NKEY_SEED_FILE", "", _file),
+        creds_file=reader.get("NATS_CREDS_FILE", "", _file_without(problem_with_creds)),
+        nkey_seed_file=reader.get("NATS_NKEY_SEED_FILE", "", _file_without(problem_with_nkey_seed)),
     )
 
 
@@ -241,10 +241,22 @@ def url_with(*schemes: str) -> Callable[[str], str]:
     return parse
 
 
+nats_server_url = url_with("nats", "tls", "ws", "wss")
+
+
 def _file(text: str) -> str:
     if text and not os.access(text, os.R_OK):
         raise ValueError("must be a file that this process can read")
     return text
+
+
+def _file_without(problem_with: Callable[[Path], str]) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if _file(text) and (problem := problem_with(Path(text))):
+            raise ValueError(problem)
+        return text
+
+    return parse
 
 
 def _ca_file(text: str) -> str:

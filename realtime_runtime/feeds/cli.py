@@ -3,7 +3,7 @@
 import argparse
 import asyncio
 import sys
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from realtime_runtime.feeds.replay import ReplayOptions, Totals, replay
 from realtime_runtime.feeds.report import say
 from realtime_runtime.feeds.simulate import SimulateOptions, simulate
 from realtime_runtime.nats_access import NatsAccess
-from realtime_runtime.settings import NATS_URL, Reader, read_nats_access
+from realtime_runtime.settings import NATS_URL, Reader, consumer_topic, nats_server_url, read_nats_access
 
 EXIT_INCOMPLETE = 1
 EXIT_USAGE = 2
@@ -51,13 +51,13 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     """Run the feed; returns the exit code: 0, 1 (something is missing), 2 (usage), 130 (interrupted)."""
     if arguments.kind == "live":
         return _run_live(environ)
-    nats_url = arguments.nats_url or environ.get("NATS_URL") or NATS_URL
     reader = Reader(environ)
+    nats_url = arguments.nats_url or reader.get("NATS_URL", NATS_URL, nats_server_url)
     nats_access = read_nats_access(reader)
+    topic = arguments.topic or reader.get("NATS_CONSUMER_TOPIC", "binance.websocket.data", consumer_topic)
     if reader.problems:
         say("; ".join(f"{name} {problem}" for name, problem in reader.problems.items()))
         return EXIT_USAGE
-    topic = arguments.topic or environ.get("NATS_CONSUMER_TOPIC") or "binance.websocket.data"
     if arguments.kind == "simulate":
         options = SimulateOptions(
             nats_url=nats_url,
@@ -159,12 +159,30 @@ def _add_simulate(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def _add_destination(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--nats-url", metavar="URL", help="default: NATS_URL, else nats://localhost:4222")
+    parser.add_argument(
+        "--nats-url",
+        type=_argument(nats_server_url),
+        metavar="URL",
+        help="default: NATS_URL, else nats://localhost:4222",
+    )
     parser.add_argument(
         "--topic",
+        type=_argument(consumer_topic),
         metavar="SUBJECT",
         help="default: NATS_CONSUMER_TOPIC, else binance.websocket.data; ending in .> it is one subject a symbol",
     )
+
+
+def _argument(parse: Callable[[str], str]) -> Callable[[str], str]:
+    """The same as an argument, so that argparse repeats what is wrong with it."""
+
+    def parse_argument(text: str) -> str:
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+
+    return parse_argument
 
 
 def _speed(text: str) -> float:

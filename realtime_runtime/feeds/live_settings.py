@@ -12,6 +12,7 @@ from realtime_runtime.settings import (
     Reader,
     SettingsError,
     consumer_topic,
+    nats_server_url,
     number_between,
     read_nats_access,
     symbol_list,
@@ -101,7 +102,7 @@ def read(environ: Mapping[str, str]) -> LiveSettings:
         sources=reader.get("FEED_SOURCES", ",".join(SOURCES), _chosen(SOURCES)),
         symbols=tuple(sorted(reader.get("TRADING_SYMBOLS", DEFAULT_SYMBOLS, symbol_list) or ())),
         health_port=reader.get("FEED_HEALTH_PORT", "8083", whole_number(0, 65_535)),
-        nats_url=reader.get("NATS_URL", NATS_URL, url_with("nats", "tls", "ws", "wss")),
+        nats_url=reader.get("NATS_URL", NATS_URL, nats_server_url),
         nats_access=read_nats_access(reader),
         binance=_read_binance(reader),
         exchanges=ExchangeSettings(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from embedded.servers import NatsServer, die_with_parent
-from realtime_runtime.__main__ import main
+from realtime_runtime.command_line import main
 from tests.feeds.responder import Responder
 from tests.feeds.test_replay import until, write_lines
 
@@ -51,6 +51,8 @@ async def finish(process: subprocess.Popen[str]) -> str:
         (["replay", "x", "--speed", "nan"], "must be a number between"),
         (["replay", "x", "--replicas", "0"], "must be a whole number from 1"),
         (["simulate", "--rate", "9999"], "must be at most 500"),
+        (["simulate", "--nats-url", "localhost"], "must be a URL that starts with nats://"),
+        (["simulate", "--topic", "two words"], "must be a NATS subject"),
         (["telepathy"], "telepathy"),
     ],
 )
@@ -131,3 +133,18 @@ async def test_feed_simulate__nats_comes_later_and_restarts__goes_on(fresh_nats:
     assert "Traceback" not in output
     assert "trying again" in output
     assert process.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [
+        ("NATS_URL", "localhost", "must be a URL that starts with nats://"),
+        ("NATS_CONSUMER_TOPIC", "a..b", "must be a NATS subject"),
+    ],
+)
+def test_feed__unusable_variable__exits_2_and_names_it(
+    name: str, value: str, problem: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(name, value)
+    assert main(["feed", "simulate"]) == 2
+    assert f"{name} {problem}" in capsys.readouterr().err

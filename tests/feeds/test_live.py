@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from embedded.servers import NatsServer, die_with_parent
-from realtime_runtime.__main__ import main
+from realtime_runtime.command_line import main
 from realtime_runtime.feeds import live_settings
 from realtime_runtime.settings import SettingsError
 from tests.feeds.conftest import STOP_SECONDS
@@ -179,6 +179,6 @@ async def test_feed_live__debugging__logs_no_key(nats_server: NatsServer, nats_s
 
 def test_feed_live__large_libraries__are_not_imported_before_their_source_runs() -> None:
     large = {"ccxt", "coinmetrics", "pandas", "polars", "pyarrow", "numpy", "requests"}
-    code = f"import sys, realtime_runtime.__main__; print(sorted({large!r} & sys.modules.keys()))"
+    code = f"import sys, realtime_runtime.command_line; print(sorted({large!r} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from embedded.servers import NatsServer, Valkey, free_port
-from realtime_runtime.__main__ import main
+from embedded.servers import NatsServer, Valkey, die_with_parent, free_port
+from realtime_runtime.command_line import main
 from realtime_runtime.config import snapshot
 from tests.runtime.conftest import Environ, eventually
 from tests.runtime.market import Market
@@ -161,6 +161,26 @@ def test_start__on_a_port_in_use__exits_1_and_says_so(own_port: Environ) -> None
         ended = subprocess.run(COMMAND, env=_clean_environment() | own_port, capture_output=True, text=True, timeout=60)
     assert ended.returncode == 1
     assert "address already in use" in ended.stdout
+    assert "Traceback" not in ended.stdout
+    assert '"frames"' not in ended.stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_start__ended_while_it_imports__shows_no_traceback(number: signal.Signals, tmp_path: Path) -> None:
+    (tmp_path / "structlog.py").write_text("import time\nprint('importing', flush=True)\ntime.sleep(60)\n")
+    process = subprocess.Popen(
+        COMMAND,
+        env=_clean_environment() | {"PYTHONPATH": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=die_with_parent,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "importing\n"
+    process.send_signal(number)
+    assert process.communicate(timeout=30) == ("", "")
+    assert process.returncode == -number
 
 
 def test_help__of_the_command_line__shows_examples(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,5 +1,7 @@
 """The runtime's settings: defaults, every refusal by name, symbols shared among replicas."""
 
+from pathlib import Path
+
 import pytest
 
 from realtime_runtime import settings
@@ -42,6 +44,16 @@ BAD = {
 def test_settings__with_an_unusable_variable__name_it(name: str, text: str) -> None:
     with pytest.raises(settings.SettingsError) as raised:
         settings.read({name: text})
+    assert list(raised.value.problems) == [name]
+
+
+@pytest.mark.parametrize("name", ["NATS_CREDS_FILE", "NATS_NKEY_SEED_FILE"])
+@pytest.mark.parametrize("content", [b"", b"\xff\x00", b"BEGIN NATS USER JWT-\nx\nBEGIN USER NKEY SEED-\nx\n", b"SUAB"])
+def test_settings__with_a_file_that_proves_nothing__name_it(name: str, content: bytes, tmp_path: Path) -> None:
+    file = tmp_path / "user"
+    file.write_bytes(content)
+    with pytest.raises(settings.SettingsError) as raised:
+        settings.read({name: str(file)})
     assert list(raised.value.problems) == [name]
 
 

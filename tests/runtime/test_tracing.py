@@ -117,7 +117,7 @@ def test_settings__with_a_protocol_that_is_not_there__stop_the_start() -> None:
 
 def test_off__is_no_import_and_no_span() -> None:
     script = (
-        "import sys, realtime_runtime.__main__\n"
+        "import sys, realtime_runtime.command_line\n"
         "from realtime_runtime import tracing\n"
         "tracing.start({}, service='x')\n"
         "with tracing.span('a', parent='b'): assert tracing.traceparent() == ''\n"

@@ -14,7 +14,7 @@ from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.test import Client
 
 from configsite.content_policy import API_POLICY
-from realtime_runtime.__main__ import main
+from realtime_runtime.command_line import main
 from tests.conftest import PROJECT_ROOT
 from tests.settings_reader import read_settings
 

@@ -13,7 +13,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from embedded.servers import HOST, NatsServer, Server, Valkey, die_with_parent, free_port
-from realtime_runtime.__main__ import main
+from realtime_runtime.command_line import main
 from tests.conftest import PROJECT_ROOT
 from tests.live_site import LiveSite
 from tests.plain_http import NO_ROOTS

@@ -7,6 +7,7 @@ import pytest
 from django.conf import settings
 from django.contrib.auth.models import Group, User
 from django.core.management import CommandError, call_command
+from django.test import override_settings
 
 from realtime_runtime.strategies.registry import STRATEGIES
 from strategy_config import audit, services, tokens
@@ -109,3 +110,16 @@ def test_verify_audit__store_away__is_no_verdict(monkeypatch: pytest.MonkeyPatch
 def test_reconcile__redis_away__fails() -> None:
     with pytest.raises(CommandError):
         call_command("reconcile")
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"NATS_URL": ""}, "NATS_URL must be set"),
+        ({"NATS_CREDS_FILE": __file__}, "NATS_CREDS_FILE must be a file of credentials"),
+        ({"NATS_NKEY_SEED_FILE": __file__}, "NATS_NKEY_SEED_FILE must be a file with the seed"),
+    ],
+)
+def test_relay_changes__that_could_never_connect__says_so(changes: dict[str, str], problem: str) -> None:
+    with override_settings(**{"NATS_URL": "nats://127.0.0.1:1"} | changes), pytest.raises(CommandError, match=problem):
+        call_command("relay_changes")

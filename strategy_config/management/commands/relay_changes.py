@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -9,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from configsite import env
 from realtime_runtime import tracing
-from realtime_runtime.nats_access import NatsAccess
+from realtime_runtime.nats_access import NatsAccess, problem_with_creds, problem_with_nkey_seed
 from strategy_config import shared_cache
 from strategy_config.relay import NatsLostError, Relay
 
@@ -26,6 +27,13 @@ class Command(BaseCommand):
         """Relay."""
         if not settings.NATS_URL:
             raise CommandError("NATS_URL must be set.")
+        for name, problem_with in (
+            ("NATS_CREDS_FILE", problem_with_creds),
+            ("NATS_NKEY_SEED_FILE", problem_with_nkey_seed),
+        ):
+            path = getattr(settings, name)
+            if path and (problem := problem_with(Path(path))):
+                raise CommandError(f"{name} {problem}.")
         tracing.start(env.everything(), service="realtime-strategies-relay")
         try:
             asyncio.run(_run())
