@@ -84,18 +84,6 @@ def build_signal(
     stop_loss, stop_fraction = _exit(decision.stop_loss, price, -sign, default_stop_fraction(confidence))
     take_profit, target_fraction = _exit(decision.take_profit, price, sign, default_target_fraction(confidence))
     identity = signal_id(strategy_id, symbol, time_ms, decision.action)
-    metadata = {
-        **decision.details,
-        "decision": decision.signal_type,
-        "signal_action": _SIGNAL_ACTIONS[decision.action],
-        "config": {
-            "sequence": config.sequence,
-            "global_version": config.global_version,
-            "symbol_version": config.symbol_version,
-        },
-    }
-    if is_simulated:
-        metadata["source"] = SIMULATED
     return Signal(
         id=identity,
         signal_id=identity,
@@ -116,8 +104,25 @@ def build_signal(
         take_profit=take_profit,
         take_profit_pct=target_fraction,
         timestamp=(_EPOCH + timedelta(milliseconds=time_ms)).isoformat(timespec="milliseconds"),
-        metadata=metadata,
+        metadata=_metadata(decision, config, is_simulated=is_simulated),
     )
+
+
+def _metadata(decision: Decision, config: ActiveConfig, *, is_simulated: bool) -> dict[str, Any]:
+    """The numbers that decided, and the configuration that they were held against."""
+    metadata = {
+        **decision.details,
+        "decision": decision.signal_type,
+        "signal_action": _SIGNAL_ACTIONS[decision.action],
+        "config": {
+            "sequence": config.sequence,
+            "global_version": config.global_version,
+            "symbol_version": config.symbol_version,
+        },
+    }
+    if is_simulated:
+        metadata["source"] = SIMULATED
+    return metadata
 
 
 def signal_id(strategy_id: str, symbol: str, time_ms: int, action: Action) -> str:

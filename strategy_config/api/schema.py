@@ -1,6 +1,6 @@
 """The OpenAPI document: what each operation takes and answers, with every status code."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
@@ -115,13 +115,9 @@ def operation(
     statuses |= {415} if body else set()
     statuses |= {412} if is_change else set()
     responses: dict[int, Any] = {
-        200: OpenApiResponse(answer, description="Done, or refused parameters." if is_change else "")
+        200: OpenApiResponse(answer, description="Done, or refused parameters." if is_change else ""),
+        **_failures(statuses, needs_cache=needs_cache, not_found=not_found),
     }
-    for status in sorted(statuses):
-        description = not_found if status == 404 else _FAILURES[status]
-        if needs_cache and status == 503:
-            description = "STORE_UNAVAILABLE: the store or the shared cache cannot be reached; see Retry-After."
-        responses[status] = OpenApiResponse(answers.Failure, description=description)
     parameters = [*(_PATH[name] for name in path), *_query_parameters(query), _REQUEST_ID, _CHALLENGE, _RETRY_AFTER]
     if is_cached:
         responses[304] = OpenApiResponse(description="The client has it.")
@@ -140,6 +136,13 @@ def operation(
         responses=responses,
         examples=[OpenApiExample(name, value, request_only=True) for name, value in (examples or {}).items()],
     )
+
+
+def _failures(statuses: Iterable[int], *, needs_cache: bool, not_found: str) -> dict[int, OpenApiResponse]:
+    descriptions = {**_FAILURES, 404: not_found}
+    if needs_cache:
+        descriptions[503] = "STORE_UNAVAILABLE: the store or the shared cache cannot be reached; see Retry-After."
+    return {status: OpenApiResponse(answers.Failure, description=descriptions[status]) for status in sorted(statuses)}
 
 
 def _answer_header(header: OpenApiParameter, statuses: list[int], *, required: bool = True) -> OpenApiParameter:
