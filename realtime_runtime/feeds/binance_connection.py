@@ -26,7 +26,7 @@ from realtime_runtime.feeds.binance_streams import (
     in_lots,
     request,
 )
-from realtime_runtime.feeds.supervision import FeedError, Status
+from realtime_runtime.feeds.supervision import FeedError, RateLimitedError, Status
 from realtime_runtime.feeds.turns import Turns
 from realtime_runtime.feeds.web import as_feed_error
 
@@ -131,7 +131,8 @@ class StreamConnection:
             replacement = await successor
         except (FeedError, OSError) as error:
             log.warning("feed.replacement_failed", source=self._status.name, error=str(error))
-            old.ends_at = time.monotonic() + RETRY_SUCCESSOR_SECONDS
+            asked = error.retry_after_seconds if isinstance(error, RateLimitedError) else 0.0
+            old.ends_at = time.monotonic() + max(asked, RETRY_SUCCESSOR_SECONDS)
             return old
         await _close(old.socket)
         log.info("feed.connection_replaced", source=self._status.name, held=len(replacement.held))

@@ -108,16 +108,26 @@ class BookFeed:
                     self._session, self._url, parameters={"symbol": symbol, "limit": str(SNAPSHOT_LEVELS)}
                 )
                 snapshot = decode_snapshot(body)
+            except RateLimitedError as error:
+                self._leave_alone(error.retry_after_seconds)
+                log.warning("feed.snapshot_refused", symbol=symbol, error=str(error))
+                self._want_snapshot(entry)
+                continue
             except (FeedError, msgspec.DecodeError, UnicodeDecodeError) as error:
-                wait = error.retry_after_seconds if isinstance(error, RateLimitedError) else RETRY_SECONDS
-                log.warning("feed.snapshot_failed", symbol=symbol, error=str(error), wait_seconds=wait)
-                await asyncio.sleep(wait)
+                log.warning("feed.snapshot_failed", symbol=symbol, error=str(error), wait_seconds=RETRY_SECONDS)
+                await asyncio.sleep(RETRY_SECONDS)
                 self._want_snapshot(entry)
                 continue
             if entry.builder.take_snapshot(snapshot):
                 log.info("feed.book_built", symbol=symbol, number=snapshot.last_update_id)
             else:
                 self._want_snapshot(entry)
+
+    def _leave_alone(self, seconds: float) -> None:
+        """Ask for no snapshot for so long: not of the market's other books either, nor after a new connection."""
+        self._turns.hold(seconds)
+        self._status.rate_limited += 1
+        self._status.rate_limit_seconds += seconds
 
     def _want_snapshot(self, entry: _Symbol) -> None:
         if entry.builder.needs_snapshot and entry.symbol not in self._queued:

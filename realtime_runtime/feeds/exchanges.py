@@ -101,7 +101,10 @@ class ExchangeSource:
         if not isinstance(price, float | int) or not math.isfinite(price) or price <= 0:
             self.status.garbage += 1
             return
-        time_ms = time.time_ns() // 1_000_000 if time_ms is None else time_ms
+        if time_ms is None:
+            time_ms = time.time_ns() // 1_000_000
+        else:
+            self.status.event_time(time_ms)
         before = self._sent.get(symbol, (0.0, 0))
         if (price, time_ms) == before or time_ms < before[1]:
             self.status.repeated += 1

@@ -10,11 +10,15 @@ class Turns:
     def __init__(self, interval_seconds: float) -> None:
         self._interval_seconds = interval_seconds
         self._next_at = 0.0
+        self._in_order = asyncio.Lock()
+
+    def hold(self, seconds: float) -> None:
+        """Give nobody a turn for so long: the other side has asked for it, of all who share them."""
+        self._next_at = max(self._next_at, time.monotonic() + seconds)
 
     async def take(self) -> None:
         """Return when it is the caller's turn."""
-        now = time.monotonic()
-        wait = self._next_at - now
-        self._next_at = max(now, self._next_at) + self._interval_seconds
-        if wait > 0:
-            await asyncio.sleep(wait)
+        async with self._in_order:
+            while (wait := self._next_at - time.monotonic()) > 0:  # noqa: ASYNC110 - `hold` puts it off meanwhile
+                await asyncio.sleep(wait)
+            self._next_at = time.monotonic() + self._interval_seconds

@@ -70,8 +70,7 @@ def retry_after(headers: Mapping[str, str]) -> float:
         seconds = float(text[:9])
     else:
         try:
-            moment = parsedate_to_datetime(text)
-        except ValueError:
+            seconds = (parsedate_to_datetime(text).astimezone(UTC) - datetime.now(UTC)).total_seconds()
+        except (ValueError, OverflowError):
             return 0.0
-        seconds = (moment.astimezone(UTC) - datetime.now(UTC)).total_seconds()
     return min(max(seconds, 0.0), LONGEST_WAIT_SECONDS)

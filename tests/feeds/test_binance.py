@@ -208,6 +208,22 @@ async def test_binance__before_its_time__a_connection_is_replaced_without_a_gap(
     assert source.status.repeated > 0
 
 
+async def test_binance__successor_asked_to_wait__is_not_opened_before(
+    only: Callable[..., Source], binance: SimulatedBinance, supervised: Supervised, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(binance_connection, "RETRY_SUCCESSOR_SECONDS", 0.01)
+    source = only(BINANCE_CONNECTION_SECONDS="1")
+    async with supervised(source):
+        await until(lambda: binance.streams == [TRADE])
+        with binance.refusing(429, {"Retry-After": "3600"}):
+            for number in range(1, 200):
+                await binance.send(TRADE, trade(number))
+                await asyncio.sleep(0.01)
+            await until(lambda: source.status.messages == 199)
+    assert binance.refused == 1
+    assert source.status.failures == 0
+
+
 async def test_binance__pings__are_answered(
     only: Callable[..., Source], binance: SimulatedBinance, supervised: Supervised
 ) -> None:

@@ -130,3 +130,26 @@ async def test_books__snapshot_refused__is_asked_for_again_after_the_wait(
             await binance.send_line(stream, line)
         await until(lambda: len(arrivals.messages) >= 10)
     assert source.status.failures == 0
+
+
+async def test_books__asked_to_wait__ask_for_no_snapshot_over_a_new_connection_either(
+    day: list[tuple[str, str]],
+    binance: SimulatedBinance,
+    publisher: LivePublisher,
+    nats_subject: str,
+    supervised: Supervised,
+) -> None:
+    (source,) = sources(binance, publisher, nats_subject, BINANCE_BOOK_LEVELS="100", BINANCE_STREAMS="depth20@100ms")
+    async with supervised(source):
+        await until(lambda: binance.streams == [DIFFERENCES])
+        binance.refusals.append((418, {"Retry-After": "3600"}))
+        await binance.send_line(*day[0])
+        await until(lambda: source.status.rate_limited == 1)
+        assert source.status.rate_limit_seconds == 3600
+        await binance.drop()
+        await until(lambda: binance.opened == 2 and binance.streams == [DIFFERENCES])
+        for stream, line in day[1:20]:
+            await binance.send_line(stream, line)
+        await until(lambda: source.status.messages == 20)
+        await asyncio.sleep(2 * binance_depth.SNAPSHOT_INTERVAL_SECONDS)
+    assert len(binance.snapshot_requests) == 1

@@ -95,7 +95,8 @@ async def test_okx__recorded_tickers__are_published_with_their_times(
     spot = [message["data"][0] for message in recorded if message.get("arg", {}).get("instId") == "BTC-USDT"]
     expected = {(float(ticker["last"]), int(ticker["ts"])) for ticker in spot}
     arrivals = await prices_of(listen, "okx")
-    async with supervised(make("okx")):
+    source = make("okx")
+    async with supervised(source):
         await until(lambda: bool(server.subscriptions["okx"]), 60)
         for ticker in spot:
             sent = len(arrivals.messages)
@@ -105,6 +106,7 @@ async def test_okx__recorded_tickers__are_published_with_their_times(
             expected.discard((float(ticker["last"]), int(ticker["ts"])))
     assert len(arrivals.messages) > 5
     assert {document["ts"] for document in arrivals.documents} == {int(ticker["ts"]) for ticker in spot}
+    assert source.status.skew_ms < -1_000_000_000
 
 
 @with_ccxt

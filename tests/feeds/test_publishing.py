@@ -1,5 +1,6 @@
 """Live messages while NATS is away, and what the feeds take from HTTP."""
 
+import asyncio
 import time
 
 import pytest
@@ -42,6 +43,24 @@ async def test_turns__many_at_once__come_at_their_distance_and_in_order() -> Non
         await turns.take()
         times.append(time.monotonic())
     assert times[-1] - times[0] >= 0.095
+
+
+async def test_turns__held_while_several_wait__come_later_and_in_the_order_of_asking() -> None:
+    turns = Turns(0.01)
+    started, order = time.monotonic(), []
+
+    async def ask(name: str) -> None:
+        await turns.take()
+        order.append(name)
+
+    await turns.take()
+    async with asyncio.TaskGroup() as group:
+        for name in "abc":
+            group.create_task(ask(name))
+        await asyncio.sleep(0)
+        turns.hold(0.2)
+    assert order == ["a", "b", "c"]
+    assert time.monotonic() - started >= 0.2
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,9 @@ from realtime_runtime.feeds import supervision
 from realtime_runtime.feeds.supervision import Backoff, FeedError, RateLimitedError, Status, root_cause, supervise
 from realtime_runtime.feeds.web import refused, retry_after
 
+# In UTC there is no such year.
+BEYOND = "Fri, 31 Dec 9999 23:59:59 -0100"
+
 
 class Failing:
     """A source that fails with each of the errors in turn, then runs."""
@@ -93,7 +96,7 @@ def test_root_cause__groups_in_groups__finds_the_first_error() -> None:
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("5", 5.0), ("0", 0.0), ("", 0.0), ("soon", 0.0), ("-5", 0.0), ("999999999", 3 * 24 * 3600.0)],
+    [("5", 5.0), ("0", 0.0), ("", 0.0), ("soon", 0.0), ("-5", 0.0), ("999999999", 3 * 24 * 3600.0), (BEYOND, 0.0)],
 )
 def test_retry_after__seconds__are_read_and_bounded(text: str, seconds: float) -> None:
     assert retry_after({"Retry-After": text}) == seconds

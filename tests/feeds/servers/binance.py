@@ -45,6 +45,7 @@ class SimulatedBinance:
         self.opened = 0
         self.violations: list[str] = []
         self.refusals: deque[tuple[int, dict[str, str]]] = deque()
+        self.refused = 0
         self.subscription_error: dict[str, Any] | None = None
         self.is_deaf = False
         self.snapshots: dict[str, bytes] = {}
@@ -128,6 +129,7 @@ class SimulatedBinance:
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:
         if self.refusals:
+            self.refused += 1
             status, headers = self.refusals[0]
             return web.Response(status=status, headers=headers)
         socket = web.WebSocketResponse(autoping=False)
