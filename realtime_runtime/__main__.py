@@ -1,10 +1,13 @@
 """``python -m realtime_runtime``; `command_line` has what it can do."""
 
+import os
 import signal
 
 if __name__ == "__main__":
-    # What is imported here takes a second or two. Ctrl-C meanwhile ends the process as SIGTERM does, and shows nothing.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # What is imported below takes a second or two, and its end must not wait for that, nor show a traceback. Without a
+    # handler of its own a container's first process would not hear of SIGTERM at all.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, _: os._exit(128 + number))
     from realtime_runtime import command_line, ending
 
     ending.leave(command_line.main())

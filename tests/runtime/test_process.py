@@ -180,7 +180,7 @@ def test_start__ended_while_it_imports__shows_no_traceback(number: signal.Signal
     assert process.stdout.readline() == "importing\n"
     process.send_signal(number)
     assert process.communicate(timeout=30) == ("", "")
-    assert process.returncode == -number
+    assert process.returncode == 128 + number
 
 
 def test_help__of_the_command_line__shows_examples(capsys: pytest.CaptureFixture[str]) -> None:
