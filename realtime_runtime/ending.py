@@ -36,17 +36,21 @@ def leave(code: int) -> NoReturn:
 
 
 def on_signals(stop: Callable[[signal.Signals], object], *, within_seconds: float) -> None:
-    """Have SIGTERM or SIGINT call ``stop``, and the process end within so long. A second one ends it at once.
+    """Have SIGTERM or SIGINT call ``stop``, and the process end within so long. The same once more ends it at once.
 
-    What has not ended by then is shown with its tracebacks, and ends with 1.
+    What has not ended by then is shown with its tracebacks, and ends with 1. Not the loop's own handlers: those wait
+    for whatever keeps the loop busy, and its end is what the signal is for.
     """
     loop = asyncio.get_running_loop()
+    taken: list[int] = []
 
-    def take(number: signal.Signals) -> None:
-        loop.add_signal_handler(number, os._exit, 128 + number)
-        # Needs neither the loop nor the interpreter's lock, which something may hold.
-        faulthandler.dump_traceback_later(within_seconds, exit=True)
-        stop(number)
+    def take(number: int, _: object) -> None:
+        signal.signal(number, lambda number, _: os._exit(128 + number))
+        taken.append(number)
+        if len(taken) == 1:
+            # Needs neither the loop nor the interpreter's lock.
+            faulthandler.dump_traceback_later(within_seconds, exit=True)
+            loop.call_soon_threadsafe(stop, signal.Signals(number))
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, take, number)
+        signal.signal(number, take)

@@ -107,7 +107,7 @@ class Recording:
         """Yield the messages; in a second round and later with event times that go on where the first one ended."""
         for turn in count():
             shift_ms = turn * (self._last_ms - (self._first_ms or 0) + LOOP_GAP_MS) if turn else 0
-            before = self.lines
+            before = self.lines - self.unreadable
             for path in self._files:
                 for message in self._file_messages(path):
                     if turn == 0:
@@ -116,7 +116,7 @@ class Recording:
                     else:
                         time_ms = message.time_ms + shift_ms if message.time_ms else 0
                         yield message._replace(payload=shift_event_times(message.payload, shift_ms), time_ms=time_ms)
-            if not self._is_loop or self.lines == before:
+            if not self._is_loop or self.lines - self.unreadable == before:
                 return
 
     def _file_messages(self, path: Path) -> Iterator[RecordedMessage]:

@@ -183,6 +183,16 @@ async def test_replay__loop__event_times_go_on_in_every_round(
     assert totals.published >= 3 * 1_100
 
 
+async def test_replay__loop_over_nothing_readable__ends_after_one_round(
+    nats_server: NatsServer, nats_subject: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "day.jsonl"
+    path.write_text("oops\n" * 3)
+    async with Responder(nats_server.url, nats_subject):
+        totals = await run(options(nats_server, nats_subject, path, is_loop=True))
+    assert (totals.lines, totals.unreadable, totals.published) == (3, 3, 0)
+
+
 @pytest.mark.parametrize(("speed", "least_seconds"), [(1.0, 0.99), (10.0, 0.099)])
 async def test_replay__timed__takes_no_less_than_the_event_time(
     speed: float, least_seconds: float, nats_server: NatsServer, nats_subject: str, tmp_path: Path
