@@ -1,4 +1,4 @@
-"""How a process of the runtime ends: in bounded time, whatever still goes on in its tasks and threads."""
+"""How runtime, feeds and relay end: in bounded time, whatever still goes on in their tasks and threads."""
 
 import asyncio
 import faulthandler

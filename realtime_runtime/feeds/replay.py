@@ -143,7 +143,7 @@ class Recording:
 
 
 async def replay(options: ReplayOptions, totals: Totals) -> None:
-    """Replay the files and fill ``totals``, which are true also where this is cancelled. Raises OSError."""
+    """Replay the files and fill ``totals``, which are true also where this is cancelled."""
     recording = Recording(options.files, is_loop=options.is_loop)
     async with connected(options.nats_url, name="feed-replay", access=options.nats_access) as client:
         publisher = PacedPublisher(client, options.topic, replicas=options.replicas)
@@ -151,7 +151,7 @@ async def replay(options: ReplayOptions, totals: Totals) -> None:
         started = time.monotonic()
         try:
             await _publish_all(recording, publisher, options)
-        except RuntimeGoneError as error:
+        except (RuntimeGoneError, OSError) as error:
             totals.failure = str(error)
         finally:
             totals.seconds = time.monotonic() - started

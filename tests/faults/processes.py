@@ -33,6 +33,12 @@ class ChildProcess:
         assert self._process is not None
         return self._process.pid
 
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs."""
+        assert self._process is not None
+        return self._process.poll()
+
     def start(self) -> Self:
         """Start it; whoever needs it ready waits for that."""
         with self.log_path.open("ab") as log:

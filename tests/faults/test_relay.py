@@ -113,3 +113,13 @@ def test_redis__away__changes_are_told_all_the_same(told: Installation) -> None:
     finally:
         told.valkey.start()
     told.told_up_to(told.write(2))
+
+
+def test_relay__ended_while_nats_hangs__ends_and_goes_on_after_its_next_start(told: Installation) -> None:
+    told.nats.pause()
+    last = told.write(1)
+    told.relay.end()
+    assert told.relay.exit_code == 0
+    told.nats.resume()
+    told.relay.start()
+    told.told_up_to(last)

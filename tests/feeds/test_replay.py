@@ -183,6 +183,19 @@ async def test_replay__loop__event_times_go_on_in_every_round(
     assert totals.published >= 3 * 1_100
 
 
+async def test_replay__file_gone_in_a_later_round__is_told_and_not_complete(
+    nats_server: NatsServer, nats_subject: str, tmp_path: Path
+) -> None:
+    path, totals = write_lines(tmp_path / "day.jsonl", 100), Totals()
+    async with Responder(nats_server.url, nats_subject) as runtime:
+        replaying = asyncio.create_task(replay(options(nats_server, nats_subject, path, is_loop=True), totals))
+        await until(lambda: len(runtime.payloads) >= 100)
+        path.unlink()
+        await replaying
+    assert "No such file" in totals.failure
+    assert not totals.is_complete
+
+
 async def test_replay__loop_over_nothing_readable__ends_after_one_round(
     nats_server: NatsServer, nats_subject: str, tmp_path: Path
 ) -> None:

@@ -1,7 +1,5 @@
 """The process that tells other services of changes."""
 
-import asyncio
-import signal
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +7,12 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from configsite import env
-from realtime_runtime import tracing
+from realtime_runtime import ending, tracing
 from realtime_runtime.nats_access import NatsAccess, problem_with_creds, problem_with_nkey_seed
 from strategy_config import shared_cache
 from strategy_config.relay import NatsLostError, Relay
+
+END_SECONDS = 9.0
 
 
 class Command(BaseCommand):
@@ -36,9 +36,10 @@ class Command(BaseCommand):
                 raise CommandError(f"{name} {problem}.")
         tracing.start(env.everything(), service="realtime-strategies-relay")
         try:
-            asyncio.run(_run())
+            ending.run(_run())
         except (NatsLostError, OSError) as exception:
             raise CommandError(str(exception)) from exception
+        ending.leave(0)
 
 
 async def _run() -> None:
@@ -52,7 +53,5 @@ async def _run() -> None:
             nkey_seed_file=settings.NATS_NKEY_SEED_FILE,
         ),
     )
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, relay.stop)
+    ending.on_signals(lambda _: relay.stop(), within_seconds=END_SECONDS)
     await relay.run()
