@@ -10,13 +10,14 @@ from datetime import datetime
 from functools import partial
 from typing import Annotated, Any
 
+import aiohttp
 import msgspec
 import structlog
 
 from realtime_runtime.feeds import threads, web
 from realtime_runtime.feeds.live_settings import ONCHAIN_ASSETS, OnchainSettings
 from realtime_runtime.feeds.publishing import LivePublisher
-from realtime_runtime.feeds.supervision import FeedError, Status
+from realtime_runtime.feeds.supervision import FeedError, RateLimitedError, Status
 from realtime_runtime.feeds.whale_transfers import DAY_SECONDS, WhaleTransfers
 
 SUBJECT = "market.onchain"
@@ -57,6 +58,10 @@ class OnchainSource:
         self._settings = settings
         self._publisher = publisher
         self._newest: dict[str, int] = {}
+        self._whales: WhaleTransfers | None = None
+        if settings.whale_api_key:
+            self._whales = WhaleTransfers(url=settings.whale_url, api_key=settings.whale_api_key)
+        self._whales_rest_until = 0.0
 
     async def run(self) -> None:
         """Ask and publish for ever; raises FeedError where the answer cannot be had or used."""
@@ -69,16 +74,26 @@ class OnchainSource:
         ask = partial(client.daily, [asset.lower() for asset in ONCHAIN_ASSETS], METRICS, settings.history_periods)
         try:
             async with web.new_session() as session:
-                whales = None
-                if settings.whale_api_key:
-                    whales = WhaleTransfers(session, url=settings.whale_url, api_key=settings.whale_api_key)
                 while True:
-                    if whales is not None:
-                        await whales.update()
-                    await self._take(await self._days(ask), whales)
+                    await self._follow_whales(session)
+                    await self._take(await self._days(ask))
                     await asyncio.sleep(settings.interval_seconds)
         finally:
             client.close()
+
+    async def _follow_whales(self, session: aiohttp.ClientSession) -> None:
+        """Take in the latest transfers; where they cannot be had the other figures come without them."""
+        if self._whales is None or time.monotonic() < self._whales_rest_until:
+            return
+        try:
+            await self._whales.update(session)
+        except FeedError as error:
+            self.status.last_error = f"{type(error).__name__}: {error}"
+            if isinstance(error, RateLimitedError):
+                self._whales_rest_until = time.monotonic() + error.retry_after_seconds
+                self.status.rate_limited += 1
+                self.status.rate_limit_seconds += error.retry_after_seconds
+            log.warning("feed.transfers_absent", error=self.status.last_error)
 
     async def _days(self, ask: Callable[[], list[dict[str, Any]]]) -> list[_Day]:
         try:
@@ -87,7 +102,7 @@ class OnchainSource:
             self.status.garbage += 1
             raise FeedError(f"Coin Metrics answers what makes no sense: {error}") from error
 
-    async def _take(self, days: list[_Day], whales: WhaleTransfers | None) -> None:
+    async def _take(self, days: list[_Day]) -> None:
         self.status.heard()
         for asset in ONCHAIN_ASSETS:
             own = sorted((day for day in days if day.asset.upper() == asset), key=lambda day: day.time)
@@ -95,13 +110,13 @@ class OnchainSource:
                 log.warning("feed.onchain_absent", asset=asset)
                 continue
             for day in own[:-1]:
-                await self._publish(asset, day, whales, is_history=True)
+                await self._publish(asset, day, is_history=True)
             ends_at = int(own[-1].time.timestamp()) + DAY_SECONDS
             is_news = ends_at > self._newest.get(asset, 0) and 0 <= time.time() - ends_at <= FRESH_SECONDS
-            await self._publish(asset, own[-1], whales, is_history=not is_news)
+            await self._publish(asset, own[-1], is_history=not is_news)
             self._newest[asset] = ends_at
 
-    async def _publish(self, asset: str, day: _Day, whales: WhaleTransfers | None, *, is_history: bool) -> None:
+    async def _publish(self, asset: str, day: _Day, *, is_history: bool) -> None:
         began_at = int(day.time.timestamp())
         message: dict[str, object] = {
             "asset": asset,
@@ -112,8 +127,8 @@ class OnchainSource:
             "exchange_inflow": day.exchange_inflow,
             "exchange_outflow": day.exchange_outflow,
         }
-        if whales is not None:
-            largest = whales.largest(asset, began_at)
+        if self._whales is not None:
+            largest = self._whales.largest(asset, began_at)
             message["largest_transfer_to_exchange"] = largest.to_exchange
             message["largest_transfer_from_exchange"] = largest.from_exchange
         message = {name: value for name, value in message.items() if value is not None}

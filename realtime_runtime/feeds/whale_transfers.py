@@ -52,20 +52,19 @@ _decode = msgspec.json.Decoder(_Page, strict=False).decode
 class WhaleTransfers:
     """Follows the transfers, and knows the largest of each of the last days for as long as it has followed them."""
 
-    def __init__(self, session: aiohttp.ClientSession, *, url: str, api_key: str) -> None:
-        self._session = session
+    def __init__(self, *, url: str, api_key: str) -> None:
         self._url = f"{url.rstrip('/')}/v1/transactions"
         self._headers = {"X-WA-API-KEY": api_key}
         self._days: defaultdict[tuple[str, int], Largest] = defaultdict(Largest)
         self._next_start = 0
 
-    async def update(self) -> None:
+    async def update(self, session: aiohttp.ClientSession) -> None:
         """Take in what has come since the last call. Raises FeedError."""
         now = int(time.time())
         start = max(self._next_start, now - LOOK_BACK_SECONDS)
         cursor = ""
         for _ in range(MAX_PAGES):
-            page = await self._page(start, cursor)
+            page = await self._page(session, start, cursor)
             for transfer in page.transactions:
                 self._take(transfer)
             cursor = page.cursor
@@ -80,11 +79,11 @@ class WhaleTransfers:
         """The largest transfers of an asset on the day that starts then."""
         return self._days.get((asset, day_start_seconds // DAY_SECONDS), Largest())
 
-    async def _page(self, start: int, cursor: str) -> _Page:
+    async def _page(self, session: aiohttp.ClientSession, start: int, cursor: str) -> _Page:
         parameters = {"start": str(start), "min_value": str(LEAST_VALUE_USD), "limit": str(PAGE_TRANSFERS)}
         if cursor:
             parameters["cursor"] = cursor
-        body = await web.get(self._session, self._url, parameters=parameters, headers=self._headers)
+        body = await web.get(session, self._url, parameters=parameters, headers=self._headers)
         try:
             return _decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pytest
@@ -146,6 +147,55 @@ async def test_onchain__whale_key__largest_transfers_of_the_day_are_there(
     _, query, headers = next(request for request in server.requests if request[0] == TRANSFERS)
     assert headers["X-WA-API-KEY"] == "key"
     assert "key" not in query.values()
+
+
+@pytest.mark.parametrize(
+    ("refusal", "status", "is_asked_again"),
+    [
+        (web.HTTPForbidden, 403, True),
+        (partial(web.HTTPTooManyRequests, headers={"Retry-After": "3600"}), 429, False),
+    ],
+)
+async def test_onchain__transfers_refused__other_figures_come_without_them(
+    refusal: Callable[[], web.HTTPException],
+    status: int,
+    is_asked_again: bool,
+    make: Make,
+    server: JsonServer,
+    supervised: Supervised,
+    arrivals: Arrivals,
+) -> None:
+    def refuse(request: web.Request) -> dict[str, Any]:
+        raise refusal()
+
+    server.answers[TRANSFERS] = refuse
+    source = make(WHALE_ALERT_API_KEY="s3cret")
+    async with supervised(source):
+        await until(lambda: server.asked(METRICS) >= 3)
+    assert (server.asked(TRANSFERS) > 1) is is_asked_again
+    assert len(arrivals.messages) >= 3
+    assert not any("largest_transfer_to_exchange" in document for document in arrivals.documents)
+    assert f"{server.url}{TRANSFERS} answers {status}" in source.status.last_error
+    assert "s3cret" not in source.status.last_error
+    assert (source.status.failures, source.status.rate_limited) == (0, int(not is_asked_again))
+
+
+async def test_onchain__started_anew__still_knows_the_transfers_of_the_day(
+    make: Make, server: JsonServer, supervised: Supervised, arrivals: Arrivals
+) -> None:
+    figures = server.answers[METRICS]
+
+    def transfers(request: web.Request) -> dict[str, Any]:
+        is_first = server.asked(TRANSFERS) == 1
+        return {"count": 1, "transactions": [transfer("btc", 150.0, "unknown", "exchange")] if is_first else []}
+
+    server.answers[TRANSFERS] = transfers
+    server.answers[METRICS] = lambda _: figures if server.asked(METRICS) > 1 else {"data": "none"}
+    source = make(WHALE_ALERT_API_KEY="key")
+    async with supervised(source):
+        await until(lambda: len(arrivals.messages) >= 2)
+    assert source.status.failures == 1
+    assert arrivals.documents[1]["largest_transfer_to_exchange"] == 150.0
 
 
 async def test_onchain__old_figures__are_history_only(
