@@ -13,6 +13,7 @@ from realtime_runtime.config.client import ConfigClient
 from realtime_runtime.consumer import Consumer
 from realtime_runtime.engine import Engine
 from realtime_runtime.intake import Intake
+from realtime_runtime.outages import Outage
 from realtime_runtime.settings import Settings
 from realtime_runtime.timings import WAIT_BOUNDS, Histogram
 from realtime_runtime.version import VERSION
@@ -44,6 +45,7 @@ class HeartbeatWriter:
         self._key = wire.Keys(settings.redis_key_prefix).runtime(settings.instance_id)
         self._measured_at = time.monotonic()
         self._processed = 0
+        self._outage = Outage("heartbeat.failed")
 
     async def run(self) -> None:
         """Write for ever, one heartbeat an interval. Without Redis there is nobody to tell, and nothing is kept."""
@@ -94,6 +96,7 @@ class HeartbeatWriter:
         try:
             await self._redis.set(self._key, payload, ex=wire.HEARTBEAT_TTL_SECONDS)
         except (RedisError, OSError, TimeoutError) as exception:
-            log.debug("heartbeat.failed", error=str(exception))
+            self._outage.failed(exception)
         else:
+            self._outage.worked()
             self.redis_latency.observe(time.perf_counter() - started)

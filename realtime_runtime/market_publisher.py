@@ -6,7 +6,6 @@ from itertools import islice
 from typing import Any
 
 import msgspec
-import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
@@ -22,6 +21,7 @@ from realtime_runtime.market.analytics import (
     measure,
 )
 from realtime_runtime.market.book import Book
+from realtime_runtime.outages import Outage
 
 INTERVAL_SECONDS = 0.2
 RETRY_SECONDS = 1.0
@@ -32,8 +32,6 @@ REWRITE_SECONDS = 600.0
 SWEEP_SECONDS = 600.0
 
 _AWAY = (RedisError, OSError, TimeoutError)
-
-log = structlog.get_logger(__name__)
 
 
 class _Published:
@@ -64,7 +62,7 @@ class MarketPublisher:
         self._engine = engine
         self._published: dict[str, _Published] = {}
         self._swept_at = -SWEEP_SECONDS
-        self._is_failing = False
+        self._outage = Outage("market.publication_failed")
 
     async def run(self) -> None:
         """Publish for ever; while Redis is away, try again once a second."""
@@ -75,12 +73,10 @@ class MarketPublisher:
                 await self.sweep()
             except _AWAY as exception:
                 self.failures += 1
-                if not self._is_failing:
-                    log.warning("market.publication_failed", error=str(exception))
-                self._is_failing = True
+                self._outage.failed(exception)
                 await asyncio.sleep(RETRY_SECONDS)
             else:
-                self._is_failing = False
+                self._outage.worked()
 
     async def publish(self) -> None:
         """Write what is new, and delete what the engine has forgotten; raises what redis-py raises."""

@@ -4,12 +4,12 @@ import asyncio
 from itertools import islice
 from typing import Any
 
-import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from realtime_runtime.config import wire
 from realtime_runtime.engine import Engine
+from realtime_runtime.outages import Outage
 
 INTERVAL_SECONDS = 1.0
 RETRY_SECONDS = 5.0
@@ -20,8 +20,6 @@ POINTS_BETWEEN_TRIMS = 60
 TTL_SECONDS = 3_600
 
 _AWAY = (RedisError, OSError, TimeoutError)
-
-log = structlog.get_logger(__name__)
 
 
 class PriceHistory:
@@ -37,7 +35,7 @@ class PriceHistory:
         self._keys = keys
         self._engine = engine
         self._stored: dict[str, tuple[int, int]] = {}
-        self._is_failing = False
+        self._outage = Outage("prices.storing_failed")
 
     async def run(self) -> None:
         """Store for ever; while Redis is away, prices are not kept."""
@@ -46,12 +44,10 @@ class PriceHistory:
             try:
                 await self.store()
             except _AWAY as exception:
-                if not self._is_failing:
-                    log.warning("prices.storing_failed", error=str(exception))
-                self._is_failing = True
+                self._outage.failed(exception)
                 await asyncio.sleep(RETRY_SECONDS)
             else:
-                self._is_failing = False
+                self._outage.worked()
 
     async def store(self) -> None:
         """Append what is new; raises what redis-py raises."""

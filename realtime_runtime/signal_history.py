@@ -4,18 +4,16 @@ import asyncio
 from collections import deque
 from itertools import islice
 
-import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from realtime_runtime.config import wire
+from realtime_runtime.outages import Outage
 
 BATCH = 500
 # A write costs some 0.4 ms whatever it holds, and nobody sees a fifth of a second in a list.
 GATHERING_SECONDS = 0.2
 RETRY_SECONDS = 1.0
-
-log = structlog.get_logger(__name__)
 
 
 class SignalHistory:
@@ -28,6 +26,7 @@ class SignalHistory:
         self._stream = keys.signals
         self._waiting: deque[bytes] = deque()
         self._filled = asyncio.Event()
+        self._outage = Outage("signals.history_failed")
 
     def add(self, payload: bytes) -> None:
         """Append a signal as JSON; never waits."""
@@ -60,8 +59,9 @@ class SignalHistory:
         try:
             await pipeline.execute()
         except (RedisError, OSError, TimeoutError) as exception:
-            log.debug("signals.history_failed", error=str(exception))
+            self._outage.failed(exception)
             return False
+        self._outage.worked()
         # While it was written the oldest may have been given up for newer ones.
         for payload in batch:
             if self._waiting and self._waiting[0] is payload:
