@@ -94,10 +94,18 @@ decode_answer = msgspec.json.Decoder(Answer).decode
 
 
 class _Book(msgspec.Struct, gc=False):
-    """A futures book or difference, numbered from ``first`` to ``last``; ``previous`` is the ``last`` before it."""
+    """A futures book; ``previous`` is the ``last`` before it."""
 
     last: int = msgspec.field(name="u")
     previous: int = msgspec.field(name="pu", default=-1)
+    time_ms: int = msgspec.field(name="E", default=0)
+
+
+class _Difference(msgspec.Struct, gc=False):
+    """A difference of a book. Whether it follows on the one before is told by the book that is built from it."""
+
+    last: int = msgspec.field(name="u")
+    previous: int = -1
     time_ms: int = msgspec.field(name="E", default=0)
 
 
@@ -130,7 +138,7 @@ class _Timed(msgspec.Struct, gc=False):
         return self.last
 
 
-_Numbered = _Book | _PartialBook | _Trade | _AggregatedTrade | _Timed
+_Numbered = _Book | _Difference | _PartialBook | _Trade | _AggregatedTrade | _Timed
 
 
 class _Envelope(msgspec.Struct, gc=False):
@@ -144,7 +152,7 @@ def _numbering(stream_type: str, market: Market) -> type[_Numbered]:
     if base == "aggTrade":
         return _AggregatedTrade
     if base == "depth":
-        return _Book
+        return _Difference
     if base.startswith("depth"):
         return _Book if market.is_futures else _PartialBook
     return _Timed

@@ -153,3 +153,25 @@ async def test_books__asked_to_wait__ask_for_no_snapshot_over_a_new_connection_e
         await until(lambda: source.status.messages == 20)
         await asyncio.sleep(2 * binance_depth.SNAPSHOT_INTERVAL_SECONDS)
     assert len(binance.snapshot_requests) == 1
+
+
+async def test_books__gap_of_futures__is_counted_once(
+    binance: SimulatedBinance, publisher: LivePublisher, nats_subject: str, supervised: Supervised
+) -> None:
+    binance.snapshots["BTCUSDT"] = b'{"lastUpdateId": 10, "bids": [["1", "1"]], "asks": [["2", "1"]]}'
+    (source,) = sources(
+        binance,
+        publisher,
+        nats_subject,
+        BINANCE_MARKETS="usdm",
+        BINANCE_USDM_TOPIC=nats_subject,
+        BINANCE_BOOK_LEVELS="100",
+        BINANCE_STREAMS="depth20@100ms",
+    )
+    async with supervised(source):
+        await until(lambda: binance.streams == [DIFFERENCES])
+        for first, last, previous in ((9, 11, 8), (12, 13, 11), (16, 17, 15)):
+            update = {"e": "depthUpdate", "E": last, "T": last, "s": "BTCUSDT", "U": first, "u": last, "pu": previous}
+            await binance.send(DIFFERENCES, update | {"b": [["1", "2"]], "a": []})
+        await until(lambda: source.status.messages == 3)
+    assert source.status.missed == 1
