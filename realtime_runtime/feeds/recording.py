@@ -13,6 +13,7 @@ import zstandard
 
 MAX_LINE_BYTES = 1_000_000
 """Just below nats-server's default limit for a payload."""
+PIECE_BYTES = 8 * 1024
 
 
 class RecordedMessage(NamedTuple):
@@ -102,9 +103,53 @@ def _opened(path: Path) -> Iterator[tuple[io.BufferedReader, BinaryIO]]:
     """The decompressed bytes, and the file below, whose position tells the progress."""
     with path.open("rb") as raw:
         if path.suffix == ".gz":
-            stream: Any = gzip.GzipFile(fileobj=raw)
+            stream: Any = _Pieces(_gunzipped(raw))
         elif path.suffix == ".zst":
-            stream = zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True)
+            stream = _Pieces(_unzstandarded(raw))
         else:
             stream = raw
         yield io.BufferedReader(stream, buffer_size=1 << 16), raw
+
+
+def _gunzipped(raw: BinaryIO) -> Iterator[bytes]:
+    stream = gzip.GzipFile(fileobj=raw)
+    while piece := stream.read1(PIECE_BYTES):
+        yield piece
+
+
+def _unzstandarded(raw: BinaryIO) -> Iterator[bytes]:
+    """Frame by frame: the library's own reader takes a frame that breaks off for one that has ended."""
+    decompressor = zstandard.ZstdDecompressor()
+    frame, rest = None, b""
+    while compressed := rest or raw.read(PIECE_BYTES):
+        if frame is None:
+            frame = decompressor.decompressobj()
+        yield frame.decompress(compressed)
+        rest = frame.unused_data
+        if frame.eof:
+            frame = None
+    if frame is not None:
+        raise EOFError("it ends in the middle of a frame")
+
+
+class _Pieces(io.RawIOBase):
+    """Pieces as a file. Unlike a reader that fills its buffer first, it gives all that comes before one that fails."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+        self._rest = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """As much as there is and fits; 0 at the end."""
+        while not self._rest:
+            piece = next(self._pieces, None)
+            if piece is None:
+                return 0
+            self._rest = memoryview(piece)
+        size = min(len(buffer), len(self._rest))
+        buffer[:size] = self._rest[:size]
+        self._rest = self._rest[size:]
+        return size

@@ -2,7 +2,9 @@
 
 import gzip
 import json
+import zlib
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 
 import msgspec
@@ -83,8 +85,33 @@ def test_read_messages__a_file_that_breaks_off__gives_what_is_there_and_names_th
     path.write_bytes(path.read_bytes()[:-5000])
     *messages, last = read_messages(path)
     assert len(messages) > 10_000
+    assert [message.payload for message in messages if isinstance(message, RecordedMessage)] == lines[: len(messages)]
     assert all(isinstance(message, RecordedMessage) for message in messages[:-1])
     assert isinstance(last, UnreadableLine)
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.9])
+@pytest.mark.parametrize("write", [write_gzip, write_zstd_in_two_frames])
+def test_read_messages__compressed_and_cut__loses_no_line_that_is_whole_and_is_never_complete(
+    write: Callable[[Path, bytes], Path], share: float, tmp_path: Path
+) -> None:
+    lines = [json.dumps({"stream": sha256(b"%d" % n).hexdigest(), "data": {}}).encode() for n in range(20_000)]
+    path = write(tmp_path / "day.jsonl", b"\n".join(lines))
+    cut = path.read_bytes()[: int(path.stat().st_size * share)]
+    path.write_bytes(cut)
+    whole = decompressed(cut).count(b"\n")
+    *messages, last = read_messages(path)
+    assert len(messages) == whole
+    assert isinstance(last, UnreadableLine)
+
+
+def decompressed(cut: bytes) -> bytes:
+    """All that can be had of the first stream or frames of it."""
+    if cut.startswith(b"\x1f\x8b"):
+        return zlib.decompressobj(31).decompress(cut)
+    first = zstandard.ZstdDecompressor().decompressobj()
+    content = first.decompress(cut)
+    return content + (decompressed(first.unused_data) if first.unused_data else b"")
 
 
 def test_read_messages__no_gzip_inside__is_one_unreadable_line(tmp_path: Path) -> None:
