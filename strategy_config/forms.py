@@ -26,6 +26,7 @@ GROUP_TITLES: Mapping[ParameterGroup, str] = {
     "limit": "Size and limits",
 }
 STEPS_OF_RANGE = 100
+STEPS_OF_DEFAULT = 10
 SECONDS_OF_AN_HOUR = 3_600
 WHOLE = re.compile(r"[+-]?[0-9]{1,18}", re.ASCII)
 TRUE, FALSE = "true", "false"
@@ -90,11 +91,16 @@ class Field:
 
     @property
     def step(self) -> str:
-        """A hundredth of the range, rounded to 1, 2 or 5 of its power of ten; whole for whole numbers."""
+        """A hundredth of the range, no more than a tenth of the default: one press is never another order of magnitude.
+
+        Rounded to 1, 2 or 5 of its power of ten; whole for whole numbers.
+        """
         spec = self.spec
         if spec.minimum is None or spec.maximum is None:
             return "1"
         raw = (spec.maximum - spec.minimum) / STEPS_OF_RANGE
+        if spec.default:
+            raw = min(raw, abs(spec.default) / STEPS_OF_DEFAULT)
         power = 10.0 ** math.floor(math.log10(raw))
         step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= raw * 0.999)
         return shown(max(1, round(step))) if spec.type == "int" else shown(round(step, 10))

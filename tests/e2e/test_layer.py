@@ -147,6 +147,18 @@ async def test_keys__enter_wheel_and_arrows__never_save_and_step_only_on_purpose
     assert asked == ["beforeunload"]
 
 
+async def test_arrows__in_a_field_of_small_numbers__move_it_a_little_and_never_beyond_its_range(log_in: Open) -> None:
+    console = await log_in("trader")
+    await console.open("/admin/strategies/trade_momentum/")
+    field = console.page.locator("#p-min_quantity")
+    await field.press("ArrowUp")
+    await expect(field).to_have_value("0.0011")
+    await field.fill("0.0003")
+    for _ in range(5):
+        await field.press("ArrowDown")
+    await expect(field).to_have_value("0.0001")
+
+
 async def test_own_value__dropped_by_one_click__inherits_again(log_in: Open, stack: Stack) -> None:
     stack.site.post(
         "/api/v1/strategies/btc_dominance/config",

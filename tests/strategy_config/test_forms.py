@@ -104,11 +104,11 @@ def test_layer_state__of_a_symbol__inherits_from_the_global_layer() -> None:
     assert state.config.overrides == {"buy_threshold": 1.5}
 
 
-def test_step__of_every_number__is_a_round_part_of_its_range() -> None:
+def test_step__of_every_number__is_a_round_part_of_its_range_and_of_its_default() -> None:
     steps = {
         name: forms.Field(SPECS[name], "number", "", "", None, "").step for name in ("top_levels", "min_total_volume")
     }
-    assert steps == {"top_levels": "1", "min_total_volume": "0.1"}
+    assert steps == {"top_levels": "1", "min_total_volume": "0.0001"}
 
 
 @pytest.mark.django_db(transaction=settings.IS_ON_MONGODB)

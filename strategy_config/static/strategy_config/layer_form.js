@@ -99,9 +99,10 @@ function step(input, direction) {
   if (!Number.isFinite(current)) return;
   const size = Number(input.dataset.step);
   const decimals = (input.dataset.step.split(".")[1] ?? "").length;
-  const moved = Math.min(Number(input.dataset.max), Math.max(Number(input.dataset.min), current + direction * size));
   const exact = Math.max(decimals, (String(current).split(".")[1] ?? "").length);
-  input.value = String(Number(moved.toFixed(exact)));
+  // Rounded first: a limit may have more decimals than the step, and stays one.
+  const moved = Number((current + direction * size).toFixed(exact));
+  input.value = String(Math.min(Number(input.dataset.max), Math.max(Number(input.dataset.min), moved)));
   changed();
 }
 
