@@ -200,7 +200,8 @@ def _answer(
     if sequence is None:
         return "The store cannot be reached: nothing can be changed now, and nothing here is current."
     on = sum(card["is_enabled"] for card in cards)
-    parts = [f"{on} of {len(cards)} strategies on"]
+    off = [strategy_name(card["id"]) for card in cards if not card["is_enabled"]]
+    parts = [f"{on} of {len(cards)} strategies on" + (f", off: {_few(off)}" if off and on else "")]
     if heartbeats is None:
         parts.append("what the runtimes do is unknown")
     elif not heartbeats:

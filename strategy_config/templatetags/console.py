@@ -72,10 +72,25 @@ def when(instant: datetime | str | None) -> SafeString | str:
 
 
 def relative(at: datetime, now: datetime) -> str:
-    """ "now", "3 min ago", "in 2 h". times.js says it in the same words."""
+    """ "now", "3 min ago", "in 3 h 58 min". times.js says it in the same words.
+
+    What is past is rounded down. What lies ahead is told in two units: "in 3 h" would cut a promised 4 h short.
+    """
     seconds = (now - at).total_seconds()
-    amount = next((f"{abs(seconds) // size:.0f} {unit}" for unit, size in _UNITS if abs(seconds) >= size), None)
     if abs(seconds) < 1:
         return "now"
-    amount = amount or f"{abs(seconds):.0f} s"
-    return f"{amount} ago" if seconds >= 0 else f"in {amount}"
+    if seconds < 0:
+        return f"in {_ahead(-seconds)}"
+    amount = next((f"{seconds // size:.0f} {unit}" for unit, size in _UNITS if seconds >= size), f"{seconds:.0f} s")
+    return f"{amount} ago"
+
+
+def _ahead(seconds: float) -> str:
+    if round(seconds) < 60:
+        return f"{seconds:.0f} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    days, hours = divmod(hours, 24)
+    amounts = [(days, "d"), (hours, "h"), (minutes, "min")]
+    while not amounts[0][0]:
+        amounts.pop(0)
+    return " ".join(f"{amount} {unit}" for amount, unit in amounts[:2] if amount)

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -18,6 +19,7 @@ from realtime_runtime.strategies.registry import STRATEGIES
 from strategy_config import audit, overviews, selectors, services
 from strategy_config.admin import live
 from strategy_config.models import ApiToken, ConfigAudit, SymbolOverride
+from strategy_config.templatetags.console import relative
 from tests.factories import NOON, OriginFactory, UserFactory
 from tests.strategy_config.conftest import CacheUnderTest
 from tests.strategy_config.test_runtimes import BEAT
@@ -285,6 +287,30 @@ def test_help__every_parameter__is_on_its_strategys_page(login: Login) -> None:
 @pytest.mark.parametrize("template", ["403.html", "403_csrf.html", "404.html", "500.html"])
 def test_error_page__without_a_request_or_a_store__can_be_shown(template: str) -> None:
     assert "<h1>" in render_to_string(template)
+
+
+def test_dashboard__something_off__names_it_first(login: Login) -> None:
+    services.switch(strategy_id=SKEW, enabled=False, origin=OriginFactory())
+    answer = live.document(NOON)["answer"]
+    assert answer.startswith("6 of 8 strategies on, off: Order Book Skew, On-Chain Metrics · ")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (-172_799, "1 d ago"),
+        (-3_599, "59 min ago"),
+        (0.4, "now"),
+        (40, "in 40 s"),
+        (14_395, "in 4 h"),
+        (14_280, "in 3 h 58 min"),
+        (86_400, "in 1 d"),
+        (7_775_999, "in 90 d"),
+        (97_200, "in 1 d 3 h"),
+    ],
+)
+def test_relative__what_lies_ahead__is_not_cut_short(seconds: float, text: str) -> None:
+    assert relative(NOON + timedelta(seconds=seconds), NOON) == text
 
 
 def test_scope__switched_off_symbol_that_no_runtime_trades__is_counted_as_neither(login: Login) -> None:

@@ -1,12 +1,15 @@
 """The first page: it moves by itself, says so when it cannot, and draws what there is."""
 
 import re
+from datetime import timedelta
 
 from playwright.async_api import expect
 
+from strategy_config.templatetags.console import relative
 from tests.e2e.conftest import Open
 from tests.e2e.console import HALF_A_MINUTE_MS, refuse
 from tests.e2e.stack import Stack
+from tests.factories import NOON
 
 
 async def test_dashboard__change_elsewhere__appears_by_itself(log_in: Open, stack: Stack) -> None:
@@ -33,6 +36,22 @@ async def test_dashboard__signals__are_drawn_with_their_numbers_in_words(log_in:
     spark = console.page.locator("[data-strategy=orderbook_skew] .spark")
     await expect(spark.locator("rect").first).to_be_attached()
     await expect(spark).to_have_attribute("aria-label", re.compile(r"^▲ \d+ buy · ▼ \d+ sell in 30 min$"))
+
+
+async def test_times__past_and_ahead__read_the_same_from_the_server_and_in_the_browser(log_in: Open) -> None:
+    console = await log_in("viewer")
+    await console.open("/admin/")
+    script = await console.page.locator('script[src$="/console.js"]').get_attribute("src")
+    assert script is not None
+    seconds = [-200_000, -4_000, -70, 5, 59.6, 14_395, 14_280, 86_400, 97_200, 7_775_999]
+    ahead = """async ([url, seconds]) => {
+        const { relative } = await import(url);
+        const now = Date.now();
+        Date.now = () => now;
+        return seconds.map(each => relative(now + each * 1000));
+    }"""
+    read = await console.page.evaluate(ahead, [script.replace("console.js", "times.js"), seconds])
+    assert read == [relative(NOON + timedelta(seconds=each), NOON) for each in seconds]
 
 
 async def test_dashboard__site_silent__says_that_it_is_out_of_date(log_in: Open) -> None:

@@ -120,7 +120,7 @@ if (checkUrl) {
   form.addEventListener("click", (event) => {
     const { drop: name, hours } = event.target.dataset;
     if (hours) {
-      const at = new Date(Date.now() + hours * 3600000);
+      const at = new Date(Math.round(Date.now() / 60000 + hours * 60) * 60000);
       setText(document.getElementById("field-expires_at"), at.toISOString().slice(0, 16));
       changed();
     }

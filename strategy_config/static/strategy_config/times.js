@@ -3,11 +3,18 @@ const UNITS = [["d", 86400], ["h", 3600], ["min", 60]];
 
 export function relative(instant) {
   const seconds = (Date.now() - instant) / 1000;
-  const size = Math.abs(seconds);
-  if (size < 1) return "now";
-  const unit = UNITS.find(([, length]) => size >= length);
-  const amount = unit ? `${Math.floor(size / unit[1])} ${unit[0]}` : `${Math.round(size)} s`;
-  return seconds >= 0 ? `${amount} ago` : `in ${amount}`;
+  if (Math.abs(seconds) < 1) return "now";
+  if (seconds < 0) return `in ${ahead(-seconds)}`;
+  const unit = UNITS.find(([, length]) => seconds >= length);
+  return unit ? `${Math.floor(seconds / unit[1])} ${unit[0]} ago` : `${Math.round(seconds)} s ago`;
+}
+
+function ahead(seconds) {
+  if (Math.round(seconds) < 60) return `${Math.round(seconds)} s`;
+  const minutes = Math.round(seconds / 60);
+  const amounts = [[Math.floor(minutes / 1440), "d"], [Math.floor(minutes / 60) % 24, "h"], [minutes % 60, "min"]];
+  while (!amounts[0][0]) amounts.shift();
+  return amounts.slice(0, 2).filter(([amount]) => amount).map((each) => each.join(" ")).join(" ");
 }
 
 export function timeElement(iso) {
