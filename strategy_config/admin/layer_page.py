@@ -98,6 +98,7 @@ def _save(request: HttpRequest, form: LayerForm, preview: services.Preview, reas
 
 def _show_form(request: HttpRequest, form: LayerForm, *, status: int = 200, **context: Any) -> HttpResponse:
     overview = overviews.strategy_overview(form.strategy_id, timezone.now())
+    heartbeats = _heartbeats()
     switched = overviews.last_switch(strategy_id=form.strategy_id, symbol=form.symbol)
     is_off_above = form.symbol is not None and not overview.is_enabled
     return show_of(
@@ -110,12 +111,15 @@ def _show_form(request: HttpRequest, form: LayerForm, *, status: int = 200, **co
         trail=_trail(form)[:-1],
         form=form,
         overview=overview,
-        scope=live.scope(overview, _heartbeats()),
+        scope=live.scope(overview, heartbeats),
+        is_unseen=form.symbol is not None and live.is_unseen(form.symbol, heartbeats),
         switched=switched,
         switched_whole=overviews.last_switch(strategy_id=form.strategy_id) if is_off_above else None,
         enabled_variable=STRATEGIES[form.strategy_id].enabled_variable(),
         applied=_applied(form.state.config.sequence),
         saved=whole(request.GET.get("saved")),
+        # Typed at the review, which a conflict and the way back to the form lead away from.
+        reason=request.POST.get("reason", ""),
         may_edit=may(request, Permission.CHANGE_PARAMETERS),
         form_url=layer_url(form.strategy_id, form.symbol),
         check_url=f"{layer_url(form.strategy_id, form.symbol)}check.json",

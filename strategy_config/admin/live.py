@@ -136,6 +136,12 @@ def scope(overview: StrategyOverview, heartbeats: Sequence[wire.Heartbeat] | Non
     return f"{counted} · off and not traded: {_few(idle)}" if idle else counted
 
 
+def is_unseen(symbol: str, heartbeats: Sequence[wire.Heartbeat] | None) -> bool:
+    """Whether the runtimes have seen symbols, but never this one. Where nobody knows it is not said."""
+    seen = {each for beat in heartbeats or () for each in beat.symbols}
+    return bool(seen) and symbol not in seen
+
+
 def _few(symbols: Sequence[str]) -> str:
     return ", ".join(symbols[:3]) + (f" and {len(symbols) - 3} more" if len(symbols) > 3 else "")
 

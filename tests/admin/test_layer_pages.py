@@ -13,7 +13,8 @@ from strategy_config import overviews, selectors, services
 from strategy_config.expiries import NOTHING_TO_EXPIRE
 from strategy_config.models import ConfigAudit
 from tests.factories import NOON, OriginFactory
-from tests.strategy_config.conftest import cache
+from tests.strategy_config.conftest import CacheUnderTest, cache
+from tests.strategy_config.test_runtimes import beat
 from tests.strategy_config.test_services import BTC, SKEW, own, write
 
 __all__ = ["cache"]  # a fixture of the neighbours
@@ -73,9 +74,10 @@ def test_save__somebody_was_faster__is_told_and_writes_nothing(login: Login) -> 
     client = login("trader")
     fields = {**opened(client), "p-top_levels": "7"}
     write(symbol=None, parameters={"top_levels": 9, "buy_threshold": 1.4})
-    answer = client.post(PAGE, {**fields, "step": "save", "reason": "why"})
+    answer = client.post(PAGE, {**fields, "step": "save", "reason": "deeper book"})
     html = answer.content.decode()
     assert answer.status_code == 409
+    assert '<input type="hidden" name="reason" value="deeper book">' in html
     assert "alice has set this to 9 meanwhile." in html
     assert own(None) == {"top_levels": 9, "buy_threshold": 1.4}
     assert re.search(r'name="p-buy_threshold"[^>]*\s+value="1.4"', html)
@@ -113,6 +115,20 @@ def test_page__of_what_is_off__says_why(login: Login, path: str, words: str) -> 
     html = login("viewer").get(path).content.decode()
     assert "state-off" in html
     assert words in html
+
+
+def test_page__of_a_symbol_that_no_runtime_has_seen__warns_of_its_spelling(login: Login, cache: CacheUnderTest) -> None:
+    client = login("viewer")
+    misspelt = f"{PAGE}symbols/BTCUDST/"
+    assert 'id="unseen"' not in client.get(misspelt).content.decode()  # nobody knows
+    beat(cache, symbols=[BTC])
+    assert "No runtime has seen BTCUDST" in client.get(misspelt).content.decode()
+    assert 'id="unseen"' not in client.get(ON_BTC).content.decode()
+
+
+def test_page__of_a_strategy__counts_the_overrides_that_keep_their_own(login: Login) -> None:
+    write(symbol=BTC, parameters={"top_levels": 7})
+    assert "1 override" in re.sub(r"\s+", " ", login("viewer").get(PAGE).content.decode())
 
 
 ON_BTC = f"{PAGE}symbols/{BTC}/"

@@ -225,6 +225,7 @@ async def test_two_traders__on_one_layer__the_second_is_told_and_keeps_what_was_
     assert history(stack, "iceberg_detector")[0]["version"] == 1
 
     await second.review()
+    await expect(second.page.get_by_role("textbox", name="Reason")).to_have_value("surer signals")
     await second.save("surer signals")
     own = stack.get("/api/v1/strategies/iceberg_detector/config")["overrides"]
     assert own == {"base_confidence": 0.8, "max_symbols": 90, "min_refill_count": 4}
