@@ -5,14 +5,15 @@ from django.utils import timezone
 
 from realtime_runtime.strategies.registry import STRATEGIES
 from strategy_config.admin import live
-from strategy_config.admin.pages import Page, show
+from strategy_config.admin.pages import Page, show, whole
 
 
 def dashboard(request: HttpRequest) -> HttpResponse:
     """The page with its first document; it polls the next ones."""
     document = live.document(timezone.now())
     cards = [{**card, "name": STRATEGIES[card["id"]].name} for card in document["strategies"]]
-    return show(request, "dashboard.html", title="Dashboard", document=document, cards=cards)
+    saved = whole(request.GET.get("saved"))
+    return show(request, "dashboard.html", title="Dashboard", document=document, cards=cards, saved=saved)
 
 
 def live_document(request: HttpRequest) -> HttpResponse:

@@ -55,8 +55,10 @@ def switch_all(request: HttpRequest) -> HttpResponse:
     typed = request.POST.get("confirmation", "").strip()
     is_sent = request.method == "POST"
     if is_sent and reason and typed == CONFIRMATION:
-        services.switch_off_all(origin=origin_of(request, reason=reason))
-        return HttpResponseRedirect(reverse("admin:index"))
+        written = services.switch_off_all(origin=origin_of(request, reason=reason))
+        # A runtime that has applied the last of them has applied all.
+        saved = f"?saved={written[-1].sequence}" if written else ""
+        return HttpResponseRedirect(f"{reverse('admin:index')}{saved}")
     return show(
         request,
         "switch_all.html",

@@ -94,7 +94,8 @@ def test_switch_all__confirmed__is_one_change_for_each_that_was_on(login: Login)
     services.switch(strategy_id=SKEW, enabled=False, origin=OriginFactory())
     client = login("operator")
     answer: Any = client.post("/admin/switch-all/", {"reason": "exchange down", "confirmation": "ALL OFF"})
-    assert answer.status_code == 302
+    assert (answer.status_code, answer.url) == (302, f"/admin/?saved={selectors.last_sequence()}")
+    assert 'id="progress"' in client.get(answer.url).content.decode()
     rows = ConfigAudit.objects.filter(reason="exchange down")
     assert {(row.action, row.channel) for row in rows} == {("DISABLE", "admin")}
     running = [each for each in overviews.strategy_overviews(NOON) if each.is_enabled]
