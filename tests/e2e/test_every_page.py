@@ -146,9 +146,19 @@ async def test_filters__of_people__open_and_close_by_keyboard(log_in: Open) -> N
     console = await log_in("admin")
     await console.open("/admin/auth/user/")
     filters = console.page.locator("#changelist-filter")
-    await console.page.get_by_role("button", name="Filters").press("Enter")
+    opener = console.page.get_by_role("button", name="Filters")
+    await opener.press("Enter")
     await expect(filters.get_by_role("link").first).to_be_focused()
     await console.page.keyboard.press("Escape")
+    await expect(filters).to_be_hidden()
+    await expect(opener).to_be_focused()
+
+    await opener.press("Enter")
+    await expect(filters.get_by_role("link").first).to_be_focused()
+    # Over what scrolls in it, which takes the focus, too.
+    for _ in range(2):
+        await expect(filters).to_be_visible()
+        await console.page.keyboard.press("Shift+Tab")
     await expect(filters).to_be_hidden()
 
 
