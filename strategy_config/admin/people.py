@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar
 
+from django.contrib import admin
 from django.contrib.admin import AdminSite
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, User
@@ -11,7 +12,10 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from strategy_config.templatetags.console import when
+
 _OF_USE = ("strategyconfig", "symboloverride", "configaudit", "user", "group")
+_DATES = ("Dates", {"fields": ("last_seen", "joined")})
 _RIGHTS = ("Rights", {"fields": ("is_active", "is_staff", "is_superuser", "groups")})
 
 
@@ -21,20 +25,31 @@ class PersonAdmin(UserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]  # the
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
-    list_display = ("username", "email", "is_active", "is_staff", "last_login")
+    list_display = ("username", "email", "is_active", "is_staff", "last_seen")
     list_filter = ("groups", "is_active")
     filter_horizontal = ()
     formfield_overrides: ClassVar = {ManyToManyField: {"widget": CheckboxSelectMultiple}}
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Rights beyond the groups are for superusers to give; when somebody came is not to be edited."""
-        fields = (*super().get_readonly_fields(request, obj), "last_login", "date_joined")
+        fields = (*super().get_readonly_fields(request, obj), "last_seen", "joined")
         return fields if request.user.is_superuser else (*fields, "is_superuser")
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """Rights come with the groups: none are given one by one."""
         sections = super().get_fieldsets(request, obj)
-        return [_RIGHTS if "groups" in section["fields"] else (name, section) for name, section in sections]
+        own = {"groups": _RIGHTS, "last_login": _DATES}
+        return [next((own[key] for key in own if key in each[1]["fields"]), each) for each in sections]
+
+    @admin.display(description="Last login", ordering="last_login")
+    def last_seen(self, user: User) -> str:
+        """When, as every other page of the console tells it."""
+        return when(user.last_login)
+
+    @admin.display(description="Joined", ordering="date_joined")
+    def joined(self, user: User) -> str:
+        """As above."""
+        return when(user.date_joined)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Not of a superuser, but for superusers."""

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -272,6 +273,15 @@ def test_users__admin_who_is_no_superuser__makes_none(login: Login) -> None:
     assert client.post(f"/admin/auth/user/{boss.pk}/change/", fields).status_code == 403
     assert client.post(f"/admin/auth/user/{boss.pk}/password/", {}).status_code == 403
     assert client.post(f"/admin/auth/user/{boss.pk}/delete/", {"post": "yes"}).status_code == 403
+
+
+def test_users__times__have_their_instant_in_utc(login: Login) -> None:
+    client = login("admin")
+    person = User.objects.get(username="admin")
+    for path in ("/admin/auth/user/", f"/admin/auth/user/{person.pk}/change/"):
+        html = client.get(path).content.decode()
+        assert re.search(r'<time class="when"[^>]* title="[\d-]+ [\d:.]+ UTC">', html), path
+    assert html.count('<time class="when"') == 2
 
 
 def test_help__every_parameter__is_on_its_strategys_page(login: Login) -> None:
