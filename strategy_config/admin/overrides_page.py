@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from realtime_runtime.config.layers import InvalidParametersError
 from realtime_runtime.strategies.registry import STRATEGIES
-from strategy_config import explanations, runtimes, selectors, services, shared_cache
+from strategy_config import explanations, overviews, runtimes, selectors, services, shared_cache
 from strategy_config.admin.layer_page import layer_url
 from strategy_config.admin.pages import Page, all_facts, may, origin_of, show, show_of, whole
 from strategy_config.exceptions import ConfigError, InvalidRequestError
@@ -128,6 +128,9 @@ def copy(request: HttpRequest, strategy_id: str, symbol: str) -> HttpResponse:
         config=config,
         typed=typed,
         symbols=seen_symbols(),
+        replaced=[
+            each for each in overviews.strategy_overview(strategy_id, timezone.now()).overridden if each != symbol
+        ],
         problem=problem,
         reason=reason,
         reason_error=NO_REASON if request.method == "POST" and not reason else "",

@@ -17,6 +17,7 @@ from strategy_config.admin.layer_page import layer_url
 
 register = template.Library()
 register.filter("shown", wording.shown)
+register.filter("listed", wording.listed)
 register.filter("row_sentence", wording.row_sentence)
 register.filter("change_size", wording.change_size)
 register.simple_tag(layer_url, name="layer_url")

@@ -174,6 +174,14 @@ def test_copy__to_symbols__writes_each(login: Login) -> None:
     assert own("ETHUSDT") == own("SOLUSDT") == {"top_levels": 7}
 
 
+def test_copy__before_it__names_whose_own_values_go(login: Login) -> None:
+    write(parameters={"top_levels": 7})
+    client = login("trader")
+    assert "No other symbol has own values yet." in client.get(f"{ON_BTC}/copy/").content.decode()
+    write(symbol="ETHUSDT", parameters={"sell_threshold": 0.7})
+    assert "ETHUSDT has own values: a copy replaces them all." in client.get(f"{ON_BTC}/copy/").content.decode()
+
+
 def test_explain__symbol__names_the_layer_that_won(login: Login) -> None:
     write(symbol=None, parameters={"top_levels": 8, "buy_threshold": 2.0})
     write(parameters={"top_levels": 7})
