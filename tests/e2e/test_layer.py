@@ -47,6 +47,8 @@ async def test_change__of_a_trader__is_reviewed_saved_applied_and_decides(log_in
     }
     await expect(page.locator("#answer")).to_contain_text("2 own values of 9")
     assert stack.until(lambda: stack.signals("orderbook_skew", version=1))
+    await console.type("buy_threshold", "1.050")
+    await expect(page.locator("#bar-text")).to_have_text("Nothing changed. Empty fields inherit.")
 
     await console.open("/admin/strategies/orderbook_skew/symbols/BTCUSDT/")
     await console.type("buy_threshold", "1.01")

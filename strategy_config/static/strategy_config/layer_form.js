@@ -20,9 +20,16 @@ function setText(field, text) {
   if (control) control.value = text;
 }
 
+// "1.20" for "1.2" is no change, to the server neither.
+function isSame(field, text) {
+  const { was } = field.dataset;
+  const isNumber = text && was && field.querySelector("input.number");
+  return text === was || (isNumber && Number(text.replace(",", ".")) === Number(was));
+}
+
 function mark(field) {
   const text = textOf(field);
-  const state = text !== field.dataset.was ? "changed" : text ? "own" : "inherited";
+  const state = !isSame(field, text) ? "changed" : text ? "own" : "inherited";
   field.className = `field field-${state}`;
   const badge = field.querySelector("[data-badge]");
   const isUntil = field.dataset.field === "expires_at";
