@@ -29,6 +29,19 @@ async def test_kill_switch__of_an_operator__stops_the_strategy_and_shows_who_and
     await expect(page.locator("#answer .state")).to_have_text("On")
 
 
+async def test_kill_switch__on_a_phone__stands_beside_the_title(log_in: Open) -> None:
+    console = await log_in("operator", width=390)
+    for path in (PATH, f"{PATH}symbols/BTCUSDT/", f"{PATH}explain/"):
+        await console.open(path)
+        title = await console.page.get_by_role("heading", level=1).bounding_box()
+        switch = await console.page.get_by_role("link", name="Switch off").bounding_box()
+        another = await console.page.locator(".page-actions .button:not([data-dialog])").first.bounding_box()
+        assert title is not None
+        assert switch is not None
+        assert another is not None
+        assert switch["y"] < title["y"] + title["height"] < another["y"], path
+
+
 async def test_kill_switch__of_everything__wants_the_typed_confirmation(log_in: Open, stack: Stack) -> None:
     console = await log_in("operator")
     console.refusals.add(422)
