@@ -176,6 +176,7 @@ def change_line(row: ConfigAudit) -> dict[str, Any]:
         "at": resolution.iso(row.changed_at),
         "action": row.action,
         "strategy_id": row.strategy_id,
+        "symbol": row.symbol or None,
         "where": strategy_name(row.strategy_id) + (f" on {row.symbol}" if row.symbol else ""),
         "version": row.version,
         "by": row.changed_by,

@@ -63,9 +63,11 @@ async def test_dashboard__site_silent__says_that_it_is_out_of_date(log_in: Open)
     await page.clock.run_for(HALF_A_MINUTE_MS)
     await expect(page.locator("#live")).to_have_class(re.compile("is-stale"))
     await expect(page.locator("#feed")).to_have_class(re.compile("feed-stale"))
+    await expect(page.locator("#feed")).to_have_text("Site silent")
     await page.unroute("**/live.json")
     await page.clock.run_for(HALF_A_MINUTE_MS)
     await expect(page.locator("#live")).not_to_have_class(re.compile("is-stale"))
+    await expect(page.locator("#feed")).to_have_text("Simulated feed")
 
 
 async def test_dashboard__tab_hidden__asks_nothing(log_in: Open) -> None:

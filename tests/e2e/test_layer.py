@@ -231,3 +231,26 @@ async def test_two_traders__on_one_layer__the_second_is_told_and_keeps_what_was_
     await second.save("surer signals")
     own = stack.get("/api/v1/strategies/iceberg_detector/config")["overrides"]
     assert own == {"base_confidence": 0.8, "max_symbols": 90, "min_refill_count": 4}
+
+
+async def test_page__open_while_the_strategy_is_switched_off__says_so_and_keeps_what_was_typed(
+    log_in: Open, stack: Stack
+) -> None:
+    console = await log_in("trader", width=390)
+    page = console.page
+    console.refusals.add(409)
+    await console.open("/admin/strategies/onchain_metrics/symbols/BTCUSDT/")
+    await console.type("base_confidence", "0.8")
+    switched = {"changed_by": "night desk", "reason": "chain data is late"}
+    stack.site.post("/api/v1/strategies/onchain_metrics/disable?symbol=ETHUSDT", switched)
+    stack.site.post("/api/v1/strategies/onchain_metrics/disable", switched)
+    told = page.locator("#meanwhile")
+    await expect(told).to_contain_text("On-Chain Metrics: enabled not set → off by night desk")
+    await expect(told).to_contain_text("“chain data is late”")
+    await expect(page.locator("#answer")).to_have_class(re.compile("answer-old"))
+    await expect(page.locator("#p-base_confidence")).to_have_value("0.8")
+
+    await page.get_by_role("button", name=re.compile("^Review")).click()
+    await expect(page.locator("#conflict")).to_contain_text("night desk")
+    await expect(page.locator("#meanwhile")).to_be_empty()
+    stack.site.post("/api/v1/strategies/onchain_metrics/enable", switched)

@@ -39,7 +39,11 @@ function showFeed(live) {
   const badge = document.getElementById("feed");
   if (!badge) return;
   badge.classList.toggle("feed-stale", live.isStale);
-  if (live.isStale) { badge.title = live.words; return; }
+  if (live.isStale) {
+    badge.textContent = live.isLoggedOut ? "Logged out" : "Site silent";
+    badge.title = live.words;
+    return;
+  }
   const { kind, text, detail } = live.document.feed;
   if (badge.textContent !== text) badge.textContent = text;
   badge.className = `feed feed-${kind}`;
