@@ -43,7 +43,7 @@ def rows(request: HttpRequest) -> HttpResponse:
         rows=[_line(row) for row in found],
         older=urlencode({**query, "before": found[-1].sequence}) if has_more else "",
         query=urlencode(query),
-        is_filtered=bool(query),
+        filtered_by=" · ".join(map(str, query.values())),
         filter=request.GET,
         strategies=all_facts(),
         actions=ConfigAudit.Action.values,

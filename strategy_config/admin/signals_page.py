@@ -46,7 +46,7 @@ def signals(request: HttpRequest) -> HttpResponse:
     common: dict[str, Any] = {
         "title": "Signals",
         "filter": request.GET,
-        "is_filtered": bool(query),
+        "filtered_by": " · ".join(map(str, query.values())),
         "query": urlencode(query),
         "strategies": all_facts(),
         "actions": ACTIONS,

@@ -107,14 +107,22 @@ def _show_plan(request: HttpRequest, kept: dict[str, Any], *, status: int = 200,
         status=status,
         trail=(("Import and export", reverse("admin:transfer")),),
         plan=found,
-        created=found.count("CREATE"),
-        changed=found.count("UPDATE"),
-        deleted=found.count("DELETE"),
-        switched=found.count("ENABLE", "DISABLE"),
+        counted=_counted(found),
         file_name=kept["name"],
         prune=kept["prune"],
         **context,
     )
+
+
+def _counted(found: Plan) -> str:
+    """ "1 to create, 2 to change": what there is of each."""
+    counts = {
+        "create": found.count("CREATE"),
+        "change": found.count("UPDATE"),
+        "delete": found.count("DELETE"),
+        "switch": found.count("ENABLE", "DISABLE"),
+    }
+    return ", ".join(f"{count} to {verb}" for verb, count in counts.items() if count)
 
 
 _TRADERS = {"see": Permission.CHANGE_PARAMETERS, "change": Permission.CHANGE_PARAMETERS}

@@ -73,6 +73,7 @@ def test_symbol__with_a_history__has_its_points_and_words(client: Client, cache:
         == "Mean +30.0 %, from +30.0 % to +30.0 % over 60 seconds · trend bullish, strength 0.60"
     )
     assert found["bars"][0]["words"] == "best 5 levels: bids 75 %, asks 25 %"
+    assert 'href="/admin/signals/?symbol=BTCUSDT"' in client.get("/admin/market/BTCUSDT/").content.decode()
     assert len(document(client, "/admin/market/BTCUSDT/live.json?timeframe=nonsense")["chart"]["points"]) == 160
 
 

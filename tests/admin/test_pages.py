@@ -93,6 +93,7 @@ def test_history__filtered__shows_and_exports_only_that(login: Login) -> None:
     page = client.get("/admin/history/?who=bob&symbol=global").content.decode()
     assert 'id="change-2"' in page
     assert 'id="change-1"' not in page
+    assert "Filter: <strong>bob · global</strong>" in page
     lines = client.get("/admin/history/export.jsonl?symbol=btcusdt").getvalue().decode().splitlines()
     row = ConfigAudit.objects.get(sequence=1)
     assert [json.loads(line) for line in lines] == [{**audit.content(row), "hash": row.hash}]
@@ -207,7 +208,9 @@ def test_compare__symbols__marks_what_differs(login: Login) -> None:
 def test_import__plan_then_reason__is_applied_as_import(login: Login) -> None:
     client = login("trader")
     text = "strategies: {orderbook_skew: {parameters: {top_levels: 9}}}"
-    plan = upload(client, text).context["plan"]
+    shown = upload(client, text)
+    assert "<strong>1 to create</strong> · not applied yet" in shown.content.decode()
+    plan = shown.context["plan"]
     assert client.post("/admin/transfer/apply/", {"fingerprint": plan.fingerprint}).status_code == 422
     fields = {"fingerprint": plan.fingerprint, "reason": "release"}
     assert client.post("/admin/transfer/apply/", fields).url == "/admin/transfer/?saved=1"

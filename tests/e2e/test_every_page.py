@@ -142,6 +142,15 @@ async def test_person__on_a_phone__is_named_beside_what_can_be_done(log_in: Open
     assert await name.evaluate("each => each.scrollWidth <= each.clientWidth"), "the name is cut off"
 
 
+async def test_filter__on_a_phone__is_folded_and_names_what_is_chosen(log_in: Open) -> None:
+    console = await log_in("viewer", width=390)
+    await console.open("/admin/history/?strategy=orderbook_skew&symbol=global")
+    await expect(console.page.locator("#content summary")).to_have_text("Filter: orderbook_skew · global")
+    await expect(console.page.get_by_label("Strategy")).to_be_hidden()
+    await console.page.locator("#content summary").press("Enter")
+    await expect(console.page.get_by_label("Strategy")).to_have_value("orderbook_skew")
+
+
 async def test_filters__of_people__open_and_close_by_keyboard(log_in: Open) -> None:
     console = await log_in("admin")
     await console.open("/admin/auth/user/")

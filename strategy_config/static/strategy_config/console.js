@@ -50,10 +50,17 @@ function showFeed(live) {
   badge.title = detail;
 }
 
+// On a phone an open filter leaves no room for what it lets through; its first line names what is chosen.
+function foldFilters() {
+  if (!matchMedia("(max-width: 40rem)").matches) return;
+  for (const filter of document.querySelectorAll("details.fold")) filter.open = false;
+}
+
 // A page that answers a form, such as a review, becomes one that Back and Reload open anew and never send again.
 history.replaceState(history.state, "", location.href);
 openDialogs();
 guardForms();
+foldFilters();
 keepTimesCurrent();
 follow(showFeed);
 follow(watchSession);
