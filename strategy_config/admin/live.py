@@ -79,12 +79,13 @@ def document(at: datetime) -> dict[str, Any]:
         sequence, cards, changes = None, [], []
     feed = _feed_unknown() if heartbeats is None else feed_of(heartbeats, at)
     published_sequence = None if published is None else int(published)
+    current = _current(heartbeats or (), sequence, at)
     return {
         "at": resolution.iso(at),
         "feed": asdict(feed),
-        "answer": _answer(cards, heartbeats, sequence),
+        "answer": _answer(cards, heartbeats, sequence, current),
         "parts": [asdict(part) for part in _parts(sequence, heartbeats, published_sequence)],
-        "runtimes": [_runtime(beat, sequence, at) for beat in heartbeats or ()],
+        "runtimes": [_runtime(beat, sequence, current, at) for beat in heartbeats or ()],
         "runtimes_text": feed.detail if feed.kind in {"none", "silent", "unknown"} else "",
         "strategies": cards,
         "changes": changes,
@@ -185,12 +186,26 @@ def change_line(row: ConfigAudit) -> dict[str, Any]:
     }
 
 
-def _runtime(beat: wire.Heartbeat, sequence: int | None, at: datetime) -> dict[str, Any]:
-    behind = None if sequence is None else max(0, sequence - beat.sequence)
+def _current(heartbeats: Sequence[wire.Heartbeat], sequence: int | None, at: datetime) -> set[str]:
+    """The runtimes that have applied the last change: a heartbeat is seconds old, an answer to the change is not."""
+    if sequence is None:
+        return set()
+    current = {beat.instance_id for beat in heartbeats if beat.sequence >= sequence}
+    if len(current) < len(heartbeats):
+        try:
+            every = runtimes.progress(sequence, at).runtimes
+        except shared_cache.SharedCacheUnavailableError:
+            return current
+        current |= {each.instance_id for each in every if each.state == "applied"}
+    return current
+
+
+def _runtime(beat: wire.Heartbeat, sequence: int | None, current: set[str], at: datetime) -> dict[str, Any]:
+    reached = max(beat.sequence, sequence or 0) if beat.instance_id in current else beat.sequence
+    behind = None if sequence is None else max(0, sequence - reached)
     return {
         "instance_id": beat.instance_id,
-        "applied": (f"change {beat.sequence:,}" if beat.sequence else "nothing yet")
-        + (f", {behind:,} behind" if behind else ""),
+        "applied": (f"change {reached:,}" if reached else "nothing yet") + (f", {behind:,} behind" if behind else ""),
         "rate": f"{beat.messages_per_second:,.0f}",
         "lag": f"{beat.lag_ms:.3g} ms",
         "symbols": len(beat.symbols),
@@ -201,7 +216,10 @@ def _runtime(beat: wire.Heartbeat, sequence: int | None, at: datetime) -> dict[s
 
 
 def _answer(
-    cards: Sequence[Mapping[str, Any]], heartbeats: Sequence[wire.Heartbeat] | None, sequence: int | None
+    cards: Sequence[Mapping[str, Any]],
+    heartbeats: Sequence[wire.Heartbeat] | None,
+    sequence: int | None,
+    current: set[str],
 ) -> str:
     """What is true now, in one line."""
     if sequence is None:
@@ -214,9 +232,8 @@ def _answer(
     elif not heartbeats:
         parts.append("no runtime trades on them")
     else:
-        current = sum(beat.sequence >= sequence for beat in heartbeats)
         what = f"change {sequence:,} applied" if sequence else "no change yet, known"
-        parts.append(f"{what} by {current} of {len(heartbeats)} runtimes")
+        parts.append(f"{what} by {len(current)} of {len(heartbeats)} runtimes")
         parts.append(f"{sum(beat.messages_per_second for beat in heartbeats):,.0f} messages/s")
     return " · ".join(parts)
 

@@ -23,7 +23,7 @@ from strategy_config.models import ApiToken, ConfigAudit, SymbolOverride
 from strategy_config.templatetags.console import relative
 from tests.factories import NOON, OriginFactory, UserFactory
 from tests.strategy_config.conftest import CacheUnderTest
-from tests.strategy_config.test_runtimes import BEAT
+from tests.strategy_config.test_runtimes import BEAT, ack, beat
 from tests.strategy_config.test_services import BTC, SKEW, own, write
 
 pytestmark = pytest.mark.django_db(transaction=settings.IS_ON_MONGODB)
@@ -314,6 +314,18 @@ def test_dashboard__something_off__names_it_first(login: Login) -> None:
     services.switch(strategy_id=SKEW, enabled=False, origin=OriginFactory())
     answer = live.document(NOON)["answer"]
     assert answer.startswith("6 of 8 strategies on, off: Order Book Skew, On-Chain Metrics · ")
+
+
+def test_dashboard__answer_newer_than_the_heartbeat__counts(login: Login, cache: CacheUnderTest) -> None:
+    write(parameters={"top_levels": 7})
+    beat(cache, sequence=0)
+    found = live.document(NOON)
+    assert "change 1 applied by 0 of 1 runtimes" in found["answer"]
+    assert found["runtimes"][0]["applied"] == "nothing yet, 1 behind"
+    ack(cache, 1)
+    found = live.document(NOON)
+    assert "change 1 applied by 1 of 1 runtimes" in found["answer"]
+    assert found["runtimes"][0]["applied"] == "change 1"
 
 
 @pytest.mark.parametrize(

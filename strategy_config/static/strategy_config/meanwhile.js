@@ -1,6 +1,5 @@
 // Says when somebody has changed the layer since the page was opened: at its foot, where nothing moves that is being read.
 import { follow } from "./live.js";
-import { timeElement } from "./times.js";
 
 const place = document.getElementById("meanwhile");
 const { strategy, symbol, since, then } = place.dataset;
@@ -11,12 +10,15 @@ function concerns(change) {
 }
 
 function tell(change) {
-  const what = Object.assign(document.createElement("strong"), { textContent: `${change.where}: ${change.words}` });
-  const anew = Object.assign(document.createElement("a"), { textContent: "Load it anew", href: location.pathname });
+  const element = (tag, members) => Object.assign(document.createElement(tag), members);
+  const what = element("span", { className: "meanwhile-what", title: change.reason });
   const why = change.reason ? `: “${change.reason}”` : "";
-  place.replaceChildren(
-    "Changed since this page was opened: ", what, ` by ${change.by} `, timeElement(change.at), `${why}. ${then} `, anew,
+  what.append(
+    "Changed meanwhile: ", element("strong", { textContent: `${change.where}: ${change.words}` }),
+    // A time that keeps itself current would be read out again and again.
+    ` by ${change.by} at ${change.at.slice(11, 19)} UTC${why}`,
   );
+  place.replaceChildren(what, then, " ", element("a", { textContent: "Load it anew", href: location.pathname }));
 }
 
 follow((live) => {
