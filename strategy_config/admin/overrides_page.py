@@ -39,7 +39,7 @@ def overrides(request: HttpRequest) -> HttpResponse:
         title="Symbol overrides",
         page=page,
         query=urlencode({"strategy": strategy_id, "symbol": symbol}),
-        is_filtered=bool(strategy_id or symbol),
+        filtered_by=" · ".join(each for each in (strategy_id, symbol) if each),
         strategy_id=strategy_id,
         symbol=symbol,
         strategies=all_facts(),

@@ -132,6 +132,14 @@ def test_page__of_a_strategy__counts_the_overrides_that_keep_their_own(login: Lo
     assert "1 override" in re.sub(r"\s+", " ", login("viewer").get(PAGE).content.decode())
 
 
+def test_page__of_a_layer_with_a_long_reason__keeps_its_first_line_short(login: Login) -> None:
+    write(symbol=None, parameters={"top_levels": 7}, origin=OriginFactory(reason="thin book " * 90))
+    html = login("viewer").get(PAGE).content.decode()
+    [answer] = re.findall(r'id="answer">(.*?)</p>', html, re.DOTALL)
+    assert len(re.sub(r"<[^>]*>|\s+", " ", answer)) < 400
+    assert f'title="{"thin book " * 90}'.rstrip() in answer
+
+
 ON_BTC = f"{PAGE}symbols/{BTC}/"
 FAR = datetime(2099, 1, 31, 12, tzinfo=UTC)
 PAST = "expires_at must lie in the future. Give a later instant, or none."

@@ -50,17 +50,17 @@ function showFeed(live) {
   badge.title = detail;
 }
 
-// On a phone an open filter leaves no room for what it lets through; its first line names what is chosen.
-function foldFilters() {
+// On a phone an open search leaves no room for what it finds; its first line names what is chosen.
+function foldSearches() {
   if (!matchMedia("(max-width: 40rem)").matches) return;
-  for (const filter of document.querySelectorAll("details.fold")) filter.open = false;
+  for (const search of document.querySelectorAll("details.fold")) search.open = false;
 }
 
 // A page that answers a form, such as a review, becomes one that Back and Reload open anew and never send again.
 history.replaceState(history.state, "", location.href);
 openDialogs();
 guardForms();
-foldFilters();
+foldSearches();
 keepTimesCurrent();
 follow(showFeed);
 follow(watchSession);
