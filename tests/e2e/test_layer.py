@@ -241,11 +241,20 @@ async def test_page__open_while_the_strategy_is_switched_off__says_so_and_keeps_
     console.refusals.add(409)
     await console.open("/admin/strategies/onchain_metrics/symbols/BTCUSDT/")
     await console.type("base_confidence", "0.8")
+    # As low as it can be seen, right over the bar.
+    await page.evaluate(
+        "scrollBy(0, document.activeElement.getBoundingClientRect().bottom - bar.getBoundingClientRect().top)"
+    )
     switched = {"changed_by": "night desk", "reason": "chain data is late"}
     stack.site.post("/api/v1/strategies/onchain_metrics/disable?symbol=ETHUSDT", switched)
     stack.site.post("/api/v1/strategies/onchain_metrics/disable", switched)
     told = page.locator("#meanwhile")
     await expect(told).to_contain_text("On-Chain Metrics: enabled not set → off by night desk")
+    field, bar = page.locator("#p-base_confidence"), page.locator("#bar")
+    above = await field.bounding_box(), await bar.bounding_box()
+    assert above[0] is not None
+    assert above[1] is not None
+    assert above[0]["y"] + above[0]["height"] <= above[1]["y"], "the bar covers the field"
     await expect(told).to_contain_text("“chain data is late”")
     await expect(page.locator("#answer")).to_have_class(re.compile("answer-old"))
     await expect(page.locator("#p-base_confidence")).to_have_value("0.8")

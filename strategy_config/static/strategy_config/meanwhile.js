@@ -27,4 +27,6 @@ follow((live) => {
   told = change.sequence;
   tell(change);
   document.getElementById("answer")?.classList.add("answer-old");
+  // The bar has grown over what was at its edge.
+  if (place.closest("form")?.contains(document.activeElement)) document.activeElement.scrollIntoView({ block: "nearest" });
 });
