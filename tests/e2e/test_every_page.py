@@ -122,6 +122,15 @@ async def test_documentation__in_each_scheme__asks_no_other_host_and_is_readable
     assert await violations(console, EVERYTHING, OF_A_DOCUMENT) == []
 
 
+@pytest.mark.parametrize("path", ["/docs", "/redoc"])
+async def test_documentation__light_on_a_dark_system__is_so_from_its_first_frame(log_in: Open, path: str) -> None:
+    console = await log_in("viewer", scheme="dark")
+    await console.page.add_init_script("""localStorage.setItem("adminTheme", '"light"');
+        requestAnimationFrame(() => { window.first = getComputedStyle(document.documentElement).colorScheme; });""")
+    await open_documentation(console, path)
+    assert await console.page.evaluate("window.first") == "light"
+
+
 async def open_documentation(console: Console, path: str) -> None:
     """Go there, and wait until it has read the document and shown it."""
     await console.open(path)

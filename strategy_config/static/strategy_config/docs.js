@@ -1,8 +1,5 @@
-// Swagger UI in the colours that the reader has chosen, and with what a screen reader needs.
-import { onSchemeChange, wearScheme } from "./scheme.js";
-
+// Swagger UI with what a screen reader needs.
 const place = document.getElementById("swagger-ui");
-const wear = () => wearScheme("dark-mode");
 
 // A link within the button that opens an operation: it takes the focus twice and does the same.
 const plainPaths = () => ({
@@ -24,8 +21,6 @@ function withCsrfToken(request) {
   return request;
 }
 
-wear();
-onSchemeChange(wear);
 new MutationObserver(nameChoices).observe(place, { childList: true, subtree: true });
 SwaggerUIBundle({
   url: place.dataset.schemaUrl,

@@ -1,5 +1,5 @@
 // Redoc in the colours that the reader has chosen. It runs before Redoc's own script, which reads them once.
-import { onSchemeChange, wearScheme } from "./scheme.js";
+import { isDark, onSchemeChange } from "./scheme.js";
 
 const TEXT = "#d8dee6", PALE = "#a9b4c0", LINK = "#6cc4d6", PANEL = "#11171d";
 const DARK = {
@@ -21,7 +21,7 @@ const DARK = {
   fab: { backgroundColor: "#232c35", color: LINK },
 };
 
-if (wearScheme("dark")) document.querySelector("redoc").setAttribute("theme", JSON.stringify(DARK));
+if (isDark()) document.querySelector("redoc").setAttribute("theme", JSON.stringify(DARK));
 onSchemeChange(() => location.reload());
 
 // Redoc shows its maker's logo from another host, which the page's policy refuses with an error in the console.

@@ -1,18 +1,23 @@
-// The colours of the pages of the API's documentation: as chosen in the admin, else as the system says.
+// The colours of the pages of the API's documentation: as chosen in the admin, else as the system says. No page is drawn
+// before this has run, so that none shows the other colours first.
 const CHOICE = "adminTheme";
 const system = matchMedia("(prefers-color-scheme: dark)");
 
-// Puts the page in them, with the class where they are dark; answers whether they are.
-export function wearScheme(darkClass) {
+export function isDark() {
   const chosen = JSON.parse(localStorage.getItem(CHOICE) ?? '"auto"');
-  const isDark = chosen === "auto" ? system.matches : chosen === "dark";
-  const page = document.documentElement;
-  page.classList.toggle(darkClass, isDark);
-  page.style.colorScheme = isDark ? "dark" : "light";
-  return isDark;
+  return chosen === "auto" ? system.matches : chosen === "dark";
 }
 
 export function onSchemeChange(act) {
   system.addEventListener("change", act);
   addEventListener("storage", (event) => { if (event.key === CHOICE) act(); });
 }
+
+function wear() {
+  const page = document.documentElement;
+  page.classList.toggle("dark-mode", isDark());
+  page.style.colorScheme = isDark() ? "dark" : "light";
+}
+
+wear();
+onSchemeChange(wear);
