@@ -22,6 +22,7 @@ LIGHTNESS = """() => {
     return (red + green + blue) / 3;
 }"""
 HALF_LIGHT = 128
+FIRST_FRAME = "requestAnimationFrame(() => { window.first = getComputedStyle(document.documentElement).colorScheme; });"
 BEYOND_THE_SCREEN = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 EVERYTHING = {"resultTypes": ["violations"]}
 # All that the other theme changes.
@@ -97,8 +98,10 @@ async def test_page__at_each_width_and_scheme__fits_and_is_accessible(
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_theme__of_a_new_user__is_that_of_the_system(log_in: Open, scheme: str) -> None:
     console = await log_in("viewer", scheme=scheme)
+    await console.page.add_init_script(FIRST_FRAME)
     await console.open("/admin/")
     assert await console.is_dark() == (scheme == "dark")
+    assert await console.page.evaluate("window.first") == ("dark" if scheme == "dark" else "normal")
     assert await violations(console, EVERYTHING) == []
 
 
@@ -125,8 +128,7 @@ async def test_documentation__in_each_scheme__asks_no_other_host_and_is_readable
 @pytest.mark.parametrize("path", ["/docs", "/redoc"])
 async def test_documentation__light_on_a_dark_system__is_so_from_its_first_frame(log_in: Open, path: str) -> None:
     console = await log_in("viewer", scheme="dark")
-    await console.page.add_init_script("""localStorage.setItem("adminTheme", '"light"');
-        requestAnimationFrame(() => { window.first = getComputedStyle(document.documentElement).colorScheme; });""")
+    await console.page.add_init_script(f"""localStorage.setItem("adminTheme", '"light"'); {FIRST_FRAME}""")
     await open_documentation(console, path)
     assert await console.page.evaluate("window.first") == "light"
 

@@ -1,5 +1,5 @@
-// The colours of the pages of the API's documentation: as chosen in the admin, else as the system says. No page is drawn
-// before this has run, so that none shows the other colours first.
+// Whether a page is dark: as chosen in the admin, else as the system says. No page is drawn before this has run, so that
+// none shows the other colours first. In the admin the theme's own script, which runs later, takes over from it.
 const CHOICE = "adminTheme";
 const system = matchMedia("(prefers-color-scheme: dark)");
 
@@ -14,9 +14,7 @@ export function onSchemeChange(act) {
 }
 
 function wear() {
-  const page = document.documentElement;
-  page.classList.toggle("dark-mode", isDark());
-  page.style.colorScheme = isDark() ? "dark" : "light";
+  document.documentElement.classList.toggle("dark-mode", isDark());
 }
 
 wear();
