@@ -1,5 +1,5 @@
-// Whether a page is dark: as chosen in the admin, else as the system says. No page is drawn before this has run, so that
-// none shows the other colours first. In the admin the theme's own script, which runs later, takes over from it.
+// The colours of the pages of the API's documentation: as chosen in the admin, else as the system says. No page is drawn
+// before this has run, so that none shows the other colours first.
 const CHOICE = "adminTheme";
 const system = matchMedia("(prefers-color-scheme: dark)");
 
