@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import contextlib
 import sys
 from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
@@ -103,28 +104,31 @@ def _run_replay(arguments: argparse.Namespace, nats_url: str, nats_access: NatsA
         replicas=arguments.replicas,
     )
 
-    async def work() -> bool:
-        is_finished = await _until_stopped(replay(options, totals))
-        print(totals, flush=True)
-        if is_finished and arguments.stay:
-            say("feed replay: waiting to be stopped")
-            await _until_stopped(asyncio.Event().wait())
-        return is_finished
+    is_replayed = False
 
-    if not ending.run(work()):
+    async def work() -> None:
+        nonlocal is_replayed
+        try:
+            await replay(options, totals)
+            is_replayed = True
+        finally:
+            print(totals, flush=True)
+        if arguments.stay:
+            say("feed replay: waiting to be stopped")
+            await asyncio.Event().wait()
+
+    ending.run(_until_stopped(work()))
+    if not is_replayed:
         return EXIT_INTERRUPTED
     return 0 if totals.is_complete else EXIT_INCOMPLETE
 
 
-async def _until_stopped(work: Coroutine[Any, Any, object]) -> bool:
-    """Run until it ends (true) or SIGINT or SIGTERM cancels it (false)."""
+async def _until_stopped(work: Coroutine[Any, Any, None]) -> None:
+    """Run until it ends, or SIGINT or SIGTERM cancels it."""
     task = asyncio.create_task(work, name="feed")
     ending.on_signals(lambda _: task.cancel(), within_seconds=END_SECONDS)
-    try:
+    with contextlib.suppress(asyncio.CancelledError):
         await task
-    except asyncio.CancelledError:
-        return False
-    return True
 
 
 def _add_replay(kinds: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
