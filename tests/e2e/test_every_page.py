@@ -22,6 +22,10 @@ LIGHTNESS = """() => {
     return (red + green + blue) / 3;
 }"""
 HALF_LIGHT = 128
+TOO_SMALL = """[...document.querySelectorAll("#content :is(table a, h2 a, input[type=checkbox])")]
+    .filter(each => each.checkVisibility()).map(each => [each, each.getBoundingClientRect()])
+    .filter(([each, box]) => Math.min(box.width, box.height) < 24)
+    .map(([each, box]) => `${each.innerText || each.name} ${box.width} x ${box.height}`)"""
 FIRST_FRAME = "requestAnimationFrame(() => { window.first = getComputedStyle(document.documentElement).colorScheme; });"
 BEYOND_THE_SCREEN = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 EVERYTHING = {"resultTypes": ["violations"]}
@@ -151,6 +155,15 @@ async def test_person__on_a_phone__is_named_beside_what_can_be_done(log_in: Open
         middles.append(box["y"] + box["height"] / 2)
     assert max(middles) - min(middles) <= 2
     assert await name.evaluate("each => each.scrollWidth <= each.clientWidth"), "the name is cut off"
+
+
+async def test_lists__on_a_phone__can_be_hit_by_a_finger(log_in: Open) -> None:
+    console = await log_in("trader", width=390)
+    small: list[str] = []
+    for path in (*PAGES["across"], "/admin/", "/admin/market/"):
+        await console.open(path)
+        small += [f"{path}: {each}" for each in await console.page.evaluate(TOO_SMALL)]
+    assert small == []
 
 
 async def test_filter__on_a_phone__is_folded_and_names_what_is_chosen(log_in: Open) -> None:
