@@ -10,6 +10,8 @@ from realtime_runtime.market.messages import Level
 LEVELS_WATCHED = 1_000
 """Watched levels a side; beyond it half of them go: those not on display and without refills first, then the
 longest untouched ones."""
+FEW_PRICES = 4
+"""So many prices are found sooner by bisection than a dictionary of 20 levels is made: 0.1 us each against 0.7."""
 REFILLS_KEPT = 20
 SIZES_KEPT = 64
 ROUNDING = 1e-6
@@ -275,7 +277,7 @@ class BookSide:
             near = prices[first : bisect_right(prices, high, first)]
             if len(near) > len(levels):
                 near = self._changeable(near, levels, before)
-            self._take(near, dict(levels), now_ms, rules)
+            self._take(near, self._shown(near), now_ms, rules)
         elif self.refilled:
             self.refilled = []
 
@@ -313,6 +315,19 @@ class BookSide:
             if (level_price < price) is is_bid:
                 return None
         return None
+
+    def _shown(self, prices: list[float]) -> dict[float, float]:
+        """The quantities that the last snapshot shows at ``prices``; of many prices, at all of its prices."""
+        levels = self._levels
+        if len(prices) > FEW_PRICES:
+            return dict(levels)
+        ascending = levels[::-1] if self._is_bid else levels
+        shown = {}
+        for price in prices:
+            at = bisect_left(ascending, (price,))
+            if at < len(ascending) and ascending[at][0] == price:
+                shown[price] = ascending[at][1]
+        return shown
 
     def _watch(self, price: float, shown: float, now_ms: int) -> WatchedLevel:
         self.watched[price] = level = WatchedLevel(shown, now_ms)
