@@ -148,7 +148,13 @@ class TickerVelocity(Strategy[TickerVelocityParameters]):
         self._last_volume = volume
         price = ticker.price
         window.append(now_ms, (now_ms, price, traded))
-        motion = _motion(window.oldest(), window.middle(), window.newest(), length_ms, parameters.acceleration_weight)
+        oldest_ms, oldest_price, _ = window.oldest()
+        motion = None
+        # Where the price has hardly moved, the rest of the motion decides nothing.
+        if (now_ms - oldest_ms) * 2 >= length_ms and abs(
+            price / oldest_price - 1.0
+        ) * 100 >= parameters.min_price_change:
+            motion = _motion(window.oldest(), window.middle(), window.newest(), parameters.acceleration_weight)
         state = 0 if motion is None else _state(motion, parameters)
         if not self._edge.turns(state, now_ms, parameters.min_signal_interval_seconds) or motion is None:
             return NO_DECISION
@@ -172,13 +178,11 @@ class TickerVelocity(Strategy[TickerVelocityParameters]):
         )
 
 
-def _motion(oldest: _Sample, middle: _Sample, newest: _Sample, length_ms: int, weight: float) -> _Motion | None:
-    """How the price moved; None before half of the window is covered."""
+def _motion(oldest: _Sample, middle: _Sample, newest: _Sample, weight: float) -> _Motion:
+    """How the price moved over a window of more than one instant."""
     oldest_ms, oldest_price, traded_before = oldest
     now_ms, price, traded = newest
     span_ms = now_ms - oldest_ms
-    if span_ms * 2 < length_ms:
-        return None
     middle_ms, middle_price, traded_by_middle = middle
     growth = price / oldest_price - 1.0
     velocity = growth * _PERCENT_PER_MINUTE / span_ms
@@ -192,9 +196,7 @@ def _motion(oldest: _Sample, middle: _Sample, newest: _Sample, length_ms: int, w
 
 
 def _state(motion: _Motion, parameters: TickerVelocityParameters) -> int:
-    score, _, _, change, earlier_volume, later_volume = motion
-    if abs(change) < parameters.min_price_change:
-        return 0
+    score, _, _, _, earlier_volume, later_volume = motion
     if parameters.volume_confirmation and not later_volume > earlier_volume * (1.0 + parameters.min_volume_change):
         return 0
     return 1 if score > parameters.buy_threshold else -1 if score < parameters.sell_threshold else 0
