@@ -10,6 +10,7 @@ from realtime_runtime import tracing
 from realtime_runtime.bus import Bus, OutgoingSignal
 from realtime_runtime.engine import Engine
 from realtime_runtime.intake import Intake, Kind, Message
+from realtime_runtime.progress import Progress
 from realtime_runtime.signal_history import SignalHistory
 from realtime_runtime.signals import Signal, encode
 from realtime_runtime.timings import Timings
@@ -22,19 +23,6 @@ TRACE_SECONDS = 1.0
 """Of the measured messages one in this time is traced, beside those that belong to a trace; see `tracing`."""
 
 _MARKET = Kind.MARKET
-
-
-class Progress(msgspec.Struct, frozen=True):
-    """The answer to a message with a reply subject, once processed: totals since the start of this runtime.
-
-    A message without content only asks for this; it is neither processed nor counted as such.
-    """
-
-    instance_id: str
-    received: int
-    processed: int
-    dropped: int
-    errors: int
 
 
 class Consumer:

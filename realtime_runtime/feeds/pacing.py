@@ -15,6 +15,7 @@ from nats.aio.msg import Msg
 
 from realtime_runtime.feeds.publishing import REPLAY_HEADERS
 from realtime_runtime.feeds.report import say
+from realtime_runtime.progress import Progress
 
 WINDOW_MESSAGES = 1_000
 WINDOWS_IN_FLIGHT = 2
@@ -22,16 +23,6 @@ PROBE_INTERVAL_SECONDS = 0.5
 STALL_SECONDS = 60.0
 # A runtime that has just ended may still be processing what it had taken.
 UNHEARD_SECONDS = 3.0
-
-
-class Progress(msgspec.Struct, frozen=True):
-    """The counters of a runtime since its start, as it answers them."""
-
-    instance_id: str
-    received: int
-    processed: int
-    dropped: int
-    errors: int
 
 
 class RuntimeGoneError(Exception):
