@@ -44,11 +44,11 @@ _decode = msgspec.json.Decoder(_Answer).decode
 class DominanceSource:
     """Asks every few minutes and publishes each figure once, under the time at which CoinGecko made it.
 
-    A figure that is not renewed is not sent again; after half an hour a warning says that it is stale.
+    A figure that is not renewed is not sent again; after half an hour log, readiness and metrics say that it is stale.
     """
 
     def __init__(self, settings: DominanceSettings, publisher: LivePublisher) -> None:
-        self.status = Status("dominance")
+        self.status = Status("dominance", figure_limit_seconds=STALE_SECONDS)
         self.silence_seconds = max(LEAST_SILENCE_SECONDS, SILENT_INTERVALS * settings.interval_seconds)
         self._url = f"{settings.url.rstrip('/')}/api/v3/global"
         self._interval_seconds = settings.interval_seconds
@@ -74,6 +74,7 @@ class DominanceSource:
         if age_seconds < -FUTURE_SECONDS:
             raise FeedError(f"{self._url} answers a figure of {-age_seconds:.0f} s in the future")
         self.status.heard()
+        self.status.figure_at = figure.updated_at
         if age_seconds > STALE_SECONDS:
             log.warning("feed.dominance_stale", age_seconds=round(age_seconds))
         if figure.updated_at <= self._updated_at:

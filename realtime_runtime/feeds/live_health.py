@@ -34,19 +34,23 @@ def readiness(feed: LiveFeed | None, *, now: float) -> Json:
     if feed is None:
         return {"status": "starting", "checks": {"nats": {"status": "degraded"}}}
     checks = {"nats": {"status": "ok" if feed.client.is_connected else "degraded"}}
-    checks |= {source.status.name: _source(source, now) for source in feed.sources}
+    checks |= {source.status.name: source_report(source, now=now) for source in feed.sources}
     is_well = all(check["status"] == "ok" for check in checks.values())
     return {"status": "ok" if is_well else "degraded", "checks": checks}
 
 
-def _source(source: Source, now: float) -> Json:
+def source_report(source: Source, *, now: float) -> Json:
+    """How a source does, at the monotonic instant ``now``: well while it is heard and what it says is fresh."""
     status = source.status
     silent_seconds = now - status.heard_at
-    is_well = not status.backoff_seconds and silent_seconds <= source.silence_seconds
+    figure_age = status.figure_age()
+    is_fresh = silent_seconds <= source.silence_seconds and figure_age <= status.figure_limit_seconds
+    is_well = not status.backoff_seconds and is_fresh
     return {
         "status": "ok" if is_well else "degraded",
         "messages": status.messages,
         "silent_seconds": round(silent_seconds, 1),
         "backoff_seconds": round(status.backoff_seconds, 1),
+        **({"figure_age_seconds": round(figure_age, 1)} if status.figure_at else {}),
         "last_error": status.last_error,
     }

@@ -1,7 +1,7 @@
 """The live feed's Prometheus metrics, read off its parts when they are asked for: a message costs no more for them."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -9,6 +9,7 @@ from prometheus_client.registry import Collector
 
 from realtime_runtime import metric_families
 from realtime_runtime.feeds.live_feed import LiveFeed
+from realtime_runtime.feeds.supervision import Source
 from realtime_runtime.version import VERSION
 
 PREFIX = "realtime_feed"
@@ -36,7 +37,7 @@ class FeedCollector(Collector):
         yield GaugeMetricFamily(f"{PREFIX}_nats_connected", "Whether the connection to NATS stands.", float(connected))
         if self._feed is not None:
             yield from self._messages(self._feed)
-            yield from self._supervision(self._feed)
+            yield from supervision(self._feed.sources)
             yield from self._nats(self._feed)
 
     def _messages(self, feed: LiveFeed) -> Iterator[Metric]:
@@ -52,30 +53,6 @@ class FeedCollector(Collector):
         missed = {source.status.name: source.status.missed for source in feed.sources}
         yield _counters("missed", "Messages that the exchange's own numbering shows to be missing.", "source", missed)
 
-    def _supervision(self, feed: LiveFeed) -> Iterator[Metric]:
-        statuses = [source.status for source in feed.sources]
-        starts = {status.name: status.starts for status in statuses}
-        yield _counters("starts", "Starts of a source; each after the first one is a reconnection.", "source", starts)
-        limited = {status.name: status.rate_limited for status in statuses}
-        yield _counters("rate_limited", "Times that the other side has asked to be left alone.", "source", limited)
-        waited = {status.name: status.rate_limit_seconds for status in statuses}
-        yield _counters("rate_limit_wait_seconds", "Waits that the other side has asked for.", "source", waited)
-        backoff = {status.name: status.backoff_seconds for status in statuses}
-        yield _gauges(
-            "backoff_seconds", "The wait that a source is in after a failure; 0 while it runs.", "source", backoff
-        )
-        now = time.monotonic()
-        silent = {status.name: now - status.heard_at for status in statuses}
-        yield _gauges(
-            "silent_seconds", "Since a source was last heard; from the start on, before it was.", "source", silent
-        )
-        allowed = {source.status.name: source.silence_seconds for source in feed.sources}
-        yield _gauges(
-            "silence_limit_seconds", "How long a source may be silent before it is started anew.", "source", allowed
-        )
-        skew = {status.name: status.skew_ms / 1_000 for status in statuses}
-        yield _gauges("clock_skew_seconds", "The exchange's clock minus ours, of the latest event.", "source", skew)
-
     def _nats(self, feed: LiveFeed) -> Iterator[Metric]:
         published = {name: publisher.published for name, publisher in feed.publishers.items()}
         yield _counters("published", "Messages handed to NATS.", "kind", published)
@@ -85,6 +62,37 @@ class FeedCollector(Collector):
         yield CounterMetricFamily(f"{PREFIX}_nats_reconnects", "Reconnections to NATS.", reconnects)
         waiting = feed.client.pending_data_size
         yield GaugeMetricFamily(f"{PREFIX}_nats_waiting_bytes", "What waits for NATS to take it.", waiting)
+
+
+def supervision(sources: Sequence[Source]) -> Iterator[Metric]:
+    """How each source does."""
+    statuses = [source.status for source in sources]
+    starts = {status.name: status.starts for status in statuses}
+    yield _counters("starts", "Starts of a source; each after the first one is a reconnection.", "source", starts)
+    limited = {status.name: status.rate_limited for status in statuses}
+    yield _counters("rate_limited", "Times that the other side has asked to be left alone.", "source", limited)
+    waited = {status.name: status.rate_limit_seconds for status in statuses}
+    yield _counters("rate_limit_wait_seconds", "Waits that the other side has asked for.", "source", waited)
+    backoff = {status.name: status.backoff_seconds for status in statuses}
+    yield _gauges(
+        "backoff_seconds", "The wait that a source is in after a failure; 0 while it runs.", "source", backoff
+    )
+    now = time.monotonic()
+    silent = {status.name: now - status.heard_at for status in statuses}
+    yield _gauges(
+        "silent_seconds", "Since a source was last heard; from the start on, before it was.", "source", silent
+    )
+    allowed = {source.status.name: source.silence_seconds for source in sources}
+    yield _gauges(
+        "silence_limit_seconds", "How long a source may be silent before it is started anew.", "source", allowed
+    )
+    dated = [status for status in statuses if status.figure_at]
+    age = {status.name: status.figure_age() for status in dated}
+    yield _gauges("figure_age_seconds", "Since the other side made its latest figure.", "source", age)
+    limits = {status.name: status.figure_limit_seconds for status in dated}
+    yield _gauges("figure_age_limit_seconds", "The age from which a figure is stale.", "source", limits)
+    skew = {status.name: status.skew_ms / 1_000 for status in statuses}
+    yield _gauges("clock_skew_seconds", "The exchange's clock minus ours, of the latest event.", "source", skew)
 
 
 def render(feed: LiveFeed | None) -> bytes:

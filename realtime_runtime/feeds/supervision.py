@@ -1,6 +1,7 @@
 """Keeps a source of live data running: starts it again after each failure and each silence, and tells how it does."""
 
 import asyncio
+import math
 import random
 import time
 from collections.abc import Callable
@@ -46,7 +47,8 @@ class Status:
 
     ``missed`` counts what the exchange's own numbering shows to be missing, ``repeated`` what came twice or late and
     was left out. ``skew_ms`` is the exchange's clock minus ours, of the latest message that carries a time.
-    ``backoff_seconds`` is the wait before the next start that it is in, 0 while it runs.
+    ``backoff_seconds`` is the wait before the next start that it is in, 0 while it runs. ``figure_at`` is when the
+    other side made its latest figure, in Unix seconds, 0 where it sends none with a time of its own.
     """
 
     name: str
@@ -61,6 +63,8 @@ class Status:
     rate_limit_seconds: float = 0.0
     backoff_seconds: float = 0.0
     last_error: str = ""
+    figure_at: float = 0.0
+    figure_limit_seconds: float = math.inf
     heard_at: float = field(default_factory=time.monotonic)
     begun_at: float = 0.0
     is_skew_logged: bool = False
@@ -72,6 +76,10 @@ class Status:
     def heard(self) -> None:
         """Something came that shows the source alive."""
         self.heard_at = time.monotonic()
+
+    def figure_age(self) -> float:
+        """Seconds since the latest figure was made, 0 before the first; above ``figure_limit_seconds`` it is stale."""
+        return time.time() - self.figure_at if self.figure_at else 0.0
 
     def event_time(self, time_ms: int) -> None:
         """Compare the time of an event with our clock; warns once while they are more than 5 s apart."""

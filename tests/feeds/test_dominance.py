@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from realtime_runtime.feeds import dominance, live_settings
+from realtime_runtime.feeds import dominance, live_health, live_metrics, live_settings
 from realtime_runtime.feeds.dominance import DominanceSource
 from realtime_runtime.feeds.publishing import LivePublisher
 from tests.feeds.conftest import Arrivals, Supervised
@@ -127,8 +127,14 @@ async def test_dominance__stale_figure__is_sent_with_its_own_time_and_warned_of(
     old = int(time.time()) - 7_200
     figure: Any = server.answers[PATH]
     figure["data"]["updated_at"] = old
+    source = make()
     with capture_logs() as logs:
-        async with supervised(make()):
+        async with supervised(source):
             await until(lambda: len(arrivals.messages) == 1)
+            report = live_health.source_report(source, now=time.monotonic())
     assert arrivals.documents[0]["ts"] == old * 1000
     assert any(entry["event"] == "feed.dominance_stale" and entry["age_seconds"] >= 7_200 for entry in logs)
+    assert report["status"] == "degraded"
+    assert report["figure_age_seconds"] >= 7_200
+    [aged] = [each for each in live_metrics.supervision([source]) if each.name == "realtime_feed_figure_age_seconds"]
+    assert [(sample.labels, sample.value >= 7_200) for sample in aged.samples] == [({"source": "dominance"}, True)]
