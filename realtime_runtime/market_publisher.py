@@ -117,9 +117,10 @@ class MarketPublisher:
                 self._published[symbol] = _Published()
             raise
         for (published, answer), found in zip(expected, answers, strict=True):
-            # Another length: Redis has lost the beginning, or somebody else writes there.
+            # Another length: Redis has lost the beginning, or somebody else writes there. It is written anew with the
+            # next pass, also where no new book comes.
             if found != answer:
-                published.points = -1
+                published.book, published.points = None, -1
         self.writes += len(batch)
 
     def _append(self, pipeline: Any, symbol: str, published: _Published, history: PressureHistory) -> int | None:
