@@ -29,6 +29,7 @@ PORT_ATTEMPTS = 5
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 _claims: list[socket.socket] = []
+_forking_pid = 0
 
 
 class ServerError(RuntimeError):
@@ -83,16 +84,27 @@ def is_port_free(port: int, host: str = HOST) -> bool:
         return True
 
 
+def _note_forking() -> None:
+    global _forking_pid
+    _forking_pid = os.getpid()
+
+
+os.register_at_fork(before=_note_forking)
+
+
 def die_with_parent() -> None:
     """Ask the kernel to kill this child when its parent ends in any way, even by SIGKILL.
 
     A test run or `make run` that is killed can clean nothing up; without this its servers would stay for ever. The
     kernel watches the *thread* that started the child: start servers from a thread that lives as long as they shall.
-    Runs between fork and exec, hence only a call into the library that was loaded before. Linux only; elsewhere the
-    servers end with `stop()`.
+    Runs in the child right after the fork, before any exec, hence only calls into what was loaded before. Linux only;
+    elsewhere the servers end with `stop()`.
     """
     if _LIBC is not None:
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != _forking_pid:
+            # The parent has ended before the kernel knew of the wish, and never will again.
+            os._exit(1)
 
 
 class Server(ABC):

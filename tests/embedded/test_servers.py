@@ -151,3 +151,19 @@ async def test_nats_server__restarted__keeps_its_jetstream(tmp_path: Path) -> No
         server.start()
         async with await nats.connect(server.url) as client:
             assert (await client.jetstream().stream_info("kept")).state.messages == 1
+
+
+def test_child__whose_parent_ended_before_it_asked_to_end_with_it__ends() -> None:
+    program = """
+import os, time
+from embedded.servers import die_with_parent
+parent = os.getpid()
+if os.fork():
+    os._exit(0)
+while os.getppid() == parent:
+    time.sleep(0.001)
+die_with_parent()
+print("lives on")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True)
+    assert (done.stdout, done.stderr) == ("", "")
