@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from realtime_runtime.config.active import ActiveConfig, ActiveConfigs
-from realtime_runtime.config.wire import PricePoint
+from realtime_runtime.config.wire import UNREADABLE, PricePoint
 from realtime_runtime.counters import EngineCounters, count
 from realtime_runtime.isolation import Failure, Isolation
 from realtime_runtime.market.analytics import SymbolAnalytics
@@ -35,7 +35,6 @@ DOMINANCE_SYMBOL = "BTCUSDT"
 
 T = TypeVar("T")
 NO_SIGNALS: Sequence[Signal] = ()
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _DEPTH = Kind.DEPTH
 _TRADE = Kind.TRADE
 _decode_exchange_price = msgspec.json.Decoder(ExchangePrice, strict=False).decode
@@ -137,7 +136,7 @@ class Engine:
         if route is None:
             try:
                 route = self._router.find(payload)
-            except _UNREADABLE:
+            except UNREADABLE:
                 counters.malformed += 1
                 return NO_SIGNALS
         decode = route.decode
@@ -149,7 +148,7 @@ class Engine:
             return NO_SIGNALS
         try:
             envelope = decode(payload)
-        except _UNREADABLE as exception:
+        except UNREADABLE as exception:
             self._refuse(exception)
             return NO_SIGNALS
         return self._market_event(route, envelope, received_ms, is_replay)
@@ -164,7 +163,7 @@ class Engine:
             return False
         try:
             route.decode(payload)
-        except _UNREADABLE:
+        except UNREADABLE:
             return False
         return True
 
@@ -339,7 +338,7 @@ class Engine:
         self.counters.received += 1
         try:
             return decode(payload)
-        except _UNREADABLE as exception:
+        except UNREADABLE as exception:
             self._refuse(exception)
             return None
 

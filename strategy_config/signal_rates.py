@@ -77,7 +77,7 @@ class _Counter:
     def _add(self, minute: int, fields: dict[bytes, bytes]) -> None:
         try:
             signal = self._decoder.decode(fields.get(wire.STREAM_FIELD.encode(), b""))
-        except msgspec.MsgspecError as exception:
+        except wire.UNREADABLE as exception:
             _log.warning("signal.unreadable", error=str(exception))
             return
         self._counts[minute][signal.strategy_id, signal.action] += 1

@@ -14,6 +14,7 @@ from typing import Literal
 import msgspec
 
 from realtime_runtime.config.documents import decode_documents, encode_documents
+from realtime_runtime.config.wire import UNREADABLE
 
 
 class SnapshotError(Exception):
@@ -71,7 +72,7 @@ def read(path: Path, *, prefix: str) -> Snapshot | None:
     first_line, _, body = content.partition(b"\n")
     try:
         header = msgspec.json.decode(first_line, type=_Header)
-    except (msgspec.DecodeError, UnicodeDecodeError) as exception:
+    except UNREADABLE as exception:
         raise SnapshotError(f"not a snapshot of this format: {exception}") from None
     if sha256(body).hexdigest() != header.sha256:
         raise SnapshotError("the checksum does not fit the content")
@@ -79,7 +80,7 @@ def read(path: Path, *, prefix: str) -> Snapshot | None:
         raise SnapshotError(f"it belongs to the prefix {header.prefix!r}")
     try:
         documents = decode_documents(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as exception:
+    except UNREADABLE as exception:
         raise SnapshotError(f"the documents cannot be read: {exception}") from None
     return Snapshot(header.prefix, header.sequence, header.saved_at, documents)
 

@@ -13,9 +13,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 import aiohttp
-import msgspec
 import structlog
 
+from realtime_runtime.config.wire import UNREADABLE
 from realtime_runtime.feeds.binance_streams import (
     NAMES_PER_REQUEST,
     Method,
@@ -209,7 +209,7 @@ class StreamConnection:
         try:
             stream = self._table.find(payload)
             verdict = None if stream is None else stream.take(payload)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNREADABLE:
             if _is_answer(payload):
                 return
             stream = verdict = None
@@ -261,7 +261,7 @@ def _answered(payload: bytes) -> int | None:
     """The number of the control message that this answers, None where it answers none; raises FeedError if refused."""
     try:
         answer = decode_answer(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return None
     if answer.problem:
         raise FeedError(f"the exchange refused a subscription: {answer.problem}")

@@ -11,6 +11,7 @@ import aiohttp
 import msgspec
 import structlog
 
+from realtime_runtime.config.wire import UNREADABLE
 from realtime_runtime.feeds import web
 from realtime_runtime.feeds.binance_book import BookBuilder, Difference, decode_snapshot
 from realtime_runtime.feeds.binance_streams import Market, Stream, stream_name
@@ -83,7 +84,7 @@ class BookFeed:
         """Take the next difference of a symbol, and publish the book that it makes. Raises FeedError."""
         try:
             difference = self._decode(payload).data
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except UNREADABLE as error:
             raise FeedError(f"a difference of {stream.name} makes no sense: {error}") from error
         entry = self._symbols[stream.symbol]
         gaps = entry.builder.gaps
@@ -113,7 +114,7 @@ class BookFeed:
                 log.warning("feed.snapshot_refused", symbol=symbol, error=str(error))
                 self._want_snapshot(entry)
                 continue
-            except (FeedError, msgspec.DecodeError, UnicodeDecodeError) as error:
+            except (FeedError, *UNREADABLE) as error:
                 log.warning("feed.snapshot_failed", symbol=symbol, error=str(error), wait_seconds=RETRY_SECONDS)
                 await asyncio.sleep(RETRY_SECONDS)
                 self._want_snapshot(entry)

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import msgspec
 import structlog
 
+from realtime_runtime.config.wire import UNREADABLE
 from realtime_runtime.feeds import web
 from realtime_runtime.feeds.live_settings import DominanceSettings
 from realtime_runtime.feeds.publishing import LivePublisher
@@ -67,7 +68,7 @@ class DominanceSource:
     async def _take(self, body: bytes) -> None:
         try:
             figure = _decode(body).data
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except UNREADABLE as error:
             self.status.garbage += 1
             raise FeedError(f"{self._url} answers what makes no sense: {error}") from error
         age_seconds = time.time() - figure.updated_at

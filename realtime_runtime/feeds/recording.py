@@ -11,6 +11,8 @@ from typing import Any, BinaryIO, NamedTuple
 import msgspec
 import zstandard
 
+from realtime_runtime.config.wire import UNREADABLE
+
 MAX_LINE_BYTES = 1_000_000
 """Just below nats-server's default limit for a payload."""
 PIECE_BYTES = 8 * 1024
@@ -89,7 +91,7 @@ def shift_event_times(payload: bytes, by_ms: int) -> bytes:
 def _parse(payload: bytes, path: Path, number: int, position: int) -> RecordedMessage | UnreadableLine:
     try:
         line = _decode_line(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         return UnreadableLine(path, number, f"not a market message: {error}")
     event = line.data if isinstance(line.data, _Event) else _Event()
     symbol = event.symbol or line.stream.partition("@")[0]

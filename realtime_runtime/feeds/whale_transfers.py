@@ -7,6 +7,7 @@ from typing import Annotated
 import aiohttp
 import msgspec
 
+from realtime_runtime.config.wire import UNREADABLE
 from realtime_runtime.feeds import web
 from realtime_runtime.feeds.supervision import FeedError
 
@@ -86,7 +87,7 @@ class WhaleTransfers:
         body = await web.get(session, self._url, parameters=parameters, headers=self._headers)
         try:
             return _decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except UNREADABLE as error:
             raise FeedError(f"{self._url} answers what makes no sense: {error}") from error
 
     def _take(self, transfer: _Transfer) -> None:

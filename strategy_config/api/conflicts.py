@@ -9,6 +9,8 @@ import structlog
 import urllib3
 from django.conf import settings
 
+from realtime_runtime.config import wire
+
 LIMIT_SECONDS = 2.0
 MAX_ANSWER_BYTES = 256 * 1024
 MAX_THREADS = 8
@@ -102,7 +104,7 @@ def _problem(answer: Future[_PeerReport]) -> str | None:
     exception = answer.exception()
     if exception is None:
         return None
-    if isinstance(exception, msgspec.MsgspecError):
+    if isinstance(exception, wire.UNREADABLE):
         return "its answer is not understood"
     return str(exception) if isinstance(exception, ValueError) else "it cannot be reached"
 

@@ -147,6 +147,7 @@ async def test_binance__garbage__is_counted_and_ends_a_connection_that_has_nothi
         '{"stream":"btcusdt@trade"}',
         '{"stream":"x@y","data":{}}',
         b"\xff\xfe",
+        '{"stream":"btcusdt@trade","data":' + "[" * 100_000,
     ]
     rubbish += ['{"stream":"btcusdt@trade","data":{"t":"seven"}}', '{"result":null,"id":99}']
     async with supervised(source):

@@ -64,9 +64,10 @@ def test_read_messages__each_format__gives_the_lines_as_they_are(
         b'{"stream":"btcusdt@trade","data":{"E":"soon"}}',
         b'{"stream":"\xff\xfe","data":{}}',
         b"[]",
+        b'{"stream":"btcusdt@trade","data":' + b"[" * 100_000,
         b'{"stream":"btcusdt@trade","data":{"s":"' + b"A" * MAX_LINE_BYTES + b'"}}',
     ],
-    ids=["text", "no data", "stream is a number", "time is text", "not utf-8", "a list", "too long"],
+    ids=["text", "no data", "stream is a number", "time is text", "not utf-8", "a list", "too deep", "too long"],
 )
 def test_read_messages__an_unreadable_line__is_named_and_the_next_ones_are_read(bad: bytes, tmp_path: Path) -> None:
     path = write_plain(tmp_path / "day.jsonl", b"\n".join([TRADE, bad, DEPTH]))

@@ -85,7 +85,8 @@ def test_signal_rates__signals_come_and_age__each_is_counted_once_in_its_minute(
     signal(cache, NOW_MS - MINUTE_MS, 1, "sell")
     for number in range(3):
         signal(cache, NOW_MS, number, "buy")
-    cache.client.xadd(cache.keys.signals, {wire.STREAM_FIELD: b"no signal"}, id=f"{NOW_MS}-9")
+    for number, unreadable in enumerate((b"no signal", b'{"strategy_id": "\xff"}', b'{"deep": ' + b"[" * 100_000)):
+        cache.client.xadd(cache.keys.signals, {wire.STREAM_FIELD: unreadable}, id=f"{NOW_MS}-{9 + number}")
     first = signal_rates.signal_rates(NOW_MS)["orderbook_skew"]
     assert (sum(first.buys), first.buys[-1], first.sells[-2]) == (3, 3, 1)
 
