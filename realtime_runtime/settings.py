@@ -24,6 +24,7 @@ from realtime_runtime.strategies.registry import STRATEGIES
 from realtime_runtime.tracing import PROTOCOL
 
 NATS_URL = "nats://localhost:4222"
+NATS_CONSUMER_TOPIC = "binance.websocket.data"
 LogFormat = Literal["json", "console"]
 T = TypeVar("T")
 
@@ -100,7 +101,7 @@ def read(environ: Mapping[str, str], *, default_log_format: LogFormat = "json") 
     environment = reader.get("ENVIRONMENT", "development", str)
     is_production = environment == "production"
     ordinal = _read_ordinal(reader, host, replicas)
-    topic = reader.get("NATS_CONSUMER_TOPIC", "binance.websocket.data", consumer_topic)
+    topic = reader.get("NATS_CONSUMER_TOPIC", NATS_CONSUMER_TOPIC, consumer_topic)
     settings = Settings(
         environment=environment,
         instance_id=f"{host}-{os.getpid()}",

@@ -67,7 +67,8 @@ def require_match(
     version, symbol = own.version, None
     if isinstance(own, SymbolOverride):
         symbol = own.symbol
-        version += resolution.is_due(own, at)
+        if resolution.is_due(own, at):
+            version += 1
     tag = resolution.etag(row.strategy_id, symbol, version, max(row.sequence, own.sequence)).strip('"')
     if not any(given in {tag, str(version)} for weak, given in _ENTITY_TAG.findall(if_match) if not weak):
         message = (

@@ -127,8 +127,7 @@ class BookFeed:
     def _leave_alone(self, seconds: float) -> None:
         """Ask for no snapshot for so long: not of the market's other books either, nor after a new connection."""
         self._turns.hold(seconds)
-        self._status.rate_limited += 1
-        self._status.rate_limit_seconds += seconds
+        self._status.left_alone(seconds)
 
     def _want_snapshot(self, entry: _Symbol) -> None:
         if entry.builder.needs_snapshot and entry.symbol not in self._queued:

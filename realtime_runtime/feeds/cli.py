@@ -14,7 +14,14 @@ from realtime_runtime.feeds.replay import ReplayOptions, Totals, replay
 from realtime_runtime.feeds.report import say
 from realtime_runtime.feeds.simulate import SimulateOptions, simulate
 from realtime_runtime.nats_access import NatsAccess
-from realtime_runtime.settings import NATS_URL, Reader, consumer_topic, nats_server_url, read_nats_access
+from realtime_runtime.settings import (
+    NATS_CONSUMER_TOPIC,
+    NATS_URL,
+    Reader,
+    consumer_topic,
+    nats_server_url,
+    read_nats_access,
+)
 
 EXIT_INCOMPLETE = 1
 EXIT_USAGE = 2
@@ -55,7 +62,7 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     reader = Reader(environ)
     nats_url = arguments.nats_url or reader.get("NATS_URL", NATS_URL, nats_server_url)
     nats_access = read_nats_access(reader)
-    topic = arguments.topic or reader.get("NATS_CONSUMER_TOPIC", "binance.websocket.data", consumer_topic)
+    topic = arguments.topic or reader.get("NATS_CONSUMER_TOPIC", NATS_CONSUMER_TOPIC, consumer_topic)
     if reader.problems:
         say("; ".join(f"{name} {problem}" for name, problem in reader.problems.items()))
         return EXIT_USAGE
@@ -167,13 +174,13 @@ def _add_destination(parser: argparse.ArgumentParser) -> None:
         "--nats-url",
         type=_argument(nats_server_url),
         metavar="URL",
-        help="default: NATS_URL, else nats://localhost:4222",
+        help=f"default: NATS_URL, else {NATS_URL}",
     )
     parser.add_argument(
         "--topic",
         type=_argument(consumer_topic),
         metavar="SUBJECT",
-        help="default: NATS_CONSUMER_TOPIC, else binance.websocket.data; ending in .> it is one subject a symbol",
+        help=f"default: NATS_CONSUMER_TOPIC, else {NATS_CONSUMER_TOPIC}; ending in .> it is one subject a symbol",
     )
 
 

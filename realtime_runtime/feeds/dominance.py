@@ -55,7 +55,6 @@ class DominanceSource:
         self._interval_seconds = settings.interval_seconds
         self._headers = _key_header(settings)
         self._publisher = publisher
-        self._updated_at = 0
 
     async def run(self) -> None:
         """Ask and publish for ever; raises FeedError where the answer cannot be had or used."""
@@ -75,13 +74,12 @@ class DominanceSource:
         if age_seconds < -FUTURE_SECONDS:
             raise FeedError(f"{self._url} answers a figure of {-age_seconds:.0f} s in the future")
         self.status.heard()
-        self.status.figure_at = figure.updated_at
         if age_seconds > STALE_SECONDS:
             log.warning("feed.dominance_stale", age_seconds=round(age_seconds))
-        if figure.updated_at <= self._updated_at:
+        if figure.updated_at <= self.status.figure_at:
             self.status.repeated += 1
             return
-        self._updated_at = figure.updated_at
+        self.status.figure_at = figure.updated_at
         observation = {"btc": figure.shares.btc, "ts": figure.updated_at * 1_000, "source": "coingecko"}
         await self._publisher.publish(SUBJECT, msgspec.json.encode(observation))
         self.status.messages += 1

@@ -8,6 +8,7 @@ from realtime_runtime.feeds.binance_streams import MARKETS, Endpoint
 from realtime_runtime.market.routing import UNUSED_TYPES, Kind, route_stream
 from realtime_runtime.nats_access import NatsAccess
 from realtime_runtime.settings import (
+    NATS_CONSUMER_TOPIC,
     NATS_URL,
     Reader,
     SettingsError,
@@ -132,7 +133,7 @@ def read(environ: Mapping[str, str]) -> LiveSettings:
 
 
 def _read_binance(reader: Reader) -> BinanceSettings:
-    default_topic = reader.get("NATS_CONSUMER_TOPIC", "binance.websocket.data", consumer_topic)
+    default_topic = reader.get("NATS_CONSUMER_TOPIC", NATS_CONSUMER_TOPIC, consumer_topic)
     markets = reader.get("BINANCE_MARKETS", "spot", _chosen(tuple(MARKETS)))
     topics = {
         "spot": reader.get("BINANCE_SPOT_TOPIC", default_topic or "", consumer_topic),

@@ -91,8 +91,7 @@ class OnchainSource:
             self.status.last_error = f"{type(error).__name__}: {error}"
             if isinstance(error, RateLimitedError):
                 self._whales_rest_until = time.monotonic() + error.retry_after_seconds
-                self.status.rate_limited += 1
-                self.status.rate_limit_seconds += error.retry_after_seconds
+                self.status.left_alone(error.retry_after_seconds)
             log.warning("feed.transfers_absent", error=self.status.last_error)
 
     async def _days(self, ask: Callable[[], list[dict[str, Any]]]) -> list[_Day]:

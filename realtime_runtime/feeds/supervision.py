@@ -77,6 +77,11 @@ class Status:
         """Something came that shows the source alive."""
         self.heard_at = time.monotonic()
 
+    def left_alone(self, seconds: float) -> None:
+        """The other side has asked to be left alone, and is for so long."""
+        self.rate_limited += 1
+        self.rate_limit_seconds += seconds
+
     def figure_age(self) -> float:
         """Seconds since the latest figure was made, 0 before the first; above ``figure_limit_seconds`` it is stale."""
         return time.time() - self.figure_at if self.figure_at else 0.0
@@ -138,8 +143,7 @@ async def supervise(source: Source, backoff: Backoff | None = None) -> None:
         wait = backoff.next_wait()
         if isinstance(error, RateLimitedError):
             wait = max(wait, error.retry_after_seconds)
-            status.rate_limited += 1
-            status.rate_limit_seconds += wait
+            status.left_alone(wait)
         status.failures += 1
         status.last_error = f"{type(error).__name__}: {error}"
         log.warning("feed.source_failed", source=status.name, error=status.last_error, wait_seconds=round(wait, 2))

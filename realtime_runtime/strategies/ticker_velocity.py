@@ -148,13 +148,14 @@ class TickerVelocity(Strategy[TickerVelocityParameters]):
         self._last_volume = volume
         price = ticker.price
         window.append(now_ms, (now_ms, price, traded))
-        oldest_ms, oldest_price, _ = window.oldest()
+        oldest = window.oldest()
+        oldest_ms, oldest_price, _ = oldest
         is_covered = (now_ms - oldest_ms) * 2 >= length_ms
         has_moved = abs(price / oldest_price - 1.0) * 100 >= parameters.min_price_change
         motion = None
         # Else the rest of the motion decides nothing.
         if is_covered and has_moved:
-            motion = _motion(window.oldest(), window.middle(), window.newest(), parameters.acceleration_weight)
+            motion = _motion(oldest, window.middle(), window.newest(), parameters.acceleration_weight)
         state = 0 if motion is None else _state(motion, parameters)
         if not self._edge.turns(state, now_ms, parameters.min_signal_interval_seconds) or motion is None:
             return NO_DECISION
