@@ -9,24 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from embedded.servers import NatsServer, die_with_parent
+from embedded.servers import NatsServer
 from realtime_runtime.command_line import main
 from tests.feeds.responder import Responder
 from tests.feeds.test_replay import until, write_lines
+from tests.piped_process import start_piped
 
 COMMAND = [sys.executable, "-m", "realtime_runtime", "feed"]
 
 
 def start(server: NatsServer, topic: str, *arguments: str) -> subprocess.Popen[str]:
     environ = os.environ | {"NATS_URL": server.url, "NATS_CONSUMER_TOPIC": topic}
-    return subprocess.Popen(
-        [*COMMAND, *arguments],
-        env=environ,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        preexec_fn=die_with_parent,
-    )
+    return start_piped([*COMMAND, *arguments], environ, stderr=subprocess.STDOUT)
 
 
 async def finish(process: subprocess.Popen[str]) -> str:

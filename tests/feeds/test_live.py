@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from embedded.servers import NatsServer, die_with_parent
+from embedded.servers import NatsServer
 from realtime_runtime.command_line import main
 from realtime_runtime.feeds import live_settings
 from realtime_runtime.settings import SettingsError
@@ -20,22 +20,25 @@ from tests.feeds.conftest import STOP_SECONDS
 from tests.feeds.servers.binance import SimulatedBinance
 from tests.feeds.servers.http import JsonServer
 from tests.feeds.test_binance import TRADE, trade
-from tests.feeds.test_cli import finish
+from tests.feeds.test_cli import COMMAND, finish
 from tests.feeds.test_onchain import METRICS, day
 from tests.feeds.test_replay import until
+from tests.piped_process import start_piped
 
 
 def start_live(server: NatsServer, topic: str, **environ: str) -> subprocess.Popen[str]:
     own = {"NATS_URL": server.url, "NATS_CONSUMER_TOPIC": topic, "LOG_FORMAT": "json", "TRADING_SYMBOLS": "BTCUSDT"}
     own["FEED_HEALTH_PORT"] = "0"
-    return subprocess.Popen(
-        [sys.executable, "-m", "realtime_runtime", "feed", "live"],
-        env=os.environ | own | environ,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        preexec_fn=die_with_parent,
+    return start_piped([*COMMAND, "live"], os.environ | own | environ, stderr=subprocess.STDOUT)
+
+
+async def start_on_trades(server: NatsServer, topic: str, binance: SimulatedBinance) -> subprocess.Popen[str]:
+    """A feed of BTCUSDT's trades alone, once the exchange has its subscription."""
+    process = start_live(
+        server, topic, FEED_SOURCES="binance", BINANCE_SPOT_WS_URL=binance.url, BINANCE_STREAMS="trade"
     )
+    await until(lambda: binance.streams == [TRADE])
+    return process
 
 
 async def end_of(process: subprocess.Popen[str]) -> list[str]:
@@ -96,10 +99,7 @@ async def test_feed_live__signal__ends_within_5_seconds_with_0(
     listen: Callable[[str], Any],
 ) -> None:
     arrivals = await listen(nats_subject)
-    process = start_live(
-        nats_server, nats_subject, FEED_SOURCES="binance", BINANCE_SPOT_WS_URL=binance.url, BINANCE_STREAMS="trade"
-    )
-    await until(lambda: binance.streams == [TRADE])
+    process = await start_on_trades(nats_server, nats_subject, binance)
     await binance.send(TRADE, trade(1))
     await until(lambda: bool(arrivals.messages))
     process.send_signal(number)
@@ -111,10 +111,7 @@ async def test_feed_live__signal__ends_within_5_seconds_with_0(
 async def test_feed_live__nats_away_at_the_end__ends_within_5_seconds(
     fresh_nats: NatsServer, nats_subject: str, binance: SimulatedBinance
 ) -> None:
-    process = start_live(
-        fresh_nats, nats_subject, FEED_SOURCES="binance", BINANCE_SPOT_WS_URL=binance.url, BINANCE_STREAMS="trade"
-    )
-    await until(lambda: binance.streams == [TRADE])
+    process = await start_on_trades(fresh_nats, nats_subject, binance)
     fresh_nats.stop()
     await binance.send(TRADE, trade(1))
     process.send_signal(signal.SIGTERM)
@@ -124,10 +121,7 @@ async def test_feed_live__nats_away_at_the_end__ends_within_5_seconds(
 async def test_feed_live__nats_hangs_at_the_end__ends_within_5_seconds(
     fresh_nats: NatsServer, nats_subject: str, binance: SimulatedBinance
 ) -> None:
-    process = start_live(
-        fresh_nats, nats_subject, FEED_SOURCES="binance", BINANCE_SPOT_WS_URL=binance.url, BINANCE_STREAMS="trade"
-    )
-    await until(lambda: binance.streams == [TRADE])
+    process = await start_on_trades(fresh_nats, nats_subject, binance)
     fresh_nats.pause()
     # More than the sockets between them hold: closing the connection would wait for the server to take it.
     for number in range(1, 101):

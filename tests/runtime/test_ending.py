@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from embedded.servers import die_with_parent
+from tests.piped_process import start_piped
 
 START = """
 import asyncio, sys, threading, time
@@ -25,14 +25,7 @@ ending.leave(ending.run(main()))
 
 
 def start(before: str, after: str = "pass") -> subprocess.Popen[str]:
-    process = subprocess.Popen(
-        [sys.executable, "-c", START.format(before, after)],
-        env=os.environ.copy(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=die_with_parent,
-    )
+    process = start_piped([sys.executable, "-c", START.format(before, after)], os.environ)
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
     return process

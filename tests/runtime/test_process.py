@@ -16,9 +16,10 @@ from typing import Any
 
 import pytest
 
-from embedded.servers import NatsServer, Valkey, die_with_parent, free_port
+from embedded.servers import NatsServer, Valkey, free_port
 from realtime_runtime.command_line import main
 from realtime_runtime.config import snapshot
+from tests.piped_process import start_piped
 from tests.runtime.conftest import Environ, eventually
 from tests.runtime.market import Market
 from tests.runtime.site import Site
@@ -168,14 +169,7 @@ def test_start__on_a_port_in_use__exits_1_and_says_so(own_port: Environ) -> None
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_start__ended_while_it_imports__shows_no_traceback(number: signal.Signals, tmp_path: Path) -> None:
     (tmp_path / "structlog.py").write_text("import time\nprint('importing', flush=True)\ntime.sleep(60)\n")
-    process = subprocess.Popen(
-        COMMAND,
-        env=_clean_environment() | {"PYTHONPATH": str(tmp_path)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=die_with_parent,
-    )
+    process = start_piped(COMMAND, _clean_environment() | {"PYTHONPATH": str(tmp_path)})
     assert process.stdout is not None
     assert process.stdout.readline() == "importing\n"
     process.send_signal(number)
