@@ -1,8 +1,11 @@
 """Several processes as one: their output side by side, one end for all of them."""
 
+import os
+import signal
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 
 import honcho.manager
 from honcho.manager import SIGNALS, Manager
@@ -24,8 +27,16 @@ class _OwnedProcess(Process):  # type: ignore[misc]  # honcho ships no type hint
 
     def run(self, *arguments: Any, **options: Any) -> None:
         """Called by honcho in a process of its own."""
-        die_with_parent()
+        signal.signal(signal.SIGUSR1, self._end_all)
+        die_with_parent(signal.SIGUSR1)
         super().run(*arguments, **options)
+
+    def _end_all(self, *_: object) -> NoReturn:
+        """The launcher is gone: end the whole group, for workers and the clock would outlive their parents."""
+        if self._child is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(self._child.pid, signal.SIGKILL)
+        os._exit(1)
 
 
 class Processes(Manager):  # type: ignore[misc]  # honcho ships no type hints

@@ -92,8 +92,8 @@ def _note_forking() -> None:
 os.register_at_fork(before=_note_forking)
 
 
-def die_with_parent() -> None:
-    """Ask the kernel to kill this child when its parent ends in any way, even by SIGKILL.
+def die_with_parent(number: signal.Signals = signal.SIGKILL) -> None:
+    """Ask the kernel to kill this child, or to send it ``number``, when its parent ends in any way, even by SIGKILL.
 
     A test run or `make run` that is killed can clean nothing up; without this its servers would stay for ever. The
     kernel watches the *thread* that started the child: start servers from a thread that lives as long as they shall.
@@ -101,7 +101,7 @@ def die_with_parent() -> None:
     elsewhere the servers end with `stop()`.
     """
     if _LIBC is not None:
-        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        _LIBC.prctl(_PR_SET_PDEATHSIG, number)
         if os.getppid() != _forking_pid:
             # The parent has ended before the kernel knew of the wish, and never will again.
             os._exit(1)

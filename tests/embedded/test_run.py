@@ -60,6 +60,14 @@ class Run:
     def family(self) -> list[psutil.Process]:
         return [self.process, *self.process.children(recursive=True)]
 
+    def kill_launcher(self) -> None:
+        """End the launcher alone, as nothing can prepare for; nothing of its own outlives it."""
+        family = self.family()
+        self.process.kill()
+        self.process.wait()
+        _, alive = psutil.wait_procs(family, timeout=10)
+        assert alive == []
+
     def wait_for_end(self, family: list[psutil.Process]) -> int:
         code: int = self.process.wait(END_SECONDS)
         _, alive = psutil.wait_procs(family, timeout=5)
@@ -139,6 +147,17 @@ def test_run__a_process_dies__shows_its_code_and_ends_with_it(tmp_path: Path, ru
 
 
 @pytest.mark.slow
+def test_run__launcher_killed_once_ready__takes_the_children_of_its_processes_too(
+    tmp_path: Path, runs: list[Run]
+) -> None:
+    run = Run(tmp_path / "var", FEED="none")
+    runs.append(run)
+    run.wait_until_ready()
+    assert sum(process.name() == "granian" for process in run.family()) > 1
+    run.kill_launcher()
+
+
+@pytest.mark.slow
 def test_run__launcher_killed__takes_everything_with_it(tmp_path: Path, runs: list[Run]) -> None:
     run = Run(tmp_path / "var", FEED="none")
     runs.append(run)
@@ -147,8 +166,4 @@ def test_run__launcher_killed__takes_everything_with_it(tmp_path: Path, runs: li
         assert run.process.poll() is None, run.output
         assert time.monotonic() < deadline, run.output
         time.sleep(0.05)
-    family = run.family()
-    run.process.kill()
-    run.process.wait()
-    _, alive = psutil.wait_procs(family, timeout=10)
-    assert alive == []
+    run.kill_launcher()
