@@ -133,6 +133,8 @@ class _Bare:
                 "granian",
                 "--interface",
                 "wsgi",
+                "--http",
+                "1",
                 "--host",
                 HOST,
                 "--port",

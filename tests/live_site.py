@@ -100,16 +100,12 @@ class LiveSite:
         with self.log_path.open("ab") as log:
             begins = log.tell()
             self._process = subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "granian", "--interface", "wsgi", "--host", HOST),
-                    *("--port", str(self.port), "--workers", str(self._workers), "--blocking-threads", "32"),
-                    *("--workers-kill-timeout", "10", "--no-ws", "configsite.wsgi:application"),
-                ],
+                [PROJECT_ROOT / "docker-entrypoint.sh", "web"],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 cwd=PROJECT_ROOT,
-                env=self.environment,
+                env=self.environment | self._own(),
                 preexec_fn=die_with_parent,
             )
         deadline = time.monotonic() + START_SECONDS
@@ -123,6 +119,15 @@ class LiveSite:
         log_text = self.log_path.read_text()[-3000:]
         self.stop()
         raise RuntimeError(f"the site did not start:\n{log_text}")
+
+    def _own(self) -> dict[str, str]:
+        """What the command of the Procfile reads."""
+        return {
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "WEB_HOST": HOST,
+            "WEB_PORT": str(self.port),
+            "WEB_WORKERS": str(self._workers),
+        }
 
     def _answers(self) -> bool:
         """Whether /healthz does; a worker says that it has started a moment before it listens."""
