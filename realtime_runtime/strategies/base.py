@@ -5,7 +5,7 @@ validation, admin form, API schema, environment names and documentation derive, 
 Nothing here does I/O or reads a clock: time comes from the messages.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, make_dataclass
 from functools import cache, cached_property
 from typing import Any, ClassVar, Generic, Literal, NamedTuple, Self, TypeVar, cast
@@ -146,6 +146,7 @@ class Decision(NamedTuple):
 
 Decisions = Sequence[Decision]
 NO_DECISION: Decisions = ()
+ONE_INTERVAL = ""
 P = TypeVar("P", bound=Parameters)
 
 
@@ -154,9 +155,10 @@ class Strategy(Generic[P]):
 
     Subclasses set the metadata, override the ``on_…`` methods they need, and get the parameters with
     every call. A method that is not overridden is never called. Event times rise within a symbol.
+    ``last_signals`` holds the event time of the last signal of each interval (`interval_of`), in milliseconds.
     """
 
-    __slots__ = ("market",)
+    __slots__ = ("last_signals", "market")
 
     id: ClassVar[str]
     name: ClassVar[str]
@@ -169,6 +171,7 @@ class Strategy(Generic[P]):
 
     def __init__(self, market: SymbolMarket) -> None:
         self.market = market
+        self.last_signals: dict[str, int] = {}
 
     def on_depth(self, book: Book, parameters: P) -> Decisions:
         """An order-book snapshot."""
@@ -193,6 +196,11 @@ class Strategy(Generic[P]):
     def on_onchain(self, observation: OnchainObservation, parameters: P) -> Decisions:
         """An on-chain observation of this symbol's base asset (<ASSET>USDT only)."""
         return NO_DECISION
+
+    @staticmethod
+    def interval_of(details: Mapping[str, Any]) -> str:
+        """Which interval a signal with these details uses up; most strategies have one a symbol."""
+        return ONE_INTERVAL
 
     @classmethod
     def symbol_limit(cls, parameters: P) -> int:
@@ -223,14 +231,15 @@ def lift(base: float, strength: float) -> float:
 class EdgeTrigger:
     """Lets a decision through when the state turns to BUY or SELL from something else.
 
-    An edge that comes less than the interval after the last signal is dropped and not made up for.
+    An edge that comes less than the interval after the last signal is dropped and not made up for. ``last_signals``
+    is the strategy's.
     """
 
-    __slots__ = ("_last_signal_ms", "_state")
+    __slots__ = ("_last_signals", "_state")
 
-    def __init__(self) -> None:
+    def __init__(self, last_signals: dict[str, int]) -> None:
         self._state = 0
-        self._last_signal_ms: int | None = None
+        self._last_signals = last_signals
 
     def turns(self, state: int, now_ms: int, interval_seconds: float) -> bool:
         """``state`` is 1 (BUY), -1 (SELL) or 0 (neutral); true where a signal is to go out now."""
@@ -239,11 +248,11 @@ class EdgeTrigger:
         self._state = state
         if state == 0:
             return False
-        last = self._last_signal_ms
+        last = self._last_signals.get(ONE_INTERVAL)
         # The distance, not the difference: a replay that starts over must not wait for the end of the one before.
         if last is not None and abs(now_ms - last) < interval_seconds * 1000:
             return False
-        self._last_signal_ms = now_ms
+        self._last_signals[ONE_INTERVAL] = now_ms
         return True
 
 

@@ -4,6 +4,7 @@ from realtime_runtime.market.messages import Dominance
 from realtime_runtime.market.windows import TimeWindow
 from realtime_runtime.strategies.base import (
     NO_DECISION,
+    ONE_INTERVAL,
     Action,
     Decision,
     Decisions,
@@ -100,7 +101,7 @@ class BtcDominance(Strategy[BtcDominanceParameters]):
     observation older than the one before it is left out.
     """
 
-    __slots__ = ("_last_signal_ms", "_origin_ms", "_window")
+    __slots__ = ("_origin_ms", "_window")
 
     id = "btc_dominance"
     name = "Bitcoin Dominance"
@@ -120,14 +121,13 @@ class BtcDominance(Strategy[BtcDominanceParameters]):
         super().__init__(market)
         self._window: TimeWindow[_Sample] = TimeWindow(_SLOT_MS)
         self._origin_ms = 0
-        self._last_signal_ms: int | None = None
 
     def on_dominance(self, observation: Dominance, parameters: BtcDominanceParameters) -> Decisions:
         """Take the observation in and decide; see ``formula``. Without a price the interval is not used up."""
         now_ms = observation.time_ms
         if not self._take_in(now_ms, observation.btc, parameters.window_hours * _HOUR_MS):
             return NO_DECISION
-        last_ms = self._last_signal_ms
+        last_ms = self.last_signals.get(ONE_INTERVAL)
         price = self.market.last_price
         # The distance, not the difference: a replay that starts over must not wait for the end of the one before.
         if price <= 0.0 or (last_ms is not None and abs(now_ms - last_ms) < parameters.min_signal_interval * 1000):
@@ -138,7 +138,7 @@ class BtcDominance(Strategy[BtcDominanceParameters]):
         chosen = _choose(dominance, change, trend, parameters)
         if chosen is None:
             return NO_DECISION
-        self._last_signal_ms = now_ms
+        self.last_signals[ONE_INTERVAL] = now_ms
         action, confidence, signal_type = chosen
         details = {
             "dominance_percent": dominance,

@@ -1,5 +1,6 @@
 """Cross-exchange spread: buys on the cheapest and sells on the dearest exchange while their prices stay apart."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, field_validator
@@ -110,7 +111,7 @@ class CrossExchangeSpreadParameters(Parameters):
 class CrossExchangeSpread(Strategy[CrossExchangeSpreadParameters]):
     """Keeps the last price of the symbol on each exchange and watches the widest gap between them."""
 
-    __slots__ = ("_last_signal_ms", "_periods", "_prices", "_sides")
+    __slots__ = ("_periods", "_prices", "_sides")
 
     id = "cross_exchange_spread"
     name = "Cross-Exchange Spread"
@@ -130,7 +131,11 @@ class CrossExchangeSpread(Strategy[CrossExchangeSpreadParameters]):
         self._prices: dict[str, tuple[float, int]] = {}
         self._sides: tuple[str, float, str, float] | None = None
         self._periods = 0
-        self._last_signal_ms: dict[frozenset[str], int] = {}
+
+    @staticmethod
+    def interval_of(details: Mapping[str, Any]) -> str:
+        """One interval a pair of exchanges."""
+        return _pair(str(details.get("buy_exchange")), str(details.get("sell_exchange")))
 
     def on_trade(self, trade: Trade, parameters: CrossExchangeSpreadParameters) -> Decisions:
         """A trade on Binance sets its price there."""
@@ -171,11 +176,11 @@ class CrossExchangeSpread(Strategy[CrossExchangeSpreadParameters]):
         self._periods += 1
         if self._periods < parameters.persistent_spread_periods:
             return NO_DECISION
-        pair = frozenset((buy_exchange, sell_exchange))
-        last_ms = self._last_signal_ms.get(pair)
+        pair = _pair(buy_exchange, sell_exchange)
+        last_ms = self.last_signals.get(pair)
         if last_ms is not None and abs(now_ms - last_ms) < parameters.min_signal_interval * 1000:
             return NO_DECISION
-        self._last_signal_ms[pair] = now_ms
+        self.last_signals[pair] = now_ms
         return self._decisions(sides, spread_percent, parameters)
 
     def _cheapest_and_dearest(
@@ -214,3 +219,8 @@ class CrossExchangeSpread(Strategy[CrossExchangeSpreadParameters]):
             Decision("buy", confidence, low, "cross_exchange_spread", {**details, "exchange": buy_exchange}),
             Decision("sell", confidence, high, "cross_exchange_spread", {**details, "exchange": sell_exchange}),
         )
+
+
+def _pair(one: str, other: str) -> str:
+    """The pair of exchanges, whichever is the cheaper one."""
+    return "/".join(sorted((one, other)))

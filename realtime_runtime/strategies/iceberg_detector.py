@@ -7,6 +7,7 @@ from realtime_runtime.market.levels import BookSide, LevelRules, WatchedLevel
 from realtime_runtime.market.messages import Trade
 from realtime_runtime.strategies.base import (
     NO_DECISION,
+    ONE_INTERVAL,
     Decision,
     Decisions,
     Parameters,
@@ -121,7 +122,6 @@ class IcebergDetector(Strategy[IcebergDetectorParameters]):
         "_asks",
         "_bids",
         "_due_ms",
-        "_last_signal_ms",
         "_last_trade_ms",
         "_now_ms",
         "_parameters",
@@ -152,7 +152,6 @@ class IcebergDetector(Strategy[IcebergDetectorParameters]):
         self._parameters: IcebergDetectorParameters | None = None
         self._rules = LevelRules(refill_ms=0.0, consistency=0.0, history_ms=0, trades_known=False)
         self._last_trade_ms: int | None = None
-        self._last_signal_ms: int | None = None
 
     @classmethod
     def symbol_limit(cls, parameters: IcebergDetectorParameters) -> int:
@@ -181,13 +180,13 @@ class IcebergDetector(Strategy[IcebergDetectorParameters]):
         asks.update(book.asks, now_ms, rules)
         if not bids.refilled and not asks.refilled:
             return NO_DECISION
-        last_ms = self._last_signal_ms
+        last_ms = self.last_signals.get(ONE_INTERVAL)
         if last_ms is not None and abs(now_ms - last_ms) < parameters.min_signal_interval_seconds * 1000:
             return NO_DECISION
         findings = [*self._findings(bids, book, parameters), *self._findings(asks, book, parameters)]
         if not findings:
             return NO_DECISION
-        self._last_signal_ms = now_ms
+        self.last_signals[ONE_INTERVAL] = now_ms
         return (_decision(max(findings, key=lambda finding: finding[:3]), book, parameters),)
 
     def _keep_house(self, time_ms: int, parameters: IcebergDetectorParameters) -> None:

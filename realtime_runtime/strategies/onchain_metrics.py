@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 from realtime_runtime.market.messages import OnchainObservation
 from realtime_runtime.strategies.base import (
     NO_DECISION,
+    ONE_INTERVAL,
     Action,
     Decision,
     Decisions,
@@ -128,7 +129,7 @@ class _Finding(NamedTuple):
 class OnchainMetrics(Strategy[OnchainMetricsParameters]):
     """Means over the last observations of the symbol's asset. An observation comes a few times an hour at most."""
 
-    __slots__ = ("_last_signal_ms", "_observations")
+    __slots__ = "_observations"
 
     id = "onchain_metrics"
     name = "On-Chain Metrics"
@@ -147,7 +148,6 @@ class OnchainMetrics(Strategy[OnchainMetricsParameters]):
     def __init__(self, market: SymbolMarket) -> None:
         super().__init__(market)
         self._observations: deque[OnchainObservation] = deque(maxlen=OBSERVATIONS_KEPT)
-        self._last_signal_ms: int | None = None
 
     def on_onchain(self, observation: OnchainObservation, parameters: OnchainMetricsParameters) -> Decisions:
         """Decide on one observation; see ``formula``. One with the time of the one before repeats it: left out.
@@ -164,10 +164,10 @@ class OnchainMetrics(Strategy[OnchainMetricsParameters]):
         finding = self._finding(parameters)
         if finding is None or self.market.last_price <= 0.0:
             return NO_DECISION
-        last_ms = self._last_signal_ms
+        last_ms = self.last_signals.get(ONE_INTERVAL)
         if last_ms is not None and abs(observation.time_ms - last_ms) < parameters.min_signal_interval * 1000:
             return NO_DECISION
-        self._last_signal_ms = observation.time_ms
+        self.last_signals[ONE_INTERVAL] = observation.time_ms
         is_strong = finding.transfer >= whale_threshold
         return (
             Decision(

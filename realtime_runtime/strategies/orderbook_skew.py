@@ -128,7 +128,7 @@ class OrderbookSkew(Strategy[OrderbookSkewParameters]):
 
     def __init__(self, market: SymbolMarket) -> None:
         super().__init__(market)
-        self._edge = EdgeTrigger()
+        self._edge = EdgeTrigger(self.last_signals)
 
     def on_depth(self, book: Book, parameters: OrderbookSkewParameters) -> Decisions:
         """Decide on one snapshot; see ``formula``."""

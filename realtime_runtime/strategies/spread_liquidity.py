@@ -11,6 +11,7 @@ from operator import itemgetter
 from realtime_runtime.market.book import Book
 from realtime_runtime.strategies.base import (
     NO_DECISION,
+    ONE_INTERVAL,
     Action,
     Decision,
     Decisions,
@@ -110,7 +111,7 @@ class _WideEvent:
 class SpreadLiquidity(Strategy[SpreadLiquidityParameters]):
     """Spread, its velocity and the depth near the top against their means over the previous snapshots."""
 
-    __slots__ = ("_depth_sum", "_event", "_last_signal_ms", "_spread_sum", "_ticks", "_until_exact")
+    __slots__ = ("_depth_sum", "_event", "_spread_sum", "_ticks", "_until_exact")
 
     id = "spread_liquidity"
     name = "Spread Liquidity"
@@ -134,7 +135,6 @@ class SpreadLiquidity(Strategy[SpreadLiquidityParameters]):
         self._depth_sum = 0.0
         self._until_exact = 0
         self._event: _WideEvent | None = None
-        self._last_signal_ms: int | None = None
 
     def on_depth(self, book: Book, parameters: SpreadLiquidityParameters) -> Decisions:
         """Decide on one snapshot; see ``formula``. Nothing before ``lookback_ticks`` snapshots."""
@@ -235,10 +235,10 @@ class SpreadLiquidity(Strategy[SpreadLiquidityParameters]):
     def _signal(
         self, action: Action, pattern: str, book: Book, details: dict[str, float], parameters: SpreadLiquidityParameters
     ) -> Decisions:
-        last_ms = self._last_signal_ms
+        last_ms = self.last_signals.get(ONE_INTERVAL)
         if last_ms is not None and abs(book.time_ms - last_ms) < parameters.min_signal_interval_seconds * 1000:
             return NO_DECISION
-        self._last_signal_ms = book.time_ms
+        self.last_signals[ONE_INTERVAL] = book.time_ms
         sign = 1.0 if action == "buy" else -1.0
         stop = book.mid - sign * STOP_SPREADS * book.spread
         target = book.mid + sign * TARGET_SPREADS * book.spread

@@ -124,7 +124,7 @@ class TickerVelocity(Strategy[TickerVelocityParameters]):
 
     def __init__(self, market: SymbolMarket) -> None:
         super().__init__(market)
-        self._edge = EdgeTrigger()
+        self._edge = EdgeTrigger(self.last_signals)
         self._window: TimeWindow[_Sample] = TimeWindow(_SLOT_MS)
         self._last_volume = 0.0
         self._traded = 0.0

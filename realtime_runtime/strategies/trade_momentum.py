@@ -244,7 +244,7 @@ class TradeMomentum(Strategy[TradeMomentumParameters]):
 
     def __init__(self, market: SymbolMarket) -> None:
         super().__init__(market)
-        self._edge = EdgeTrigger()
+        self._edge = EdgeTrigger(self.last_signals)
         self._parameters: TradeMomentumParameters | None = None
         self._trades = DecayedTrades(1, 1, [])
 
