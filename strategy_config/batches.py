@@ -5,21 +5,31 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import TypeVar
 
+from realtime_runtime.strategies.registry import STRATEGIES
 from strategy_config import audit, publishing, resolution, transactions
 from strategy_config.models import ConfigAudit, StrategyConfig, SymbolOverride
 from strategy_config.recording import OpenLayer
-from strategy_config.resolution import FieldState
+from strategy_config.resolution import FieldState, unknown_strategy
 
 T = TypeVar("T")
 
 
 class OpenBatch:
-    """All layers of some strategies, read under the lock of the chain. Make it inside ``transactions.atomic()``."""
+    """All layers of some strategies, read under the lock of the chain. Make it inside ``transactions.atomic()``.
 
-    def __init__(self, strategy_ids: Iterable[str], at: datetime) -> None:
+    A strategy that the code has and `migrate` has not seen yet counts as one that was never set. ``strategy_ids`` None:
+    all strategies, those that the code no longer has included.
+    """
+
+    def __init__(self, strategy_ids: Iterable[str] | None, at: datetime) -> None:
         self._at = at
         self._chain = audit.Chain()
-        self._rows = {row.strategy_id: row for row in StrategyConfig.objects.filter(strategy_id__in=set(strategy_ids))}
+        wanted = None if strategy_ids is None else set(strategy_ids)
+        rows = StrategyConfig.objects.all()
+        self._rows = {row.strategy_id: row for row in (rows if wanted is None else rows.filter(strategy_id__in=wanted))}
+        for strategy_id in STRATEGIES:
+            if strategy_id not in self._rows and (wanted is None or strategy_id in wanted):
+                self._rows[strategy_id] = StrategyConfig(strategy_id=strategy_id)
         self._overrides: dict[str, dict[str, SymbolOverride]] = defaultdict(dict)
         for override in SymbolOverride.objects.filter(strategy_id__in=list(self._rows)):
             self._overrides[override.strategy_id][override.symbol] = override
@@ -39,8 +49,10 @@ class OpenBatch:
         return list(self._overrides[strategy_id].values())
 
     def layer(self, strategy_id: str, symbol: str | None) -> OpenLayer:
-        """A layer to change; its row is new where the symbol has none yet."""
-        row = self._rows[strategy_id]
+        """A layer to change; its row is new where the symbol has none yet. Raises NotFoundError."""
+        row = self._rows.get(strategy_id)
+        if row is None:
+            raise unknown_strategy(strategy_id)
         if symbol is None:
             return OpenLayer(self._chain, row, self.overrides(strategy_id), None, self._at)
         known = self._overrides[strategy_id]
@@ -62,13 +74,13 @@ class OpenBatch:
 
 
 def commit(
-    strategy_ids: Iterable[str], at: datetime, change: Callable[[OpenBatch], T]
+    strategy_ids: Iterable[str] | None, at: datetime, change: Callable[[OpenBatch], T]
 ) -> tuple[T, list[ConfigAudit], bool]:
     """Run ``change`` in one transaction, again where another writer was in the way; then publish what it recorded.
 
     Answers what ``change`` answered, the rows of history, and whether the shared cache knows them now.
     """
-    wanted = tuple(strategy_ids)
+    wanted = None if strategy_ids is None else tuple(strategy_ids)
 
     def use_case() -> tuple[T, list[ConfigAudit], dict[str, FieldState]]:
         with transactions.atomic():

@@ -3,27 +3,37 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import structlog
+
+from realtime_runtime.strategies.registry import STRATEGIES
 from realtime_runtime.tracing import traced
-from strategy_config import batches, resolution
+from strategy_config import batches, resolution, transactions
 from strategy_config.batches import OpenBatch
-from strategy_config.exceptions import InvalidRequestError, NotFoundError
-from strategy_config.models import ConfigAudit, SymbolOverride
-from strategy_config.plans import LayerKey
-from strategy_config.recording import Origin, checked_origin
+from strategy_config.exceptions import InvalidRequestError, NotFoundError, StoreUnavailableError
+from strategy_config.models import ConfigAudit, StrategyConfig, SymbolOverride
+from strategy_config.plans import LayerKey, Refusal
+from strategy_config.recording import OpenLayer, Origin, checked_origin
 from strategy_config.symbols import normalise_symbol
 
 MOST_AT_ONCE = 1_000
+
+logger = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class WrittenTogether:
     """The rows of history, oldest first; none where everything was as wanted already.
 
-    ``published`` false: stored, the shared cache will be told as soon as it is back.
+    ``published`` false: stored, the shared cache will be told as soon as it is back. ``failures``: what could not be
+    stopped, and why; only a stop has any, everything else is done for all or for none.
     """
 
     changes: tuple[ConfigAudit, ...]
     published: bool
+    failures: tuple[Refusal, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.changes)
 
     @property
     def sequence(self) -> int | None:
@@ -58,20 +68,30 @@ def copy_override(*, strategy_id: str, symbol: str, to_symbols: Sequence[str], o
 def switch_overrides(*, keys: Sequence[LayerKey], enabled: bool, origin: Origin) -> WrittenTogether:
     """The kill switch of many symbols; one that is so already keeps its version and its reason.
 
-    The reason is required. Raises NotFoundError, InvalidSymbolError, InvalidRequestError.
+    The reason is required. Raises NotFoundError, InvalidSymbolError, InvalidRequestError; switching off raises no
+    NotFoundError, its failures are in the answer.
     """
+    if not enabled:
+        _check_keys(keys)
+        return _stop(keys, origin)
 
     def change(batch: OpenBatch, origin: Origin) -> None:
         for key in keys:
-            layer = batch.layer(*key)
-            override = _open_override(batch, key)
-            if override.enabled is enabled:
-                continue
-            layer.record_due_expiry()
-            action = "ENABLE" if enabled else "DISABLE"
-            layer.record(action, override.parameters, origin, enabled=enabled, expires_at=override.expires_at)
+            resolution.strategy_class(key.strategy_id)
+            _switch(batch.layer(*key), origin, enabled=True)
 
     return _write(keys, origin, change)
+
+
+@traced
+def switch_off_all(*, origin: Origin) -> WrittenTogether:
+    """The kill switch of every strategy that is on, as one set: what is off already keeps its reason.
+
+    That includes strategies that the code no longer has, which a runtime of an older version may still trade. What
+    cannot be stopped is in ``failures`` and leaves nothing else on. The reason is required. Raises InvalidRequestError,
+    StoreUnavailableError.
+    """
+    return _stop(None, origin)
 
 
 @traced
@@ -92,18 +112,88 @@ def delete_overrides(*, keys: Sequence[LayerKey], origin: Origin) -> WrittenToge
     return _write(keys, origin, change)
 
 
+def _stop(keys: Sequence[LayerKey] | None, origin: Origin) -> WrittenTogether:
+    """Switch off these layers, or all strategies, as one set; each by itself where the set fails as a whole."""
+    origin = _with_reason(origin)
+    try:
+        return _stop_together(keys, origin)
+    except StoreUnavailableError:
+        raise
+    except Exception:
+        # Whatever is wrong with one of them must not leave the others on.
+        logger.exception("switch_off.set_failed")
+    every = _all_strategies() if keys is None else keys
+    changes: list[ConfigAudit] = []
+    failures: list[Refusal] = []
+    published = True
+    for key in every:
+        try:
+            written = _stop_together([key], origin)
+        except StoreUnavailableError:
+            raise
+        except Exception as exception:
+            logger.exception("switch_off.failed", strategy_id=key.strategy_id, symbol=key.symbol)
+            failures.append(Refusal(str(key), f"It could not be switched off: {exception}"))
+        else:
+            changes.extend(written.changes)
+            failures.extend(written.failures)
+            published = published and written.published
+    return WrittenTogether(tuple(changes), published, tuple(failures))
+
+
+def _stop_together(keys: Sequence[LayerKey] | None, origin: Origin) -> WrittenTogether:
+    def change(batch: OpenBatch) -> list[Refusal]:
+        failures = []
+        for key in [LayerKey(row.strategy_id, None) for row in batch.rows] if keys is None else keys:
+            try:
+                layer = batch.layer(*key)
+            except NotFoundError as refusal:
+                failures.append(Refusal(str(key), refusal.message))
+            else:
+                _switch(layer, origin, enabled=False)
+        return failures
+
+    strategy_ids = None if keys is None else [key.strategy_id for key in keys]
+    failures, changes, published = batches.commit(strategy_ids, origin.at, change)
+    return WrittenTogether(tuple(changes), published, tuple(failures))
+
+
+def _switch(layer: OpenLayer, origin: Origin, *, enabled: bool) -> None:
+    own = layer.own
+    if own.enabled is enabled if isinstance(own, SymbolOverride) else resolution.may_run(own) is enabled:
+        return
+    layer.record_due_expiry()
+    expires_at = own.expires_at if isinstance(own, SymbolOverride) else None
+    layer.record("ENABLE" if enabled else "DISABLE", own.parameters, origin, enabled=enabled, expires_at=expires_at)
+
+
+@transactions.store_errors()
+def _all_strategies() -> list[LayerKey]:
+    stored = StrategyConfig.objects.values_list("strategy_id", flat=True)
+    return [LayerKey(strategy_id, None) for strategy_id in {**dict.fromkeys(stored), **dict.fromkeys(STRATEGIES)}]
+
+
 def _write(keys: Sequence[LayerKey], origin: Origin, change: Callable[[OpenBatch, Origin], None]) -> WrittenTogether:
+    origin = _with_reason(origin)
+    _check_keys(keys)
+    strategy_ids = [key.strategy_id for key in keys]
+    _, changes, published = batches.commit(strategy_ids, origin.at, lambda batch: change(batch, origin))
+    return WrittenTogether(tuple(changes), published)
+
+
+def _with_reason(origin: Origin) -> Origin:
     origin = checked_origin(origin)
     if not origin.reason.strip():
         raise InvalidRequestError("A reason must be given.", field="reason")
+    return origin
+
+
+def _check_keys(keys: Sequence[LayerKey]) -> None:
     if not 1 <= len(keys) <= MOST_AT_ONCE:
         raise InvalidRequestError(f"Choose 1 to {MOST_AT_ONCE} symbols.", field="symbols")
-    strategy_ids = [resolution.strategy_class(key.strategy_id).id for key in keys]
     for key in keys:
         if key.symbol is None or normalise_symbol(key.symbol) != key.symbol:
             raise InvalidRequestError("Each must be a symbol, in capitals.", field="symbols")
-    _, changes, published = batches.commit(strategy_ids, origin.at, lambda batch: change(batch, origin))
-    return WrittenTogether(tuple(changes), published)
 
 
 def _open_override(batch: OpenBatch, key: LayerKey) -> SymbolOverride:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from realtime_runtime.strategies.registry import STRATEGIES
 from realtime_runtime.tracing import traced
-from strategy_config import batches, config_file, plans, resolution, transactions
+from strategy_config import batches, config_file, plans, resolution, selectors, transactions
 from strategy_config.exceptions import InvalidRequestError, VersionConflictError
 from strategy_config.models import StrategyConfig, SymbolOverride
 from strategy_config.plans import ImportRefusedError, LayerKey, Plan, Wanted
@@ -32,7 +32,7 @@ def export_configuration(*, at: datetime, strategy_ids: Collection[str] = (), sy
     """
     chosen = [resolution.strategy_class(each).id for each in strategy_ids] or list(STRATEGIES)
     only = {normalise_symbol(symbol) for symbol in symbols}
-    rows = {row.strategy_id: row for row in StrategyConfig.objects.filter(strategy_id__in=chosen)}
+    rows = selectors.with_new_strategies(StrategyConfig.objects.filter(strategy_id__in=chosen))
     found: dict[str, list[Wanted]] = defaultdict(list)
     for strategy_id in chosen:
         if not only:

@@ -132,7 +132,7 @@ def compare(
     *, strategy_ids: Sequence[str], symbols: Sequence[str], parameters: Collection[str], at: datetime
 ) -> list[ComparedRow]:
     """The values of the chosen parameters (none chosen: all) for each symbol, in two queries."""
-    rows = {row.strategy_id: row for row in StrategyConfig.objects.filter(strategy_id__in=strategy_ids)}
+    rows = selectors.with_new_strategies(StrategyConfig.objects.filter(strategy_id__in=strategy_ids))
     overrides = {
         (override.strategy_id, override.symbol): override
         for override in SymbolOverride.objects.filter(strategy_id__in=strategy_ids, symbol__in=symbols)
@@ -160,7 +160,7 @@ def override_page(*, strategy_id: str = "", symbol: str = "", at: datetime, page
 
     A page beyond the last is the last one. Four queries, of which one reads no more rows than the page shows.
     """
-    rows = {row.strategy_id: row for row in StrategyConfig.objects.all()}
+    rows = selectors.with_new_strategies(StrategyConfig.objects.all())
     found = SymbolOverride.objects.filter(strategy_id__in=[strategy_id] if strategy_id else list(STRATEGIES))
     if symbol:
         found = found.filter(symbol__startswith=symbol.upper())

@@ -81,7 +81,7 @@ class SwitchState:
 @transactions.store_errors()
 def strategy_overviews(at: datetime) -> list[StrategyOverview]:
     """All strategies in catalogue order, in two queries however many overrides there are."""
-    rows = {row.strategy_id: row for row in StrategyConfig.objects.all()}
+    rows = selectors.with_new_strategies(StrategyConfig.objects.all())
     overrides: dict[str, list[_Override]] = defaultdict(list)
     for override in _overrides(SymbolOverride.objects.all()):
         overrides[override.strategy_id].append(override)

@@ -44,13 +44,17 @@ class Rewritten:
 def publish(changes: Sequence[ConfigAudit], states: Mapping[str, FieldState]) -> bool:
     """Tell the shared cache of committed changes, and of those before them that it has missed.
 
-    Answers whether it knows them now. Never raises for Redis or the store.
+    Answers whether it knows them now. Never raises: what is committed is never answered as refused.
     """
     for change in changes:
         metrics.changes.labels(change.action, change.channel).inc()
     started = time.perf_counter()
     with tracing.span("config.publish", kind="producer", attributes={"config.sequence": changes[-1].sequence}):
-        is_published = _publish(changes, states)
+        try:
+            is_published = _publish(changes, states)
+        except Exception:
+            logger.exception("publication.failed", sequence=changes[-1].sequence)
+            is_published = False
     outcome = "published" if is_published else "postponed"
     metrics.publications.labels(outcome).observe(time.perf_counter() - started)
     return is_published

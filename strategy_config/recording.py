@@ -94,7 +94,7 @@ class OpenLayer:
     def __init__(
         self, chain: audit.Chain, row: StrategyConfig, overrides: list[SymbolOverride], symbol: str | None, at: datetime
     ) -> None:
-        self.strategy: StrategyClass = resolution.strategy_class(row.strategy_id)
+        self.strategy_id: str = row.strategy_id
         self.symbol = symbol
         self._at = at
         self._chain = chain
@@ -103,16 +103,27 @@ class OpenLayer:
         self.own: StrategyConfig | SymbolOverride = row if symbol is None else overrides[0]
 
     @classmethod
-    def read(cls, strategy: StrategyClass, symbol: str | None, at: datetime) -> "OpenLayer":
-        """Take the lock, then read the layer."""
+    def read(cls, strategy_id: str, symbol: str | None, at: datetime) -> "OpenLayer":
+        """Take the lock, then read the layer; raises NotFoundError where neither the code nor the store has it.
+
+        A strategy that the code has and `migrate` has not seen yet counts as one that was never set.
+        """
         chain = audit.Chain()
-        row = lookups.find(StrategyConfig, strategy_id=strategy.id)
+        row = lookups.find(StrategyConfig, strategy_id=strategy_id)
         if row is None:
-            raise StrategyConfig.DoesNotExist(f"{strategy.id} has no row: run migrate.")
+            row = StrategyConfig(strategy_id=resolution.strategy_class(strategy_id).id)
         if symbol is None:
-            return cls(chain, row, list(SymbolOverride.objects.filter(strategy_id=strategy.id).order_by()), None, at)
-        override = lookups.find(SymbolOverride, strategy_id=strategy.id, symbol=symbol)
-        return cls(chain, row, [override or SymbolOverride(strategy_id=strategy.id, symbol=symbol)], symbol, at)
+            return cls(chain, row, list(SymbolOverride.objects.filter(strategy_id=strategy_id).order_by()), None, at)
+        override = lookups.find(SymbolOverride, strategy_id=strategy_id, symbol=symbol)
+        return cls(chain, row, [override or SymbolOverride(strategy_id=strategy_id, symbol=symbol)], symbol, at)
+
+    @property
+    def strategy(self) -> StrategyClass:
+        """The strategy's declaration; raises NotFoundError where the code no longer has it.
+
+        Without it a layer can be switched off, expire and be removed, and neither set nor switched on.
+        """
+        return resolution.strategy_class(self.strategy_id)
 
     @property
     def changes(self) -> list[ConfigAudit]:
@@ -122,7 +133,7 @@ class OpenLayer:
     @property
     def field(self) -> str:
         """The layer's field of the shared cache."""
-        return wire.field_name(self.strategy.id, self.symbol)
+        return wire.field_name(self.strategy_id, self.symbol)
 
     @property
     def is_strategy_enabled(self) -> bool:
@@ -145,7 +156,7 @@ class OpenLayer:
 
     def require_removable(self) -> None:
         """Raises InvalidParametersError where a symbol layer leans on the parameters of this one."""
-        if self.symbol is None:
+        if self.symbol is None and resolution.is_known(self.strategy_id):
             self.validated(NOTHING)
 
     def record_due_expiry(self) -> None:
@@ -182,7 +193,7 @@ class OpenLayer:
         changes = [*differences(_set(old_parameters), _set(parameters)), *differences(before, _switches(own))]
         self._chain.append(
             ConfigAudit(
-                strategy_id=self.strategy.id,
+                strategy_id=self.strategy_id,
                 symbol=self.symbol or "",
                 action=action,
                 version=own.version,

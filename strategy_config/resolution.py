@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import cache
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, Protocol
 
 import structlog
@@ -44,6 +45,13 @@ class FieldState(NamedTuple):
 
 
 logger = structlog.get_logger(__name__)
+# Of a strategy that is not in the code nobody knows what it does by default: where nobody has switched it, it is off.
+_NO_ENVIRONMENT = EnvironmentLayer(NOTHING, False, False, MappingProxyType({}), ())
+
+
+def is_known(strategy_id: str) -> bool:
+    """Whether the code has the strategy. The store keeps the rows of one that was removed."""
+    return strategy_id in STRATEGIES
 
 
 def strategy_class(strategy_id: str) -> StrategyClass:
@@ -51,13 +59,17 @@ def strategy_class(strategy_id: str) -> StrategyClass:
     try:
         return STRATEGIES[strategy_id]
     except KeyError:
-        known = ", ".join(STRATEGIES)
-        raise NotFoundError(f"There is no strategy {strategy_id[:64]!r}. There are: {known}.") from None
+        raise unknown_strategy(strategy_id) from None
+
+
+def unknown_strategy(strategy_id: str) -> NotFoundError:
+    """The refusal of an id that the code does not have."""
+    return NotFoundError(f"There is no strategy {strategy_id[:64]!r}. There are: {', '.join(STRATEGIES)}.")
 
 
 def environment_of(strategy_id: str) -> EnvironmentLayer:
-    """The environment layer that this process was started with."""
-    found: EnvironmentLayer = settings.STRATEGY_ENVIRONMENT[strategy_id]
+    """The environment layer that this process was started with; an empty one for a strategy not in the code."""
+    found: EnvironmentLayer = settings.STRATEGY_ENVIRONMENT.get(strategy_id, _NO_ENVIRONMENT)
     return found
 
 
@@ -109,6 +121,11 @@ def has_layer(row: SymbolOverride) -> bool:
     return row.parameters is not None or not row.enabled
 
 
+def may_run(row: StrategyConfig) -> bool:
+    """Whether a runtime of any version may trade it: an older one may still have a strategy that this code lacks."""
+    return is_enabled(row) if is_known(row.strategy_id) else row.enabled is not False
+
+
 def is_enabled(row: StrategyConfig, override: SymbolOverride | None = None) -> bool:
     """The effective switch. A symbol's can only switch off."""
     enabled = environment_of(row.strategy_id).enabled if row.enabled is None else row.enabled
@@ -142,19 +159,12 @@ def resolve_usable(strategy: StrategyClass, environment: Values, own: Values, sy
 
 def global_config(row: StrategyConfig) -> wire.LayerConfig:
     """What the strategy runs on where a symbol has no layer of its own."""
-    environment = environment_of(row.strategy_id)
-    own = NOTHING if row.parameters is None else row.parameters
-    resolved = resolve_usable(strategy_class(row.strategy_id), environment.values, own, NOTHING)
-    return _config(row, None, resolved)
+    return _config(row, None, *_resolved(row, NOTHING))
 
 
 def symbol_config(row: StrategyConfig, override: SymbolOverride) -> wire.LayerConfig:
     """What the strategy runs on for the symbol, whatever ``expires_at`` says."""
-    environment = environment_of(row.strategy_id)
-    own = NOTHING if row.parameters is None else row.parameters
-    symbol_own = NOTHING if override.parameters is None else override.parameters
-    resolved = resolve_usable(strategy_class(row.strategy_id), environment.values, own, symbol_own)
-    return _config(row, override, resolved)
+    return _config(row, override, *_resolved(row, override.parameters or NOTHING))
 
 
 def unstored_config(strategy_id: str, symbol: str | None) -> wire.LayerConfig:
@@ -216,7 +226,27 @@ def _digest(environment: EnvironmentLayer) -> str:
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:8]
 
 
-def _config(row: StrategyConfig, override: SymbolOverride | None, resolved: Resolved) -> wire.LayerConfig:
+def _resolved(row: StrategyConfig, symbol_own: Values) -> tuple[dict[str, Any], dict[str, layers.Source]]:
+    """All parameters and the layers that they come from.
+
+    Of a strategy that is not in the code these are the stored values, unjudged: a runtime of another version may have
+    it, fills in what is missing, and judges them itself. Above all it is to learn of the switch.
+    """
+    own = row.parameters or NOTHING
+    if not is_known(row.strategy_id):
+        sources: dict[str, layers.Source] = {**dict.fromkeys(own, "global"), **dict.fromkeys(symbol_own, "symbol")}
+        return {**own, **symbol_own}, sources
+    environment = environment_of(row.strategy_id)
+    resolved = resolve_usable(strategy_class(row.strategy_id), environment.values, own, symbol_own)
+    return layers.as_json(resolved.parameters), dict(resolved.sources)
+
+
+def _config(
+    row: StrategyConfig,
+    override: SymbolOverride | None,
+    parameters: dict[str, Any],
+    sources: dict[str, layers.Source],
+) -> wire.LayerConfig:
     """Who wrote it and when are those of the layer that speaks: the global one where the symbol has none."""
     is_override = override is not None and has_layer(override)
     told_by: StrategyConfig | SymbolOverride = row if override is None or not is_override else override
@@ -225,11 +255,11 @@ def _config(row: StrategyConfig, override: SymbolOverride | None, resolved: Reso
         strategy_id=row.strategy_id,
         symbol=None if override is None else override.symbol,
         enabled=is_enabled(row, override),
-        parameters=layers.as_json(resolved.parameters),
+        parameters=parameters,
         version=layer.version,
-        source=_source(resolved.sources),
+        source=_source(sources),
         is_override=is_override,
-        sources=dict(resolved.sources),
+        sources=sources,
         overrides=_overrides(layer.parameters),
         created_at=iso(told_by.created_at),
         updated_at=iso(told_by.updated_at),

@@ -2,7 +2,7 @@
 
 import uuid
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
@@ -70,9 +70,22 @@ class PublicationState:
 
 
 def strategy_row(strategy_id: str) -> StrategyConfig:
-    """The global layer; raises NotFoundError for a strategy that the code does not know."""
+    """The global layer, a new row where there is none yet; raises NotFoundError for a strategy not in the code."""
     resolution.strategy_class(strategy_id)
-    return StrategyConfig.objects.get(strategy_id=strategy_id)
+    try:
+        return StrategyConfig.objects.get(strategy_id=strategy_id)
+    except StrategyConfig.DoesNotExist:
+        return StrategyConfig(strategy_id=strategy_id)
+
+
+def with_new_strategies(rows: Iterable[StrategyConfig]) -> dict[str, StrategyConfig]:
+    """Global layers by strategy, catalogue order first; a new row for each strategy that `migrate` has not seen yet.
+
+    Those that the code no longer has come last.
+    """
+    found = {row.strategy_id: row for row in rows}
+    known = {each: found[each] if each in found else StrategyConfig(strategy_id=each) for each in STRATEGIES}
+    return {**known, **found}
 
 
 @transactions.store_errors()
@@ -111,7 +124,7 @@ def documents(strategy_id: str) -> dict[str, wire.Document]:
 @transactions.store_errors()
 def strategy_summaries(at: datetime) -> list[StrategySummary]:
     """All strategies in catalogue order, in two queries however many overrides there are."""
-    rows = {row.strategy_id: row for row in StrategyConfig.objects.all()}
+    rows = with_new_strategies(StrategyConfig.objects.all())
     symbols: dict[str, list[str]] = defaultdict(list)
     for values in SymbolOverride.objects.values_list(*_LayerOfSymbol._fields):
         override = _LayerOfSymbol(*values)
@@ -203,15 +216,13 @@ def chain_head() -> tuple[int, str]:
 @transactions.store_errors()
 def whole_state() -> PublicationState:
     """Every layer as of one sequence, without history."""
-
     sequence, rows, all_overrides = all_layers()
     overrides: dict[str, list[SymbolOverride]] = defaultdict(list)
     for override in all_overrides:
         overrides[override.strategy_id].append(override)
     states: dict[str, resolution.FieldState] = {}
-    for row in rows:
-        if row.strategy_id in STRATEGIES:
-            states.update(resolution.states_of(row, overrides[row.strategy_id]))
+    for strategy_id, row in with_new_strategies(rows).items():
+        states.update(resolution.states_of(row, overrides[strategy_id]))
     return PublicationState(sequence, [], states)
 
 
@@ -290,7 +301,8 @@ def _touched_by(changes: list[ConfigAudit]) -> list[tuple[StrategyConfig, list[S
         overrides = SymbolOverride.objects.filter(strategy_id=strategy_id)
         if ONLY_GLOBAL not in names:
             overrides = overrides.filter(symbol__in=names)
-        touched.append((strategy_row(strategy_id), list(overrides)))
+        row = StrategyConfig.objects.filter(strategy_id=strategy_id).first()
+        touched.append((StrategyConfig(strategy_id=strategy_id) if row is None else row, list(overrides)))
     return touched
 
 

@@ -14,7 +14,7 @@ from realtime_runtime.config import wire
 from realtime_runtime.config.layers import NOTHING, Values
 from realtime_runtime.tracing import traced
 from strategy_config import publishing, resolution, shared_cache, transactions
-from strategy_config.bulk_changes import copy_override, delete_overrides, switch_overrides
+from strategy_config.bulk_changes import copy_override, delete_overrides, switch_off_all, switch_overrides
 from strategy_config.catalogue import sync_catalogue
 from strategy_config.config_transfer import apply_import, export_configuration, plan_import
 from strategy_config.exceptions import InvalidRequestError, NotFoundError, StoreUnavailableError
@@ -22,7 +22,6 @@ from strategy_config.expiries import check_expiry
 from strategy_config.models import (
     ConfigAudit,
     RelayPosition,
-    StrategyConfig,
     SymbolOverride,
 )
 from strategy_config.previews import ParameterChange, Preview, check_change, merged
@@ -202,26 +201,19 @@ def switch(
 ) -> Written:
     """The kill switch, of the strategy or of one symbol of it; ``origin.reason`` is required.
 
-    A symbol trades while neither is off. Raises as ``set_layer``.
+    A symbol trades while neither is off. A strategy that the code no longer has can be switched off, and not on.
+    Raises as ``set_layer``.
     """
     if not origin.reason.strip():
         raise InvalidRequestError("A reason must be given.", field="reason")
 
     def change(layer: OpenLayer, origin: Origin) -> None:
+        if enabled:
+            resolution.strategy_class(layer.strategy_id)
         action = "ENABLE" if enabled else "DISABLE"
         layer.record(action, layer.own.parameters, origin, enabled=enabled, expires_at=_expiry_of(layer))
 
     return _write(strategy_id, symbol, origin, if_match, change)
-
-
-@traced
-def switch_off_all(*, origin: Origin) -> list[Written]:
-    """The kill switch of every strategy that is on, one change each: what is off already keeps its reason.
-
-    Raises as ``switch``; what was switched off before the refusal stays off.
-    """
-    running = [row for row in StrategyConfig.objects.all() if resolution.is_enabled(row)]
-    return [switch(strategy_id=row.strategy_id, enabled=False, origin=origin) for row in running]
 
 
 @traced
@@ -296,12 +288,11 @@ def _commit(
 
     Answers the layer, what the shared cache is to hold of all that was touched, and whether it knows it now.
     """
-    strategy = resolution.strategy_class(strategy_id)
     symbol = None if symbol is None else normalise_symbol(symbol)
 
     def use_case() -> tuple[OpenLayer, dict[str, resolution.FieldState]]:
         with transactions.atomic():
-            layer = OpenLayer.read(strategy, symbol, at)
+            layer = OpenLayer.read(strategy_id, symbol, at)
             change(layer)
             return layer, layer.close()
 
@@ -312,7 +303,7 @@ def _commit(
 def _former_parameters(
     layer: OpenLayer, target_version: int | None, rollback_id: uuid.UUID | str | None
 ) -> dict[str, Any] | None:
-    history = ConfigAudit.objects.filter(strategy_id=layer.strategy.id, symbol=layer.symbol or "")
+    history = ConfigAudit.objects.filter(strategy_id=layer.strategy_id, symbol=layer.symbol or "")
     name = _name(layer)
     if target_version is not None:
         row = history.filter(version=target_version).first()
@@ -338,7 +329,7 @@ def _expiry_of(layer: OpenLayer) -> datetime | None:
 
 
 def _name(layer: OpenLayer) -> str:
-    return f"{layer.strategy.id} {'as a whole' if layer.symbol is None else f'on {layer.symbol}'}"
+    return f"{layer.strategy_id} {'as a whole' if layer.symbol is None else f'on {layer.symbol}'}"
 
 
 def _warnings(layer: OpenLayer, action: str) -> tuple[str, ...]:
@@ -347,7 +338,7 @@ def _warnings(layer: OpenLayer, action: str) -> tuple[str, ...]:
         return ()
     warnings = []
     if layer.symbol is not None and not layer.own.enabled:
-        warnings.append(f"{layer.strategy.id} stays switched off on {layer.symbol}.")
+        warnings.append(f"{layer.strategy_id} stays switched off on {layer.symbol}.")
     if not layer.is_strategy_enabled:
-        warnings.append(f"{layer.strategy.id} is switched off for all symbols.")
+        warnings.append(f"{layer.strategy_id} is switched off for all symbols.")
     return tuple(warnings)
