@@ -37,11 +37,15 @@ class NatsLostError(Exception):
 
 
 class OutgoingSignal(NamedTuple):
-    """A signal on its way out; ``id`` lets a stream drop duplicates, ``traceparent`` is the trace it belongs to."""
+    """A signal on its way out; ``id`` lets a stream drop duplicates, ``traceparent`` is the trace it belongs to.
+
+    ``decided_at`` is the monotonic instant of the decision.
+    """
 
     subject: str
     id: str
     payload: bytes
+    decided_at: float
     traceparent: str = ""
 
     @property
@@ -55,8 +59,10 @@ class Bus:
     """One connection to NATS, kept for ever. Market messages go to ``intake``, signals wait in an outbox.
 
     A signal stays in the outbox until the server has confirmed it: what was on its way when a connection broke goes
-    out again after the next one, under the same id. ``attempted`` is set when the first attempt to connect has
-    ended, well or not. ``confirmation`` is how long the server took to confirm each batch of signals.
+    out again after the next one, under the same id. One that has waited longer than ``signal_ttl_seconds`` (0: no
+    limit) is too old to trade on: it is given up and counted in ``signals_expired``. ``attempted`` is set when the
+    first attempt to connect has ended, well or not. ``confirmation`` is how long the server took to confirm each
+    batch of signals.
     """
 
     def __init__(
@@ -67,11 +73,13 @@ class Bus:
         name: str,
         topic: str,
         queue_group: str,
+        signal_ttl_seconds: float = 0.0,
         access: NatsAccess = NatsAccess(),  # noqa: B008  (frozen)
     ) -> None:
         self.attempted = asyncio.Event()
         self.signals_sent = 0
         self.signals_dropped = 0
+        self.signals_expired = 0
         self.reconnects = 0
         self.confirmation = Histogram(WAIT_BOUNDS)
         self._url = url
@@ -88,6 +96,8 @@ class Bus:
         self._is_closing = False
         self._is_subscribed = False
         self._is_outage_logged = False
+        self._signal_ttl_seconds = signal_ttl_seconds
+        self._is_expiry_logged = False
 
     @property
     def is_connected(self) -> bool:
@@ -102,6 +112,11 @@ class Bus:
     def is_lost(self) -> bool:
         """Whether the connection is closed for good."""
         return self._closed.is_set() and not self._is_closing
+
+    @property
+    def refusal(self) -> str:
+        """Why the server refuses this process's credentials; empty where it does not."""
+        return self._client.refusal
 
     @property
     def outbox_size(self) -> int:
@@ -129,7 +144,6 @@ class Bus:
         await self._confirm_subscriptions()
         self._is_outage_logged = False
         self.attempted.set()
-        self._outbox_filled.set()
         log.info("nats.connected", topic=self._topic, queue_group=self._queue_group)
         await self._closed.wait()
         raise NatsLostError("the connection to NATS was closed by the server or the client library")
@@ -149,13 +163,12 @@ class Bus:
         while True:
             await self._outbox_filled.wait()
             self._outbox_filled.clear()
-            while self._outbox and self.is_connected:
-                if not await self._send_batch():
-                    await asyncio.sleep(RETRY_SECONDS)
+            await self.flush()
 
     async def flush(self) -> None:
-        """Send what is in the outbox while there is a connection; returns when it is empty. Bound it in time."""
+        """Send what is in the outbox as soon as there is a connection; returns when it is empty. Bound it in time."""
         while self._outbox:
+            self._expire()
             if not self.is_connected or not await self._send_batch():
                 await asyncio.sleep(RETRY_SECONDS)
 
@@ -196,6 +209,20 @@ class Bus:
             log.warning("nats.subscriptions_unconfirmed", error=f"{type(exception).__name__}: {exception}")
         self._is_subscribed = True
 
+    def _expire(self) -> None:
+        """Give up the signals that are too old to trade on; said once an outage."""
+        if not self._signal_ttl_seconds:
+            return
+        outbox, oldest = self._outbox, time.monotonic() - self._signal_ttl_seconds
+        before = len(outbox)
+        while outbox and outbox[0].decided_at < oldest:
+            outbox.popleft()
+        if expired := before - len(outbox):
+            self.signals_expired += expired
+            if not self._is_expiry_logged:
+                self._is_expiry_logged = True
+                log.error("signals.expired", expired=expired, limit_seconds=self._signal_ttl_seconds)
+
     async def _send_batch(self) -> bool:
         """Send some signals and have the server confirm them; false where that failed and they wait again."""
         async with self._sending:
@@ -209,6 +236,7 @@ class Bus:
                 await self._client.flush(CONFIRM_TIMEOUT_SECONDS)
             except (errors.Error, OSError, TimeoutError) as exception:
                 self._outbox.extendleft(reversed(batch))
+                self._client.discard_unsent()
                 log.warning("signals.unconfirmed", signals=len(batch), error=f"{type(exception).__name__}: {exception}")
                 return False
             except asyncio.CancelledError:
@@ -216,6 +244,7 @@ class Bus:
                 raise
             self.signals_sent += len(batch)
             self.confirmation.observe(time.perf_counter() - started)
+            self._is_expiry_logged = False
             return True
 
     async def _on_error(self, exception: Exception) -> None:
@@ -227,14 +256,15 @@ class Bus:
         log.warning("nats.error", error=f"{type(exception).__name__}: {exception}")
 
     async def _on_disconnected(self) -> None:
+        # What is not confirmed is the outbox's alone: the library's buffer knows no age.
+        self._client.discard_unsent()
         if not self._is_closing:
             log.warning("nats.disconnected")
 
     async def _on_reconnected(self) -> None:
         self.reconnects += 1
         self._is_outage_logged = False
-        self._outbox_filled.set()
-        log.info("nats.reconnected", waiting_signals=len(self._outbox))
+        log.info("nats.reconnected", signals_waiting=len(self._outbox), signals_expired=self.signals_expired)
 
     async def _on_closed(self) -> None:
         self._closed.set()

@@ -12,7 +12,7 @@ from realtime_runtime.engine import Engine
 from realtime_runtime.intake import Intake, Kind, Message
 from realtime_runtime.progress import Progress
 from realtime_runtime.signal_history import SignalHistory
-from realtime_runtime.signals import Signal, encode
+from realtime_runtime.signals import SIMULATED, Signal, encode
 from realtime_runtime.timings import Timings
 
 SLICE_SECONDS = 0.001
@@ -37,6 +37,7 @@ class Consumer:
         *,
         instance_id: str,
         topic_intents: str,
+        topic_simulated: str,
     ) -> None:
         self.processed = 0
         self.signals = 0
@@ -51,6 +52,7 @@ class Consumer:
         self._history = history
         self._instance_id = instance_id
         self._topic_intents = topic_intents
+        self._topic_simulated = topic_simulated
         self._worst_lag_ms = 0.0
         self._replies: list[str] = []
         self._observations: dict[Kind, Callable[..., Sequence[Signal]]] = {
@@ -146,11 +148,16 @@ class Consumer:
 
     def _emit(self, signals: Sequence[Signal]) -> None:
         self.signals += len(signals)
-        trace = tracing.traceparent()
+        trace, now = tracing.traceparent(), time.monotonic()
         for signal in signals:
             payload = encode(signal)
-            self._bus.send(OutgoingSignal(f"{self._topic_intents}.{signal.strategy_id}", signal.id, payload, trace))
+            subject = f"{self._topic_for(signal)}.{signal.strategy_id}"
+            self._bus.send(OutgoingSignal(subject, signal.id, payload, now, trace))
             self._history.add(payload)
+
+    def _topic_for(self, signal: Signal) -> str:
+        """A market that is made up has subjects of its own: whoever reads the others trades on them."""
+        return self._topic_simulated if signal.metadata.get("source") == SIMULATED else self._topic_intents
 
     async def _answer(self) -> None:
         replies, self._replies = self._replies, []

@@ -56,11 +56,18 @@ def readiness(runtime: Runtime) -> Json:
             },
             "nats": {
                 "status": "ok" if bus.is_connected else "failed" if bus.is_lost else "degraded",
-                "reason": None if bus.is_connected else "NATS cannot be reached",
+                "reason": _nats_reason(runtime),
                 "signals_waiting": bus.outbox_size,
             },
         },
     }
+
+
+def _nats_reason(runtime: Runtime) -> str | None:
+    if runtime.bus.is_connected:
+        return None
+    refusal = runtime.bus.refusal
+    return f"NATS refuses this runtime's credentials: {refusal}" if refusal else "NATS cannot be reached"
 
 
 def info(runtime: Runtime) -> Json:
@@ -141,6 +148,7 @@ def _counters(runtime: Runtime) -> Json:
         "signals": {f"{strategy_id}:{action}": value for (strategy_id, action), value in counters.signals.items()},
         "signals_sent": runtime.bus.signals_sent,
         "signals_dropped": runtime.bus.signals_dropped,
+        "signals_expired": runtime.bus.signals_expired,
     }
 
 

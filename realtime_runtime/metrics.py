@@ -94,6 +94,7 @@ class RuntimeCollector(Collector):
         yield _gauge("strategies_paused", "Strategies paused for failing.", len(engine.paused))
         yield _counter("signals_sent", "Signals that NATS has confirmed.", bus.signals_sent)
         yield _counter("signals_dropped", "Signals given up unsent.", bus.signals_dropped)
+        yield _counter("signals_expired", "Signals given up because they had waited too long.", bus.signals_expired)
         yield _gauge("signals_waiting", "Signals not yet confirmed.", bus.outbox_size)
         failures = self._runtime.market.failures
         yield _counter("market_metrics_failures", "Attempts to write market metrics that Redis refused.", failures)
@@ -124,6 +125,7 @@ class RuntimeCollector(Collector):
         connected = {"nats": float(bus.is_connected), "redis": float(config.is_connected)}
         yield _gauges("connected", "Whether the connection stands.", "to", connected)
         yield _counter("nats_reconnects", "Reconnections to NATS.", bus.reconnects)
+        yield _gauge("nats_refused", "Whether NATS refuses this process's credentials.", bool(bus.refusal))
         yield _histogram("nats_confirm_seconds", "Until NATS has confirmed a batch of signals.", bus.confirmation)
         yield _histogram(
             "redis_write_seconds", "Until Redis has taken a heartbeat.", self._runtime.heartbeat.redis_latency

@@ -14,6 +14,10 @@ from nats.aio.client import Client
 from realtime_runtime.cancellation import cancellable
 
 CLOSE_SECONDS = 1.0
+FLUSH_SECONDS = 10
+# As nats-server words them: the first two also end a connection that stands, where the user was changed or has expired.
+_REFUSALS = ("authorization violation", "authentication expired", "authentication revoked", "authentication timeout")
+_STALE, _NOT_PERMITTED = "stale connection", "permissions violation"
 _CREDENTIALS = re.compile(rb"BEGIN NATS USER JWT-+\s+\S+\s.*?BEGIN USER NKEY SEED-+\s+(\S+)", re.DOTALL)
 
 
@@ -63,8 +67,18 @@ def _is_seed(text: bytes) -> bool:
     return True
 
 
+class CredentialsError(errors.Error):
+    """The files that hold this process's credentials cannot be used now."""
+
+
 class CheckedClient(Client):
     """nats-py's client, without its way back to plain text, and without its ways to go on where it should end.
+
+    It ends where it should go on, too: an error that the server reports (a password that was changed, a limit of
+    connections) closes the library's client for good. Here it is a lost connection like any other, which is made anew
+    for ever, with the credentials read from their files at each attempt. ``refusal`` is the server's word while it
+    refuses this process's credentials, else empty. Leans on ``_process_err``, ``_process_op_err`` and
+    ``_process_connect_init``; tests/runtime/test_nats_access.py holds it.
 
     The library goes on without TLS where the server does not ask for it, also to ``tls://``: whoever sits in between
     would be sent the password. Leans on ``_connect_command`` of the pinned version, which makes the first thing that
@@ -73,6 +87,14 @@ class CheckedClient(Client):
     It drops the cancellation of whoever waits for a full buffer to be flushed. Leans on ``_flush_pending``;
     tests/runtime/test_nats_access.py holds it.
     """
+
+    refusal = ""
+
+    def discard_unsent(self) -> None:
+        """Without a connection, forget what was published and not written: for callers that publish it again."""
+        if not self.is_connected:
+            self._pending = []
+            self._pending_data_size = 0
 
     async def close(self) -> None:
         """Close the connection, in CLOSE_SECONDS at most: the library waits for a server that hangs.
@@ -88,6 +110,16 @@ class CheckedClient(Client):
             if self._transport is not None:
                 self._transport.close()  # type: ignore[no-untyped-call]  # nats-py leaves it without types
 
+    async def flush(self, timeout: int = FLUSH_SECONDS) -> None:  # noqa: ASYNC109  (nats-py's signature)
+        """Return when the server has confirmed what was published before; raises nats-py's errors.
+
+        Without a connection the library's own returns all the same, and what was published waits in its buffer.
+        """
+        connection = self.stats["reconnects"]
+        await super().flush(timeout)
+        if not self.is_connected or self.stats["reconnects"] != connection:
+            raise errors.ConnectionReconnectingError
+
     async def _flush_pending(self, force_flush: bool = False) -> Any:
         task = asyncio.current_task()
         asked = 0 if task is None else task.cancelling()
@@ -96,7 +128,47 @@ class CheckedClient(Client):
             raise asyncio.CancelledError
         return flushed
 
+    async def _process_err(self, err_msg: str) -> None:
+        if _STALE in err_msg or _NOT_PERMITTED in err_msg:
+            await super()._process_err(err_msg)
+            return
+        error = errors.Error(f"nats: {err_msg.strip(chr(39))}")
+        self._note_refusal(error)
+        await self._error_cb(error)
+        await self._process_op_err(error)
+
+    async def _process_connect_init(self) -> None:
+        try:
+            await super()._process_connect_init()
+        except errors.Error as error:
+            self._note_refusal(error)
+            raise
+        self.refusal = ""
+
+    def _note_refusal(self, error: errors.Error) -> None:
+        text = str(error).removeprefix("nats: ").strip(" '")
+        is_refusal = isinstance(error, CredentialsError) or any(words in text.lower() for words in _REFUSALS)
+        self.refusal = text if is_refusal else ""
+
+    def _read_credentials(self) -> None:
+        """Check the files again: they may have been replaced, or be half written.
+
+        The library reads a JWT and its seed at each attempt, and the seed of an nkey only once. Raises
+        CredentialsError.
+        """
+        creds_file, nkey_seed_file = self._user_credentials, self._nkeys_seed
+        try:
+            if isinstance(creds_file, str) and (problem := problem_with_creds(Path(creds_file))):
+                raise CredentialsError(f"{creds_file} {problem}")
+            if nkey_seed_file is not None:
+                if problem := problem_with_nkey_seed(Path(nkey_seed_file)):
+                    raise CredentialsError(f"{nkey_seed_file} {problem}")
+                self._setup_nkeys_seed_connect()
+        except OSError as error:
+            raise CredentialsError(f"the credentials cannot be read: {error}") from error
+
     def _connect_command(self) -> bytes:
+        self._read_credentials()
         server = self._current_server
         is_asked_for = "tls" in self.options or (server is not None and server.uri.scheme == "tls")
         is_offered = self._server_info.get("tls_required") or (server is not None and server.uri.scheme == "wss")

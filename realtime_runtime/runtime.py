@@ -88,11 +88,18 @@ def assemble(settings: Settings) -> Runtime:
         name=settings.nats_consumer_name,
         topic=settings.nats_consumer_topic,
         queue_group=settings.queue_group,
+        signal_ttl_seconds=settings.signal_ttl_seconds,
     )
     keys = Keys(settings.redis_key_prefix)
     history = SignalHistory(redis, keys)
     consumer = Consumer(
-        engine, intake, bus, history, instance_id=settings.instance_id, topic_intents=settings.nats_topic_intents
+        engine,
+        intake,
+        bus,
+        history,
+        instance_id=settings.instance_id,
+        topic_intents=settings.nats_topic_intents,
+        topic_simulated=settings.nats_topic_simulated_intents,
     )
     heartbeat = HeartbeatWriter(redis, settings, config, engine, intake, consumer)
     activity = ActivityReporter(config, engine, intake, bus, consumer, heartbeat)

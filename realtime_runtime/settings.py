@@ -59,12 +59,14 @@ class Settings:
     nats_consumer_name: str
     nats_consumer_group: str
     nats_topic_intents: str
+    nats_topic_simulated_intents: str
     trading_symbols: frozenset[str]
     replicas: int
     ordinal: int
     is_partitioned_by_nats: bool
     health_check_port: int
     message_ttl_seconds: float
+    signal_ttl_seconds: float
     heartbeat_interval_seconds: float
     log_level: str
     log_format: LogFormat
@@ -102,6 +104,8 @@ def read(environ: Mapping[str, str], *, default_log_format: LogFormat = "json") 
     is_production = environment == "production"
     ordinal = _read_ordinal(reader, host, replicas)
     topic = reader.get("NATS_CONSUMER_TOPIC", NATS_CONSUMER_TOPIC, consumer_topic)
+    intents = reader.get("NATS_TOPIC_INTENTS", "cio.intent.trading", _intents_topic)
+    message_ttl_seconds = reader.get("MESSAGE_TTL_SECONDS", "60", number_between(0, 86_400))
     settings = Settings(
         environment=environment,
         instance_id=f"{host}-{os.getpid()}",
@@ -115,13 +119,15 @@ def read(environ: Mapping[str, str], *, default_log_format: LogFormat = "json") 
         nats_consumer_topic=(topic or "").replace(_ORDINAL_TOKEN, str(ordinal)),
         nats_consumer_name=reader.get("NATS_CONSUMER_NAME", "realtime-strategies", _word),
         nats_consumer_group=reader.get("NATS_CONSUMER_GROUP", "", _word),
-        nats_topic_intents=reader.get("NATS_TOPIC_INTENTS", "cio.intent.trading", _subject),
+        nats_topic_intents=intents,
+        nats_topic_simulated_intents=reader.get("NATS_TOPIC_SIMULATED_INTENTS", f"simulated.{intents}", _subject),
         trading_symbols=reader.get("TRADING_SYMBOLS", "", symbol_list),
         replicas=replicas,
         ordinal=ordinal,
         is_partitioned_by_nats=_ORDINAL_TOKEN in (topic or ""),
         health_check_port=reader.get("HEALTH_CHECK_PORT", "8081", whole_number(0, 65_535)),
-        message_ttl_seconds=reader.get("MESSAGE_TTL_SECONDS", "60", number_between(0, 86_400)),
+        message_ttl_seconds=message_ttl_seconds,
+        signal_ttl_seconds=reader.get("SIGNAL_TTL_SECONDS", str(message_ttl_seconds or 0), number_between(0, 86_400)),
         heartbeat_interval_seconds=reader.get("HEARTBEAT_INTERVAL_SECONDS", "5", _heartbeat_interval),
         log_level=reader.get("LOG_LEVEL", "INFO", _log_level),
         log_format=reader.get("LOG_FORMAT", default_log_format, _log_format),
@@ -273,6 +279,11 @@ def _subject(text: str) -> str:
     if not re.fullmatch(r"[^\s.*>]+(\.[^\s.*>]+)*", text):
         raise ValueError(f"must be a NATS subject without wildcards, not {text!r}")
     return text
+
+
+def _intents_topic(text: str) -> str:
+    """Parses the beginning of the signals' subjects. Readers write it with a wildcard at the end, which is cut."""
+    return _subject(re.sub(r"\.[*>]\Z", "", text))
 
 
 def consumer_topic(text: str) -> str:

@@ -131,16 +131,14 @@ class Relay:
     async def _tell(self, changes: list[wire.ChangeEvent]) -> None:
         """Publish them; returns when the server has confirmed that it has got them all."""
         while True:
-            connection = self._client.stats["reconnects"]
             try:
                 for change in changes:
                     await self._publish(change)
                 await self._client.flush(CONFIRM_TIMEOUT_SECONDS)
-                # What was written to a connection that broke is not confirmed by the next one.
-                if self._client.stats["reconnects"] == connection:
-                    self._worked("nats")
-                    return
+                self._worked("nats")
+                return
             except (errors.Error, OSError, TimeoutError) as exception:
+                self._client.discard_unsent()
                 self._failed("nats", exception)
                 await asyncio.sleep(RETRY_SECONDS)
 

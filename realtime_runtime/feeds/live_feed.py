@@ -3,8 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from nats.aio.client import Client
-
 from realtime_runtime.feeds.binance import binance_sources
 from realtime_runtime.feeds.dominance import DominanceSource
 from realtime_runtime.feeds.exchanges import exchange_sources
@@ -12,18 +10,19 @@ from realtime_runtime.feeds.live_settings import LiveSettings
 from realtime_runtime.feeds.onchain import OnchainSource
 from realtime_runtime.feeds.publishing import LivePublisher
 from realtime_runtime.feeds.supervision import Source
+from realtime_runtime.nats_access import CheckedClient
 
 
 @dataclass(frozen=True, slots=True)
 class LiveFeed:
     """Its connection to NATS, a publisher for each name of FEED_SOURCES that is on, and all their sources."""
 
-    client: Client
+    client: CheckedClient
     publishers: Mapping[str, LivePublisher]
     sources: Sequence[Source]
 
 
-def assemble(settings: LiveSettings, client: Client) -> LiveFeed:
+def assemble(settings: LiveSettings, client: CheckedClient) -> LiveFeed:
     """The feed that the settings ask for; nothing runs yet."""
     publishers = {name: LivePublisher(client) for name in settings.sources}
     return LiveFeed(client, publishers, list(_sources(settings, publishers)))

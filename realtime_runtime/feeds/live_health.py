@@ -33,10 +33,18 @@ def readiness(feed: LiveFeed | None, *, now: float) -> Json:
     """The body of /ready. "degraded" still feeds what it can; to start the process again would help nobody."""
     if feed is None:
         return {"status": "starting", "checks": {"nats": {"status": "degraded"}}}
-    checks = {"nats": {"status": "ok" if feed.client.is_connected else "degraded"}}
+    checks = {"nats": _nats_report(feed)}
     checks |= {source.status.name: source_report(source, now=now) for source in feed.sources}
     is_well = all(check["status"] == "ok" for check in checks.values())
     return {"status": "ok" if is_well else "degraded", "checks": checks}
+
+
+def _nats_report(feed: LiveFeed) -> Json:
+    if feed.client.is_connected:
+        return {"status": "ok"}
+    refusal = feed.client.refusal
+    reason = f"NATS refuses this feed's credentials: {refusal}" if refusal else "NATS cannot be reached"
+    return {"status": "degraded", "reason": reason}
 
 
 def source_report(source: Source, *, now: float) -> Json:

@@ -35,6 +35,10 @@ class FeedCollector(Collector):
         client = None if self._feed is None else self._feed.client
         connected = client is not None and client.is_connected
         yield GaugeMetricFamily(f"{PREFIX}_nats_connected", "Whether the connection to NATS stands.", float(connected))
+        refused = client is not None and bool(client.refusal)
+        yield GaugeMetricFamily(
+            f"{PREFIX}_nats_refused", "Whether NATS refuses this process's credentials.", float(refused)
+        )
         if self._feed is not None:
             yield from self._messages(self._feed)
             yield from supervision(self._feed.sources)

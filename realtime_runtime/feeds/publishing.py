@@ -81,7 +81,7 @@ async def connected(
     access: NatsAccess,
     flush_seconds: int = FLUSH_TIMEOUT_SECONDS,
     closed: asyncio.Event | None = None,
-) -> AsyncIterator[Client]:
+) -> AsyncIterator[CheckedClient]:
     """A connection to NATS that waits for the server as long as it takes, at first and again, and says so once.
 
     On leaving, what was published is flushed, in ``flush_seconds`` at most; what a server that is away never took is

@@ -14,10 +14,11 @@ REPLAY = {"Replay": "1"}
 START_MS = 1_700_000_000_000
 
 
-def depth(symbol: str, *, bid_quantity: float, time_ms: int) -> bytes:
-    """A futures book around 100 with a tight spread; asks of 1 in all."""
+def depth(symbol: str, *, bid_quantity: float, time_ms: int, **members: Any) -> bytes:
+    """A futures book around 100 with a tight spread; asks of 1 in all. ``members`` of the envelope come on top."""
     return json.dumps(
         {
+            **members,
             "stream": f"{symbol.lower()}@depth20@100ms",
             "data": {
                 "e": "depthUpdate",
@@ -49,11 +50,11 @@ class Market:
         await client.flush()
         return market
 
-    async def turn(self, symbol: str = "BTCUSDT") -> None:
+    async def turn(self, symbol: str = "BTCUSDT", **members: Any) -> None:
         """A balanced book, then one that leans to the bids."""
         for bid_quantity in (1.0, 9.0):
             self._time_ms += 1_000
-            payload = depth(symbol, bid_quantity=bid_quantity, time_ms=self._time_ms)
+            payload = depth(symbol, bid_quantity=bid_quantity, time_ms=self._time_ms, **members)
             await self.client.publish(self._topic, payload, headers=REPLAY)
         await self.client.flush()
 

@@ -54,6 +54,28 @@ async def test_signals__decided__also_in_the_history_stream(
         await market.close()
 
 
+@pytest.mark.parametrize("setting", ["", "elsewhere"])
+async def test_signals__of_a_simulated_market__go_to_a_subject_of_their_own(
+    shared_servers: Environ, site: Site, running_app: RunningApp, setting: str
+) -> None:
+    intents = shared_servers["NATS_TOPIC_INTENTS"]
+    topic = setting and f"{intents}.{setting}"
+    await site.set_layer(SKEW, min_signal_interval_seconds=0.0)
+    async with running_app(shared_servers | {"NATS_TOPIC_SIMULATED_INTENTS": topic}) as app:
+        real = await Market.connect(shared_servers)
+        made_up = await Market.connect(shared_servers | {"NATS_TOPIC_INTENTS": topic or f"simulated.{intents}"})
+        await is_listening(app)
+        await real.turn(source="simulated")
+        await eventually(lambda: made_up.signals)
+        await real.turn()
+        await eventually(lambda: real.signals)
+        assert [signal["metadata"].get("source") for signal in made_up.signals] == ["simulated"]
+        assert [signal["metadata"].get("source") for signal in real.signals] == [None]
+        await eventually(lambda: app.runtime.history.stored == 2)
+        await real.close()
+        await made_up.close()
+
+
 async def test_heartbeat__while_running__written_and_withdrawn_at_the_end(
     shared_servers: Environ, site: Site, running_app: RunningApp
 ) -> None:
@@ -124,7 +146,9 @@ async def test_nats__restarted__resumes_and_sends_what_was_waiting(
 
 
 def _outgoing(variables: Environ, identity: str) -> OutgoingSignal:
-    return OutgoingSignal(f"{variables['NATS_TOPIC_INTENTS']}.orderbook_skew", identity, b'{"waited": true}')
+    return OutgoingSignal(
+        f"{variables['NATS_TOPIC_INTENTS']}.orderbook_skew", identity, b'{"waited": true}', time.monotonic()
+    )
 
 
 async def test_stop__with_queued_messages_and_unsent_signals__everything_goes_out(

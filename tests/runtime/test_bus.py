@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from typing import Any
 
 import nats
@@ -90,7 +91,7 @@ async def test_outbox__while_nats_is_away__kept_in_order_and_confirmed_later(
     fresh_nats.stop()
     await eventually(lambda: not bus.is_connected)
     for number in range(1_200):
-        bus.send(OutgoingSignal(f"{nats_subject}.out", str(number), b"{}"))
+        bus.send(OutgoingSignal(f"{nats_subject}.out", str(number), b"{}", time.monotonic()))
     assert bus.outbox_size == 1_200
     fresh_nats.start()
     ids: list[str] = []
@@ -110,13 +111,44 @@ async def test_outbox__while_nats_is_away__kept_in_order_and_confirmed_later(
     await stopped(bus, tasks)
 
 
+async def test_outbox__that_waited_longer_than_it_may__gives_up_the_old_ones_counts_and_says_so_once(
+    fresh_nats: NatsServer, nats_subject: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    bus, _, tasks = await started(fresh_nats, nats_subject, signal_ttl_seconds=600.0)
+    fresh_nats.stop()
+    await eventually(lambda: not bus.is_connected)
+    for number, age in enumerate((900.0, 700.0, 10.0, 0.0)):
+        bus.send(OutgoingSignal(f"{nats_subject}.out", str(number), b"{}", time.monotonic() - age))
+    await eventually(lambda: bus.signals_expired == 2)
+    bus.send(OutgoingSignal(f"{nats_subject}.out", "new", b"{}", time.monotonic()))
+    assert (bus.outbox_size, bus.signals_dropped) == (3, 0)
+    assert [signal.id for signal in bus._outbox] == ["2", "3", "new"]
+    fresh_nats.start()
+    await eventually(lambda: bus.signals_sent == 3)
+    assert (bus.outbox_size, bus.signals_expired) == (0, 2)
+    assert caplog.text.count("signals.expired") == 1
+    await stopped(bus, tasks)
+
+
+async def test_outbox__cut_off_while_it_sends__leaves_nothing_old_in_the_librarys_buffer(
+    fresh_nats: NatsServer, nats_subject: str
+) -> None:
+    bus, _, tasks = await started(fresh_nats, nats_subject, signal_ttl_seconds=600.0)
+    fresh_nats.stop()
+    await eventually(lambda: not bus.is_connected)
+    bus.send(OutgoingSignal(f"{nats_subject}.out", "1", b"{}", time.monotonic()))
+    assert not await bus._send_batch()
+    assert (bus.outbox_size, bus._client.pending_data_size) == (1, 0)
+    await stopped(bus, tasks)
+
+
 async def test_outbox__beyond_its_bound__gives_up_the_oldest_and_counts(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(bus_module, "OUTBOX_LIMIT", 3)
     bus = Bus(Intake(1), url="nats://127.0.0.1:1", name="tests", topic="t", queue_group="")
     for number in range(5):
-        bus.send(OutgoingSignal("s", str(number), b""))
+        bus.send(OutgoingSignal("s", str(number), b"", time.monotonic()))
     assert (bus.outbox_size, bus.signals_dropped) == (3, 2)
     assert [signal.id for signal in bus._outbox] == ["2", "3", "4"]
     assert "signals.dropped" in caplog.text

@@ -11,9 +11,10 @@ def test_settings__of_an_empty_environment__are_the_documented_defaults() -> Non
     read = settings.read({"HOSTNAME": "trader-0"})
     assert read.nats_consumer_topic == "binance.websocket.data"
     assert read.nats_topic_intents == "cio.intent.trading"
+    assert read.nats_topic_simulated_intents == "simulated.cio.intent.trading"
     assert read.redis_key_prefix == "strategies"
     assert read.config_cache_ttl_seconds == 60.0
-    assert read.message_ttl_seconds == 60.0
+    assert read.message_ttl_seconds == read.signal_ttl_seconds == 60.0
     assert read.heartbeat_interval_seconds == 5.0
     assert read.health_check_port == 8081
     assert (read.replicas, read.ordinal) == (1, 0)
@@ -32,7 +33,9 @@ BAD = {
     "HEALTH_CHECK_PORT": ["65536", "-1", "8081.0", "²"],
     "RUNTIME_REPLICAS": ["0", "two", "1.5"],
     "NATS_CONSUMER_TOPIC": ["a..b", "a.*.b", "a b", ">"],
-    "NATS_TOPIC_INTENTS": ["a.>", "a b"],
+    "NATS_TOPIC_INTENTS": ["a.*.b", "a b", ">", "a.*.>"],
+    "NATS_TOPIC_SIMULATED_INTENTS": ["a.>", "a b"],
+    "SIGNAL_TTL_SECONDS": ["-1", "nan"],
     "NATS_CONSUMER_GROUP": ["two words"],
     "TRADING_SYMBOLS": ["BTCUSDT,B!", "BTC", "ÄTHUSDT"],
     "LOG_LEVEL": ["LOUD"],
@@ -45,6 +48,14 @@ def test_settings__with_an_unusable_variable__name_it(name: str, text: str) -> N
     with pytest.raises(settings.SettingsError) as raised:
         settings.read({name: text})
     assert list(raised.value.problems) == [name]
+
+
+def test_settings__of_signals__follow_those_they_belong_to() -> None:
+    read = settings.read({"NATS_TOPIC_INTENTS": "intents.>", "MESSAGE_TTL_SECONDS": "7"})
+    assert (read.nats_topic_intents, read.nats_topic_simulated_intents) == ("intents", "simulated.intents")
+    assert read.signal_ttl_seconds == 7.0
+    own = settings.read({"SIGNAL_TTL_SECONDS": "0", "NATS_TOPIC_SIMULATED_INTENTS": "cio.intent.trading"})
+    assert (own.signal_ttl_seconds, own.nats_topic_simulated_intents) == (0.0, own.nats_topic_intents)
 
 
 @pytest.mark.parametrize("name", ["NATS_CREDS_FILE", "NATS_NKEY_SEED_FILE"])

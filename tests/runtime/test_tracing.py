@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -44,7 +45,7 @@ def test_span__inside_another__belongs_to_it(collector: Collector) -> None:
 
 def test_span__caused_from_elsewhere__is_of_that_trace_and_linked_to_it(collector: Collector) -> None:
     with tracing.span("apply", kind="consumer", parent=PARENT):
-        signal = OutgoingSignal("intents", "1", b"", tracing.traceparent())
+        signal = OutgoingSignal("intents", "1", b"", time.monotonic(), tracing.traceparent())
     tracing.stop()
     (span,) = collector.spans
     assert (span.trace_id, span.parent_id, span.links) == (TRACE, SPAN, [(TRACE, SPAN)])
