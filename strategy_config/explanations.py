@@ -58,6 +58,7 @@ class OverrideLine:
 
     strategy_id: str
     strategy_name: str
+    is_in_code: bool
     symbol: str
     is_enabled: bool
     own: Mapping[str, Any]
@@ -161,7 +162,7 @@ def override_page(*, strategy_id: str = "", symbol: str = "", at: datetime, page
     A page beyond the last is the last one. Four queries, of which one reads no more rows than the page shows.
     """
     rows = selectors.with_new_strategies(StrategyConfig.objects.all())
-    found = SymbolOverride.objects.filter(strategy_id__in=[strategy_id] if strategy_id else list(STRATEGIES))
+    found = SymbolOverride.objects.filter(strategy_id=strategy_id) if strategy_id else SymbolOverride.objects.all()
     if symbol:
         found = found.filter(symbol__startswith=symbol.upper())
     found = found.filter(_has_parameters(at) | Q(enabled=False))
@@ -175,9 +176,10 @@ def override_page(*, strategy_id: str = "", symbol: str = "", at: datetime, page
         lines=[
             OverrideLine(
                 strategy_id=override.strategy_id,
-                strategy_name=STRATEGIES[override.strategy_id].name,
+                strategy_name=resolution.strategy_name(override.strategy_id),
+                is_in_code=resolution.is_known(override.strategy_id),
                 symbol=override.symbol,
-                is_enabled=resolution.is_enabled(rows[override.strategy_id], override),
+                is_enabled=override.enabled and resolution.may_run(rows[override.strategy_id]),
                 own=override.parameters or {},
                 row=override,
             )

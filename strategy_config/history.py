@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import Q, QuerySet
 
 from realtime_runtime.config.layers import StrategyClass
-from strategy_config import audit, resolution, selectors, shared_cache, transactions
+from strategy_config import audit, selectors, shared_cache, transactions
 from strategy_config.audit import Checkpoint, ReadRow, Verification
 from strategy_config.exceptions import NotFoundError
 from strategy_config.models import ConfigAudit
@@ -75,10 +75,10 @@ def _batch(chosen: HistoryFilter, before: int | None) -> list[ReadRow]:
 @transactions.store_errors()
 def versions(*, strategy_id: str, symbol: str | None, wanted: tuple[int, ...]) -> dict[int, ConfigAudit]:
     """The rows of these versions of a layer, and the newest one under 0; raises NotFoundError where one is missing."""
-    strategy = resolution.strategy_class(strategy_id)
-    layer = ConfigAudit.objects.filter(strategy_id=strategy.id, symbol=symbol or "")
+    layer = ConfigAudit.objects.filter(strategy_id=strategy_id, symbol=symbol or "")
     newest = layer.order_by("-version").first()
     if newest is None:
+        selectors.any_strategy_row(strategy_id)
         raise NotFoundError(f"{strategy_id} {f'on {symbol}' if symbol else 'as a whole'} has never been changed.")
     found = {row.version: row for row in layer.filter(version__in=wanted)}
     for version in wanted:
@@ -88,10 +88,10 @@ def versions(*, strategy_id: str, symbol: str | None, wanted: tuple[int, ...]) -
 
 
 def own_differences(
-    strategy: StrategyClass, old: Mapping[str, Any] | None, new: Mapping[str, Any] | None
+    strategy: StrategyClass | None, old: Mapping[str, Any] | None, new: Mapping[str, Any] | None
 ) -> list[ParameterChange]:
-    """How a layer's own parameters differ, None where one is not set."""
-    specs = {spec.name: spec for spec in strategy.specs()}
+    """How a layer's own parameters differ, None where one is not set. ``strategy`` None: the code no longer has it."""
+    specs = {} if strategy is None else {spec.name: spec for spec in strategy.specs()}
     return [
         ParameterChange(
             each["parameter"],

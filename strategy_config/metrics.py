@@ -22,5 +22,13 @@ publications = Histogram(
     ["outcome"],
     buckets=BOUNDS,
 )
+item_failures = Counter(
+    "configsite_item_failures",
+    "Items that failed by themselves while the others were done: an expiry, a document, a publication, a task's step.",
+    ["work"],
+)
+for _work in ("expiry", "document", "publication", "task_step"):
+    # From the start on, so that Prometheus sees the first failure as a rise.
+    item_failures.labels(_work)
 changes = Counter("configsite_changes", "Accepted changes.", ["action", "channel"])
 config_reads = Counter("configsite_config_reads", "Configs served, by where they came from: cache, store.", ["source"])

@@ -45,7 +45,8 @@ class LastChange:
 class StrategyOverview:
     """A strategy at a glance. The counts are of parameters that the environment, the global layer set.
 
-    ``overridden`` are the symbols with parameters of their own, ``switched_off`` those that are off.
+    ``overridden`` are the symbols with parameters of their own, ``switched_off`` those that are off. One that the code
+    no longer has (``is_in_code``) counts as on until it was switched off: a runtime of an older version may trade it.
     """
 
     strategy_id: str
@@ -61,6 +62,7 @@ class StrategyOverview:
     overridden: tuple[str, ...]
     switched_off: tuple[str, ...]
     last_change: LastChange | None
+    is_in_code: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,24 +76,27 @@ class SwitchState:
 
     @property
     def where(self) -> str:
-        name = STRATEGIES[self.strategy_id].name
+        name = resolution.strategy_name(self.strategy_id)
         return name if self.symbol is None else f"{name} on {self.symbol}"
 
 
 @transactions.store_errors()
 def strategy_overviews(at: datetime) -> list[StrategyOverview]:
-    """All strategies in catalogue order, in two queries however many overrides there are."""
+    """All strategies in catalogue order, then those that the code no longer has.
+
+    In two queries however many overrides there are.
+    """
     rows = selectors.with_new_strategies(StrategyConfig.objects.all())
     overrides: dict[str, list[_Override]] = defaultdict(list)
     for override in _overrides(SymbolOverride.objects.all()):
         overrides[override.strategy_id].append(override)
-    return [_overview(rows[strategy_id], overrides[strategy_id], at) for strategy_id in STRATEGIES]
+    return [_overview(row, overrides[strategy_id], at) for strategy_id, row in rows.items()]
 
 
 @transactions.store_errors()
 def strategy_overview(strategy_id: str, at: datetime) -> StrategyOverview:
-    """One strategy; raises NotFoundError."""
-    row = selectors.strategy_row(strategy_id)
+    """One strategy, also one that the code no longer has; raises NotFoundError."""
+    row = selectors.any_strategy_row(strategy_id)
     return _overview(row, _overrides(SymbolOverride.objects.filter(strategy_id=strategy_id)), at)
 
 
@@ -111,9 +116,9 @@ def last_switch(*, strategy_id: str, symbol: str | None = None) -> ConfigAudit |
 @transactions.store_errors()
 def switch_state(*, strategy_id: str, symbol: str | None = None) -> SwitchState:
     """The kill switch of the strategy, or of one symbol of it; raises NotFoundError."""
-    resolution.strategy_class(strategy_id)
+    row = selectors.any_strategy_row(strategy_id)
     if symbol is None:
-        is_on = resolution.is_enabled(selectors.strategy_row(strategy_id))
+        is_on = resolution.may_run(row)
     else:
         is_on = not SymbolOverride.objects.filter(strategy_id=strategy_id, symbol=symbol, enabled=False).exists()
     return SwitchState(strategy_id, symbol, is_on, last_switch(strategy_id=strategy_id, symbol=symbol))
@@ -132,25 +137,26 @@ def _overrides(rows: QuerySet[SymbolOverride]) -> list[_Override]:
 
 
 def _overview(row: StrategyConfig, overrides: list[_Override], at: datetime) -> StrategyOverview:
-    strategy = STRATEGIES[row.strategy_id]
+    strategy = STRATEGIES.get(row.strategy_id)
     environment = resolution.environment_of(row.strategy_id)
     live = [each for each in overrides if each.parameters is not None and not resolution.is_due(each, at)]
     layers: list[StrategyConfig | _Override] = [row, *overrides]
     newest = max(layers, key=lambda layer: layer.sequence)
     return StrategyOverview(
         strategy_id=row.strategy_id,
-        name=strategy.name,
-        description=strategy.description,
-        is_enabled=resolution.is_enabled(row),
+        name=resolution.strategy_name(row.strategy_id),
+        description="" if strategy is None else strategy.description,
+        is_enabled=resolution.may_run(row),
         enabled_by="global" if row.enabled is not None else "environment" if environment.is_enabled_set else "default",
         version=row.version,
         sequence=newest.sequence,
-        parameter_count=len(strategy.specs()),
+        parameter_count=len(row.parameters or ()) if strategy is None else len(strategy.specs()),
         environment_count=len(environment.values),
         own_count=len(row.parameters or ()),
         overridden=tuple(sorted(each.symbol for each in live)),
         switched_off=tuple(sorted(each.symbol for each in overrides if not each.enabled)),
         last_change=_last_change(newest),
+        is_in_code=strategy is not None,
     )
 
 

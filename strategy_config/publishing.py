@@ -13,7 +13,7 @@ import structlog
 
 from realtime_runtime import tracing
 from realtime_runtime.config import wire
-from strategy_config import metrics, selectors, shared_cache
+from strategy_config import item_failures, metrics, resolution, selectors, shared_cache
 from strategy_config.exceptions import StoreUnavailableError
 from strategy_config.models import ConfigAudit
 from strategy_config.resolution import FieldState, iso
@@ -50,11 +50,9 @@ def publish(changes: Sequence[ConfigAudit], states: Mapping[str, FieldState]) ->
         metrics.changes.labels(change.action, change.channel).inc()
     started = time.perf_counter()
     with tracing.span("config.publish", kind="producer", attributes={"config.sequence": changes[-1].sequence}):
-        try:
+        is_published = False
+        with item_failures.contained("publication", sequence=changes[-1].sequence):
             is_published = _publish(changes, states)
-        except Exception:
-            logger.exception("publication.failed", sequence=changes[-1].sequence)
-            is_published = False
     outcome = "published" if is_published else "postponed"
     metrics.publications.labels(outcome).observe(time.perf_counter() - started)
     return is_published
@@ -99,20 +97,22 @@ def rewrite_all(*, is_forced: bool) -> Rewritten:
             continue
         state = selectors.whole_state()
         layers = _layers(state.states)
-        wanted = {field: document for field, _, document in layers}
         try:
             found = _documents_there()
         except SharedCacheUnavailableError:
             _start_anew()
-            return Rewritten(len(wanted), state.sequence, tuple(wanted))
-        wrong = tuple(field for field in {**found, **wanted} if found.get(field) != wanted.get(field))
+            return Rewritten(len(layers), state.sequence, tuple(state.states))
+        layers = [each for each in layers if not _is_of_another_version(state.states[each[0]], found.get(each[0]))]
+        wanted = {field: document for field, _, document in layers}
+        ownerless = [field for field in found if field not in state.fields]
+        wrong = (*(field for field in wanted if found.get(field) != wanted[field]), *ownerless)
         if not wrong and not is_forced:
-            return Rewritten(len(wanted), state.sequence, ())
-        layers.extend((field, state.sequence, b"") for field in found if field not in state.states)
+            return Rewritten(len(found), state.sequence, ())
+        layers.extend((field, state.sequence, b"") for field in ownerless)
         if shared_cache.publish(state.sequence, layers, [_reload_notice(state.sequence)])[0]:
             if wrong:
                 logger.warning("shared_cache.repaired", fields=wrong[:20], count=len(wrong), sequence=state.sequence)
-            return Rewritten(len(wanted), state.sequence, wrong)
+            return Rewritten(len({**found, **wanted}) - len(ownerless), state.sequence, wrong)
     raise SharedCacheUnavailableError("Other writers were faster each time.")
 
 
@@ -132,6 +132,22 @@ def _catch_up(last: int) -> bool:
             logger.info("publication.caught_up", changes=len(state.changes), sequence=state.sequence)
             return True
     return False
+
+
+def _is_of_another_version(state: FieldState, found: bytes | None) -> bool:
+    """Whether a version of the site that has the strategy, which this code lacks, wrote this state better.
+
+    It knew the default of a switch that nobody has moved, and the parameters in full.
+    """
+    if found is None or resolution.is_known(state.document.config.strategy_id):
+        return False
+    try:
+        theirs = wire.decode_document(found).config
+    except wire.WireError:
+        return False
+    ours = state.document.config
+    is_switch_equal = theirs.enabled == ours.enabled or state.is_switch_unknown
+    return is_switch_equal and (theirs.sequence, theirs.overrides) == (ours.sequence, ours.overrides)
 
 
 def _start_anew() -> None:
@@ -159,12 +175,18 @@ def _entries(changes: Sequence[ConfigAudit], layers: Sequence[tuple[str, int, by
 
 
 def _layers(states: Mapping[str, FieldState]) -> list[tuple[str, int, bytes]]:
-    return [(field, state.sequence, wire.encode(state.document)) for field, state in states.items()]
+    found = []
+    for field, state in states.items():
+        with item_failures.contained("document", field=field):
+            found.append((field, state.sequence, wire.encode(state.document)))
+    return found
 
 
 def _entry(change: ConfigAudit, encoded: Mapping[str, msgspec.Raw]) -> wire.Change:
     """The stream's entry of one change: with the documents where they are few, else with the names of their fields."""
     fields = [wire.field_name(change.strategy_id, change.symbol)] if change.symbol else _of_strategy(change, encoded)
+    # A document that cannot be made is missing here; the change is told all the same, so that no sequence is.
+    fields = [field for field in fields if field in encoded]
     is_embedded = len(fields) <= EMBEDDED_LAYERS
     return wire.Change(
         sequence=change.sequence,

@@ -23,6 +23,7 @@ from realtime_runtime.config.layers import (
     Values,
 )
 from realtime_runtime.strategies.registry import STRATEGIES
+from strategy_config import item_failures
 from strategy_config.exceptions import NotFoundError
 from strategy_config.models import StrategyConfig, SymbolOverride
 
@@ -38,15 +39,25 @@ class Expiring(Protocol):
 
 
 class FieldState(NamedTuple):
-    """A field of the shared cache as of the last change that affected it."""
+    """A field of the shared cache as of the last change that affected it.
+
+    ``is_switch_unknown``: nobody has moved the switch, and only a version of the code that has the strategy knows its
+    default.
+    """
 
     sequence: int
     document: wire.Document
+    is_switch_unknown: bool = False
 
 
 logger = structlog.get_logger(__name__)
 # Of a strategy that is not in the code nobody knows what it does by default: where nobody has switched it, it is off.
 _NO_ENVIRONMENT = EnvironmentLayer(NOTHING, False, False, MappingProxyType({}), ())
+
+
+def strategy_name(strategy_id: str) -> str:
+    """What people call it; the id of one that the code no longer has."""
+    return STRATEGIES[strategy_id].name if strategy_id in STRATEGIES else strategy_id
 
 
 def is_known(strategy_id: str) -> bool:
@@ -196,20 +207,31 @@ def symbol_document(row: StrategyConfig, override: SymbolOverride) -> wire.Docum
 
 def global_state(row: StrategyConfig) -> FieldState:
     """What the shared cache is to hold of the global layer."""
-    return FieldState(row.sequence, global_document(row))
+    return FieldState(row.sequence, global_document(row), _is_switch_unknown(row))
 
 
 def symbol_state(row: StrategyConfig, override: SymbolOverride) -> FieldState:
     """What the shared cache is to hold of the symbol's layer."""
-    return FieldState(max(row.sequence, override.sequence), symbol_document(row, override))
+    is_switch_unknown = override.enabled and _is_switch_unknown(row)
+    return FieldState(max(row.sequence, override.sequence), symbol_document(row, override), is_switch_unknown)
 
 
 def states_of(row: StrategyConfig, overrides: Iterable[SymbolOverride]) -> dict[str, FieldState]:
-    """What the shared cache is to hold of the strategy's global layer and of the given rows, by field."""
-    found = {wire.field_name(row.strategy_id, None): global_state(row)}
+    """What the shared cache is to hold of the strategy's global layer and of the given rows, by field.
+
+    Nothing for a strategy that the code lacks and nobody has ever set: a runtime that has it knows its defaults.
+    """
+    found = {}
+    if row.version or is_known(row.strategy_id):
+        found[wire.field_name(row.strategy_id, None)] = global_state(row)
     for override in overrides:
-        found[wire.field_name(row.strategy_id, override.symbol)] = symbol_state(row, override)
+        with item_failures.contained("document", strategy_id=row.strategy_id, symbol=override.symbol):
+            found[wire.field_name(row.strategy_id, override.symbol)] = symbol_state(row, override)
     return found
+
+
+def _is_switch_unknown(row: StrategyConfig) -> bool:
+    return row.enabled is None and not is_known(row.strategy_id)
 
 
 def etag(strategy_id: str, symbol: str | None, version: int, sequence: int) -> str:

@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 
 from realtime_runtime.config import wire
 from realtime_runtime.strategies.registry import STRATEGIES
-from strategy_config import resolution, transactions
+from strategy_config import item_failures, resolution, transactions
 from strategy_config.exceptions import InvalidRequestError, NotFoundError
 from strategy_config.models import (
     ApiToken,
@@ -61,21 +61,34 @@ class _LayerOfSymbol(NamedTuple):
 class PublicationState:
     """The store at one sequence: accepted changes, oldest first, and the state of fields of the shared cache.
 
-    ``states`` are all fields, or at least those that the changes touched.
+    ``states`` are all fields, or at least those that the changes touched; ``fields`` the names of all layers, where
+    ``states`` are: some of them may have no state.
     """
 
     sequence: int
     changes: list[ConfigAudit]
     states: dict[str, resolution.FieldState]
+    fields: frozenset[str] = frozenset()
 
 
 def strategy_row(strategy_id: str) -> StrategyConfig:
     """The global layer, a new row where there is none yet; raises NotFoundError for a strategy not in the code."""
     resolution.strategy_class(strategy_id)
+    return any_strategy_row(strategy_id)
+
+
+def any_strategy_row(strategy_id: str) -> StrategyConfig:
+    """As ``strategy_row``, also of a strategy that only the store has; raises NotFoundError where nobody has it."""
     try:
         return StrategyConfig.objects.get(strategy_id=strategy_id)
     except StrategyConfig.DoesNotExist:
-        return StrategyConfig(strategy_id=strategy_id)
+        return StrategyConfig(strategy_id=resolution.strategy_class(strategy_id).id)
+
+
+@transactions.store_errors()
+def removed_strategies() -> list[str]:
+    """The strategies of the store that the code no longer has."""
+    return list(StrategyConfig.objects.exclude(strategy_id__in=list(STRATEGIES)).values_list("strategy_id", flat=True))
 
 
 def with_new_strategies(rows: Iterable[StrategyConfig]) -> dict[str, StrategyConfig]:
@@ -164,9 +177,11 @@ def audit_page(
     """A page of history, newest first, and the cursor of the next one, None after the last.
 
     ``symbol`` ONLY_GLOBAL is the global layer, None all layers. ``since`` and ``until`` are inclusive.
-    Raises NotFoundError, InvalidSymbolError, InvalidRequestError (cursor).
+    Raises NotFoundError where neither the code nor the store has the strategy, InvalidSymbolError, InvalidRequestError
+    (cursor).
     """
-    resolution.strategy_class(strategy_id)
+    if not resolution.is_known(strategy_id):
+        any_strategy_row(strategy_id)
     rows = ConfigAudit.objects.filter(strategy_id=strategy_id).order_by("-sequence")
     if symbol is not None:
         rows = rows.filter(symbol=symbol and normalise_symbol(symbol))
@@ -221,9 +236,12 @@ def whole_state() -> PublicationState:
     for override in all_overrides:
         overrides[override.strategy_id].append(override)
     states: dict[str, resolution.FieldState] = {}
-    for strategy_id, row in with_new_strategies(rows).items():
-        states.update(resolution.states_of(row, overrides[strategy_id]))
-    return PublicationState(sequence, [], states)
+    every = with_new_strategies(rows)
+    for strategy_id, row in every.items():
+        with item_failures.contained("document", strategy_id=strategy_id):
+            states.update(resolution.states_of(row, overrides[strategy_id]))
+    symbols = (wire.field_name(each.strategy_id, each.symbol) for each in all_overrides)
+    return PublicationState(sequence, [], states, frozenset((*every, *symbols)))
 
 
 @transactions.store_errors()
@@ -255,7 +273,8 @@ def state_after(sequence: int, *, limit: int) -> PublicationState | None:
     last, changes, touched = _at_one_sequence(read)
     states: dict[str, resolution.FieldState] = {}
     for row, overrides in touched:
-        states.update(resolution.states_of(row, overrides))
+        with item_failures.contained("document", strategy_id=row.strategy_id):
+            states.update(resolution.states_of(row, overrides))
     return PublicationState(last, changes, states)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from realtime_runtime.config import wire
 from realtime_runtime.config.layers import NOTHING, Values
 from realtime_runtime.tracing import traced
-from strategy_config import publishing, resolution, shared_cache, transactions
+from strategy_config import item_failures, publishing, resolution, shared_cache, transactions
 from strategy_config.bulk_changes import copy_override, delete_overrides, switch_off_all, switch_overrides
 from strategy_config.catalogue import sync_catalogue
 from strategy_config.config_transfer import apply_import, export_configuration, plan_import
@@ -218,14 +218,15 @@ def switch(
 
 @traced
 def expire_due(*, at: datetime) -> int:
-    """Record the expiry of every layer that is past its ``expires_at``; answers how many."""
+    """Record the expiry of every layer that is past its ``expires_at``, each by itself; answers how many."""
     at = resolution.to_milliseconds(at)
     with transactions.store_errors():
         due = list(SymbolOverride.objects.filter(expires_at__lte=at).order_by("expires_at"))
     recorded = 0
     for row in due:
-        layer, _, _ = _commit(row.strategy_id, row.symbol, at, OpenLayer.record_due_expiry)
-        recorded += len(layer.changes)
+        with item_failures.contained("expiry", strategy_id=row.strategy_id, symbol=row.symbol):
+            layer, _, _ = _commit(row.strategy_id, row.symbol, at, OpenLayer.record_due_expiry)
+            recorded += len(layer.changes)
     return recorded
 
 

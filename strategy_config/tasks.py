@@ -4,7 +4,7 @@ import structlog
 from celery import shared_task
 from django.utils import timezone
 
-from strategy_config import audit, identities, publishing, services, shared_cache
+from strategy_config import audit, identities, item_failures, publishing, services, shared_cache
 from strategy_config.exceptions import StoreUnavailableError
 from strategy_config.task_metrics import Outcome, audit_intact, measured
 
@@ -14,11 +14,15 @@ logger = structlog.get_logger(__name__)
 @shared_task(name="strategy_config.tasks.reconcile")
 @measured
 def reconcile() -> Outcome:
-    """Record what has expired, and publish what the shared cache has missed."""
+    """Record what has expired, and publish what the shared cache has missed; no step stops the ones after it."""
+    is_published = False
     try:
-        services.expire_due(at=timezone.now())
-        is_published = publishing.publish_pending()
-        identities.announce()
+        with item_failures.contained("task_step", step="expire"):
+            services.expire_due(at=timezone.now())
+        with item_failures.contained("task_step", step="publish"):
+            is_published = publishing.publish_pending()
+        with item_failures.contained("task_step", step="announce"):
+            identities.announce()
     except StoreUnavailableError as exception:
         logger.warning("reconcile.postponed", error=str(exception))
         return "postponed"

@@ -3,7 +3,7 @@
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 
-from realtime_runtime.strategies.registry import STRATEGIES
+from strategy_config import resolution
 from strategy_config.admin import live
 from strategy_config.admin.pages import Page, show, whole
 
@@ -11,7 +11,7 @@ from strategy_config.admin.pages import Page, show, whole
 def dashboard(request: HttpRequest) -> HttpResponse:
     """The page with its first document; it polls the next ones."""
     document = live.document(timezone.now())
-    cards = [{**card, "name": STRATEGIES[card["id"]].name} for card in document["strategies"]]
+    cards = [{**card, "name": resolution.strategy_name(card["id"])} for card in document["strategies"]]
     saved = whole(request.GET.get("saved"))
     return show(request, "dashboard.html", title="Dashboard", document=document, cards=cards, saved=saved)
 

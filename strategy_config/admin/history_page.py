@@ -87,7 +87,7 @@ def diff(request: HttpRequest, strategy_id: str, symbol: str | None = None) -> H
     found = history.versions(strategy_id=strategy_id, symbol=symbol, wanted=(older, newer))
     old, new = (found[version] if version else None for version in (older, newer))
     before, after = (None if row is None else row.new_parameters for row in (old, new))
-    changes = history.own_differences(STRATEGIES[strategy_id], before, after)
+    changes = history.own_differences(STRATEGIES.get(strategy_id), before, after)
     return show_of(
         request,
         "diff.html",
@@ -177,15 +177,15 @@ def _switches(old: ConfigAudit | None, new: ConfigAudit | None) -> list[dict[str
 
 
 def _line(row: ConfigAudit) -> dict[str, Any]:
-    # A row may be of a strategy that the code no longer has.
-    known = row.strategy_id in STRATEGIES
+    # Of a strategy that the code no longer has, versions can be compared and not gone back to.
+    known = resolution.is_known(row.strategy_id)
     layer = (row.strategy_id, row.symbol or None)
     return {
         "row": row,
         "words": wording.row_sentence(row.changes) or "nothing differs",
         "layer": _name(*layer),
         "history_url": history_url(*layer),
-        "diff_url": version_url("diff", *layer, row.version) if known else "",
+        "diff_url": version_url("diff", *layer, row.version),
         "rollback_url": version_url("rollback", *layer, row.version) if known else "",
     }
 
@@ -221,8 +221,9 @@ def _instant(text: str, field: str) -> datetime | None:
 
 
 def _name(strategy_id: str, symbol: str | None) -> str:
-    strategy = STRATEGIES.get(strategy_id)
-    name = strategy_id if strategy is None else strategy.name
+    name = resolution.strategy_name(strategy_id)
+    if not resolution.is_known(strategy_id):
+        name = f"{name} (no longer in the code)"
     return name if symbol is None else f"{name} on {symbol}"
 
 

@@ -4,7 +4,6 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 
-from realtime_runtime.strategies.registry import STRATEGIES
 from strategy_config import overviews, services
 from strategy_config.admin.layer_page import layer_url
 from strategy_config.admin.pages import Page, origin_of, show
@@ -19,6 +18,8 @@ def switch(request: HttpRequest, strategy_id: str, symbol: str | None = None) ->
     """GET asks for the reason. POST switches to ``to`` ("on" or "off")."""
     symbol = None if symbol is None else services.normalise_symbol(symbol)
     overview = overviews.strategy_overview(strategy_id, timezone.now())
+    # A strategy that the code no longer has shows no page of its own.
+    back_url = layer_url(strategy_id, symbol) if overview.is_in_code else reverse("admin:index")
     is_on = overview.is_enabled if symbol is None else symbol not in overview.switched_off
     reason = request.POST.get("reason", "").strip()
     target = request.POST.get("to", "off" if is_on else "on")
@@ -29,14 +30,14 @@ def switch(request: HttpRequest, strategy_id: str, symbol: str | None = None) ->
             enabled=target == "on",
             origin=origin_of(request, reason=reason),
         )
-        return HttpResponseRedirect(f"{layer_url(strategy_id, symbol)}?saved={written.sequence}")
-    name = STRATEGIES[strategy_id].name
+        return HttpResponseRedirect(f"{back_url}?saved={written.sequence}")
+    name = overview.name
     return show(
         request,
         "switch.html",
         title=f"{'Switch off' if is_on else 'Switch on'}: {name}{'' if symbol is None else f' on {symbol}'}",
         status=422 if request.method == "POST" else 200,
-        trail=((name, layer_url(strategy_id)),),
+        trail=((name, layer_url(strategy_id) if overview.is_in_code else back_url),),
         is_on=is_on,
         symbol=symbol,
         overview=overview,
@@ -44,7 +45,7 @@ def switch(request: HttpRequest, strategy_id: str, symbol: str | None = None) ->
         reason=reason,
         reason_error=NO_REASON if request.method == "POST" and not reason else "",
         switch_url=switch_url(strategy_id, symbol),
-        back_url=layer_url(strategy_id, symbol),
+        back_url=back_url,
     )
 
 

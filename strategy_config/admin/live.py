@@ -8,7 +8,6 @@ from typing import Any, Literal
 from django.utils import timezone
 
 from realtime_runtime.config import wire
-from realtime_runtime.strategies.registry import STRATEGIES
 from strategy_config import overviews, resolution, runtimes, selectors, shared_cache, signal_rates, wording
 from strategy_config.exceptions import StoreUnavailableError
 from strategy_config.models import ConfigAudit
@@ -100,6 +99,7 @@ def card(
     return {
         "id": overview.strategy_id,
         "is_enabled": overview.is_enabled,
+        "is_in_code": overview.is_in_code,
         "state": "On" if overview.is_enabled else "Off",
         "scope": scope(overview, heartbeats),
         "origin": origin(overview),
@@ -149,6 +149,8 @@ def _few(symbols: Sequence[str]) -> str:
 
 def origin(overview: StrategyOverview) -> str:
     """What its parameters come from: "2 own values of 9 · 1 from the environment · 3 overrides"."""
+    if not overview.is_in_code:
+        return f"No longer in the code · {overview.own_count} stored values · {len(overview.overridden)} overrides"
     own = f"{overview.own_count} own value{'' if overview.own_count == 1 else 's'} of {overview.parameter_count}"
     parts = [own if overview.own_count else f"all {overview.parameter_count} values inherited"]
     if overview.environment_count:
@@ -165,11 +167,6 @@ def _signals(rates: Rates | None) -> str:
     return f"▲ {buys} buy · ▼ {sells} sell in {signal_rates.MINUTES} min"
 
 
-def strategy_name(strategy_id: str) -> str:
-    """Its name; the id of one that the code no longer knows."""
-    return STRATEGIES[strategy_id].name if strategy_id in STRATEGIES else strategy_id
-
-
 def change_line(row: ConfigAudit) -> dict[str, Any]:
     """A row of history for ``components/changes.html``."""
     return {
@@ -178,7 +175,7 @@ def change_line(row: ConfigAudit) -> dict[str, Any]:
         "action": row.action,
         "strategy_id": row.strategy_id,
         "symbol": row.symbol or None,
-        "where": strategy_name(row.strategy_id) + (f" on {row.symbol}" if row.symbol else ""),
+        "where": resolution.strategy_name(row.strategy_id) + (f" on {row.symbol}" if row.symbol else ""),
         "version": row.version,
         "by": row.changed_by,
         "reason": row.reason,
@@ -224,9 +221,12 @@ def _answer(
     """What is true now, in one line."""
     if sequence is None:
         return "The store cannot be reached: nothing can be changed now, and nothing here is current."
+    cards, gone = [c for c in cards if c["is_in_code"]], [c for c in cards if not c["is_in_code"] and c["is_enabled"]]
     on = sum(card["is_enabled"] for card in cards)
-    off = [strategy_name(card["id"]) for card in cards if not card["is_enabled"]]
+    off = [resolution.strategy_name(card["id"]) for card in cards if not card["is_enabled"]]
     parts = [f"{on} of {len(cards)} strategies on" + (f", off: {_few(off)}" if off and on else "")]
+    if gone:
+        parts.append(f"no longer in the code and not switched off: {_few([card['id'] for card in gone])}")
     if heartbeats is None:
         parts.append("what the runtimes do is unknown")
     elif not heartbeats:

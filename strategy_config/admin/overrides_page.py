@@ -1,6 +1,5 @@
 """Symbol overrides: all of them in a list, many changed under one reason, one copied, any value explained."""
 
-from typing import Any
 from urllib.parse import urlencode
 
 from django.core.exceptions import PermissionDenied
@@ -13,6 +12,7 @@ from realtime_runtime.strategies.registry import STRATEGIES
 from strategy_config import explanations, overviews, runtimes, selectors, services, shared_cache
 from strategy_config.admin.layer_page import layer_url
 from strategy_config.admin.pages import Page, all_facts, may, origin_of, show, show_of, whole
+from strategy_config.bulk_changes import WrittenTogether
 from strategy_config.exceptions import ConfigError, InvalidRequestError
 from strategy_config.permissions import Permission
 from strategy_config.plans import LayerKey
@@ -76,8 +76,11 @@ def bulk(request: HttpRequest) -> HttpResponse:
         except ConfigError as refusal:
             problem = refusal.message
         else:
-            query = urlencode({"count": len(written.changes), "saved": written.sequence or ""})
-            return HttpResponseRedirect(f"{reverse('admin:overrides')}?{query}")
+            if not written.failures:
+                query = urlencode({"count": len(written.changes), "saved": written.sequence or ""})
+                return HttpResponseRedirect(f"{reverse('admin:overrides')}?{query}")
+            told = "; ".join(f"{each.where}: {each.message}" for each in written.failures)
+            problem = f"{len(written.changes)} switched off. {len(written.failures)} could not be: {told}"
     return show(
         request,
         "bulk.html",
@@ -175,7 +178,7 @@ def _key(text: str) -> LayerKey:
     return LayerKey(strategy_id, services.normalise_symbol(symbol))
 
 
-def _apply(action: str, keys: list[LayerKey], origin: services.Origin) -> Any:
+def _apply(action: str, keys: list[LayerKey], origin: services.Origin) -> WrittenTogether:
     if action == "delete":
         return services.delete_overrides(keys=keys, origin=origin)
     return services.switch_overrides(keys=keys, enabled=action == "enable", origin=origin)

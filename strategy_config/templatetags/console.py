@@ -10,7 +10,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from realtime_runtime.strategies.registry import STRATEGIES
-from strategy_config import wording
+from strategy_config import resolution, wording
 from strategy_config.admin import history_page, signals_page
 from strategy_config.admin.kill_switch import switch_url
 from strategy_config.admin.layer_page import layer_url
@@ -20,6 +20,7 @@ register.filter("shown", wording.shown)
 register.filter("listed", wording.listed)
 register.filter("row_sentence", wording.row_sentence)
 register.filter("change_size", wording.change_size)
+register.filter("strategy_name", resolution.strategy_name)
 register.simple_tag(layer_url, name="layer_url")
 register.simple_tag(switch_url, name="switch_url")
 register.simple_tag(history_page.history_url, name="history_url")
@@ -32,17 +33,12 @@ def version_url(name: str, strategy_id: str, symbol: str | None, version: int) -
     return history_page.version_url(name, strategy_id, symbol, version)
 
 
-@register.filter
-def strategy_name(strategy_id: str) -> str:
-    """What people call it; the id of one that there is not."""
-    declared = STRATEGIES.get(strategy_id)
-    return strategy_id if declared is None else declared.name
-
-
 @register.simple_tag
 def unit(strategy_id: str, parameter: str) -> str:
     """The unit of a parameter; "" where it has none."""
-    return next((spec.unit for spec in STRATEGIES[strategy_id].specs() if spec.name == parameter), "")
+    declared = STRATEGIES.get(strategy_id)
+    specs = () if declared is None else declared.specs()
+    return next((spec.unit for spec in specs if spec.name == parameter), "")
 
 
 @register.filter

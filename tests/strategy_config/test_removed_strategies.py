@@ -1,17 +1,23 @@
 """Strategies that the code no longer has, or that `migrate` has not seen yet: nothing stops for them."""
 
 from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.conf import settings
+from django.test import Client
+from prometheus_client import REGISTRY
+from pytest_django import Settings
 
-from strategy_config import audit, batches, overviews, selectors, services
+from strategy_config import audit, backup, overviews, publishing, resolution, selectors, services, tasks
 from strategy_config.exceptions import NotFoundError
-from strategy_config.models import SymbolOverride
+from strategy_config.models import ConfigAudit, StrategyConfig, SymbolOverride
 from strategy_config.plans import LayerKey
+from strategy_config.recording import OpenLayer
 from tests import catalogues
-from tests.factories import NOON, OriginFactory
+from tests.factories import NOON, OriginFactory, UserFactory
 from tests.strategy_config.conftest import CacheUnderTest
 from tests.strategy_config.test_services import BTC, SKEW, write
 
@@ -51,14 +57,14 @@ def test_switch_off_all__a_strategy_was_removed__switches_off_everything_as_one_
 
 
 def test_switch_off_all__one_cannot_be_stopped__stops_the_others_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    record = batches.OpenLayer.record
+    record = OpenLayer.record
 
-    def failing(layer: batches.OpenLayer, *args: Any, **kwargs: Any) -> None:
+    def failing(layer: OpenLayer, *args: Any, **kwargs: Any) -> None:
         if layer.strategy_id == SKEW:
             raise RuntimeError("a damaged row")
         record(layer, *args, **kwargs)
 
-    monkeypatch.setattr(batches.OpenLayer, "record", failing)
+    monkeypatch.setattr(OpenLayer, "record", failing)
     written = services.switch_off_all(origin=OriginFactory())
     assert on() == [SKEW]
     assert [(each.where, each.message) for each in written.failures] == [
@@ -101,3 +107,145 @@ def test_switch__removed_strategy__can_be_stopped_and_not_started(
     with pytest.raises(NotFoundError):
         services.switch(strategy_id="never_was", enabled=False, origin=OriginFactory())
     assert selectors.last_sequence() == 1
+
+
+def test_publish__redis_behind_by_a_change_of_a_removed_strategy__catches_up(
+    cache: CacheUnderTest, remove: Callable[[], None], settings: Settings
+) -> None:
+    write(parameters={"top_levels": 7})
+    url, settings.REDIS_URL = settings.REDIS_URL, "redis://127.0.0.1:1/0"
+    assert not services.set_layer(strategy_id=GONE, parameters=OWN, origin=OriginFactory()).published
+    assert not services.switch(strategy_id=GONE, symbol=BTC, enabled=False, origin=OriginFactory()).published
+    settings.REDIS_URL = url
+    remove()
+    assert services.switch(strategy_id=SKEW, enabled=False, origin=OriginFactory()).published
+    assert cache.sequence() == 4
+    assert not cache.document(SKEW).config.enabled
+    assert not cache.document(f"{GONE}:{BTC}").config.enabled
+    assert cache.document(GONE).config.parameters == OWN
+    assert publishing.rewrite_all(is_forced=False).repaired == ()
+
+
+def test_rewrite__documents_that_the_version_with_the_strategy_wrote__stay(
+    cache: CacheUnderTest, remove: Callable[[], None]
+) -> None:
+    services.set_layer(strategy_id=GONE, symbol=BTC, parameters=OWN, origin=OriginFactory())
+    before = {field: cache.document(field) for field in (GONE, f"{GONE}:{BTC}")}
+    remove()
+    assert publishing.rewrite_all(is_forced=True).repaired == ()
+    assert {field: cache.document(field) for field in before} == before
+    services.switch(strategy_id=GONE, enabled=False, origin=OriginFactory())
+    cache.forget()
+    assert publishing.publish_pending()
+    assert not cache.document(GONE).config.enabled
+    assert not cache.document(f"{GONE}:{BTC}").config.enabled
+
+
+def test_reconcile__a_removed_strategy_s_override_expires__everything_else_does_too(
+    cache: CacheUnderTest, remove: Callable[[], None]
+) -> None:
+    soon = NOON + timedelta(hours=1)
+    services.set_layer(strategy_id=GONE, symbol=BTC, parameters=OWN, expires_at=soon, origin=OriginFactory())
+    write(parameters={"top_levels": 7}, expires_at=soon)
+    remove()
+    assert tasks.reconcile() == "done"
+    expired = ConfigAudit.objects.filter(action="EXPIRE").values_list("strategy_id", flat=True)
+    assert set(expired) == {GONE, SKEW}
+    assert cache.sequence() == 4
+    assert not cache.document(f"{GONE}:{BTC}").config.is_override
+    assert audit.verify().bad is None
+
+
+def test_reconcile__one_expiry_fails__records_the_others_publishes_and_counts_it(
+    cache: CacheUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for symbol in (BTC, "ETHUSDT"):
+        write(symbol=symbol, parameters={"top_levels": 7}, expires_at=NOON + timedelta(hours=1))
+    record = OpenLayer.record_due_expiry
+
+    def failing(layer: OpenLayer) -> None:
+        if layer.symbol == BTC:
+            raise RuntimeError("a damaged row")
+        record(layer)
+
+    monkeypatch.setattr(OpenLayer, "record_due_expiry", failing)
+    counted = failures("expiry")
+    assert tasks.reconcile() == "done"
+    assert [row.symbol for row in ConfigAudit.objects.filter(action="EXPIRE")] == ["ETHUSDT"]
+    assert failures("expiry") == counted + 1
+    assert cache.sequence() == 3
+
+
+def test_rewrite__one_document_cannot_be_made__writes_the_others_and_leaves_it(
+    cache: CacheUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(parameters={"top_levels": 7})
+    document = resolution.symbol_document
+
+    def failing(row: StrategyConfig, override: SymbolOverride) -> Any:
+        raise RuntimeError(f"{override} is damaged")
+
+    monkeypatch.setattr(resolution, "symbol_document", failing)
+    cache.client.hdel(cache.keys.config, GONE)
+    assert publishing.rewrite_all(is_forced=False).repaired == (GONE,)
+    assert f"{SKEW}:{BTC}" in cache.fields()
+    monkeypatch.setattr(resolution, "symbol_document", document)
+    assert publishing.rewrite_all(is_forced=False).repaired == ()
+
+
+def test_publish__fails_after_the_commit__the_change_stands_and_is_told_later(
+    cache: CacheUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(parameters={"top_levels": 7})
+    with monkeypatch.context() as broken:
+        broken.setattr(publishing, "_entries", lambda *args: 1 / 0)
+        written = write("switch", enabled=False)
+    assert (written.published, written.sequence) == (False, 2)
+    assert tasks.reconcile() == "done"
+    assert cache.sequence() == 2
+
+
+def test_strategy_without_a_row__reads_stops_and_publishes_as_one_never_set(cache: CacheUnderTest) -> None:
+    StrategyConfig.objects.filter(strategy_id=SKEW).delete()
+    assert selectors.layer_config(strategy_id=SKEW, at=NOON).version == 0
+    assert SKEW in on()
+    assert publishing.publish_pending()
+    assert cache.document(SKEW).config.source == "default"
+    assert write(parameters={"top_levels": 7}).published
+    assert services.switch(strategy_id=SKEW, enabled=False, origin=OriginFactory()).published
+    assert StrategyConfig.objects.get(strategy_id=SKEW).enabled is False
+    services.switch_off_all(origin=OriginFactory())
+    assert on() == []
+    assert audit.verify().bad is None
+
+
+def test_backup_and_restore__with_a_removed_strategy__holds(remove: Callable[[], None], tmp_path: Path) -> None:
+    services.set_layer(strategy_id=GONE, symbol=BTC, parameters=OWN, origin=OriginFactory())
+    services.switch(strategy_id=GONE, enabled=False, origin=OriginFactory())
+    remove()
+    backup.write(tmp_path / "backup")
+    for model in (SymbolOverride, StrategyConfig, ConfigAudit):
+        model.objects.all()._raw_delete(using="default")
+    restored = backup.restore(tmp_path / "backup")
+    assert (restored.rows, restored.bad) == (2, None)
+    assert StrategyConfig.objects.get(strategy_id=GONE).enabled is False
+
+
+def test_api__removed_strategy__is_stopped_and_has_its_history(remove: Callable[[], None]) -> None:
+    services.set_layer(strategy_id=GONE, parameters=OWN, origin=OriginFactory())
+    remove()
+    _, secret = services.issue_token(user=UserFactory(groups=["operator"]), name="t", days=1)
+    client = Client(headers={"Authorization": f"Bearer {secret}"})
+    base = f"/api/v1/strategies/{GONE}"
+    why = {"changed_by": "ann", "reason": "why"}
+    stopped = client.post(f"{base}/disable", why, content_type="application/json")
+    assert (stopped.status_code, stopped.json()["data"]["enabled"]) == (200, False)
+    assert client.post(f"{base}/enable", why, content_type="application/json").status_code == 404
+    assert [row["action"] for row in client.get(f"{base}/audit").json()["data"]] == ["DISABLE", "CREATE"]
+    assert client.get("/api/v1/strategies/never_was/audit").status_code == 404
+    assert client.post("/api/v1/strategies/never_was/disable", why, content_type="application/json").status_code == 404
+    assert client.get("/api/v1/strategies").status_code == 200
+
+
+def failures(work: str) -> float:
+    return REGISTRY.get_sample_value("configsite_item_failures_total", {"work": work}) or 0.0
