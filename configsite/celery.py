@@ -8,7 +8,7 @@ from celery.signals import worker_init, worker_ready
 from django.conf import settings
 from prometheus_client import start_http_server
 
-from configsite import env
+from configsite import env, environment_log
 from realtime_runtime import tracing
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "configsite.settings.base")
@@ -53,6 +53,7 @@ app.autodiscover_tasks(["strategy_config"])
 @worker_init.connect
 def _trace(**kwargs: Any) -> None:
     tracing.start(env.everything(), service="realtime-strategies-worker")
+    environment_log.log_environment()
 
 
 @worker_ready.connect

@@ -73,6 +73,9 @@ def info(request: HttpRequest) -> HttpResponse:
                         for strategy_id in STRATEGIES
                         for problem in environment[strategy_id].problems
                     ],
+                    "unread_variables": [
+                        {"variable": each.variable, "message": each.message} for each in settings.UNREAD_VARIABLES
+                    ],
                 },
             },
         }

@@ -152,6 +152,8 @@ class App:
         )
         for problem in settings.environment_problems:
             log.error("environment.ignored", variable=problem.variable, message=problem.message)
+        for each in settings.unread_variables:
+            log.warning("environment.unread", variable=each.variable, message=each.message)
 
 
 async def run(settings: Settings) -> int:

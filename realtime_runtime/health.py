@@ -93,6 +93,9 @@ def info(runtime: Runtime) -> Json:
                     {"variable": problem.variable, "parameter": problem.field, "message": problem.message}
                     for problem in runtime.settings.environment_problems
                 ],
+                "unread_variables": [
+                    {"variable": each.variable, "message": each.message} for each in runtime.settings.unread_variables
+                ],
             },
         },
         "runtime": {

@@ -94,7 +94,7 @@ class HeartbeatWriter:
     async def _write(self, payload: bytes) -> None:
         started = time.perf_counter()
         try:
-            await self._redis.set(self._key, payload, ex=wire.HEARTBEAT_TTL_SECONDS)
+            await self._redis.set(self._key, payload, ex=self._settings.heartbeat_ttl_seconds)
         except (RedisError, OSError, TimeoutError) as exception:
             self._outage.failed(exception)
         else:

@@ -5,23 +5,31 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib import import_module
 
 from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from opentelemetry.trace import Link, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from realtime_runtime.tracing import Attributes, Kind
+from realtime_runtime.tracing import PROTOCOLS, Attributes, Kind, protocol
 from realtime_runtime.version import VERSION
 
 SERVER_ERRORS = 500
 _STATUS = "http.response.status_code"
 COMPLAINT_SECONDS = 60.0
+_EXPORTERS = {
+    PROTOCOLS[0]: "opentelemetry.exporter.otlp.proto.http.trace_exporter",
+    PROTOCOLS[1]: "opentelemetry.exporter.otlp.proto.grpc.trace_exporter",
+}
 _propagator = TraceContextTextMapPropagator()
+
+
+class MissingExporterError(Exception):
+    """The package that speaks the wanted protocol is not installed."""
 
 
 class _Seldom(logging.Filter):
@@ -46,14 +54,15 @@ class Exporter:
     """
 
     def __init__(self, environ: Mapping[str, str], *, service: str, instance: str) -> None:
+        exporter = _span_exporter(protocol(environ))
         resource = {"service.version": VERSION}
         if instance:
             resource["service.instance.id"] = instance
         if not environ.get("OTEL_SERVICE_NAME") and "service.name=" not in environ.get("OTEL_RESOURCE_ATTRIBUTES", ""):
             resource["service.name"] = service
         self._provider = TracerProvider(resource=Resource.create(resource), shutdown_on_exit=False)
-        self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
-        logging.getLogger(OTLPSpanExporter.__module__).addFilter(_Seldom())
+        self._provider.add_span_processor(BatchSpanProcessor(exporter))
+        logging.getLogger(type(exporter).__module__).addFilter(_Seldom())
         self._tracer = self._provider.get_tracer("realtime_strategies", VERSION)
 
     def stop(self, seconds: float) -> None:
@@ -99,3 +108,15 @@ class Exporter:
         carrier: dict[str, str] = {}
         _propagator.inject(carrier)
         return carrier.get("traceparent", "")
+
+
+def _span_exporter(wanted: str) -> SpanExporter:
+    try:
+        module = import_module(_EXPORTERS[wanted])
+    except ImportError as missing:
+        raise MissingExporterError(
+            f"OTEL_EXPORTER_OTLP_PROTOCOL={wanted} needs the package opentelemetry-exporter-otlp-proto-{wanted}; "
+            f"install it, or set {PROTOCOLS[0]}"
+        ) from missing
+    exporter: SpanExporter = module.OTLPSpanExporter()
+    return exporter

@@ -4,6 +4,7 @@ A variable of the infrastructure that cannot be used stops the start by name. A 
 it is left out of the environment layer and reported, because a trading process outlives a typing mistake.
 """
 
+import math
 import os
 import re
 import socket
@@ -18,10 +19,11 @@ from zlib import crc32
 
 from realtime_runtime.config.layers import EnvironmentLayer, EnvironmentProblem, StrategyClass, read_environment
 from realtime_runtime.config.redis_url import trusting
+from realtime_runtime.config.unread import UnreadVariable, unread_variables
 from realtime_runtime.config.wire import HEARTBEAT_TTL_SECONDS, SYMBOL_PATTERN
 from realtime_runtime.nats_access import NatsAccess, problem_with_creds, problem_with_nkey_seed
 from realtime_runtime.strategies.registry import STRATEGIES
-from realtime_runtime.tracing import PROTOCOL
+from realtime_runtime.tracing import PROTOCOLS
 
 NATS_URL = "nats://localhost:4222"
 NATS_CONSUMER_TOPIC = "binance.websocket.data"
@@ -72,11 +74,17 @@ class Settings:
     log_format: LogFormat
     strategies: Mapping[str, StrategyClass]
     strategy_environment: Mapping[str, EnvironmentLayer]
+    unread_variables: tuple[UnreadVariable, ...]
 
     @property
     def queue_group(self) -> str:
         """The NATS queue group; empty with several replicas, because those share the symbols, not the messages."""
         return self.nats_consumer_group if self.replicas == 1 else ""
+
+    @property
+    def heartbeat_ttl_seconds(self) -> int:
+        """How long a heartbeat counts: three intervals at least, so that lost writes do not end a living runtime."""
+        return max(HEARTBEAT_TTL_SECONDS, math.ceil(3 * self.heartbeat_interval_seconds))
 
     @property
     def environment_problems(self) -> tuple[EnvironmentProblem, ...]:
@@ -135,8 +143,9 @@ def read(environ: Mapping[str, str], *, default_log_format: LogFormat = "json") 
         strategy_environment=MappingProxyType(
             {strategy_id: read_environment(strategy, environ) for strategy_id, strategy in STRATEGIES.items()}
         ),
+        unread_variables=unread_variables(environ),
     )
-    reader.get("OTEL_EXPORTER_OTLP_PROTOCOL", PROTOCOL, _trace_protocol)
+    reader.get("OTEL_EXPORTER_OTLP_PROTOCOL", PROTOCOLS[0], _trace_protocol)
     if reader.problems:
         raise SettingsError(reader.problems)
     return settings
@@ -228,8 +237,7 @@ def number_between(minimum: float, maximum: float) -> Callable[[str], float]:
 
 
 def _heartbeat_interval(text: str) -> float:
-    """At most half of a heartbeat's time to live, so that one lost write does not end a living runtime."""
-    return number_between(0.1, HEARTBEAT_TTL_SECONDS / 2)(text)
+    return number_between(0.1, 3_600)(text)
 
 
 def url_with(*schemes: str) -> Callable[[str], str]:
@@ -317,12 +325,13 @@ def _log_level(text: str) -> str:
 
 
 def _trace_protocol(text: str) -> str:
-    if text != PROTOCOL:
-        raise ValueError(f"must be {PROTOCOL}, not {text!r}")
+    if text not in PROTOCOLS:
+        raise ValueError(f"must be {' or '.join(PROTOCOLS)}, not {text!r}")
     return text
 
 
 def _log_format(text: str) -> LogFormat:
-    if text not in {"json", "console"}:
+    """The original's word for what is for people is "text"."""
+    if text not in {"json", "console", "text"}:
         raise ValueError(f"must be json or console, not {text!r}")
-    return cast(LogFormat, text)
+    return "json" if text == "json" else "console"

@@ -11,16 +11,21 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
 
+import structlog
+
 if TYPE_CHECKING:
     from realtime_runtime.otel import Exporter
 
+log = structlog.get_logger(__name__)
 P = ParamSpec("P")
 R = TypeVar("R")
 Kind = Literal["internal", "server", "client", "producer", "consumer"]
 Attributes = Mapping[str, str | int | float | bool]
 NONE: Attributes = {}
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
-PROTOCOL = "http/protobuf"
+PROTOCOL_VARIABLES = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
+PROTOCOLS = ("http/protobuf", "grpc")
+"""The first is the default. For the second an exporter has to be installed beside ours."""
 STOP_SECONDS = 0.9
 _NOTHING = nullcontext()
 _exporter: "Exporter | None" = None
@@ -36,14 +41,25 @@ def is_wanted(environ: Mapping[str, str]) -> bool:
 def start(environ: Mapping[str, str], *, service: str, instance: str = "") -> None:
     """Trace from now on, where the environment asks for it; at the latest the process's end sends what is left.
 
-    ``service`` is the name where OTEL_SERVICE_NAME says none. The SDK itself reads ``os.environ``.
+    ``service`` is the name where OTEL_SERVICE_NAME says none. The SDK itself reads ``os.environ``. Where no exporter
+    for the protocol is installed, nothing is traced, and the log says so.
     """
     global _exporter
     if _exporter is None and is_wanted(environ):
-        from realtime_runtime.otel import Exporter
+        from realtime_runtime.otel import Exporter, MissingExporterError
 
-        _exporter = Exporter(environ, service=service, instance=instance)
-        atexit.register(stop)
+        try:
+            _exporter = Exporter(environ, service=service, instance=instance)
+        except MissingExporterError as missing:
+            log.warning("traces.off", reason=str(missing))
+        else:
+            atexit.register(stop)
+
+
+def protocol(environ: Mapping[str, str]) -> str:
+    """How traces go to the collector."""
+    named = (environ.get(name, "").strip() for name in PROTOCOL_VARIABLES)
+    return next(filter(None, named), PROTOCOLS[0])
 
 
 def stop() -> None:

@@ -11,6 +11,7 @@ from configsite.settings.security import *  # noqa: F403  (as above)
 from realtime_runtime import tracing
 from realtime_runtime.config.layers import read_environment
 from realtime_runtime.config.redis_url import trusting
+from realtime_runtime.config.unread import unread_variables
 from realtime_runtime.strategies.registry import STRATEGIES
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
@@ -99,14 +100,16 @@ STORAGES = {
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
 }
 
+# The original's word for what is for people is "text".
+LOG_FORMATS = {"json": "json", "console": "console", "text": "console"}
 LOGGING_CONFIG = "configsite.logs.configure"
 LOGGING = {
     "level": env.choice("LOG_LEVEL", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", default="INFO"),
-    "format": env.choice("LOG_FORMAT", "json", "console", default="json"),
+    "format": LOG_FORMATS[env.choice("LOG_FORMAT", *LOG_FORMATS, default="json")],
 }
 
-# The OTEL_* variables are read by OpenTelemetry itself, where they name a collector; of its protocols one is there.
-env.choice("OTEL_EXPORTER_OTLP_PROTOCOL", tracing.PROTOCOL, default=tracing.PROTOCOL)
+# The OTEL_* variables are read by OpenTelemetry itself, where they name a collector.
+env.choice("OTEL_EXPORTER_OTLP_PROTOCOL", *tracing.PROTOCOLS, default=tracing.PROTOCOLS[0])
 
 REDIS_URL = trusting(env.text("REDIS_URL", "redis://127.0.0.1:6379/0"), env.file("REDIS_CA_FILE"))
 REDIS_KEY_PREFIX = env.text("REDIS_KEY_PREFIX", "strategies")
@@ -123,3 +126,4 @@ CONFLICT_CHECK_URLS = env.pairs("CONFLICT_CHECK_URLS")
 STRATEGY_ENVIRONMENT = MappingProxyType(
     {strategy_id: read_environment(strategy, env.everything()) for strategy_id, strategy in STRATEGIES.items()}
 )
+UNREAD_VARIABLES = unread_variables(env.everything())

@@ -151,11 +151,30 @@ def test_network__of_every_pod__is_closed_but_for_what_is_named(overlay: str) ->
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
-def test_service__that_clients_know__keeps_its_name_and_port(overlay: str) -> None:
-    (service,) = (m for m in render(overlay) if m["metadata"]["name"] == "realtime-strategies-service")
-    assert [port["port"] for port in service["spec"]["ports"]] == [8080]
-    (web,) = (container for container in containers(overlay) if container.command == "web")
-    assert "realtime-strategies-service" in (web.environment["ALLOWED_HOSTS"] or "").replace(" ", "").split(",")
+@pytest.mark.parametrize(
+    ("name", "ports"), [("realtime-strategies-service", [8080]), ("petrosa-realtime-strategies", [80, 8080])]
+)
+def test_service__that_clients_know__keeps_its_name_and_port(overlay: str, name: str, ports: list[int]) -> None:
+    (service,) = (m for m in render(overlay) if m["metadata"]["name"] == name)
+    assert [port["port"] for port in service["spec"]["ports"]] == ports
+    assert {port["targetPort"] for port in service["spec"]["ports"]} == {"http"}
+    (pods,) = (
+        manifest["spec"]["template"]["metadata"]["labels"]
+        for manifest, spec in pod_specs(render(overlay))
+        if any(container["args"] == ["web"] for container in spec["containers"])
+    )
+    assert service["spec"]["selector"].items() <= pods.items()
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_services__of_the_web__are_scraped_by_one_of_them(overlay: str) -> None:
+    scraped = {"app.kubernetes.io/name": "realtime-strategies", "app.kubernetes.io/component": "web"}
+    found = [
+        m["metadata"]["name"]
+        for m in render(overlay)
+        if m["kind"] == "Service" and scraped.items() <= m["metadata"]["labels"].items()
+    ]
+    assert found == ["realtime-strategies-service"]
 
 
 def test_compose_file__start_order__is_by_health() -> None:

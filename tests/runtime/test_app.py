@@ -203,12 +203,17 @@ async def test_topic__with_one_subject_a_symbol__only_own_symbols_traded(
 async def test_environment__with_a_bad_strategy_variable__named_in_info_while_trading(
     shared_servers: Environ, site: Site, running_app: RunningApp
 ) -> None:
-    variables = shared_servers | {"ORDERBOOK_SKEW_TOP_LEVELS": "many", "TICKER_VELOCITY_TIME_WINDOW": "90"}
+    variables = shared_servers | {
+        "ORDERBOOK_SKEW_TOP_LEVELS": "many",
+        "ORDERBOOK_SKEW_TOP_LEVLES": "3",
+        "TICKER_VELOCITY_TIME_WINDOW": "90",
+    }
     async with running_app(variables) as app:
         status, body = await get_json(app, "/info")
         config = body["configuration"]["config"]
         assert status == 200
         assert [problem["variable"] for problem in config["environment_problems"]] == ["ORDERBOOK_SKEW_TOP_LEVELS"]
+        assert [each["variable"] for each in config["unread_variables"]] == ["ORDERBOOK_SKEW_TOP_LEVLES"]
         assert config["strategies"][SKEW]["parameters"]["top_levels"] == 5
         assert config["strategies"]["ticker_velocity"]["parameters"]["time_window"] == 90
         assert SKEW in body["configuration"]["enabled_strategies"]

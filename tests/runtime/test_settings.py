@@ -28,7 +28,7 @@ BAD = {
     "NATS_URL": ["redis://localhost", "nats://"],
     "REDIS_KEY_PREFIX": ["two words"],
     "CONFIG_CACHE_TTL_SECONDS": ["0", "-1", "nan", "inf", "soon"],
-    "HEARTBEAT_INTERVAL_SECONDS": ["0", "8", "x"],
+    "HEARTBEAT_INTERVAL_SECONDS": ["0", "3601", "x"],
     "MESSAGE_TTL_SECONDS": ["-1", "nan"],
     "HEALTH_CHECK_PORT": ["65536", "-1", "8081.0", "²"],
     "RUNTIME_REPLICAS": ["0", "two", "1.5"],
@@ -56,6 +56,11 @@ def test_settings__of_signals__follow_those_they_belong_to() -> None:
     assert read.signal_ttl_seconds == 7.0
     own = settings.read({"SIGNAL_TTL_SECONDS": "0", "NATS_TOPIC_SIMULATED_INTENTS": "cio.intent.trading"})
     assert (own.signal_ttl_seconds, own.nats_topic_simulated_intents) == (0.0, own.nats_topic_intents)
+
+
+@pytest.mark.parametrize(("interval", "ttl_seconds"), [("5", 15), ("0.1", 15), ("5.5", 17), ("60", 180)])
+def test_heartbeat__counts_for_three_intervals_at_least(interval: str, ttl_seconds: int) -> None:
+    assert settings.read({"HEARTBEAT_INTERVAL_SECONDS": interval}).heartbeat_ttl_seconds == ttl_seconds
 
 
 @pytest.mark.parametrize("name", ["NATS_CREDS_FILE", "NATS_NKEY_SEED_FILE"])

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from importlib import import_module
 
 import pytest
 
@@ -111,9 +112,28 @@ def test_is_wanted__by_the_environment__only_with_a_collector(environ: dict[str,
     assert tracing.is_wanted(environ) is is_wanted
 
 
-def test_settings__with_a_protocol_that_is_not_there__stop_the_start() -> None:
-    with pytest.raises(settings.SettingsError, match="OTEL_EXPORTER_OTLP_PROTOCOL: must be http/protobuf"):
-        settings.read({"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"})
+def test_settings__with_a_protocol_that_nobody_speaks__stop_the_start() -> None:
+    with pytest.raises(settings.SettingsError, match="OTEL_EXPORTER_OTLP_PROTOCOL: must be http/protobuf or grpc"):
+        settings.read({"OTEL_EXPORTER_OTLP_PROTOCOL": "carrier pigeon"})
+
+
+@pytest.mark.parametrize("variable", ["OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"])
+def test_start__with_a_protocol_whose_package_is_missing__goes_on_without_traces_and_says_so(
+    variable: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.grpc.trace_exporter", None)
+    tracing.start({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4317", variable: "grpc"}, service="tested")
+    assert not tracing.is_on()
+    assert "opentelemetry-exporter-otlp-proto-grpc" in caplog.text
+
+
+def test_start__with_a_protocol_whose_package_is_there__uses_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    exporters = import_module("opentelemetry.exporter.otlp.proto.http.trace_exporter")
+    monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.grpc.trace_exporter", exporters)
+    endpoint = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}
+    tracing.start(endpoint, service="tested")
+    assert tracing.is_on()
+    tracing.stop()
 
 
 def test_off__is_no_import_and_no_span() -> None:
