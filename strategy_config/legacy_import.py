@@ -1,7 +1,7 @@
 """Takes over layers of the service that this one replaces, with their versions and their history."""
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -37,10 +37,11 @@ class LayerPlan:
 
 @dataclass(slots=True)
 class Plan:
-    """What an import would do. ``problems`` are what it leaves out."""
+    """What an import would do. ``problems`` are what it leaves out, ``foreign`` other services' documents."""
 
     layers: list[LayerPlan]
     problems: list[str]
+    foreign: Mapping[str, int]
 
 
 def make_plan(data: LegacyData) -> Plan:
@@ -49,7 +50,7 @@ def make_plan(data: LegacyData) -> Plan:
     A layer is left out as a whole, and said to be, where its parameters do not validate or where it has been
     changed here already.
     """
-    plan = Plan([], list(data.problems))
+    plan = Plan([], list(data.problems), data.foreign)
     accepted: dict[LayerKey, dict[str, Any]] = {}
     # Global layers first: a symbol's parameters are judged together with them.
     for key in sorted({*data.configs, *data.changes}, key=lambda key: (key[0], key[1] or "")):

@@ -1,6 +1,7 @@
 """Reads what the service that this one replaces has kept in its MongoDB. Never writes there."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -53,11 +54,16 @@ class LegacyChange:
 
 @dataclass(slots=True)
 class LegacyData:
-    """All that could be read, the history of each layer in its order; and what could not, for people to read."""
+    """All that could be read, the history of each layer in its order; and what could not, for people to read.
+
+    ``foreign`` counts the documents of strategies that are not in the code: another service keeps its own in the same
+    database, in collections of the same names.
+    """
 
     configs: dict[LayerKey, LegacyConfig] = field(default_factory=dict)
     changes: dict[LayerKey, list[LegacyChange]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    foreign: Counter[str] = field(default_factory=Counter)
 
 
 def read(database: Database[Any]) -> LegacyData:
@@ -79,7 +85,11 @@ def read(database: Database[Any]) -> LegacyData:
     for collection, keep in keepers.items():
         for document in database[collection].find():
             try:
-                keep(_key(document, needs_symbol=collection == SYMBOL_CONFIGS), document)
+                strategy_id = _text(document, "strategy_id", length=None)
+                if strategy_id not in STRATEGIES:
+                    data.foreign[strategy_id] += 1
+                    continue
+                keep(_key(strategy_id, document, needs_symbol=collection == SYMBOL_CONFIGS), document)
             except (UnreadableError, ConfigError) as exception:
                 data.problems.append(f"{collection} {document['_id']}: {exception}")
     for changes in data.changes.values():
@@ -87,9 +97,7 @@ def read(database: Database[Any]) -> LegacyData:
     return data
 
 
-def _key(document: Mapping[str, Any], *, needs_symbol: bool) -> LayerKey:
-    strategy_id = _text(document, "strategy_id", length=None)
-    resolution.strategy_class(strategy_id)
+def _key(strategy_id: str, document: Mapping[str, Any], *, needs_symbol: bool) -> LayerKey:
     if document.get("symbol") is None and not needs_symbol:
         return strategy_id, None
     return strategy_id, normalise_symbol(_text(document, "symbol", length=None))

@@ -178,7 +178,6 @@ def test_import__of_a_layer_deleted_before__keeps_its_history(source: Database[d
 @pytest.mark.parametrize(
     ("collection", "document", "message"),
     [
-        ("strategy_configs_global", {"strategy_id": "no_such"}, "no strategy 'no_such'"),
         ("strategy_configs_global", {"parameters": {"top_levels": 99}}, "refused"),
         ("strategy_configs_global", {"parameters": {"gone": 1}}, "refused"),
         ("strategy_configs_global", {"parameters": [1]}, "parameters is no object"),
@@ -235,3 +234,21 @@ def test_import__without_a_source_that_answers__fails_without_naming_it(
     with pytest.raises(CommandError, match="LEGACY_MONGODB_URI") as failure:
         call_command("import_legacy", "--dry-run", "--source-database", source.name)
     assert "planted-secret" not in str(failure.value)
+
+
+def test_import__of_a_database_shared_with_another_service__counts_its_documents_in_one_line(
+    source: Database[dict[str, Any]],
+) -> None:
+    put_config(source, {"top_levels": 10}, 1)
+    for number in range(7):
+        put_config(source, {"rsi_period": 14}, 1, strategy_id=f"ta_{number}")
+        put_config(source, {"rsi_period": 7}, 1, strategy_id=f"ta_{number}", symbol="BTCUSDT")
+        put_change(source, None, ({"rsi_period": 14}, 1), number, strategy_id=f"ta_{number}")
+    output, errors = io.StringIO(), io.StringIO()
+    call_command("import_legacy", "--apply", "--source-database", source.name, stdout=output, stderr=errors)
+    lines = output.getvalue().splitlines()
+    assert errors.getvalue() == ""
+    assert [line for line in lines if "ta_" in line] == [
+        "Passed over: 21 documents of 7 strategies not in the code (ta_0, ta_1, ta_2, ta_3, ta_4 and 2 more)"
+    ]
+    assert [row.strategy_id for row in ConfigAudit.objects.all()] == [SKEW]

@@ -1,6 +1,7 @@
 """Take over configurations and history of the service that this one replaces."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -13,15 +14,17 @@ from strategy_config import legacy_import, legacy_source
 from strategy_config.exceptions import ConfigError
 
 TIMEOUT_MS = 10_000
+MOST_NAMES = 5
 
 
 class Command(BaseCommand):
-    """Exit code 0 where everything was read, 1 where something was left out, which is then listed."""
+    """Exit code 0 where everything of ours was read, 1 where something was left out, which is then listed."""
 
     help = (
         "Read strategy_configs_global, strategy_configs_symbol and strategy_config_audit of the original service and "
-        "take over what this store does not have yet, with versions and history. The source is LEGACY_MONGODB_URI "
-        "(else MONGODB_URI); nothing is changed there."
+        "take over what this store does not have yet, with versions and history. Documents of strategies that are "
+        "not in the code (another service may share the database) are counted and passed over. "
+        "The source is LEGACY_MONGODB_URI (else MONGODB_URI); nothing is changed there."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -78,8 +81,9 @@ class Command(BaseCommand):
                 {"layer": layer.name, "version": layer.history[-1].version, "notes": layer.notes}
                 for layer in plan.layers
             ]
-            report = {"applied": is_applied, "published": is_published, "changes": changes}
-            self.stdout.write(json.dumps({**report, "layers": rows, "problems": plan.problems}))
+            report: dict[str, Any] = {"applied": is_applied, "published": is_published, "changes": changes}
+            report |= {"layers": rows, "problems": plan.problems, "foreign": dict(plan.foreign)}
+            self.stdout.write(json.dumps(report))
             return
         for layer in plan.layers:
             note = f" ({'; '.join(layer.notes)})" if layer.notes else ""
@@ -87,7 +91,16 @@ class Command(BaseCommand):
             self.stdout.write(f"{layer.name}: version {layer.history[-1].version}, {state}{note}")
         for problem in plan.problems:
             self.stderr.write(problem)
+        if plan.foreign:
+            self.stdout.write(_passed_over(plan.foreign))
         verb = "taken over" if is_applied else "would be taken over"
         self.stdout.write(f"{len(plan.layers)} layers with {changes} changes {verb}")
         if is_published is False:
             self.stdout.write("The shared cache could not be told yet; it will be as soon as it is back.")
+
+
+def _passed_over(foreign: Mapping[str, int]) -> str:
+    names = sorted(foreign)
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    listed = ", ".join(names[:MOST_NAMES])
+    return f"Passed over: {sum(foreign.values())} documents of {len(names)} strategies not in the code ({listed}{more})"
