@@ -4,10 +4,10 @@ All raise SharedCacheUnavailableError. How old metrics are is told by the hosts'
 marked as stale, after KEPT_SECONDS they are no longer known at all.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import structlog
 
@@ -23,6 +23,8 @@ from realtime_runtime.market.analytics import (
 )
 from strategy_config import shared_cache
 from strategy_config.exceptions import NotFoundError
+
+Order = Literal["symbol", "pressure", "imbalance", "liquidity"]
 
 TOP_SYMBOLS = 5
 _log = structlog.get_logger(__name__)
@@ -71,6 +73,14 @@ class MarketSummary:
     highest_sell_pressure: tuple[str, ...]
 
 
+_ORDERS: Mapping[Order, Callable[[Reading], Any]] = {
+    "symbol": lambda reading: reading.metrics.symbol,
+    "pressure": lambda reading: reading.metrics.pressure.net_pressure,
+    "imbalance": lambda reading: reading.metrics.imbalance.percent,
+    "liquidity": lambda reading: reading.metrics.liquidity.total,
+}
+
+
 def of_symbol(symbol: str, at: datetime) -> Reading:
     """The metrics of a symbol; raises NotFoundError where none are known."""
     raw = shared_cache.run(lambda client: client.hget(shared_cache.keys().market, symbol))
@@ -100,6 +110,28 @@ def pressure_of(symbol: str, timeframe: Timeframe, at: datetime) -> PressureRead
     if not points:
         raise NotFoundError(f"No history of {symbol}'s order book is known yet.")
     return PressureReading(reading, timeframe, points, analytics.summarise(points, timeframe))
+
+
+def select(
+    readings: Sequence[Reading],
+    *,
+    symbols: Collection[str] | None = None,
+    min_pressure: float | None = None,
+    max_pressure: float | None = None,
+    mood: str | None = None,
+    order: Order = "symbol",
+    is_descending: bool = False,
+) -> list[Reading]:
+    """Those that pass every filter that is given, in the order asked for; pressures are net, in percent."""
+    found = [
+        reading
+        for reading in readings
+        if (symbols is None or reading.metrics.symbol in symbols)
+        and (min_pressure is None or reading.metrics.pressure.net_pressure >= min_pressure)
+        and (max_pressure is None or reading.metrics.pressure.net_pressure <= max_pressure)
+        and (mood is None or reading.metrics.pressure.interpretation == mood)
+    ]
+    return sorted(found, key=_ORDERS[order], reverse=is_descending)
 
 
 def summarise(readings: Sequence[Reading]) -> MarketSummary:

@@ -114,11 +114,42 @@ class ListedMetrics(DepthMetrics):
     trend: Mood
 
 
-class AllMetrics(Answer):
-    """By symbol."""
+class Pagination(Answer):
+    """Which part of the symbols that pass the filters is answered."""
 
+    total: int = Field(ge=0)
+    limit: int
+    offset: int
+    page: int = Field(ge=1, description="The first one is 1.")
+    pages: int = Field(ge=0)
+    has_next: bool
+    has_previous: bool
+
+
+class AppliedFilters(Answer):
+    """As they were asked for; null where they were not."""
+
+    symbols: str | None
+    min_pressure: float | None
+    max_pressure: float | None
+    trend: Mood | None
+
+
+class Sorting(Answer):
+    """The order of ``data``."""
+
+    by: Literal["symbol", "pressure", "imbalance", "liquidity"]
+    order: Literal["asc", "desc"]
+
+
+class AllMetrics(Answer):
+    """By symbol, in the order asked for."""
+
+    data: dict[str, ListedMetrics]
+    pagination: Pagination
+    filters_applied: AppliedFilters
+    sort: Sorting
     symbols_count: int
-    metrics: dict[str, ListedMetrics]
 
 
 class PressureFigures(Answer):

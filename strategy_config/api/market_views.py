@@ -10,7 +10,7 @@ from django.utils import timezone
 from rest_framework.request import Request
 
 from strategy_config import market_metrics, services, shared_cache
-from strategy_config.api import envelope, market_answers, requests, schema
+from strategy_config.api import envelope, market_answers, market_requests, requests, schema
 from strategy_config.api.base import ApiView
 from strategy_config.api.permissions import Permission
 from strategy_config.exceptions import StoreUnavailableError
@@ -131,14 +131,42 @@ class AllView(_MarketView):
         tag="Market",
         summary="Read the order-book analytics of all symbols",
         answer=market_answers.AllMetrics,
+        query=market_requests.AllMetricsQuery,
         needs_cache=True,
     )
     def get(self, request: Request) -> HttpResponse:
-        """What `/metrics/depth/{symbol}` answers, for every symbol that is known."""
+        """What `/metrics/depth/{symbol}` answers, for every symbol that is known and passes the filters.
+
+        `total` and the pages count the symbols that pass; `symbols_count` those of this answer.
+        """
+        query = requests.query(request, market_requests.AllMetricsQuery)
         with _redis_needed():
             readings = market_metrics.of_all(timezone.now())
-        metrics = {reading.metrics.symbol: _listed(reading) for reading in readings}
-        return envelope.plain(request, {"symbols_count": len(metrics), "metrics": metrics})
+        found = market_metrics.select(
+            readings,
+            symbols=query.symbols,
+            min_pressure=query.min_pressure,
+            max_pressure=query.max_pressure,
+            mood=query.trend,
+            order=query.sort_by,
+            is_descending=query.sort_order == "desc",
+        )
+        page = {
+            reading.metrics.symbol: _listed(reading) for reading in found[query.offset : query.offset + query.limit]
+        }
+        answer = {
+            "data": page,
+            "pagination": _pagination(len(found), query),
+            "filters_applied": {
+                "symbols": None if query.symbols is None else ",".join(query.symbols),
+                "min_pressure": query.min_pressure,
+                "max_pressure": query.max_pressure,
+                "trend": query.trend,
+            },
+            "sort": {"by": query.sort_by, "order": query.sort_order},
+            "symbols_count": len(page),
+        }
+        return envelope.plain(request, answer)
 
 
 def thinned(points: Sequence[T], most: int) -> Sequence[T]:
@@ -154,6 +182,18 @@ def _redis_needed() -> Iterator[None]:
         yield
     except shared_cache.SharedCacheUnavailableError as exception:
         raise StoreUnavailableError("Redis, which carries the market metrics, cannot be reached now.") from exception
+
+
+def _pagination(total: int, query: market_requests.AllMetricsQuery) -> dict[str, Any]:
+    return {
+        "total": total,
+        "limit": query.limit,
+        "offset": query.offset,
+        "page": query.offset // query.limit + 1,
+        "pages": -(-total // query.limit),
+        "has_next": query.offset + query.limit < total,
+        "has_previous": query.offset > 0,
+    }
 
 
 def _iso(time_ms: int) -> str:

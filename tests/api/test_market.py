@@ -110,9 +110,9 @@ def test_all_and_summary__of_several_symbols__count_stale_ones_apart(
     books.publish(client, keys, *several)
     client.hset(keys.market, "BADUSDT", "not metrics")
     listed = market_answers.AllMetrics.model_validate_json(site.get(f"{BASE}/all").content)
-    assert list(listed.metrics) == ["BTCUSDT", "ETHUSDT", "LTCUSDT", "XRPUSDT"]
+    assert list(listed.data) == ["BTCUSDT", "ETHUSDT", "LTCUSDT", "XRPUSDT"]
     assert listed.symbols_count == 4
-    assert (listed.metrics["XRPUSDT"].net_pressure, listed.metrics["XRPUSDT"].trend) == (-80.0, "bearish")
+    assert (listed.data["XRPUSDT"].net_pressure, listed.data["XRPUSDT"].trend) == (-80.0, "bearish")
     summary = market_answers.MarketSummary.model_validate_json(site.get(f"{BASE}/summary").content)
     assert (summary.symbols_tracked, summary.stale_symbols) == (4, 1)
     sentiment = summary.market_sentiment
@@ -138,7 +138,7 @@ def test_metrics__of_a_symbol_unreadable__are_unknown_and_cost_the_others_nothin
     books.publish(client, keys, books.metrics("BTCUSDT"))
     client.hset(keys.market, "BADUSDT", raw)
     listed = market_answers.AllMetrics.model_validate_json(site.get(f"{BASE}/all").content)
-    assert list(listed.metrics) == ["BTCUSDT"]
+    assert list(listed.data) == ["BTCUSDT"]
     assert site.get(f"{BASE}/summary").json()["symbols_tracked"] == 1
     assert [site.get(f"{BASE}/{each}/BADUSDT").status_code for each in ("depth", "pressure")] == [404, 404]
 
@@ -153,9 +153,68 @@ def test_pressure__point_that_is_none__is_404(
 
 
 def test_all_and_summary__nothing_published__are_empty(site: LiveSite) -> None:
-    assert site.get(f"{BASE}/all").json() == {"symbols_count": 0, "metrics": {}}
+    listed = site.get(f"{BASE}/all").json()
+    assert (listed["data"], listed["symbols_count"], listed["pagination"]["pages"]) == ({}, 0, 0)
     summary = market_answers.MarketSummary.model_validate_json(site.get(f"{BASE}/summary").content)
     assert (summary.symbols_tracked, summary.market_sentiment.avg_net_pressure) == (0, None)
+
+
+ORDERED = {"BTCUSDT": (3, 1), "ETHUSDT": (1, 1), "LTCUSDT": (4, 6), "XRPUSDT": (1, 9)}
+
+
+@pytest.mark.parametrize(
+    ("query", "symbols"),
+    [
+        ("", ["BTCUSDT", "ETHUSDT", "LTCUSDT", "XRPUSDT"]),
+        ("?symbols=ethusdt,XRPUSDT, btcusdt,NEWUSDT", ["BTCUSDT", "ETHUSDT", "XRPUSDT"]),
+        ("?symbols=&trend=&min_pressure=", ["BTCUSDT", "ETHUSDT", "LTCUSDT", "XRPUSDT"]),
+        ("?trend=BULLISH", ["BTCUSDT"]),
+        ("?min_pressure=-20&max_pressure=0.0", ["ETHUSDT", "LTCUSDT"]),
+        ("?sort_by=pressure", ["XRPUSDT", "LTCUSDT", "ETHUSDT", "BTCUSDT"]),
+        ("?sort_by=liquidity&sort_order=DESC&limit=2", ["LTCUSDT", "XRPUSDT"]),
+        ("?sort_order=desc&limit=1&offset=1", ["LTCUSDT"]),
+        ("?offset=9", []),
+    ],
+)
+def test_all__with_filters_and_an_order__answers_those_in_that_order(
+    site: LiveSite, client: redis.Redis, keys: Keys, query: str, symbols: list[str]
+) -> None:
+    several = (books.metrics(name, bid_volume=b, ask_volume=a) for name, (b, a) in ORDERED.items())
+    books.publish(client, keys, *several)
+    listed = market_answers.AllMetrics.model_validate_json(site.get(f"{BASE}/all{query}").content)
+    assert list(listed.data) == symbols
+    assert listed.symbols_count == len(symbols)
+
+
+def test_all__one_page_of_several__says_which(site: LiveSite, client: redis.Redis, keys: Keys) -> None:
+    books.publish(client, keys, *(books.metrics(name) for name in ORDERED))
+    answer = site.get(f"{BASE}/all?symbols=btcusdt,ETHUSDT,LTCUSDT&limit=1&offset=1&sort_by=imbalance").json()
+    assert answer["pagination"] == {
+        "total": 3, "limit": 1, "offset": 1, "page": 2, "pages": 3, "has_next": True, "has_previous": True
+    }  # fmt: skip
+    assert answer["filters_applied"] == {
+        "symbols": "BTCUSDT,ETHUSDT,LTCUSDT", "min_pressure": None, "max_pressure": None, "trend": None
+    }  # fmt: skip
+    assert answer["sort"] == {"by": "imbalance", "order": "asc"}
+
+
+@pytest.mark.parametrize(
+    ("query", "named"),
+    [
+        ("symbol=BTCUSDT", "symbol"),
+        ("min_presure=1", "min_presure"),
+        ("limit=0", "limit"),
+        ("limit=201", "limit"),
+        ("offset=-1", "offset"),
+        ("sort_by=price", "sort_by"),
+        ("trend=up", "trend"),
+        ("max_pressure=nan", "max_pressure"),
+    ],
+)
+def test_all__with_a_parameter_that_cannot_be__is_refused_by_name(site: LiveSite, query: str, named: str) -> None:
+    response = site.get(f"{BASE}/all?{query}")
+    assert (response.status_code, response.json()["error"]["code"]) == (400, "INVALID_REQUEST")
+    assert named in response.json()["error"]["message"]
 
 
 def test_metrics__redis_away__503_in_words(site_of_own_redis: LiveSite, own_valkey: Valkey) -> None:
