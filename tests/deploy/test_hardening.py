@@ -1,10 +1,15 @@
 """What every container and object has to have, whoever edits it: rights, limits, probes, pinned images, order."""
 
+import os
 import re
+import textwrap
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from tests.conftest import PROJECT_ROOT
 from tests.deploy.dockerfile import instructions, last_stage
 from tests.deploy.manifests import (
     OVERLAYS,
@@ -14,6 +19,7 @@ from tests.deploy.manifests import (
     compose,
     compose_containers,
     containers,
+    kustomize,
     pod_specs,
     render,
 )
@@ -148,6 +154,23 @@ def test_network__of_every_pod__is_closed_but_for_what_is_named(overlay: str) ->
     assert ports == {6379, 4222}
     ports = {rule["port"] for rule in one(overlay, "NetworkPolicy", "worker-nats")["spec"]["egress"][0]["ports"]}
     assert ports == {4222}
+
+
+def conflict_check_ports(objects: tuple[Manifest, ...]) -> list[int]:
+    (policy,) = (m for m in objects if m["kind"] == "NetworkPolicy" and m["metadata"]["name"].endswith("-web"))
+    return [rule["port"] for rule in policy["spec"]["egress"][0]["ports"]]
+
+
+def test_network__to_the_neighbours__has_the_ports_of_their_pods_and_takes_others_by_the_documented_patch(
+    tmp_path: Path,
+) -> None:
+    assert conflict_check_ports(render("production")) == [80, 8000, 8080]
+    text = (PROJECT_ROOT / "docs" / "DEPLOYMENT.md").read_text()
+    (patch,) = re.findall(r"^  ```yaml\n(.*?)^  ```", text, re.MULTILINE | re.DOTALL)
+    base = os.path.relpath(PROJECT_ROOT / "k8s" / "overlays" / "production", tmp_path)
+    kustomization = {"resources": [base], "patches": yaml.safe_load(textwrap.dedent(patch))}
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
+    assert conflict_check_ports(kustomize(tmp_path)) == [80, 8000, 8080, 9000]
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)

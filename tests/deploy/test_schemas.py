@@ -67,7 +67,13 @@ def test_monitoring__switched_on__adds_its_objects_and_changes_none(monitored: t
     added = [manifest for manifest in monitored if manifest not in render("production")]
     assert len(added) == len(monitored) - len(render("production"))
     kinds = [m["kind"] for m in added]
-    assert sorted(kinds) == ["ConfigMap", "NetworkPolicy", "NetworkPolicy", "PrometheusRule", *4 * ["ServiceMonitor"]]
+    assert sorted(kinds) == [
+        "ConfigMap",
+        "NetworkPolicy",
+        "NetworkPolicy",
+        *2 * ["PrometheusRule"],
+        *4 * ["ServiceMonitor"],
+    ]
     for manifest in added:
         if manifest["kind"] == "ServiceMonitor":
             jsonschema.validate(manifest, SERVICE_MONITOR_SCHEMA)

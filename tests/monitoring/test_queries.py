@@ -18,6 +18,8 @@ from tests.monitoring.exposed import metrics
 # The site looks the store up when it is scraped.
 pytestmark = pytest.mark.django_db
 RULES = yaml.safe_load((PROJECT_ROOT / "k8s/monitoring/alerts.yaml").read_text())
+ORIGINAL_NAMES = yaml.safe_load((PROJECT_ROOT / "k8s/monitoring/original-names.yaml").read_text())
+RECORDS: list[dict[str, Any]] = [rule for group in ORIGINAL_NAMES["spec"]["groups"] for rule in group["rules"]]
 DASHBOARD = json.loads((PROJECT_ROOT / "k8s/monitoring/dashboard.json").read_text())
 ALERTS: list[dict[str, Any]] = [rule for group in RULES["spec"]["groups"] for rule in group["rules"]]
 PANELS: list[dict[str, Any]] = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
@@ -30,6 +32,8 @@ def queries() -> Iterator[tuple[str, str]]:
     """(where, PromQL) of everything."""
     for rule in ALERTS:
         yield rule["alert"], rule["expr"]
+    for rule in RECORDS:
+        yield rule["record"], rule["expr"]
     for panel in PANELS:
         for target in panel["targets"]:
             query = target["expr"]
@@ -65,7 +69,8 @@ def unknown(query: str) -> list[str]:
         problems += [f"{selector.name}{{{m.name}}}" for m in selector.matchers.matchers if m.name not in labels]
     grouped = {label for group in re.findall(r"\b(?:by|on) \(([^)]*)\)", query) for label in re.findall(r"\w+", group)}
     known = set().union(*(metrics().get(selector.name or "", set()) for selector in read))
-    return problems + sorted(grouped - known)
+    made = set(re.findall(r'"(\w+)",\s*"[^"]*",\s*"\w+",\s*"[^"]*"\s*\)', query))
+    return problems + sorted(grouped - known - made)
 
 
 @pytest.mark.parametrize(("where", "query"), list(queries()))
@@ -142,8 +147,11 @@ def test_dashboard__panels__do_not_overlap_and_have_one_id_each() -> None:
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed (Debian: prometheus)")
 @pytest.mark.parametrize("command", [["check", "rules", "rules.yaml"], ["test", "rules", "cases.yaml"]])
-def test_rules__by_promtool__are_rules_and_fire_when_they_should(command: list[str], tmp_path: Path) -> None:
-    (tmp_path / "rules.yaml").write_text(yaml.safe_dump(RULES["spec"]))
-    shutil.copy(Path(__file__).parent / "alert_cases.yaml", tmp_path / "cases.yaml")
+@pytest.mark.parametrize(("rules", "cases"), [(RULES, "alert_cases.yaml"), (ORIGINAL_NAMES, "original_cases.yaml")])
+def test_rules__by_promtool__are_rules_and_do_what_they_should(
+    rules: dict[str, Any], cases: str, command: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / "rules.yaml").write_text(yaml.safe_dump(rules["spec"]))
+    shutil.copy(Path(__file__).parent / cases, tmp_path / "cases.yaml")
     done = subprocess.run(["promtool", *command], cwd=tmp_path, capture_output=True, text=True)  # noqa: S607
     assert done.returncode == 0, done.stdout + done.stderr
