@@ -50,6 +50,8 @@ class App:
         """Start, trade until ``stop``, end: intake first, then what is queued, then signals, then connections."""
         runtime = self.runtime
         self._log_start()
+        # Before anything can be told to halt, and long before anything is traded on.
+        runtime.halting.load()
         await self.health.start()
         runtime.config.load_snapshot()
         try:
@@ -71,6 +73,8 @@ class App:
         def start(name: str, coroutine: Coroutine[Any, Any, None]) -> None:
             tasks.append(group.create_task(_for_ever(name, coroutine), name=name))
 
+        start("halts.file", runtime.halting.run())
+        start("halts.tell", runtime.halt_teller.run())
         start("config.read", runtime.config.run())
         start("config.expiry", runtime.config.run_expiry())
         start("config.snapshots", runtime.config.run_snapshots())

@@ -3,13 +3,16 @@
 import asyncio
 import time
 from collections import deque
+from collections.abc import Awaitable, Callable
 from itertools import islice
 from typing import NamedTuple
 
 import structlog
 from nats import errors
+from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
+from realtime_runtime.config.halts import Halts
 from realtime_runtime.intake import Intake, Kind
 from realtime_runtime.nats_access import NatsAccess
 from realtime_runtime.nats_messages import MarketClient
@@ -39,7 +42,7 @@ class NatsLostError(Exception):
 class OutgoingSignal(NamedTuple):
     """A signal on its way out; ``id`` lets a stream drop duplicates, ``traceparent`` is the trace it belongs to.
 
-    ``decided_at`` is the monotonic instant of the decision.
+    ``decided_at`` is the monotonic instant of the decision; ``strategy_id`` and ``symbol`` are what a halt stops it by.
     """
 
     subject: str
@@ -47,6 +50,8 @@ class OutgoingSignal(NamedTuple):
     payload: bytes
     decided_at: float
     traceparent: str = ""
+    strategy_id: str = ""
+    symbol: str = ""
 
     @property
     def headers(self) -> dict[str, str]:
@@ -75,11 +80,14 @@ class Bus:
         queue_group: str,
         signal_ttl_seconds: float = 0.0,
         access: NatsAccess = NatsAccess(),  # noqa: B008  (frozen)
+        halts: Halts | None = None,
     ) -> None:
+        """``halts`` are asked before a signal goes out."""
         self.attempted = asyncio.Event()
         self.signals_sent = 0
         self.signals_dropped = 0
         self.signals_expired = 0
+        self.signals_halted = 0
         self.reconnects = 0
         self.confirmation = Histogram(WAIT_BOUNDS)
         self._url = url
@@ -89,7 +97,10 @@ class Bus:
         self._queue_group = queue_group
         self._client = MarketClient(intake.put)
         self._subscriptions: list[Subscription] = []
+        self._listeners: dict[str, Callable[[Msg], Awaitable[None]]] = {}
+        self._halts = Halts() if halts is None else halts
         self._outbox: deque[OutgoingSignal] = deque()
+        self._in_flight: list[OutgoingSignal] = []
         self._outbox_filled = asyncio.Event()
         self._sending = asyncio.Lock()
         self._closed = asyncio.Event()
@@ -121,7 +132,7 @@ class Bus:
     @property
     def outbox_size(self) -> int:
         """Signals not yet confirmed by the server."""
-        return len(self._outbox)
+        return len(self._outbox) + len(self._in_flight)
 
     async def run(self) -> None:
         """Connect, subscribe, and stay; raises NatsLostError when the client gives the connection up."""
@@ -141,12 +152,34 @@ class Bus:
         await self._subscribe(self._topic, Kind.MARKET)
         for subject, kind in OBSERVATION_SUBJECTS.items():
             await self._subscribe(subject, kind)
+        for subject, take in self._listeners.items():
+            await self._client.subscribe(subject, cb=take)
         await self._confirm_subscriptions()
         self._is_outage_logged = False
         self.attempted.set()
         log.info("nats.connected", topic=self._topic, queue_group=self._queue_group)
         await self._closed.wait()
         raise NatsLostError("the connection to NATS was closed by the server or the client library")
+
+    def listen(self, subject: str, take: Callable[[Msg], Awaitable[None]]) -> None:
+        """Have ``take`` called with each message on ``subject``, one after another; to be asked for before ``run``."""
+        self._listeners[subject] = take
+
+    def drop_halted(self) -> int:
+        """Give up the waiting signals that a halt stops; how many.
+
+        Those that were sent and wait for their confirmation are not sent again.
+        """
+        kept = deque(signal for signal in self._outbox if not self._is_halted(signal))
+        dropped = len(self._outbox) - len(kept)
+        self._outbox = kept
+        in_flight = [signal for signal in self._in_flight if not self._is_halted(signal)]
+        if len(in_flight) != len(self._in_flight):
+            # Else the next connection would bring them; the others of the batch are sent again.
+            self._client.discard_unsent()
+        self._in_flight = in_flight
+        self.signals_halted += dropped
+        return dropped
 
     def send(self, signal: OutgoingSignal) -> None:
         """Put a signal into the outbox; full, that gives up the oldest one, with a count and a log."""
@@ -171,6 +204,18 @@ class Bus:
             self._expire()
             if not self.is_connected or not await self._send_batch():
                 await asyncio.sleep(RETRY_SECONDS)
+
+    async def publish(self, subject: str, payload: bytes, headers: dict[str, str]) -> bool:
+        """Publish once; false where the server has not confirmed it."""
+        if not self.is_connected:
+            return False
+        try:
+            await self._client.publish(subject, payload, headers=headers)
+            await self._client.flush(CONFIRM_TIMEOUT_SECONDS)
+        except (errors.Error, OSError, TimeoutError) as exception:
+            log.warning("nats.publish_failed", subject=subject, error=f"{type(exception).__name__}: {exception}")
+            return False
+        return True
 
     async def answer(self, reply: str, payload: bytes) -> None:
         """Report progress to a feed. It is of use only now: without a connection it is not kept."""
@@ -226,26 +271,40 @@ class Bus:
     async def _send_batch(self) -> bool:
         """Send some signals and have the server confirm them; false where that failed and they wait again."""
         async with self._sending:
-            batch = list(islice(self._outbox, OUTBOX_BATCH))
+            batch = self._in_flight = list(islice(self._outbox, OUTBOX_BATCH))
             for _ in batch:
                 self._outbox.popleft()
-            started = time.perf_counter()
+            started, published = time.perf_counter(), 0
             try:
                 for signal in batch:
-                    await self._client.publish(signal.subject, signal.payload, headers=signal.headers)
+                    # Asked right before each: a halt may come while the ones before it are written.
+                    if not self._is_halted(signal):
+                        await self._client.publish(signal.subject, signal.payload, headers=signal.headers)
+                        published += 1
                 await self._client.flush(CONFIRM_TIMEOUT_SECONDS)
             except (errors.Error, OSError, TimeoutError) as exception:
-                self._outbox.extendleft(reversed(batch))
+                self._put_back(batch)
                 self._client.discard_unsent()
                 log.warning("signals.unconfirmed", signals=len(batch), error=f"{type(exception).__name__}: {exception}")
                 return False
             except asyncio.CancelledError:
-                self._outbox.extendleft(reversed(batch))
+                self._put_back(batch)
                 raise
-            self.signals_sent += len(batch)
+            self._in_flight = []
+            self.signals_sent += published
+            self.signals_halted += len(batch) - published
             self.confirmation.observe(time.perf_counter() - started)
             self._is_expiry_logged = False
             return True
+
+    def _put_back(self, batch: list[OutgoingSignal]) -> None:
+        """What was on its way waits again, but for what was halted meanwhile."""
+        self.signals_halted += len(batch) - len(self._in_flight)
+        self._outbox.extendleft(reversed(self._in_flight))
+        self._in_flight = []
+
+    def _is_halted(self, signal: OutgoingSignal) -> bool:
+        return self._halts.is_halted(signal.strategy_id, signal.symbol)
 
     async def _on_error(self, exception: Exception) -> None:
         self.attempted.set()

@@ -152,7 +152,8 @@ class Consumer:
         for signal in signals:
             payload = encode(signal)
             subject = f"{self._topic_for(signal)}.{signal.strategy_id}"
-            self._bus.send(OutgoingSignal(subject, signal.id, payload, now, trace))
+            stops = {"strategy_id": signal.strategy_id, "symbol": signal.symbol}
+            self._bus.send(OutgoingSignal(subject, signal.id, payload, now, trace, **stops))
             self._history.add(payload)
 
     def _topic_for(self, signal: Signal) -> str:

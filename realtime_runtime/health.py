@@ -1,4 +1,4 @@
-"""The runtime's service endpoints: /healthz, /ready, /metrics and /info."""
+"""The runtime's service endpoints: /healthz, /ready, /metrics and /info, and POST /halt."""
 
 import json
 import time
@@ -15,6 +15,7 @@ from realtime_runtime.http_server import HttpServer
 from realtime_runtime.runtime import Runtime
 from realtime_runtime.version import VERSION
 
+HALTS_SHOWN = 100
 Json = dict[str, Any]
 
 
@@ -28,7 +29,8 @@ class HealthServer(HttpServer):
             "/metrics": self._metrics,
             "/info": self._info,
         }
-        super().__init__(runtime.settings.health_check_port, answers)
+        posts = {"/halt": runtime.halt_paths.take_request}
+        super().__init__(runtime.settings.health_check_port, answers, posts=posts)
 
     async def _ready(self, request: web.Request) -> web.Response:
         report = readiness(self._runtime)
@@ -59,6 +61,7 @@ def readiness(runtime: Runtime) -> Json:
                 "reason": _nats_reason(runtime),
                 "signals_waiting": bus.outbox_size,
             },
+            "halts": _halts(runtime),
         },
     }
 
@@ -68,6 +71,22 @@ def _nats_reason(runtime: Runtime) -> str | None:
         return None
     refusal = runtime.bus.refusal
     return f"NATS refuses this runtime's credentials: {refusal}" if refusal else "NATS cannot be reached"
+
+
+def _halts(runtime: Runtime) -> Json:
+    """What is halted, and whether a halt can come without site and Redis. Being halted is no fault."""
+    halting, paths = runtime.halting, runtime.halt_paths
+    nats = f"taken on {paths.subject}" if paths.is_nats_on else "off: set HALT_SECRET, or HALT_TRUST_BROKER=1"
+    return {
+        "status": "degraded" if not halting.is_kept else "halted" if halting.halts.held else "ok",
+        "reason": None if halting.is_kept else "HALTS_PATH cannot be written: a restart without Redis may trade again",
+        "halted": [
+            {"id": halt.id, "what": str(halt.scope), "by": halt.by, "since": halt.at, "why": halt.reason}
+            for halt in halting.halts.held[:HALTS_SHOWN]
+        ],
+        "nats": nats,
+        "http": "taken on POST /halt" if paths.is_http_on else "off: set HALT_SECRET",
+    }
 
 
 def info(runtime: Runtime) -> Json:
@@ -82,7 +101,13 @@ def info(runtime: Runtime) -> Json:
             "version": VERSION,
             "description": "Trades the configured strategies on live market data",
         },
-        "endpoints": {"health": "/healthz", "readiness": "/ready", "metrics": "/metrics", "info": "/info"},
+        "endpoints": {
+            "health": "/healthz",
+            "readiness": "/ready",
+            "metrics": "/metrics",
+            "info": "/info",
+            "halt": "/halt",
+        },
         "configuration": {
             "enabled_strategies": live.enabled_strategies(),
             "config": {
@@ -104,6 +129,7 @@ def info(runtime: Runtime) -> Json:
             "started_at": runtime.heartbeat.started_at.isoformat(timespec="milliseconds"),
             "replica": {"ordinal": runtime.settings.ordinal, "replicas": runtime.settings.replicas},
             "trading_symbols": sorted(runtime.settings.trading_symbols),
+            "halts": [msgspec.to_builtins(halt) for halt in runtime.halting.halts.held],
             "paused_strategies": sorted(runtime.engine.paused),
             "last_minute": msgspec.to_builtins(runtime.activity.latest or runtime.activity.measure(time.monotonic())),
             "counters": _counters(runtime),
@@ -152,6 +178,9 @@ def _counters(runtime: Runtime) -> Json:
         "signals_sent": runtime.bus.signals_sent,
         "signals_dropped": runtime.bus.signals_dropped,
         "signals_expired": runtime.bus.signals_expired,
+        "signals_halted": runtime.bus.signals_halted,
+        "halts_taken": runtime.halting.taken,
+        "halts_refused": runtime.halt_paths.refused,
     }
 
 

@@ -10,6 +10,7 @@ from redis.exceptions import RedisError
 
 from realtime_runtime.config import wire
 from realtime_runtime.config.client import ConfigClient
+from realtime_runtime.config.halts import ids_of
 from realtime_runtime.consumer import Consumer
 from realtime_runtime.engine import Engine
 from realtime_runtime.intake import Intake
@@ -81,6 +82,7 @@ class HeartbeatWriter:
             config_stale_seconds=round(self._config.stale_seconds, 3),
             market_source=engine.market_source,
             replica=f"{settings.ordinal}/{settings.replicas}",
+            halts=ids_of(self._config.live.active.halts.held),
         )
 
     def _measure(self) -> None:

@@ -14,9 +14,11 @@ class HttpServer:
     /healthz, that the process lives, is the same for all; ``answers`` are those to the other paths.
     """
 
-    def __init__(self, port: int, answers: Mapping[str, Answer]) -> None:
+    def __init__(self, port: int, answers: Mapping[str, Answer], *, posts: Mapping[str, Answer] | None = None) -> None:
+        """``posts`` are the answers to POST, which no GET reaches."""
         application = web.Application()
         application.add_routes([web.get(path, answer) for path, answer in {"/healthz": _healthz, **answers}.items()])
+        application.add_routes([web.post(path, answer) for path, answer in (posts or {}).items()])
         self._runner = web.AppRunner(
             application, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_SECONDS
         )

@@ -95,10 +95,20 @@ class RuntimeCollector(Collector):
         yield _counter("signals_sent", "Signals that NATS has confirmed.", bus.signals_sent)
         yield _counter("signals_dropped", "Signals given up unsent.", bus.signals_dropped)
         yield _counter("signals_expired", "Signals given up because they had waited too long.", bus.signals_expired)
+        yield _counter("signals_halted", "Waiting signals given up because of a halt.", bus.signals_halted)
+        yield from self._halts()
         yield _gauge("signals_waiting", "Signals not yet confirmed.", bus.outbox_size)
         failures = self._runtime.market.failures
         yield _counter("market_metrics_failures", "Attempts to write market metrics that Redis refused.", failures)
         yield _counter("signal_history_lost", "Signals that the history in Redis lacks.", self._runtime.history.lost)
+
+    def _halts(self) -> Iterator[Metric]:
+        halting = self._runtime.halting
+        yield _gauge("halts", "Halts in force.", len(halting.halts.held))
+        yield _gauge("halts_unkept", "1: the file of halts does not hold what is in force.", float(not halting.is_kept))
+        yield _counter("halts_taken", "Halts that came, over whatever path.", halting.taken)
+        refused = self._runtime.halt_paths.refused
+        yield _counter("halts_refused", "Requests to halt without the right to it.", refused)
 
     def _config(self) -> Iterator[Metric]:
         config = self._runtime.config

@@ -94,8 +94,9 @@ class Plans:
         steps: dict[str, list[Step]] = {kind: [] for kind in _METHODS}
         for strategy, kinds in self._strategies:
             strategy_id = strategy.id
-            config = self._config.lookup(strategy_id, state.market.symbol)
-            if not config.enabled or strategy_id in paused:
+            symbol = state.market.symbol
+            config = self._config.lookup(strategy_id, symbol)
+            if not config.enabled or strategy_id in paused or self._config.halts.is_halted(strategy_id, symbol):
                 continue
             instance = state.instances.get(strategy_id) or self._instantiate(strategy, state)
             self._make_room(strategy)

@@ -15,6 +15,9 @@ from realtime_runtime.config.state import LiveConfig
 from realtime_runtime.config.wire import Keys
 from realtime_runtime.consumer import Consumer
 from realtime_runtime.engine import Engine
+from realtime_runtime.halt_paths import HaltPaths
+from realtime_runtime.halt_telling import HaltTeller
+from realtime_runtime.halting import Halting
 from realtime_runtime.heartbeat import HeartbeatWriter
 from realtime_runtime.intake import Intake
 from realtime_runtime.market_publisher import MarketPublisher
@@ -38,6 +41,9 @@ class Runtime:
     engine: Engine
     intake: Intake
     bus: Bus
+    halting: Halting
+    halt_paths: HaltPaths
+    halt_teller: HaltTeller
     consumer: Consumer
     history: SignalHistory
     heartbeat: HeartbeatWriter
@@ -53,7 +59,8 @@ class Runtime:
             return "failed"
         if not (self.config.attempted.is_set() and self.bus.attempted.is_set()):
             return "starting"
-        return "ok" if self.config.degraded is None and self.bus.is_connected else "degraded"
+        is_well = self.config.degraded is None and self.bus.is_connected and self.halting.is_kept
+        return "ok" if is_well else "degraded"
 
 
 def assemble(settings: Settings) -> Runtime:
@@ -65,14 +72,6 @@ def assemble(settings: Settings) -> Runtime:
         retry=Retry(NoBackoff(), 0),
         socket_connect_timeout=REDIS_CONNECT_TIMEOUT_SECONDS,
         socket_timeout=REDIS_TIMEOUT_SECONDS,
-    )
-    config = ConfigClient(
-        live,
-        redis_url=settings.redis_url,
-        prefix=settings.redis_key_prefix,
-        instance_id=settings.instance_id,
-        ttl_seconds=settings.config_cache_ttl_seconds,
-        snapshot_path=settings.config_snapshot_path,
     )
     engine = Engine(
         settings.strategies,
@@ -89,8 +88,28 @@ def assemble(settings: Settings) -> Runtime:
         topic=settings.nats_consumer_topic,
         queue_group=settings.queue_group,
         signal_ttl_seconds=settings.signal_ttl_seconds,
+        halts=live.active.halts,
+    )
+    halting = Halting(live.active, settings.halts_path, instance_id=settings.instance_id, drop_waiting=bus.drop_halted)
+    halt_paths = HaltPaths(
+        halting,
+        bus,
+        subject=f"{settings.nats_topic_control}.halt",
+        secret=settings.halt_secret,
+        trusts_broker=settings.halt_trusts_broker,
+        instance_id=settings.instance_id,
     )
     keys = Keys(settings.redis_key_prefix)
+    halt_teller = HaltTeller(redis, keys, halting, halt_paths)
+    config = ConfigClient(
+        live,
+        redis_url=settings.redis_url,
+        prefix=settings.redis_key_prefix,
+        instance_id=settings.instance_id,
+        ttl_seconds=settings.config_cache_ttl_seconds,
+        snapshot_path=settings.config_snapshot_path,
+        halting=halting,
+    )
     history = SignalHistory(redis, keys)
     consumer = Consumer(
         engine,
@@ -105,4 +124,20 @@ def assemble(settings: Settings) -> Runtime:
     activity = ActivityReporter(config, engine, intake, bus, consumer, heartbeat)
     market = MarketPublisher(redis, keys, engine)
     prices = PriceHistory(redis, keys, engine)
-    return Runtime(settings, config, engine, intake, bus, consumer, history, heartbeat, activity, market, prices, redis)
+    return Runtime(
+        settings=settings,
+        config=config,
+        engine=engine,
+        intake=intake,
+        bus=bus,
+        halting=halting,
+        halt_paths=halt_paths,
+        halt_teller=halt_teller,
+        consumer=consumer,
+        history=history,
+        heartbeat=heartbeat,
+        activity=activity,
+        market=market,
+        prices=prices,
+        redis=redis,
+    )

@@ -27,6 +27,7 @@ from realtime_runtime.tracing import PROTOCOLS
 
 NATS_URL = "nats://localhost:4222"
 NATS_CONSUMER_TOPIC = "binance.websocket.data"
+HALT_SECRET_LENGTH = 16
 LogFormat = Literal["json", "console"]
 T = TypeVar("T")
 
@@ -55,6 +56,10 @@ class Settings:
     redis_key_prefix: str
     config_cache_ttl_seconds: float
     config_snapshot_path: Path
+    halts_path: Path
+    halt_secret: str = field(repr=False)
+    halt_trusts_broker: bool
+    nats_topic_control: str
     nats_url: str = field(repr=False)
     nats_access: NatsAccess
     nats_consumer_topic: str
@@ -111,6 +116,8 @@ def read(environ: Mapping[str, str], *, default_log_format: LogFormat = "json") 
     environment = reader.get("ENVIRONMENT", "development", str)
     is_production = environment == "production"
     ordinal = _read_ordinal(reader, host, replicas)
+    snapshot_path = Path(reader.get("CONFIG_SNAPSHOT_PATH", "var/config-snapshot.json", str))
+    prefix = reader.get("REDIS_KEY_PREFIX", "strategies", _word)
     topic = reader.get("NATS_CONSUMER_TOPIC", NATS_CONSUMER_TOPIC, consumer_topic)
     intents = reader.get("NATS_TOPIC_INTENTS", "cio.intent.trading", _intents_topic)
     message_ttl_seconds = reader.get("MESSAGE_TTL_SECONDS", "60", number_between(0, 86_400))
@@ -119,9 +126,13 @@ def read(environ: Mapping[str, str], *, default_log_format: LogFormat = "json") 
         instance_id=f"{host}-{os.getpid()}",
         host=host,
         redis_url=_read_redis_url(reader, "" if is_production else "redis://localhost:6379/0"),
-        redis_key_prefix=reader.get("REDIS_KEY_PREFIX", "strategies", _word),
+        redis_key_prefix=prefix,
         config_cache_ttl_seconds=reader.get("CONFIG_CACHE_TTL_SECONDS", "60", number_between(1, 86_400)),
-        config_snapshot_path=Path(reader.get("CONFIG_SNAPSHOT_PATH", "var/config-snapshot.json", str)),
+        config_snapshot_path=snapshot_path,
+        halts_path=Path(reader.get("HALTS_PATH", str(snapshot_path.parent / f"{snapshot_path.stem}.halts.json"), str)),
+        halt_secret=reader.get("HALT_SECRET", "", _halt_secret),
+        halt_trusts_broker=reader.get("HALT_TRUST_BROKER", "0", _switch),
+        nats_topic_control=reader.get("NATS_TOPIC_CONTROL", f"control.{prefix}", _subject),
         nats_url=reader.get("NATS_URL", "" if is_production else NATS_URL, nats_server_url),
         nats_access=read_nats_access(reader),
         nats_consumer_topic=(topic or "").replace(_ORDINAL_TOKEN, str(ordinal)),
@@ -301,6 +312,18 @@ def consumer_topic(text: str) -> str:
     except ValueError:
         raise ValueError(f"must be a NATS subject, or one that ends in '.>', not {text!r}") from None
     return text
+
+
+def _halt_secret(text: str) -> str:
+    if text and len(text) < HALT_SECRET_LENGTH:
+        raise ValueError(f"must have at least {HALT_SECRET_LENGTH} characters")
+    return text
+
+
+def _switch(text: str) -> bool:
+    if text not in {"0", "1"}:
+        raise ValueError(f"must be 0 or 1, not {text!r}")
+    return text == "1"
 
 
 def _word(text: str) -> str:

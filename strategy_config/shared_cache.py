@@ -136,16 +136,45 @@ def _reply(connection: Any) -> Any:
         return error
 
 
-def publish(expected: int, layers: list[tuple[str, int, bytes]], entries: list[tuple[str, bytes]]) -> tuple[bool, int]:
+def publish(
+    expected: int,
+    layers: list[tuple[str, int, bytes]],
+    entries: list[tuple[str, bytes]],
+    *,
+    halts: Sequence[tuple[str, bytes]] = (),
+    resumed: Sequence[tuple[str, str]] = (),
+) -> tuple[bool, int]:
     """Run ``wire.PUBLISH_SCRIPT``: (written, last sequence there or -1). Raises SharedCacheUnavailableError.
 
-    ``layers`` are (field, sequence, document or b"" where the layer is gone), ``entries`` (stream id, payload).
+    ``layers`` are (field, sequence, document or b"" where the layer is gone), ``entries`` (stream id, payload),
+    ``halts`` (id, record), ``resumed`` (id, when). Where this user of Redis may not write those (its rights are from
+    before there were halts), the entries alone go out: who stops must not wait for an administrator of Redis.
     """
-    names = keys()
-    words: list[str | bytes] = [names.config, names.sequences, names.sequence, names.changes]
+    try:
+        return _publish(expected, layers, entries, halts, resumed)
+    except SharedCacheUnavailableError as exception:
+        if not (halts or resumed) or not isinstance(exception.__cause__, redis.exceptions.NoPermissionError):
+            raise
+        logger.error("shared_cache.halts_refused", error=str(exception))
+        return _publish(expected, layers, entries, (), ())
+
+
+def _publish(
+    expected: int,
+    layers: list[tuple[str, int, bytes]],
+    entries: list[tuple[str, bytes]],
+    halts: Sequence[tuple[str, bytes]],
+    resumed: Sequence[tuple[str, str]],
+) -> tuple[bool, int]:
+    names = wire.publish_keys(keys(), with_halts=bool(halts or resumed))
+    words: list[str | bytes] = [str(len(names)), *names]
     words += [str(expected), str(wire.CHANGES_CAP), str(len(layers))]
     for field, sequence, document in layers:
         words += [field, str(sequence), document]
+    for pairs in (halts, resumed):
+        words.append(str(len(pairs)))
+        for pair in pairs:
+            words.extend(pair)
     for entry in entries:
         words.extend(entry)
     answer = run(lambda client: _run_publish_script(client, words))
@@ -155,7 +184,7 @@ def publish(expected: int, layers: list[tuple[str, int, bytes]], entries: list[t
 def _run_publish_script(client: redis.Redis, words: Sequence[str | bytes]) -> Any:
     """By its digest, or whole where the server does not know it; redis-py's own way costs more than the script."""
     for command, script in (("EVALSHA", _PUBLISH_DIGEST), ("EVAL", wire.PUBLISH_SCRIPT)):
-        (answer,) = exchange(client, [pack(command, script, "4", *words)], 1)
+        (answer,) = exchange(client, [pack(command, script, *words)], 1)
         if not isinstance(answer, NoScriptError):
             break
     if isinstance(answer, redis.ResponseError):

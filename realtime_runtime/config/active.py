@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from realtime_runtime.config.halts import Halts
 from realtime_runtime.strategies.base import Parameters
 
 
@@ -25,13 +26,17 @@ Layers = Mapping[tuple[str, str | None], ActiveConfig]
 
 
 class ActiveConfigs:
-    """All active configurations. ``generation`` rises with every swap: plans made under an older one are stale."""
+    """All active configurations, and the halts over them.
 
-    __slots__ = ("_layers", "generation")
+    ``generation`` rises with every swap and halt: plans made under an older one are stale.
+    """
+
+    __slots__ = ("_layers", "generation", "halts")
 
     def __init__(self, layers: Layers) -> None:
         """``layers`` must hold the global layer (symbol None) of every strategy."""
         self._layers: Layers = MappingProxyType(dict(layers))
+        self.halts = Halts()
         self.generation = 0
 
     def lookup(self, strategy_id: str, symbol: str | None) -> ActiveConfig:
@@ -47,4 +52,8 @@ class ActiveConfigs:
     def swap(self, layers: Layers) -> None:
         """Put ``layers`` in force, all at once."""
         self._layers = MappingProxyType(dict(layers))
+        self.generation += 1
+
+    def note_halts(self) -> None:
+        """Have what has changed in ``halts`` seen at the next message."""
         self.generation += 1

@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 from realtime_runtime.config import snapshot, traces, wire
 from realtime_runtime.config.acks import AckOutbox
 from realtime_runtime.config.connection import RedisConnection, refuse_error
+from realtime_runtime.config.halt_reader import HaltReader, TakesHalts
 from realtime_runtime.config.state import LiveConfig, Rejection, Update
 from realtime_runtime.timings import WAIT_BOUNDS, Histogram
 
@@ -31,6 +32,7 @@ ACKS_AFTER_RELOAD = 500
 SNAPSHOT_DEBOUNCE_SECONDS = 0.5
 SNAPSHOT_RETRY_SECONDS = 30.0
 CLOCK_CHECK_SECONDS = 5.0
+UNKEPT = "in force, but the file of halts (HALTS_PATH) cannot be written: a restart without Redis would not know it"
 
 log = structlog.get_logger(__name__)
 
@@ -66,6 +68,7 @@ class ConfigClient:
         instance_id: str,
         ttl_seconds: float,
         snapshot_path: Path,
+        halting: TakesHalts,
     ) -> None:
         self.live = live
         self.counters = ConfigCounters()
@@ -76,6 +79,7 @@ class ConfigClient:
         self._instance_id = instance_id
         self._ttl_seconds = ttl_seconds
         self._snapshot_path = snapshot_path
+        self.halts = HaltReader(self._keys, halting)
         self._acks = AckOutbox(self._keys.acks, instance_id)
         self._last_id: bytes = b"0-0"
         self._notice: wire.Change | None = None
@@ -98,6 +102,8 @@ class ConfigClient:
             return "Redis cannot be reached; trading on the last good configuration"
         if not self._is_populated:
             return "nothing is published in Redis; trading on the last good configuration"
+        if self.halts.problem:
+            return f"the halts in Redis cannot be read: {self.halts.problem}"
         return None
 
     def load_snapshot(self) -> None:
@@ -189,16 +195,18 @@ class ConfigClient:
                 await self._load(connection)
             commands = self._acks.commands()
             commands.append(("GET", self._keys.sequence))
+            streams = {self._keys.changes: self._last_id, **self.halts.streams()}
             commands.append(
-                ("XREAD", "COUNT", BATCH, "BLOCK", self._block_ms(), "STREAMS", self._keys.changes, self._last_id)
+                ("XREAD", "COUNT", BATCH, "BLOCK", self._block_ms(), "STREAMS", *streams, *streams.values())
             )
             async with asyncio.timeout(REPLY_TIMEOUT_SECONDS):
-                *ack_replies, published, streams = await connection.exchange(commands)
+                *ack_replies, published, news = await connection.exchange(commands)
             self._contact_at = time.monotonic()
             self._acks.take_off(ack_replies)
             self.counters.acks_lost = self._acks.lost
-            entries = refuse_error(streams)[0][1] if refuse_error(streams) else []
-            if await self._take_in(connection, _sequence(published), entries):
+            found = {_text(stream): entries for stream, entries in refuse_error(news) or ()}
+            await self.halts.take_news(found.get(self._keys.told_halts, ()))
+            if await self._take_in(connection, _sequence(published), found.get(self._keys.changes, ())):
                 with traces.span("config.load", self._notice):
                     await self._load(connection)
 
@@ -230,7 +238,7 @@ class ConfigClient:
     async def _apply(self, connection: RedisConnection, entry_id: bytes, fields: Sequence[bytes]) -> bool:
         """Apply one entry; false where that takes a complete read."""
         try:
-            change = wire.decode_change(_payload(fields))
+            change = wire.decode_change(wire.stream_payload(fields))
         except wire.WireError as exception:
             rejection = Rejection(field=self._keys.changes, reason=str(exception), raw=b"")
             self._acknowledge(int(entry_id.split(b"-")[0]), [rejection])
@@ -238,6 +246,8 @@ class ConfigClient:
         if change.kind == "reload":
             self._notice = change
             return False
+        # Whatever becomes of the sequence: a halt that was told holds.
+        is_kept = await self.halts.take_change(change)
         if not self._is_populated:
             return False
         if change.sequence <= self.live.sequence:
@@ -247,18 +257,19 @@ class ConfigClient:
             log.warning("config.gap", expected=self.live.sequence + 1, sequence=change.sequence)
             return False
         with traces.span("config.apply", change):
-            await self._put_in_force(connection, change)
+            await self._put_in_force(connection, change, is_kept=is_kept)
         return True
 
-    async def _put_in_force(self, connection: RedisConnection, change: wire.Change) -> None:
+    async def _put_in_force(self, connection: RedisConnection, change: wire.Change, *, is_kept: bool) -> None:
         documents = await self._documents_of(connection, change)
         update = await self._check(documents)
         self.live.merge(update, sequence=change.sequence, now_ms=_now_ms())
         self.counters.changes += 1
-        self._acknowledge(change.sequence, update.rejected, change.published_at_ms)
+        rejected = [*update.rejected, *([] if is_kept else [Rejection(self._keys.halts, UNKEPT, b"")])]
+        self._acknowledge(change.sequence, rejected, change.published_at_ms)
         self._note_change()
         log.info(
-            "config.rejected" if update.rejected else "config.applied",
+            "config.rejected" if rejected else "config.applied",
             sequence=change.sequence,
             strategy_id=change.strategy_id,
             symbol=change.symbol,
@@ -288,10 +299,13 @@ class ConfigClient:
                     ("HGETALL", self._keys.config),
                     ("XREVRANGE", self._keys.changes, "+", "-", "COUNT", 1),
                     ("EXEC",),
+                    *self.halts.commands(),
                 ]
             )
+        replies, halts = replies[:5], replies[5:]
         for reply in replies:
             refuse_error(reply)
+        await self.halts.take(halts)
         _, flat, newest = replies[-1]
         sequence = _sequence(replies[-1][0])
         self._contact_at = self._loaded_at = time.monotonic()
@@ -373,11 +387,6 @@ class ConfigClient:
             log.warning("config.unpublished", prefix=self._keys.prefix, sequence=self.live.sequence)
         self._is_populated = False
         self.attempted.set()
-
-
-def _payload(fields: Sequence[bytes]) -> bytes:
-    pairs = dict(zip(fields[::2], fields[1::2], strict=True))
-    return pairs.get(wire.STREAM_FIELD.encode(), b"")
 
 
 def _sequence(reply: Any) -> int | None:

@@ -4,8 +4,6 @@ A file of two lines: a header with a checksum of the body, and the body, the acc
 replaced atomically, so that a crash at any moment leaves the old or the new file, never a mixture.
 """
 
-import os
-import tempfile
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import Literal
 
 import msgspec
 
+from realtime_runtime.config.atomic_file import replace_file
 from realtime_runtime.config.documents import decode_documents, encode_documents
 from realtime_runtime.config.wire import UNREADABLE
 
@@ -49,18 +48,7 @@ def write(path: Path, snapshot: Snapshot) -> None:
         saved_at=snapshot.saved_at,
         sha256=sha256(body).hexdigest(),
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(msgspec.json.encode(header) + b"\n" + body)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    _sync_directory(path.parent)
+    replace_file(path, msgspec.json.encode(header) + b"\n" + body)
 
 
 def read(path: Path, *, prefix: str) -> Snapshot | None:
@@ -83,12 +71,3 @@ def read(path: Path, *, prefix: str) -> Snapshot | None:
     except UNREADABLE as exception:
         raise SnapshotError(f"the documents cannot be read: {exception}") from None
     return Snapshot(header.prefix, header.sequence, header.saved_at, documents)
-
-
-def _sync_directory(directory: Path) -> None:
-    """Make the replacement itself survive a power cut."""
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

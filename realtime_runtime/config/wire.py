@@ -7,6 +7,7 @@
 - ``<prefix>:sequence``: the last published sequence. Absent: nothing has been published here.
 - stream ``<prefix>:changes``: one ``Change`` an accepted change under the id ``<sequence>-0``; a reload
   notice under ``<sequence>-<n>``. Capped, ids ascend, no sequence is left out.
+- halts: hashes ``<prefix>:halts`` and ``<prefix>:resumed``, stream ``<prefix>:halts:told`` (see ``halts``).
 - ``<prefix>:runtime:<instance>``: ``Heartbeat`` with a time to live; stream ``<prefix>:acks``: ``Ack``;
   stream ``<prefix>:signals``: the latest signals.
 - hash ``<prefix>:market``: one field a symbol, its ``BookMetrics``; ``<prefix>:pressure:<symbol>``: the records of its
@@ -17,6 +18,7 @@ An entry of each of these streams has one field, ``p``: its payload as JSON.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from struct import Struct
 from struct import error as StructError  # noqa: N812  (it is a class)
@@ -65,6 +67,21 @@ class Keys:
     @property
     def changes(self) -> str:
         return f"{self.prefix}:changes"
+
+    @property
+    def halts(self) -> str:
+        """The halts in force, as the site knows them."""
+        return f"{self.prefix}:halts"
+
+    @property
+    def resumed(self) -> str:
+        """The ids of the latest halts that have ended."""
+        return f"{self.prefix}:resumed"
+
+    @property
+    def told_halts(self) -> str:
+        """The halts that reached a runtime without the site."""
+        return f"{self.prefix}:halts:told"
 
     @property
     def acks(self) -> str:
@@ -153,16 +170,17 @@ class DocumentBytes(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """One stream entry: an accepted change, or (``kind`` reload) the notice to read everything anew.
+    """One stream entry: an accepted change, a halt or a resume, or (``kind`` reload) the notice to read all anew.
 
     ``documents`` maps each field that the change touched to its document. Where they are too many for the stream,
     ``fields`` names them instead, to be read from the hash.
+    ``halts`` are the records of a halt, ``ids`` those that a resume ends.
     ``published_at_ms`` is the site's clock in Unix milliseconds, with fractions. ``request_id`` is that of the request
     which made the change, ``traceparent`` the trace in which it was published, where there is one.
     """
 
     sequence: int
-    kind: Literal["change", "reload"]
+    kind: Literal["change", "reload", "halt", "resume"]
     strategy_id: str | None = None
     symbol: str | None = None
     action: str | None = None
@@ -172,6 +190,8 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     changed_at: str | None = None
     documents: dict[str, msgspec.Raw] = {}
     fields: list[str] = []
+    halts: list[msgspec.Raw] = []
+    ids: list[str] = []
     published_at_ms: float = 0.0
     request_id: str | None = None
     traceparent: str | None = None
@@ -211,7 +231,7 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
 
     ``lag_ms``: the longest that a market message waited between its receipt and its processing since the heartbeat
     before. ``errors``: messages that could not be decoded and strategy calls that raised, since the start.
-    ``replica`` is "<ordinal>/<replicas>".
+    ``replica`` is "<ordinal>/<replicas>". ``halts`` are the ids of the halts in force; None: a version without halts.
     """
 
     instance_id: str
@@ -230,6 +250,7 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
     config_stale_seconds: float
     market_source: str
     replica: str
+    halts: list[str] | None = None
 
 
 class PricePoint(NamedTuple):
@@ -271,6 +292,12 @@ def encode(payload: msgspec.Struct) -> bytes:
     return _encoder.encode(payload)
 
 
+def stream_payload(fields: Sequence[bytes]) -> bytes:
+    """The payload of a stream's entry as Redis sends its fields; b"" where it has none."""
+    pairs = dict(zip(fields[::2], fields[1::2], strict=True))
+    return pairs.get(STREAM_FIELD.encode(), b"")
+
+
 def decode_document(raw: bytes) -> Document:
     """Raises WireError where ``raw`` is no Document."""
     return _decode(Document, raw)  # type: ignore[no-any-return]  # the decoder's table is untyped
@@ -303,10 +330,18 @@ def _decode(kind: type, raw: bytes) -> Any:
         raise WireError(f"not a {kind.__name__}: {exception}") from None
 
 
+def publish_keys(keys: Keys, *, with_halts: bool) -> list[str]:
+    """The KEYS of PUBLISH_SCRIPT, in their order; the last two only where there are halts to write."""
+    names = [keys.config, keys.sequences, keys.sequence, keys.changes]
+    return [*names, keys.halts, keys.resumed] if with_halts else names
+
+
 PUBLISH_SCRIPT = """
--- KEYS: config, sequences, sequence, changes.
+-- KEYS: config, sequences, sequence, changes, halts, resumed.
 -- ARGV: expected last sequence (-1: any; -2: start anew, dropping all documents that are there), stream cap, number of
---       layers, then field, sequence, document ('' = gone) a layer, then stream id, payload an entry.
+--       layers, then field, sequence, document ('' = gone) a layer, then number of halts, id, record a halt, number of
+--       resumed halts, id, when each; then stream id, payload an entry.
+-- Nothing but its id among the resumed takes a halt away, and none comes back that was resumed.
 -- Starting anew keeps the stream, so that its ids go on rising and nobody who waits for the next one misses the reload
 -- notice. Only a stream whose ids are ahead (a restored backup of the store) starts anew as well.
 -- Answers {1, last} when written, {0, last} when the last sequence is another (-1: nothing was ever published).
@@ -327,6 +362,19 @@ for _ = 1, layers do
     redis.call('HSET', KEYS[2], field, ARGV[at + 1])
   end
   at = at + 3
+end
+local halts = tonumber(ARGV[at])
+at = at + 1
+for _ = 1, halts do
+  if redis.call('HEXISTS', KEYS[6], ARGV[at]) == 0 then redis.call('HSET', KEYS[5], ARGV[at], ARGV[at + 1]) end
+  at = at + 2
+end
+local resumed = tonumber(ARGV[at])
+at = at + 1
+for _ = 1, resumed do
+  redis.call('HDEL', KEYS[5], ARGV[at])
+  redis.call('HSET', KEYS[6], ARGV[at], ARGV[at + 1])
+  at = at + 2
 end
 while at < #ARGV do
   local added = redis.pcall('XADD', KEYS[4], 'MAXLEN', '~', ARGV[2], ARGV[at], 'p', ARGV[at + 1])

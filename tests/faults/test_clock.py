@@ -13,6 +13,7 @@ from realtime_runtime.config import client as client_module
 from realtime_runtime.config.client import ConfigClient
 from realtime_runtime.config.documents import Catalogue
 from realtime_runtime.config.state import LiveConfig
+from realtime_runtime.halting import Halting
 from strategy_config import audit, selectors, services
 from strategy_config.models import ConfigAudit
 from tests.factories import OriginFactory
@@ -52,13 +53,15 @@ async def test_change__published_by_a_clock_that_is_ahead__answered_without_a_ne
 ) -> None:
     """As a runtime's clock that went back by an hour sees it."""
     configured = settings.read({})
+    live = LiveConfig(Catalogue(configured.strategies, configured.strategy_environment))
     client = ConfigClient(
-        LiveConfig(Catalogue(configured.strategies, configured.strategy_environment)),
+        live,
         redis_url=valkey.url,
         prefix=redis_prefix,
         instance_id="back",
         ttl_seconds=60.0,
         snapshot_path=tmp_path / "snapshot.json",
+        halting=Halting(live.active, tmp_path / "halts.json", instance_id="back", drop_waiting=int),
     )
     now = time.time
     monkeypatch.setattr(client_module, "_now_ms", lambda: (now() - 3_600) * 1000)

@@ -17,6 +17,7 @@ from realtime_runtime.app import App
 from realtime_runtime.config.client import ConfigClient
 from realtime_runtime.config.documents import Catalogue
 from realtime_runtime.config.state import LiveConfig
+from realtime_runtime.halting import Halting
 from tests.runtime.site import Site
 
 POLL_SECONDS = 0.005
@@ -100,13 +101,15 @@ def running_client(redis_prefix: str, tmp_path: Path) -> RunningClient:
     @asynccontextmanager
     async def run(url: str, *, ttl_seconds: float = 60.0, path: Path | None = None) -> AsyncIterator[ConfigClient]:
         configured = settings.read({})
+        live = LiveConfig(Catalogue(configured.strategies, configured.strategy_environment))
         client = ConfigClient(
-            LiveConfig(Catalogue(configured.strategies, configured.strategy_environment)),
+            live,
             redis_url=url,
             prefix=redis_prefix,
             instance_id="tested",
             ttl_seconds=ttl_seconds,
             snapshot_path=path or tmp_path / "snapshot.json",
+            halting=Halting(live.active, tmp_path / "halts.json", instance_id="tested", drop_waiting=int),
         )
         client.load_snapshot()
         tasks = [

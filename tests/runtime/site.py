@@ -1,14 +1,19 @@
 """What the site does to Redis, in a few lines: documents through wire.py, written by PUBLISH_SCRIPT."""
 
 import time
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
 from redis.asyncio import Redis
 
 from realtime_runtime.config import wire
+from realtime_runtime.config.halts import Halt
 from realtime_runtime.config.layers import as_json, resolve
 from realtime_runtime.strategies.registry import STRATEGIES
+
+NONE: Mapping[str, Any] = MappingProxyType({})
 
 
 def layer_config(
@@ -95,10 +100,43 @@ class Site:
     async def close(self) -> None:
         await self.redis.aclose()
 
-    async def _run(self, expected: int, documents: dict[str, bytes | None], entry: str, payload: bytes) -> None:
-        keys = [self.keys.config, self.keys.sequences, self.keys.sequence, self.keys.changes]
+    async def halt(self, *halts: Halt) -> int:
+        """Halt, as one change; returns its sequence."""
+        self.sequence += 1
+        records = [msgspec.Raw(wire.encode(halt)) for halt in halts]
+        change = wire.Change(sequence=self.sequence, kind="halt", action="HALT", halts=records)
+        await self._run(
+            -1, {}, f"{self.sequence}-0", wire.encode(change), halts={halt.id: wire.encode(halt) for halt in halts}
+        )
+        return self.sequence
+
+    async def resume(self, *ids: str) -> int:
+        """End halts, as one change; returns its sequence."""
+        self.sequence += 1
+        change = wire.Change(sequence=self.sequence, kind="resume", action="RESUME", ids=list(ids))
+        when = dict.fromkeys(ids, "2026-01-01T00:00:00.000+00:00")
+        await self._run(-1, {}, f"{self.sequence}-0", wire.encode(change), resumed=when)
+        return self.sequence
+
+    async def _run(
+        self,
+        expected: int,
+        documents: dict[str, bytes | None],
+        entry: str,
+        payload: bytes,
+        *,
+        halts: Mapping[str, bytes] = NONE,
+        resumed: Mapping[str, str] = NONE,
+    ) -> None:
+        keys = wire.publish_keys(self.keys, with_halts=bool(halts or resumed))
         layers: list[Any] = []
         for field, raw in documents.items():
             layers += [field, self.sequence, raw or b""]
-        arguments = [expected, wire.CHANGES_CAP, len(documents), *layers, entry, payload]
+        arguments = [expected, wire.CHANGES_CAP, len(documents), *layers, *_counted(halts), *_counted(resumed)]
+        arguments += [entry, payload]
         assert await self.redis.eval(wire.PUBLISH_SCRIPT, len(keys), *keys, *arguments) == [1, self.sequence]
+
+
+def _counted(pairs: Mapping[str, Any]) -> list[Any]:
+    """How many, then each name and what belongs to it."""
+    return [len(pairs), *(word for pair in pairs.items() for word in pair)]

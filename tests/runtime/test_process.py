@@ -57,6 +57,15 @@ def _answer(environ: Environ, path: str) -> dict[str, Any] | None:
         return None
 
 
+def _halt(environ: Environ) -> dict[str, Any]:
+    """What the runtime answers to a halt of everything over its own port."""
+    url = f"http://127.0.0.1:{environ['HEALTH_CHECK_PORT']}/halt"
+    request = urllib.request.Request(url, data=b"{}", headers={"X-Halt-Secret": environ["HALT_SECRET"]})
+    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310  (http, of this test)
+        body: dict[str, Any] = json.load(answer)
+        return body
+
+
 @pytest.fixture
 def own_port(shared_servers: Environ) -> Environ:
     return shared_servers | {"HEALTH_CHECK_PORT": str(free_port())}
@@ -140,6 +149,49 @@ async def test_process__killed_and_started_with_redis_down__trades_on_the_last_g
         assert ready is not None
         assert ready["status"] == "degraded"
         await market.close()
+    await site.close()
+
+
+@pytest.mark.parametrize("is_redis_back", [False, True])
+async def test_process__halted_and_killed__stays_halted_whatever_redis_knows(
+    environ: Environ, fresh_valkey: Valkey, nats_server: NatsServer, redis_prefix: str, is_redis_back: bool
+) -> None:
+    variables = environ | {
+        "REDIS_URL": fresh_valkey.url,
+        "NATS_URL": nats_server.url,
+        "HEALTH_CHECK_PORT": str(free_port()),
+        "HALT_SECRET": "a secret for this test",
+    }
+    site = Site(fresh_valkey.url, redis_prefix)
+    async with runtime_process(variables) as process:
+        await site.set_layer(SKEW, min_signal_interval_seconds=0.0)
+        market = await Market.connect(variables)
+
+        async def signals_after_a_turn() -> bool:
+            await market.turn()
+            return bool(market.signals)
+
+        await eventually(signals_after_a_turn)
+        fresh_valkey.kill()
+        halted = await asyncio.to_thread(_halt, variables)
+        assert halted["is_kept"] is True
+        process.kill()
+        await process.wait()
+    if is_redis_back:
+        fresh_valkey.start()
+        await site.redis.connection_pool.disconnect()
+        await site.set_layer(SKEW, min_signal_interval_seconds=0.0)
+    market.signals.clear()
+    async with runtime_process(variables):
+        await eventually(lambda: (_answer(variables, "/ready") or {}).get("status") in {"ok", "degraded"})
+        progress = (await market.progress())["processed"]
+        await market.turn()
+        assert (await market.progress())["processed"] == progress + 2
+        await market.client.flush()
+        assert market.signals == []
+        if is_redis_back:
+            await eventually(lambda: site.redis.exists(site.keys.told_halts))
+    await market.close()
     await site.close()
 
 

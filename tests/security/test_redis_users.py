@@ -4,12 +4,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import redis
 
 from embedded.servers import NatsServer
 from realtime_runtime.config import wire
+from realtime_runtime.config.halts import Halt
 from tests.change_listener import ChangeListener
 from tests.faults.processes import RelayProcess, Worker
 from tests.live_site import LiveSite
@@ -28,6 +30,9 @@ def keys_of(prefix: str) -> dict[str, str]:
         "config": keys.config,
         "sequence": keys.sequence,
         "changes": keys.changes,
+        "halts": keys.halts,
+        "resumed": keys.resumed,
+        "told_halts": keys.told_halts,
         "identities": keys.identities,
         "heartbeat": keys.runtime("x"),
         "acks": keys.acks,
@@ -47,6 +52,8 @@ RUNTIME_DENIED: dict[str, Attempt] = {
     "write the sequence": lambda client, keys: client.set(keys["sequence"], 1),
     "delete the changes": lambda client, keys: client.delete(keys["changes"]),
     "forge a change": lambda client, keys: client.xadd(keys["changes"], {"p": "x"}),
+    "end a halt": lambda client, keys: client.execute_command("HDEL", keys["halts"], "f"),
+    "say that a halt was resumed": lambda client, keys: client.execute_command("HSET", keys["resumed"], "f", "v"),
     "set the identities": lambda client, keys: client.set(keys["identities"], 1),
     "lift a lockout": lambda client, keys: client.delete(keys["login"]),
     "give the worker a task": lambda client, keys: client.execute_command("LPUSH", keys["broker"], "x"),
@@ -124,6 +131,9 @@ async def test_runtime__as_its_user__reads_changes_and_answers_with_signals(
         assert [ack.status for ack in await site.acks() if ack.sequence == 2] == ["applied"]
         assert await site.redis.get(site.keys.runtime(app.runtime.settings.instance_id))
         assert app.runtime.config.counters.acks_lost == 0
+        await app.runtime.halting.take_direct(Halt(id=str(uuid4())), is_shared=True)
+        await eventually(lambda: site.redis.xlen(site.keys.told_halts))
+        assert app.runtime.config.halts.problem == ""
         await market.close()
     await site.close()
     assert guarded_redis.denials() == []
