@@ -132,7 +132,7 @@ async def test_runtime__as_its_user__reads_changes_and_answers_with_signals(
         assert await site.redis.get(site.keys.runtime(app.runtime.settings.instance_id))
         assert app.runtime.config.counters.acks_lost == 0
         await app.runtime.halting.take_direct(Halt(id=str(uuid4())), is_shared=True)
-        await eventually(lambda: site.redis.xlen(site.keys.told_halts))
+        await eventually(lambda: site.redis.xrange(site.keys.told_halts))
         assert app.runtime.config.halts.problem == ""
         await market.close()
     await site.close()
