@@ -16,10 +16,13 @@ from django.core import serializers
 from django.core.serializers.base import DeserializationError
 from django.db.models import F, QuerySet
 
-from strategy_config import audit, catalogue, transactions
+from strategy_config import audit, catalogue, chain, transactions
+from strategy_config.chain import Chain
 from strategy_config.models import ApiToken, ChangeSequence, ConfigAudit, RelayPosition, StrategyConfig, SymbolOverride
 
-FORMAT = "realtime-strategies-backup-1"
+FORMAT = "realtime-strategies-backup-2"
+# Before rows of the history had positions: each has its sequence for it.
+_FORMER_FORMAT = "realtime-strategies-backup-1"
 # In the order in which they can be written again: names that others refer to come first.
 _STATE = (Group, User, ApiToken, StrategyConfig, SymbolOverride, RelayPosition)
 
@@ -30,8 +33,9 @@ class BackupError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a backup holds: ``sequence`` and ``hash`` are the checkpoint of its history."""
+    """What a backup holds: ``position`` and ``hash`` are the checkpoint of its history."""
 
+    position: int
     sequence: int
     hash: str
     rows: int
@@ -42,8 +46,8 @@ def write(path: Path) -> Summary:
 
     The file appears under its name when it is complete. Raises StoreUnavailableError, OSError.
     """
-    sequence, head_hash, lines = transactions.run(_read_state)
-    summary = Summary(sequence, head_hash, len(lines) + sequence)
+    (position, sequence, head_hash), lines = chain.write(_read_state)
+    summary = Summary(position, sequence, head_hash, len(lines) + position)
     unfinished = path.with_name(f"{path.name}.part")
     # It holds digests of passwords and tokens: nobody else reads it.
     unfinished.unlink(missing_ok=True)
@@ -51,7 +55,7 @@ def write(path: Path) -> Summary:
     with gzip.open(unfinished, "wb") as file:
         file.write(_line({"format": FORMAT, **asdict(summary)}))
         file.writelines(lines)
-        file.writelines(_history(sequence))
+        file.writelines(_history(position))
     unfinished.replace(path)
     return summary
 
@@ -67,7 +71,7 @@ def restore(path: Path) -> audit.Verification:
     try:
         with gzip.open(path, "rb") as file:
             header = json.loads(file.readline())
-            if not isinstance(header, dict) or header.get("format") != FORMAT:
+            if not isinstance(header, dict) or header.get("format") not in {FORMAT, _FORMER_FORMAT}:
                 raise BackupError(f"{path} is no backup of this product.")
             written = _write_all(serializers.deserialize("jsonl", (line.decode() for line in file)), header)
     except (EOFError, gzip.BadGzipFile, ValueError, DeserializationError) as exception:
@@ -82,21 +86,16 @@ def _line(content: dict[str, Any]) -> bytes:
     return json.dumps(content).encode() + b"\n"
 
 
-def _read_state() -> tuple[int, str, list[bytes]]:
-    with transactions.atomic():
-        chain = audit.Chain()
-        lines = [line for model in _STATE for line in _serialized(model.objects.order_by("pk"))]
-        sequence = chain.next_sequence - 1
-        chain.close()
-        head = ChangeSequence.objects.get(pk=ChangeSequence.ONLY_ID)
-    return sequence, head.head_hash, lines
+def _read_state(end: Chain) -> tuple[tuple[int, int, str], list[bytes]]:
+    lines = [line for model in _STATE for line in _serialized(model.objects.order_by("pk"))]
+    return (end.position, end.sequence, end.hash), lines
 
 
-def _history(sequence: int) -> Iterator[bytes]:
-    """Rows up to ``sequence`` are never changed, so that nobody has to wait while they are read."""
-    for first in range(1, sequence + 1, audit.BATCH_SIZE):
-        last = min(first + audit.BATCH_SIZE - 1, sequence)
-        batch = ConfigAudit.objects.filter(sequence__gte=first, sequence__lte=last).order_by("sequence")
+def _history(position: int) -> Iterator[bytes]:
+    """Rows up to ``position`` are never changed, so that nobody has to wait while they are read."""
+    for first in range(1, position + 1, chain.BATCH_SIZE):
+        last = min(first + chain.BATCH_SIZE - 1, position)
+        batch = ConfigAudit.objects.filter(position__gte=first, position__lte=last).order_by("position")
         with transactions.store_errors():
             lines = _serialized(batch)
         yield from lines
@@ -122,13 +121,19 @@ def _write_all(rows: Iterable[Any], header: dict[str, Any]) -> int:
         if not isinstance(row.object, ConfigAudit):
             row.save()
             continue
+        if row.object.position is None:
+            row.object.position = row.object.sequence
         history.append(row.object)
-        if len(history) == audit.BATCH_SIZE:
+        if len(history) == chain.BATCH_SIZE:
             ConfigAudit.objects.bulk_create(history)
             history.clear()
     ConfigAudit.objects.bulk_create(history)
     if written == header["rows"]:
         ChangeSequence.objects.filter(pk=ChangeSequence.ONLY_ID).update(
-            value=header["sequence"], head_hash=header["hash"], identities=F("identities") + 1
+            value=header["sequence"],
+            head_hash=header["hash"],
+            position=header.get("position", header["sequence"]),
+            position_hash=header["hash"],
+            identities=F("identities") + 1,
         )
     return written

@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import TypeVar
 
 from realtime_runtime.strategies.registry import STRATEGIES
-from strategy_config import audit, publishing, resolution, transactions
+from strategy_config import chain, publishing, resolution
+from strategy_config.chain import Chain
 from strategy_config.models import ConfigAudit, StrategyConfig, SymbolOverride
 from strategy_config.recording import OpenLayer
 from strategy_config.resolution import FieldState, unknown_strategy
@@ -15,15 +16,15 @@ T = TypeVar("T")
 
 
 class OpenBatch:
-    """All layers of some strategies, read under the lock of the chain. Make it inside ``transactions.atomic()``.
+    """All layers of some strategies, read under the lock of the chain, in ``chain.write``.
 
     A strategy that the code has and `migrate` has not seen yet counts as one that was never set. ``strategy_ids`` None:
     all strategies, those that the code no longer has included.
     """
 
-    def __init__(self, strategy_ids: Iterable[str] | None, at: datetime) -> None:
+    def __init__(self, chain: Chain, strategy_ids: Iterable[str] | None, at: datetime) -> None:
         self._at = at
-        self._chain = audit.Chain()
+        self._chain = chain
         wanted = None if strategy_ids is None else set(strategy_ids)
         rows = StrategyConfig.objects.all()
         self._rows = {row.strategy_id: row for row in (rows if wanted is None else rows.filter(strategy_id__in=wanted))}
@@ -36,7 +37,7 @@ class OpenBatch:
 
     @property
     def changes(self) -> list[ConfigAudit]:
-        """The rows of history written so far, oldest first."""
+        """The rows of history so far, oldest first: those of this transaction."""
         return self._chain.rows
 
     @property
@@ -59,9 +60,8 @@ class OpenBatch:
         override = known.setdefault(symbol, SymbolOverride(strategy_id=strategy_id, symbol=symbol))
         return OpenLayer(self._chain, row, [override], symbol, self._at)
 
-    def close(self) -> dict[str, FieldState]:
-        """End the chain here; answers what the shared cache is to hold of everything that the changes touched."""
-        self._chain.close()
+    def touched(self) -> dict[str, FieldState]:
+        """What the shared cache is to hold of everything that the changes touched."""
         touched: dict[str, set[str]] = defaultdict(set)
         for change in self.changes:
             touched[change.strategy_id].add(change.symbol)
@@ -82,11 +82,10 @@ def commit(
     """
     wanted = None if strategy_ids is None else tuple(strategy_ids)
 
-    def use_case() -> tuple[T, list[ConfigAudit], dict[str, FieldState]]:
-        with transactions.atomic():
-            batch = OpenBatch(wanted, at)
-            answer = change(batch)
-            return answer, batch.changes, batch.close()
+    def use_case(end: Chain) -> tuple[T, list[ConfigAudit], dict[str, FieldState]]:
+        batch = OpenBatch(end, wanted, at)
+        answer = change(batch)
+        return answer, batch.changes, batch.touched()
 
-    answer, changes, states = transactions.run(use_case)
+    answer, changes, states = chain.write(use_case)
     return answer, changes, not changes or publishing.publish(changes, states)

@@ -11,8 +11,9 @@ from strategy_config import batches, resolution, transactions
 from strategy_config.batches import OpenBatch
 from strategy_config.exceptions import InvalidRequestError, NotFoundError, StoreUnavailableError
 from strategy_config.models import ConfigAudit, StrategyConfig, SymbolOverride
+from strategy_config.origins import Origin, checked_origin
 from strategy_config.plans import LayerKey, Refusal
-from strategy_config.recording import OpenLayer, Origin, checked_origin
+from strategy_config.recording import OpenLayer
 from strategy_config.symbols import normalise_symbol
 
 MOST_AT_ONCE = 1_000
@@ -38,7 +39,7 @@ class WrittenTogether:
     @property
     def sequence(self) -> int | None:
         """The sequence of the last change."""
-        return self.changes[-1].sequence if self.changes else None
+        return self.changes[-1].told_sequence if self.changes else None
 
 
 @traced

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from django.contrib.auth.models import Group, Permission
 
 from realtime_runtime.strategies.registry import STRATEGIES
-from strategy_config import audit
+from strategy_config.chain import GENESIS
 from strategy_config.models import ChangeSequence, RelayPosition, StrategyConfig
 
 _VIEW = frozenset({"view_strategyconfig", "view_symboloverride", "view_configaudit"})
@@ -25,7 +25,8 @@ def sync_catalogue() -> None:
 
     What an administrator added to a group stays.
     """
-    head, _ = ChangeSequence.objects.get_or_create(pk=ChangeSequence.ONLY_ID, defaults={"head_hash": audit.GENESIS})
+    beginning = {"head_hash": GENESIS, "position_hash": GENESIS}
+    head, _ = ChangeSequence.objects.get_or_create(pk=ChangeSequence.ONLY_ID, defaults=beginning)
     # Where there is a history already, nobody was promised to be told of it.
     RelayPosition.objects.get_or_create(pk=RelayPosition.ONLY_ID, defaults={"sequence": head.value})
     known = set(StrategyConfig.objects.values_list("strategy_id", flat=True))

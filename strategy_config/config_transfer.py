@@ -10,8 +10,8 @@ from realtime_runtime.tracing import traced
 from strategy_config import batches, config_file, plans, resolution, selectors, transactions
 from strategy_config.exceptions import InvalidRequestError, VersionConflictError
 from strategy_config.models import StrategyConfig, SymbolOverride
+from strategy_config.origins import Origin, checked_origin
 from strategy_config.plans import ImportRefusedError, LayerKey, Plan, Wanted
-from strategy_config.recording import Origin, checked_origin
 from strategy_config.symbols import normalise_symbol
 
 

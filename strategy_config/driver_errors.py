@@ -11,12 +11,12 @@ _SQLITE_CONFLICTS = ("SQLITE_BUSY", "SQLITE_LOCKED")
 
 
 class CommitLostError(OperationalError):
-    """PostgreSQL did not answer a commit."""
+    """The store did not answer a commit, or answered in a way that says nothing of it."""
 
 
 def is_conflict(exception: BaseException) -> bool:
     """Whether another writer was in the way, so that the same use case may well succeed when it is run again."""
-    if isinstance(exception, IntegrityError):
+    if isinstance(exception, IntegrityError | CommitLostError):
         return False
     error = _mongodb_error(exception)
     if error is not None:

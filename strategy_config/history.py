@@ -10,7 +10,8 @@ from django.db.models import Q, QuerySet
 
 from realtime_runtime.config.layers import StrategyClass
 from strategy_config import audit, selectors, shared_cache, transactions
-from strategy_config.audit import Checkpoint, ReadRow, Verification
+from strategy_config.audit import Checkpoint, Verification
+from strategy_config.audit_rows import ReadRow
 from strategy_config.exceptions import NotFoundError
 from strategy_config.models import ConfigAudit
 from strategy_config.previews import ParameterChange, percent_of_range
@@ -45,10 +46,10 @@ class ChainState:
 
 @transactions.store_errors()
 def page(chosen: HistoryFilter, *, limit: int, before: int | None = None) -> tuple[list[ConfigAudit], bool]:
-    """The newest ``limit`` rows below the sequence ``before``, and whether there are more."""
+    """The newest ``limit`` rows below the position ``before``, and whether there are more."""
     rows = _filtered(chosen)
     if before is not None:
-        rows = rows.filter(sequence__lt=before)
+        rows = rows.filter(position__lt=before)
     found = list(rows[: limit + 1])
     return found[:limit], len(found) > limit
 
@@ -61,14 +62,14 @@ def batches(chosen: HistoryFilter) -> Iterator[list[ReadRow]]:
         yield rows
         if len(rows) < EXPORT_BATCH:
             return
-        before = rows[-1].sequence
+        before = rows[-1].position
 
 
 @transactions.store_errors()
 def _batch(chosen: HistoryFilter, before: int | None) -> list[ReadRow]:
     rows = _filtered(chosen)
     if before is not None:
-        rows = rows.filter(sequence__lt=before)
+        rows = rows.filter(position__lt=before)
     return list(starmap(ReadRow, rows.values_list(*ReadRow._fields)[:EXPORT_BATCH]))
 
 
@@ -80,7 +81,7 @@ def versions(*, strategy_id: str, symbol: str | None, wanted: tuple[int, ...]) -
     if newest is None:
         selectors.any_strategy_row(strategy_id)
         raise NotFoundError(f"{strategy_id} {f'on {symbol}' if symbol else 'as a whole'} has never been changed.")
-    found = {row.version: row for row in layer.filter(version__in=wanted)}
+    found = {row.layer_version: row for row in layer.filter(version__in=wanted)}
     for version in wanted:
         if version not in found and version != 0:
             raise NotFoundError(f"There is no version {version}: the layer is at version {newest.version}.")
@@ -109,11 +110,11 @@ def chain_state() -> ChainState:
         checkpoint, at = _remembered()
     except shared_cache.SharedCacheUnavailableError:
         checkpoint, at = Checkpoint(), None
-    return ChainState(checkpoint, selectors.last_sequence(), at)
+    return ChainState(checkpoint, selectors.last_position(), at)
 
 
 def verify_on(at: datetime) -> tuple[Verification, int]:
-    """Verify the next rows after what was verified last, and remember how far; answers also the last sequence.
+    """Verify the next rows after what was verified last, and remember how far; answers also the last position.
 
     A bad row is never passed. What is remembered is a convenience: ``manage.py verify_audit`` walks everything.
     Raises SharedCacheUnavailableError, StoreUnavailableError.
@@ -121,13 +122,13 @@ def verify_on(at: datetime) -> tuple[Verification, int]:
     checkpoint, _ = _remembered()
     found = audit.verify_next(checkpoint, limit=VERIFIED_AT_ONCE)
     if found.bad is None:
-        told: dict[Any, Any] = {"sequence": found.sequence, "hash": found.hash, "at": at.isoformat()}
+        told: dict[Any, Any] = {"position": found.position, "hash": found.hash, "at": at.isoformat()}
         shared_cache.run(lambda client: client.hset(_key(), mapping=told))
-    return found, selectors.last_sequence()
+    return found, selectors.last_position()
 
 
 def _filtered(chosen: HistoryFilter) -> QuerySet[ConfigAudit]:
-    rows = ConfigAudit.objects.order_by("-sequence")
+    rows = ConfigAudit.objects.order_by("-position")
     exact = {"strategy_id": chosen.strategy_id, "action": chosen.action, "channel": chosen.channel}
     rows = rows.filter(**{name: value for name, value in exact.items() if value})
     if chosen.symbol:
@@ -149,4 +150,6 @@ def _remembered() -> tuple[Checkpoint, datetime | None]:
     raw: Any = shared_cache.run(lambda client: client.hgetall(_key()))
     if not raw:
         return Checkpoint(), None
-    return Checkpoint(int(raw[b"sequence"]), raw[b"hash"].decode()), datetime.fromisoformat(raw[b"at"].decode())
+    # Before there were positions, the sequence was that.
+    position = int(raw.get(b"position") or raw[b"sequence"])
+    return Checkpoint(position, raw[b"hash"].decode()), datetime.fromisoformat(raw[b"at"].decode())

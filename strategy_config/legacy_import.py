@@ -8,7 +8,8 @@ from typing import Any
 
 from realtime_runtime.config import layers
 from realtime_runtime.config.layers import NOTHING, InvalidParametersError
-from strategy_config import audit, publishing, resolution, transactions
+from strategy_config import chain, publishing, resolution
+from strategy_config.chain import Chain
 from strategy_config.legacy_source import LayerKey, LegacyChange, LegacyConfig, LegacyData
 from strategy_config.models import ConfigAudit, StrategyConfig, SymbolOverride
 from strategy_config.recording import differences
@@ -77,21 +78,19 @@ def apply(plan: Plan) -> bool:
     was written.
     """
 
-    def use_case() -> None:
-        with transactions.atomic():
-            chain = audit.Chain()
-            rows = [_untouched_row(layer.key) for layer in plan.layers]
-            chain.append_all(sorted((row for layer in plan.layers for row in layer.history), key=_when))
-            for row, layer in zip(rows, plan.layers, strict=True):
-                last = layer.history[-1]
-                row.parameters = layer.parameters
-                row.version, row.sequence = last.version, last.sequence
-                row.created_at, row.updated_at = layer.created_at, last.changed_at
-                row.updated_by, row.reason = last.changed_by, last.reason
-                row.save()
-            chain.close()
+    def use_case(end: Chain) -> None:
+        rows = [_untouched_row(layer.key) for layer in plan.layers]
+        for change in sorted((row for layer in plan.layers for row in layer.history), key=_when):
+            end.append(change, keeps_id=True)
+        for row, layer in zip(rows, plan.layers, strict=True):
+            last = layer.history[-1]
+            row.parameters = layer.parameters
+            row.version, row.sequence = last.layer_version, last.told_sequence
+            row.created_at, row.updated_at = layer.created_at, last.changed_at
+            row.updated_by, row.reason = last.changed_by, last.reason
+            row.save()
 
-    transactions.run(use_case)
+    chain.write(use_case)
     return publishing.publish_pending()
 
 
@@ -100,7 +99,7 @@ class _LeftOutError(Exception):
 
 
 def _when(row: ConfigAudit) -> tuple[datetime, str, str, int]:
-    return row.changed_at, row.strategy_id, row.symbol, row.version
+    return row.changed_at, row.strategy_id, row.symbol, row.layer_version
 
 
 def _validated(key: LayerKey, config: LegacyConfig, accepted: dict[LayerKey, dict[str, Any]]) -> dict[str, Any]:

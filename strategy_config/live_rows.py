@@ -13,9 +13,9 @@ _SWITCHED = {ConfigAudit.Action.ENABLE.value: True, ConfigAudit.Action.DISABLE.v
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A layer that is not what its history says; ``sequence`` is that of its last change, 0 where it has none."""
+    """A layer that is not what its history says; ``position`` is that of its last change, 0 where it has none."""
 
-    sequence: int
+    position: int
     problem: str
 
 
@@ -25,11 +25,15 @@ class LastChanges:
     def __init__(self, *, is_whole: bool) -> None:
         self._is_whole = is_whole
         self._last: dict[LayerKey, ConfigAudit] = {}
+        self._objects: dict[tuple[str, str | None], int | None] = {}
         self._enabled: dict[LayerKey, bool] = {}
         self._expires_at: dict[LayerKey, str | None] = {}
 
     def add(self, row: ConfigAudit) -> None:
-        """The next row of the history."""
+        """The next row of the history; what is no layer's is compared with nothing."""
+        if row.object_kind is not None:
+            self._objects[row.object_kind, row.object_id] = row.object_version
+            return
         key = row.strategy_id, row.symbol
         self._last[key] = row
         if row.action in _SWITCHED:
@@ -38,10 +42,14 @@ class LastChanges:
             if change["parameter"] == "expires_at":
                 self._expires_at[key] = change["new"]
 
-    def version_of(self, key: LayerKey) -> int | None:
-        """The version of the layer so far; None: not known, its history began before the first row."""
-        last = self._last.get(key)
-        return (0 if self._is_whole else None) if last is None else last.version
+    def version_of(self, row: ConfigAudit) -> int | None:
+        """The version so far of what the row is about; None: not known, its history began before the first row."""
+        if row.object_kind is not None:
+            version = self._objects.get((row.object_kind, row.object_id))
+        else:
+            last = self._last.get((row.strategy_id, row.symbol))
+            version = None if last is None else last.version
+        return 0 if version is None and self._is_whole else version
 
     def first_difference(self, rows: Iterable[StrategyConfig | SymbolOverride]) -> Difference | None:
         """The one whose last change is the oldest, of ``rows``, which must be all layers as of the last row added.
@@ -57,10 +65,10 @@ class LastChanges:
                 continue
             wrong = self._wrong_fields(live, last, key)
             if wrong:
-                sequence = 0 if last is None else last.sequence
-                found.append(Difference(sequence, f"live row: {', '.join(wrong)} of {_name(key)} not as last recorded"))
-        found.extend(Difference(row.sequence, f"live row: {_name(key)} is missing") for key, row in missing.items())
-        return min(found, key=lambda difference: difference.sequence, default=None)
+                position = 0 if last is None else _position(last)
+                found.append(Difference(position, f"live row: {', '.join(wrong)} of {_name(key)} not as last recorded"))
+        found.extend(Difference(_position(row), f"live row: {_name(key)} is missing") for key, row in missing.items())
+        return min(found, key=lambda difference: difference.position, default=None)
 
     def _wrong_fields(
         self, live: StrategyConfig | SymbolOverride, last: ConfigAudit | None, key: LayerKey
@@ -79,6 +87,10 @@ class LastChanges:
         if isinstance(live, SymbolOverride) and (self._is_whole or key in self._expires_at):
             wrong += ["expires_at"] if resolution.iso(live.expires_at) != self._expires_at.get(key) else []
         return wrong
+
+
+def _position(row: ConfigAudit) -> int:
+    return row.position or 0
 
 
 def _name(key: LayerKey) -> str:

@@ -103,13 +103,22 @@ class ConfigAuditQuerySet(models.QuerySet["ConfigAudit"]):
 
 
 class ConfigAudit(models.Model):
-    """One accepted change of one layer, written once. ``hash`` covers all of it and the predecessor's hash.
+    """One accepted act, written once. ``hash`` covers all of it and the predecessor's hash.
 
-    ``changed_by`` is what the writer claimed, ``actor`` who was authenticated. The parameters are the layer's
-    own before and after the change; NULL: no layer.
+    ``position`` is the row's place in the chain, without gaps. ``sequence``, without gaps too, is that of the acts
+    which runtimes must learn of; NULL for others. A change of a layer has ``strategy_id``, ``symbol`` and ``version``;
+    any other act is one of an object: ``object_kind``, ``object_id``, ``object_version``, and NULL for ``version``.
+    The first row of a transaction has the identity of its write as ``id``; where there are more rows, all of them have
+    it as ``set_id``. ``changed_by`` is what the writer claimed, ``actor`` who was authenticated. The parameters are
+    the layer's own before and after the change; NULL: no layer. ``format``, ``salts`` and ``redacted``: see
+    `audit_rows`.
+
+    What a release before formats writes during an upgrade has no position: `chain` gives it one.
     """
 
     class Action(models.TextChoices):
+        """What is done to a layer. Acts on objects have words of their own."""
+
         CREATE = "CREATE"
         UPDATE = "UPDATE"
         DELETE = "DELETE"
@@ -119,31 +128,42 @@ class ConfigAudit(models.Model):
         EXPIRE = "EXPIRE"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    sequence = models.PositiveBigIntegerField(unique=True)
-    strategy_id = models.CharField(max_length=STRATEGY_ID_LENGTH)
+    position = models.PositiveBigIntegerField(unique=True, null=True)
+    sequence = models.PositiveBigIntegerField(unique=True, null=True)
+    strategy_id = models.CharField(max_length=STRATEGY_ID_LENGTH, blank=True, default="")
     symbol = models.CharField(max_length=SYMBOL_LENGTH, blank=True, default="")
-    action = models.CharField(max_length=8, choices=Action)
-    version = models.PositiveBigIntegerField()
+    action = models.CharField(max_length=16)
+    version = models.PositiveBigIntegerField(null=True)
     old_parameters = models.JSONField(null=True)
     new_parameters = models.JSONField(null=True)
     changes = models.JSONField(default=list)
     changed_by = models.CharField(max_length=CHANGED_BY_LENGTH)
     actor = models.CharField(max_length=150)
-    channel = models.CharField(max_length=8)
+    channel = models.CharField(max_length=16)
     request_id = models.CharField(max_length=REQUEST_ID_LENGTH, blank=True, default="")
     changed_at = models.DateTimeField()
     reason = models.CharField(max_length=REASON_LENGTH, blank=True, default="")
     hash = models.CharField(max_length=64)
     previous_hash = models.CharField(max_length=64)
+    object_kind = models.CharField(max_length=32, null=True)
+    object_id = models.CharField(max_length=64, null=True)
+    object_version = models.PositiveBigIntegerField(null=True)
+    set_id = models.UUIDField(null=True)
+    format = models.PositiveSmallIntegerField(null=True)
+    salts = models.JSONField(null=True)
+    redacted = models.JSONField(null=True)
 
     objects = models.Manager.from_queryset(ConfigAuditQuerySet)()
 
     class Meta:
         db_table = "strategy_config_audit"
-        ordering: ClassVar = ["-sequence"]
+        ordering: ClassVar = ["-position"]
         default_permissions = ("view",)
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["strategy_id", "symbol", "version"], name="one_audit_row_per_version"),
+            models.UniqueConstraint(
+                fields=["object_kind", "object_id", "object_version"], name="one_audit_row_per_object_version"
+            ),
         ]
         indexes: ClassVar = [
             models.Index(fields=["strategy_id", "-sequence"], name="audit_newest_first"),
@@ -151,7 +171,23 @@ class ConfigAudit(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.sequence}: {self.action} {self.strategy_id} {self.symbol or 'global'} v{self.version}"
+        if self.object_kind is not None:
+            return f"{self.position}: {self.action} {self.object_kind} {self.object_id} v{self.object_version}"
+        return f"{self.position}: {self.action} {self.strategy_id} {self.symbol or 'global'} v{self.version}"
+
+    @property
+    def told_sequence(self) -> int:
+        """The sequence of a row that has one."""
+        if self.sequence is None:
+            raise TypeError(f"{self} has no sequence.")
+        return self.sequence
+
+    @property
+    def layer_version(self) -> int:
+        """The version of the layer that the row is about."""
+        if self.version is None:
+            raise TypeError(f"{self} is about no layer.")
+        return self.version
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Insert; an existing row is refused with ImmutableRowError."""
@@ -165,8 +201,10 @@ class ConfigAudit(models.Model):
 
 
 class ChangeSequence(models.Model):
-    """The one row that every write updates first: it orders all changes and holds the head of the audit chain.
+    """The one row that every write updates first: it orders all acts and holds the head of the audit chain.
 
+    ``position`` is that of the last row of the chain, ``value`` the last sequence. ``position_hash`` is the
+    ``head_hash`` that belongs to ``position``: where they differ, a release that knows no positions has written since.
     ``identities`` counts the changes of tokens, users and groups.
     """
 
@@ -176,13 +214,15 @@ class ChangeSequence(models.Model):
     value = models.PositiveBigIntegerField(default=0)
     head_hash = models.CharField(max_length=64)
     identities = models.PositiveBigIntegerField(default=0)
+    position = models.PositiveBigIntegerField(default=0)
+    position_hash = models.CharField(max_length=64, blank=True, default="")
 
     class Meta:
         db_table = "strategy_config_sequence"
         default_permissions = ()
 
     def __str__(self) -> str:
-        return f"sequence {self.value}"
+        return f"position {self.position}, sequence {self.value}"
 
 
 class RelayPosition(models.Model):

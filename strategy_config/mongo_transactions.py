@@ -15,7 +15,7 @@ from django_mongodb_backend import transaction  # type: ignore[import-untyped]  
 from pymongo.client_session import ClientSession
 from pymongo.errors import OperationFailure, PyMongoError
 
-from strategy_config.driver_errors import is_result_unknown, is_unreachable
+from strategy_config.driver_errors import CommitLostError, is_result_unknown, is_unreachable
 from strategy_config.exceptions import StoreUnavailableError
 
 logger = structlog.get_logger(__name__)
@@ -60,8 +60,7 @@ def atomic() -> Iterator[None]:
                 _abandoned.append((time.monotonic(), session_id))
             if not is_result_unknown(exception):
                 raise
-            # Asks what became of the commit and commits where nothing did.
-            store.commit_mongo()
+            _ask_for_commit(store)
             _remember(session)
         finally:
             _end_session(store)
@@ -86,6 +85,17 @@ def turn() -> Iterator[None]:
     finally:
         if is_mine:
             _turn.release()
+
+
+def _ask_for_commit(store: Any) -> None:
+    """Ask what became of a commit, which is carried out where nothing was done yet; raises CommitLostError.
+
+    A server that was started anew may know no such transaction any more, whether it was committed or not.
+    """
+    try:
+        store.commit_mongo()
+    except (DatabaseError, PyMongoError) as exception:
+        raise CommitLostError("MongoDB cannot say whether it committed.") from exception
 
 
 def _catch_up(session: ClientSession) -> None:

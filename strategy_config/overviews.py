@@ -103,7 +103,7 @@ def strategy_overview(strategy_id: str, at: datetime) -> StrategyOverview:
 @transactions.store_errors()
 def last_changes(limit: int) -> list[ConfigAudit]:
     """The newest accepted changes of all strategies."""
-    return list(ConfigAudit.objects.order_by("-sequence")[:limit])
+    return list(ConfigAudit.objects.filter(sequence__gt=0).order_by("-sequence")[:limit])
 
 
 @transactions.store_errors()

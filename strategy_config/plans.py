@@ -15,7 +15,8 @@ from strategy_config.batches import OpenBatch
 from strategy_config.exceptions import ConfigError, InvalidRequestError
 from strategy_config.expiries import check_expiry
 from strategy_config.models import StrategyConfig, SymbolOverride
-from strategy_config.recording import Origin, differences
+from strategy_config.origins import Origin
+from strategy_config.recording import differences
 
 PlannedAction = Literal["CREATE", "UPDATE", "DELETE", "ENABLE", "DISABLE"]
 MAY_NOT_SWITCH = "Enabling and disabling is for operators. Leave enabled out, or ask one of them."

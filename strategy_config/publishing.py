@@ -49,9 +49,9 @@ def publish(changes: Sequence[ConfigAudit], states: Mapping[str, FieldState]) ->
     for change in changes:
         metrics.changes.labels(change.action, change.channel).inc()
     started = time.perf_counter()
-    with tracing.span("config.publish", kind="producer", attributes={"config.sequence": changes[-1].sequence}):
+    with tracing.span("config.publish", kind="producer", attributes={"config.sequence": changes[-1].told_sequence}):
         is_published = False
-        with item_failures.contained("publication", sequence=changes[-1].sequence):
+        with item_failures.contained("publication", sequence=changes[-1].told_sequence):
             is_published = _publish(changes, states)
     outcome = "published" if is_published else "postponed"
     metrics.publications.labels(outcome).observe(time.perf_counter() - started)
@@ -59,7 +59,7 @@ def publish(changes: Sequence[ConfigAudit], states: Mapping[str, FieldState]) ->
 
 
 def _publish(changes: Sequence[ConfigAudit], states: Mapping[str, FieldState]) -> bool:
-    predecessor = changes[0].sequence - 1
+    predecessor = changes[0].told_sequence - 1
     layers = _layers(states)
     entries = _entries(changes, layers)
     give_up_at = time.monotonic() + PREDECESSOR_SECONDS
@@ -73,7 +73,7 @@ def _publish(changes: Sequence[ConfigAudit], states: Mapping[str, FieldState]) -
                 return _catch_up(last)
             time.sleep(PREDECESSOR_POLL_SECONDS)
     except (SharedCacheUnavailableError, StoreUnavailableError) as exception:
-        logger.info("publication.postponed", sequence=changes[-1].sequence, error=str(exception))
+        logger.info("publication.postponed", sequence=changes[-1].told_sequence, error=str(exception))
         return False
 
 
@@ -189,12 +189,12 @@ def _entry(change: ConfigAudit, encoded: Mapping[str, msgspec.Raw]) -> wire.Chan
     fields = [field for field in fields if field in encoded]
     is_embedded = len(fields) <= EMBEDDED_LAYERS
     return wire.Change(
-        sequence=change.sequence,
+        sequence=change.told_sequence,
         kind="change",
         strategy_id=change.strategy_id,
         symbol=change.symbol or None,
         action=change.action,
-        version=change.version,
+        version=change.layer_version,
         changed_by=change.changed_by,
         reason=change.reason or None,
         changed_at=iso(change.changed_at),

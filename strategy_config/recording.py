@@ -2,56 +2,19 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 from realtime_runtime.config import layers, wire
 from realtime_runtime.config.layers import NOTHING, StrategyClass, Values
-from strategy_config import audit, lookups, resolution
-from strategy_config.exceptions import InvalidRequestError, VersionConflictError
-from strategy_config.models import (
-    CHANGED_BY_LENGTH,
-    REASON_LENGTH,
-    REQUEST_ID_LENGTH,
-    ConfigAudit,
-    StrategyConfig,
-    SymbolOverride,
-)
+from strategy_config import lookups, resolution
+from strategy_config.chain import Chain
+from strategy_config.exceptions import VersionConflictError
+from strategy_config.models import ConfigAudit, StrategyConfig, SymbolOverride
+from strategy_config.origins import Origin
 from strategy_config.resolution import FieldState
 
-Channel = Literal["api", "admin", "schedule", "import"]
 _ENTITY_TAG = re.compile(r'(W/)?"([^"]*)"')
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Who changes, how and when. ``changed_by`` is claimed, ``actor`` authenticated, ``at`` aware."""
-
-    changed_by: str
-    actor: str
-    channel: Channel
-    request_id: str
-    at: datetime
-    reason: str = ""
-
-
-def checked_origin(origin: Origin) -> Origin:
-    """The origin with its instant cut to milliseconds; raises InvalidRequestError."""
-    if origin.at.tzinfo is None:
-        raise ValueError("Origin.at must be aware.")
-    if not origin.changed_by.strip():
-        raise InvalidRequestError("changed_by must not be empty.", field="changed_by")
-    for field, text, length in (
-        ("changed_by", origin.changed_by, CHANGED_BY_LENGTH),
-        ("reason", origin.reason, REASON_LENGTH),
-        ("request_id", origin.request_id, REQUEST_ID_LENGTH),
-    ):
-        if len(text) > length:
-            raise InvalidRequestError(f"{field} must have at most {length} characters.", field=field)
-        if any(character == "\0" or "\ud800" <= character <= "\udfff" for character in text):
-            raise InvalidRequestError(f"{field} holds a character that cannot be stored.", field=field)
-    return replace(origin, at=resolution.to_milliseconds(origin.at))
 
 
 def require_match(
@@ -85,14 +48,14 @@ def expiry_origin(row: SymbolOverride, at: datetime) -> Origin:
 
 
 class OpenLayer:
-    """One layer, read under the lock of the chain inside ``transactions.atomic()``.
+    """One layer, read under the lock of the chain, in ``chain.write``.
 
-    Made by ``read``, which ``close`` ends, or one of many by ``batches.OpenBatch``. ``own`` is its row (a new one where
+    Made by ``read``, or one of many by ``batches.OpenBatch``. ``own`` is its row (a new one where
     the symbol has none yet), ``overrides`` the symbol rows of the strategy for the global layer, else just ``own``.
     """
 
     def __init__(
-        self, chain: audit.Chain, row: StrategyConfig, overrides: list[SymbolOverride], symbol: str | None, at: datetime
+        self, chain: Chain, row: StrategyConfig, overrides: list[SymbolOverride], symbol: str | None, at: datetime
     ) -> None:
         self.strategy_id: str = row.strategy_id
         self.symbol = symbol
@@ -103,12 +66,11 @@ class OpenLayer:
         self.own: StrategyConfig | SymbolOverride = row if symbol is None else overrides[0]
 
     @classmethod
-    def read(cls, strategy_id: str, symbol: str | None, at: datetime) -> "OpenLayer":
-        """Take the lock, then read the layer; raises NotFoundError where neither the code nor the store has it.
+    def read(cls, chain: Chain, strategy_id: str, symbol: str | None, at: datetime) -> "OpenLayer":
+        """Read the layer, while ``chain`` keeps other writers out.
 
-        A strategy that the code has and `migrate` has not seen yet counts as one that was never set.
+        Raises NotFoundError where neither the code nor the store has the strategy. A strategy that the code has and `migrate` has not seen yet counts as one that was never set.
         """
-        chain = audit.Chain()
         row = lookups.find(StrategyConfig, strategy_id=strategy_id)
         if row is None:
             row = StrategyConfig(strategy_id=resolution.strategy_class(strategy_id).id)
@@ -127,7 +89,7 @@ class OpenLayer:
 
     @property
     def changes(self) -> list[ConfigAudit]:
-        """The rows of history written so far, oldest first."""
+        """The rows of history so far, oldest first: those of this transaction."""
         return self._chain.rows
 
     @property
@@ -209,9 +171,8 @@ class OpenLayer:
             )
         )
 
-    def close(self) -> dict[str, FieldState]:
-        """End the chain here; answers what the shared cache is to hold of everything that the change touched."""
-        self._chain.close()
+    def touched(self) -> dict[str, FieldState]:
+        """What the shared cache is to hold of everything that the change touched."""
         if self.symbol is None:
             return resolution.states_of(self._row, self._overrides)
         return {self.field: resolution.symbol_state(self._row, self._overrides[0])}

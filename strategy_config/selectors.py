@@ -310,6 +310,12 @@ def last_sequence() -> int:
     return ChangeSequence.objects.values_list("value", flat=True).get(pk=ChangeSequence.ONLY_ID)
 
 
+@transactions.store_errors()
+def last_position() -> int:
+    """The position of the last row of the history, 0 before the first."""
+    return ChangeSequence.objects.values_list("position", flat=True).get(pk=ChangeSequence.ONLY_ID)
+
+
 def _touched_by(changes: list[ConfigAudit]) -> list[tuple[StrategyConfig, list[SymbolOverride]]]:
     """The layers whose documents the changes have altered: for a global change, all of the strategy."""
     symbols: dict[str, set[str]] = defaultdict(set)

@@ -13,9 +13,10 @@ from typing import Any
 from realtime_runtime.config import wire
 from realtime_runtime.config.layers import NOTHING, Values
 from realtime_runtime.tracing import traced
-from strategy_config import item_failures, publishing, resolution, shared_cache, transactions
+from strategy_config import chain, item_failures, publishing, resolution, shared_cache, transactions
 from strategy_config.bulk_changes import copy_override, delete_overrides, switch_off_all, switch_overrides
 from strategy_config.catalogue import sync_catalogue
+from strategy_config.chain import Chain
 from strategy_config.config_transfer import apply_import, export_configuration, plan_import
 from strategy_config.exceptions import InvalidRequestError, NotFoundError, StoreUnavailableError
 from strategy_config.expiries import check_expiry
@@ -24,8 +25,9 @@ from strategy_config.models import (
     RelayPosition,
     SymbolOverride,
 )
+from strategy_config.origins import Origin, checked_origin
 from strategy_config.previews import ParameterChange, Preview, check_change, merged
-from strategy_config.recording import OpenLayer, Origin, checked_origin
+from strategy_config.recording import OpenLayer
 from strategy_config.symbols import normalise_symbol
 from strategy_config.tokens import issue_token, revoke_token
 
@@ -274,8 +276,8 @@ def _write(
         strategy_id=strategy_id,
         symbol=layer.symbol,
         action=row.action,
-        version=row.version,
-        sequence=row.sequence,
+        version=row.layer_version,
+        sequence=row.told_sequence,
         published=is_published,
         warnings=_warnings(layer, row.action),
         config=states[layer.field].document.config,
@@ -291,13 +293,12 @@ def _commit(
     """
     symbol = None if symbol is None else normalise_symbol(symbol)
 
-    def use_case() -> tuple[OpenLayer, dict[str, resolution.FieldState]]:
-        with transactions.atomic():
-            layer = OpenLayer.read(strategy_id, symbol, at)
-            change(layer)
-            return layer, layer.close()
+    def use_case(end: Chain) -> tuple[OpenLayer, dict[str, resolution.FieldState]]:
+        layer = OpenLayer.read(end, strategy_id, symbol, at)
+        change(layer)
+        return layer, layer.touched()
 
-    layer, states = transactions.run(use_case)
+    layer, states = chain.write(use_case)
     return layer, states, not layer.changes or publishing.publish(layer.changes, states)
 
 
@@ -306,8 +307,11 @@ def _former_parameters(
 ) -> dict[str, Any] | None:
     history = ConfigAudit.objects.filter(strategy_id=layer.strategy_id, symbol=layer.symbol or "")
     name = _name(layer)
+    # What this transaction has recorded before (an expiry) is not in the store yet.
+    recorded = layer.changes[-1] if layer.changes else None
     if target_version is not None:
-        row = history.filter(version=target_version).first()
+        is_recorded = recorded is not None and recorded.version == target_version
+        row = recorded if is_recorded else history.filter(version=target_version).first()
         if row is None:
             raise NotFoundError(f"{name} has never had a version {target_version}.")
         return row.new_parameters
@@ -319,7 +323,7 @@ def _former_parameters(
         if row is None:
             raise NotFoundError(f"{name} has no such entry in its history.")
         return row.new_parameters
-    row = history.exclude(action__in=_SWITCHES).order_by("-version").first()
+    row = recorded or history.exclude(action__in=_SWITCHES).order_by("-version").first()
     if row is None:
         raise NotFoundError(f"{name} has never been changed: there is nothing to go back to.")
     return row.old_parameters

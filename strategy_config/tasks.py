@@ -52,7 +52,7 @@ def verify_audit() -> Outcome:
         return "postponed"
     audit_intact.set(found.bad is None)
     if found.bad is None:
-        logger.info("audit.verified", rows=found.rows, sequence=found.sequence, hash=found.hash)
+        logger.info("audit.verified", rows=found.rows, position=found.position, hash=found.hash)
     else:
-        logger.error("audit.broken", sequence=found.bad.sequence, problem=found.bad.problem, holds_to=found.sequence)
+        logger.error("audit.broken", position=found.bad.position, problem=found.bad.problem, holds_to=found.position)
     return "done"

@@ -23,6 +23,8 @@ SHORTEST_PAUSE_SECONDS = 0.005
 LONGEST_PAUSE_SECONDS = 0.25
 # A connection that breaks later leaves too little of the time that a caller is promised for another attempt.
 RECONNECT_SECONDS = 0.5
+# How long a commit that was not answered is asked after; then the caller is told that nobody knows.
+LOST_SECONDS = 3.0
 QUICK_SECONDS = 0.3
 _ERRORS = (Error, PyMongoError)
 _is_quick: ContextVar[bool] = ContextVar("is_quick", default=False)
@@ -118,16 +120,17 @@ def _measured(kind: str) -> Iterator[None]:
         metrics.store_calls.labels(kind, outcome).observe(time.perf_counter() - started)
 
 
-def run(use_case: Callable[[], T]) -> T:
+def run(use_case: Callable[[], T], *, is_repeatable: bool = False) -> T:
     """Run ``use_case``, which opens ``atomic()`` itself, again as a whole while other writers are in its way.
 
     With growing random pauses, for PATIENCE_SECONDS; then, or where the store is away, StoreUnavailableError.
-    A connection that was dropped is replaced once.
+    A connection that was dropped is replaced once. ``is_repeatable``: the use case finds out by itself that it was
+    committed before; it is run again for LOST_SECONDS where a commit was not answered.
     """
     # The other stores let writers wait for their turn themselves.
     turn = _on_mongodb().turn() if connection.vendor == "mongodb" else nullcontext()
     with store_breaker.WRITES.passage(_judge_write), store_errors(is_write=True), turn:
-        return _run(use_case)
+        return _run(use_case, is_repeatable)
 
 
 def _judge(exception: Exception) -> store_breaker.Verdict:
@@ -145,29 +148,55 @@ def _judge_write(exception: Exception) -> store_breaker.Verdict:
     return store_breaker.Verdict.DEAD if is_locked else store_breaker.Verdict.UNCLEAR
 
 
-def _run(use_case: Callable[[], T]) -> T:
-    started = time.monotonic()
+def _run(use_case: Callable[[], T], is_repeatable: bool) -> T:
+    attempts = _Attempts(is_repeatable)
     longest_pause = SHORTEST_PAUSE_SECONDS
-    may_reconnect = True
     while True:
         try:
             return use_case()
         except _ERRORS as exception:
-            if driver_errors.is_conflict(exception):
-                if time.monotonic() - started > PATIENCE_SECONDS:
-                    message = "The store is busy with other writers. Nothing was changed."
-                    raise StoreUnavailableError(message) from exception
-                if connection.vendor == "mongodb":
-                    # It names a conflict at once, with a writer of another process maybe; the others wait for a lock.
-                    store_breaker.WRITES.heard()
-            elif may_reconnect and driver_errors.is_dropped(exception):
-                may_reconnect = False
-                if time.monotonic() - started > RECONNECT_SECONDS:
-                    raise
-            else:
-                raise
+            attempts.judge(exception)
         longest_pause = min(2 * longest_pause, LONGEST_PAUSE_SECONDS)
         time.sleep(random.uniform(0, longest_pause))  # noqa: S311  (no secret)
+
+
+class _Attempts:
+    """Decides whether a use case that was interrupted is run once more."""
+
+    def __init__(self, is_repeatable: bool) -> None:
+        self._started = time.monotonic()
+        self._is_repeatable = is_repeatable
+        self._may_reconnect = True
+        self._lost: tuple[float, Exception] | None = None
+
+    def judge(self, exception: Exception) -> None:
+        """Return where it is; else raise what the caller is to be told."""
+        now = time.monotonic()
+        if self._is_repeatable and self._lost is None and driver_errors.is_result_unknown(exception):
+            self._lost = now, exception
+        if self._lost is not None:
+            self._judge_lost(exception, now)
+        elif driver_errors.is_conflict(exception):
+            if now - self._started > PATIENCE_SECONDS:
+                message = "The store is busy with other writers. Nothing was changed."
+                raise StoreUnavailableError(message) from exception
+            if connection.vendor == "mongodb":
+                # It names a conflict at once, with a writer of another process maybe; the others wait for a lock.
+                store_breaker.WRITES.heard()
+        elif self._may_reconnect and driver_errors.is_dropped(exception):
+            self._may_reconnect = False
+            if now - self._started > RECONNECT_SECONDS:
+                raise exception
+        else:
+            raise exception
+
+    def _judge_lost(self, exception: Exception, now: float) -> None:
+        """After a commit that was not answered nothing may be said of the result until the store has answered."""
+        lost_at, lost = self._lost or (now, exception)
+        if not (driver_errors.is_conflict(exception) or driver_errors.is_unreachable(exception)):
+            raise exception
+        if now - lost_at > LOST_SECONDS:
+            raise lost
 
 
 def _on_mongodb() -> ModuleType:

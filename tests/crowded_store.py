@@ -21,9 +21,9 @@ BATCH_SIZE = 100
 _HISTORY = """
     WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < %s)
     INSERT INTO strategy_config_audit
-        (id, sequence, strategy_id, symbol, action, version, old_parameters, new_parameters, changes, changed_by,
-         actor, channel, request_id, changed_at, reason, hash, previous_hash)
-    SELECT printf('%%032x', n), n, s.strategy_id, '', 'UPDATE', (n + 7) / 8, '{"base_confidence": 0.6}',
+        (id, position, sequence, strategy_id, symbol, action, version, old_parameters, new_parameters, changes,
+         changed_by, actor, channel, request_id, changed_at, reason, hash, previous_hash)
+    SELECT printf('%%032x', n), n, n, s.strategy_id, '', 'UPDATE', (n + 7) / 8, '{"base_confidence": 0.6}',
         '{"base_confidence": 0.7}', '[{"parameter": "base_confidence", "old": 0.6, "new": 0.7}]',
         CASE n %% 2 WHEN 1 THEN 'alice' ELSE 'bob' END, 'trader', 'admin', '',
         datetime('2024-08-08 12:00:00', n || ' seconds'), 'tighter in low volatility',
@@ -63,7 +63,7 @@ def fill() -> None:
     else:
         rows = FEWER
         ConfigAudit.objects.bulk_create(_history(rows), batch_size=BATCH_SIZE)
-    ChangeSequence.objects.update(value=rows, head_hash="0" * 64)
+    ChangeSequence.objects.update(value=rows, position=rows, head_hash="0" * 64, position_hash="0" * 64)
 
 
 def _own_value(strategy: StrategyClass) -> dict[str, Any]:
@@ -76,6 +76,7 @@ def _history(rows: int) -> Iterator[ConfigAudit]:
     strategies = list(STRATEGIES)
     for number in range(1, rows + 1):
         yield ConfigAudit(
+            position=number,
             sequence=number,
             strategy_id=strategies[number % len(strategies)],
             action="UPDATE",

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -17,7 +18,7 @@ from django.utils.dateparse import parse_datetime
 
 from realtime_runtime.config.layers import InvalidParametersError
 from realtime_runtime.strategies.registry import STRATEGIES
-from strategy_config import audit, history, resolution, selectors, services, shared_cache, wording
+from strategy_config import audit_rows, history, resolution, selectors, services, shared_cache, wording
 from strategy_config.admin.layer_page import layer_url
 from strategy_config.admin.pages import Page, all_facts, origin_of, show, show_of, whole
 from strategy_config.exceptions import InvalidRequestError, VersionConflictError
@@ -41,7 +42,7 @@ def rows(request: HttpRequest) -> HttpResponse:
         "history.html",
         title="History",
         rows=[_line(row) for row in found],
-        older=urlencode({**query, "before": found[-1].sequence}) if has_more else "",
+        older=urlencode({**query, "before": found[-1].position}) if has_more else "",
         query=urlencode(query),
         filtered_by=" · ".join(map(str, query.values())),
         filter=request.GET,
@@ -72,7 +73,7 @@ def verify(request: HttpRequest) -> HttpResponse:
     except shared_cache.SharedCacheUnavailableError:
         return JsonResponse({"text": "Redis cannot be reached, so nobody knows how far it was verified."}, status=503)
     bad = None if found.bad is None else asdict(found.bad)
-    return JsonResponse({"verified": found.sequence, "head": head, "bad": bad, "is_done": found.sequence >= head})
+    return JsonResponse({"verified": found.position, "head": head, "bad": bad, "is_done": found.position >= head})
 
 
 def diff(request: HttpRequest, strategy_id: str, symbol: str | None = None) -> HttpResponse:
@@ -81,7 +82,7 @@ def diff(request: HttpRequest, strategy_id: str, symbol: str | None = None) -> H
     newer = whole(request.GET.get("new"))
     older = whole(request.GET.get("old"))
     if newer is None:
-        newer = history.versions(strategy_id=strategy_id, symbol=symbol, wanted=())[0].version
+        newer = history.versions(strategy_id=strategy_id, symbol=symbol, wanted=())[0].layer_version
     if older is None:
         older = max(0, newer - 1)
     found = history.versions(strategy_id=strategy_id, symbol=symbol, wanted=(older, newer))
@@ -171,7 +172,7 @@ def version_url(name: str, strategy_id: str, symbol: str | None, version: int) -
 
 def _switches(old: ConfigAudit | None, new: ConfigAudit | None) -> list[dict[str, Any]]:
     """What the newer version itself changed beside parameters."""
-    if new is None or old is not None and old.version != new.version - 1:
+    if new is None or old is not None and old.layer_version != new.layer_version - 1:
         return []
     return [change for change in new.changes if change["parameter"] in {"enabled", "expires_at"}]
 
@@ -180,6 +181,8 @@ def _line(row: ConfigAudit) -> dict[str, Any]:
     # Of a strategy that the code no longer has, versions can be compared and not gone back to.
     known = resolution.is_known(row.strategy_id)
     layer = (row.strategy_id, row.symbol or None)
+    if row.version is None:
+        return {"row": row, "words": wording.row_sentence(row.changes), "layer": audit_rows.row_name(row)}
     return {
         "row": row,
         "words": wording.row_sentence(row.changes) or "nothing differs",
@@ -230,9 +233,7 @@ def _name(strategy_id: str, symbol: str | None) -> str:
 def _json_lines(chosen: HistoryFilter) -> Iterator[bytes]:
     """A chunk a batch: a chunk a row would cost the server more than the rows do."""
     for batch in history.batches(chosen):
-        yield b"".join(
-            orjson.dumps({**audit.content(row), "hash": row.hash}, option=orjson.OPT_APPEND_NEWLINE) for row in batch
-        )
+        yield b"".join(orjson.dumps(audit_rows.as_json(row), option=orjson.OPT_APPEND_NEWLINE) for row in batch)
 
 
 def _csv_lines(chosen: HistoryFilter) -> Iterator[str]:
@@ -252,12 +253,27 @@ def _text(value: str) -> str:
 
 
 def _json(value: Any) -> str:
-    return orjson.dumps(audit.canonical(value)).decode()
+    return orjson.dumps(audit_rows.canonical(value)).decode()
+
+
+def _or_empty(value: object) -> str:
+    return "" if value is None else _text(str(value))
 
 
 # The columns of the CSV, which are the first of a row as it is read.
-_AS_READ: Mapping[type, Callable[[Any], object]] = {int: int, str: _text, datetime: resolution.iso}
-_CELLS = {name: _AS_READ.get(kind, _json) for name, kind in audit.ReadRow.__annotations__.items() if name != "id"}
+_AS_READ: Mapping[object, Callable[[Any], object]] = {
+    int | None: _or_empty,
+    str: _text,
+    str | None: _or_empty,
+    uuid.UUID | None: _or_empty,
+    datetime: resolution.iso,
+}
+_NO_CELLS = {"id", "format", "salts", "redacted"}
+_CELLS = {
+    name: _AS_READ.get(kind, _json)
+    for name, kind in audit_rows.ReadRow.__annotations__.items()
+    if name not in _NO_CELLS
+}
 
 
 PAGES = (

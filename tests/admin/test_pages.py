@@ -17,7 +17,7 @@ from django.template.loader import render_to_string
 from django.test import Client
 
 from realtime_runtime.strategies.registry import STRATEGIES
-from strategy_config import audit, overviews, selectors, services
+from strategy_config import audit, audit_rows, overviews, selectors, services
 from strategy_config.admin import live
 from strategy_config.models import ApiToken, ConfigAudit, SymbolOverride
 from strategy_config.templatetags.console import relative
@@ -96,7 +96,7 @@ def test_history__filtered__shows_and_exports_only_that(login: Login) -> None:
     assert "Filter: <strong>bob · global</strong>" in page
     lines = client.get("/admin/history/export.jsonl?symbol=btcusdt").getvalue().decode().splitlines()
     row = ConfigAudit.objects.get(sequence=1)
-    assert [json.loads(line) for line in lines] == [{**audit.content(row), "hash": row.hash}]
+    assert [json.loads(line) for line in lines] == [audit_rows.as_json(row)]
     found = list(csv.DictReader(io.StringIO(client.get("/admin/history/export.csv").getvalue().decode())))
     assert [line["sequence"] for line in found] == ["2", "1"]
     assert found[0]["reason"] == "'=HYPERLINK(1)"
@@ -123,7 +123,7 @@ def test_verify__in_steps__reaches_the_end_and_finds_what_was_tampered_with(
     assert "1 of 1 changes verified" in client.get("/admin/history/").content.decode()
     write(parameters={"top_levels": 8})
     super(type(ConfigAudit.objects.all()), ConfigAudit.objects.filter(sequence=2)).update(reason="never said")
-    assert client.post("/admin/history/verify.json").json()["bad"]["sequence"] == 2
+    assert client.post("/admin/history/verify.json").json()["bad"]["position"] == 2
 
 
 def test_diff__any_two_versions__own_values(login: Login) -> None:

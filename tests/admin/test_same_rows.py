@@ -12,7 +12,7 @@ from django.forms.models import model_to_dict
 from django.test import Client
 
 from realtime_runtime.strategies.registry import STRATEGIES
-from strategy_config import audit, resolution, services
+from strategy_config import audit_rows, chain, resolution, services
 from strategy_config.models import ChangeSequence, ConfigAudit, Layer, StrategyConfig, SymbolOverride
 from tests.admin.test_layer_pages import Login, opened
 from tests.admin.test_pages import upload
@@ -23,8 +23,8 @@ API = f"/api/v1/strategies/{SKEW}"
 PAGE = f"/admin/strategies/{SKEW}"
 WHY = "calm market\nuntil noon: größer"
 UNTIL = "2099-01-31T12:00"
-# What cannot be the same twice, and the channel.
-DIFFERENT = {"id", "hash", "previous_hash", "request_id", "changed_at", "channel"}
+# What cannot be the same twice, the channel, and whether several changes were one.
+DIFFERENT = {"id", "hash", "previous_hash", "request_id", "changed_at", "salts", "channel", "set_id"}
 Step = tuple[Literal["post", "patch", "delete"], str, dict[str, Any]]
 
 
@@ -109,7 +109,7 @@ def forget() -> None:
     SymbolOverride.objects.all().delete()
     for row in StrategyConfig.objects.all():
         StrategyConfig(pk=row.pk, strategy_id=row.strategy_id).save(force_update=True)
-    ChangeSequence.objects.update(value=0, head_hash=audit.GENESIS)
+    ChangeSequence.objects.update(value=0, position=0, head_hash=chain.GENESIS, position_hash=chain.GENESIS)
 
 
 def left_by(change: Callable[[], None]) -> tuple[list[ConfigAudit], list[dict[str, Any]]]:
@@ -124,7 +124,7 @@ def left_by(change: Callable[[], None]) -> tuple[list[ConfigAudit], list[dict[st
 
 
 def compared(row: ConfigAudit) -> dict[str, Any]:
-    return {name: value for name, value in audit.content(row).items() if name not in DIFFERENT}
+    return {name: value for name, value in audit_rows.as_json(row).items() if name not in DIFFERENT}
 
 
 def by_admin(client: Client, case: UseCase) -> None:

@@ -27,7 +27,7 @@ django.setup()
 from django.contrib.auth.models import Group, User
 from django.core.management import call_command
 from django.utils import timezone
-from strategy_config import audit, services
+from strategy_config import audit_rows, services
 from strategy_config.models import ApiToken, ConfigAudit, StrategyConfig, SymbolOverride
 
 def origin(name):
@@ -41,7 +41,7 @@ def print_content():
     ann = User.objects.get(username="ann")
     token = ApiToken.objects.get()
     print(json.dumps({
-        "history": [audit.content(row) | {"hash": row.hash} for row in ConfigAudit.objects.order_by("sequence")],
+        "history": [audit_rows.as_json(row) for row in ConfigAudit.objects.order_by("sequence")],
         "global": list(StrategyConfig.objects.order_by("strategy_id").values(*names)),
         "symbols": list(SymbolOverride.objects.order_by("strategy_id", "symbol").values(*names, "symbol")),
         "ann": [ann.check_password("correct horse"), [group.name for group in ann.groups.all()]],

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
 
-from strategy_config import audit
+from strategy_config import audit, audit_rows, chain
 from strategy_config.models import ChangeSequence, ConfigAudit, ImmutableRowError, StrategyConfig, SymbolOverride
 from tests.factories import NOON
 from tests.strategy_config.test_services import BTC, SKEW, history, write
@@ -18,7 +18,7 @@ from tests.strategy_config.test_services import BTC, SKEW, history, write
 pytestmark = pytest.mark.django_db(transaction=settings.IS_ON_MONGODB)
 HISTORY = ConfigAudit._meta.db_table
 HEAD = ChangeSequence._meta.db_table
-JSON_COLUMNS = {"parameters", "old_parameters", "new_parameters", "changes"}
+JSON_COLUMNS = {"parameters", "old_parameters", "new_parameters", "changes", "salts", "redacted"}
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def six_rows() -> list[ConfigAudit]:
     for levels in (1, 2, 3):
         write(parameters={"top_levels": levels})
         write(symbol=None, parameters={"top_levels": levels})
-    return list(ConfigAudit.objects.order_by("sequence"))
+    return list(ConfigAudit.objects.order_by("position"))
 
 
 def forge(table: str, values: dict[str, Any], **where: Any) -> None:
@@ -43,42 +43,42 @@ def forge(table: str, values: dict[str, Any], **where: Any) -> None:
         cursor.execute(f"UPDATE {table} SET {columns} WHERE {condition}", [*stored, *where.values()])  # noqa: S608
 
 
-def take_out(*sequences: int) -> None:
+def take_out(*positions: int) -> None:
     """Delete rows of the history behind the model's back."""
     if settings.IS_ON_MONGODB:
-        connection.database[HISTORY].delete_many({"sequence": {"$in": sequences}})
+        connection.database[HISTORY].delete_many({"position": {"$in": positions}})
         return
     with connection.cursor() as cursor:
-        for sequence in sequences:
-            cursor.execute(f"DELETE FROM {HISTORY} WHERE sequence = %s", [sequence])  # noqa: S608
+        for position in positions:
+            cursor.execute(f"DELETE FROM {HISTORY} WHERE position = %s", [position])  # noqa: S608
 
 
 def test_verify__whole_history__gives_the_checkpoint(six_rows: list[ConfigAudit]) -> None:
     seen: list[tuple[int, int]] = []
     found = audit.verify(progress=lambda done, total: seen.append((done, total)))
-    assert (found.bad, found.rows, found.sequence, found.hash) == (None, 6, 6, six_rows[-1].hash)
+    assert (found.bad, found.rows, found.position, found.hash) == (None, 6, 6, six_rows[-1].hash)
     assert seen[-1] == (6, 6)
 
 
 def test_verify__nothing_ever_written__holds() -> None:
-    assert audit.verify() == audit.Verification(0, 0, audit.GENESIS, None)
+    assert audit.verify() == audit.Verification(0, 0, chain.GENESIS, None)
 
 
 @pytest.mark.parametrize("first", [1, 4, 6, 7])
 def test_verify__from_a_sequence__starts_there(six_rows: list[ConfigAudit], first: int) -> None:
     found = audit.verify(first)
-    assert (found.bad, found.rows, found.sequence, found.hash) == (None, 7 - first, 6, six_rows[-1].hash)
+    assert (found.bad, found.rows, found.position, found.hash) == (None, 7 - first, 6, six_rows[-1].hash)
 
 
 def test_verify__several_batches__is_the_same(six_rows: list[ConfigAudit], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(audit, "BATCH_SIZE", 2)
+    monkeypatch.setattr(chain, "BATCH_SIZE", 2)
     assert audit.verify().rows == 6
 
 
 def _relink(sequence: int) -> None:
     """A forger who knows how the hash is made, but not of those that follow."""
     row = ConfigAudit.objects.get(sequence=sequence)
-    forge(HISTORY, {"hash": audit.content_hash(row)}, sequence=sequence)
+    forge(HISTORY, {"hash": audit_rows.content_hash(row)}, sequence=sequence)
 
 
 # What a store cannot give back as the field that it should be; PostgreSQL takes nothing of the kind.
@@ -87,7 +87,7 @@ UNREADABLE = {"version": "x"} if settings.IS_ON_MONGODB else {"id": "x"}
 
 def test_verify__from_beyond_the_end__is_no_checkpoint(six_rows: list[ConfigAudit]) -> None:
     beyond = audit.verify(8)
-    assert (beyond.bad.sequence, beyond.rows, beyond.sequence) == (7, 0, 6)
+    assert (beyond.bad.position, beyond.rows, beyond.position) == (7, 0, 6)
     assert beyond.bad.problem.startswith("missing: the history ends at 6")
 
 
@@ -98,7 +98,8 @@ TAMPERED: dict[str, tuple[Callable[[], None], int, str]] = {
     "row taken out": (lambda: take_out(4), 4, "gap"),
     "first taken out": (lambda: take_out(1), 1, "gap"),
     "end cut off": (lambda: take_out(5, 6), 5, "missing"),
-    "end forgotten": (lambda: forge(HEAD, {"value": 5}), 5, "hash"),
+    "end forgotten": (lambda: forge(HEAD, {"position": 5}), 5, "hash"),
+    "sequence forgotten": (lambda: forge(HEAD, {"value": 5}), 6, "sequence"),
     "head replaced": (lambda: forge(HEAD, {"head_hash": "f" * 64}), 6, "hash"),
     "text for JSON": (lambda: forge(HISTORY, {"changes": "x"}, sequence=2), 2, "content hash"),
     "unreadable": (lambda: forge(HISTORY, UNREADABLE, sequence=2), 2, "unreadable"),
@@ -113,7 +114,7 @@ def test_verify__tampered__names_the_first_bad_row(six_rows: list[ConfigAudit], 
     tamper()
     bad = audit.verify().bad
     assert bad is not None
-    assert bad.sequence == sequence
+    assert bad.position == sequence
     assert problem in bad.problem
 
 
@@ -144,7 +145,7 @@ def test_verify__live_row_tampered__names_its_last_change(six_rows: list[ConfigA
         return
     if first and case == "symbol":
         sequence, problem = 5, "missing"
-    assert (found.bad.sequence, found.sequence) == (sequence, 6)
+    assert (found.bad.position, found.position) == (sequence, 6)
     assert found.bad.problem.startswith("live row: ")
     assert problem in found.bad.problem
 
@@ -174,14 +175,14 @@ def test_verify__expiry_set_and_kept__live_row_holds_until_it_is_moved(six_rows:
 def test_verify__several_live_rows_tampered__names_the_oldest(six_rows: list[ConfigAudit]) -> None:
     forge(STRATEGIES, {"version": 9}, strategy_id=SKEW)
     forge(OVERRIDES, {"version": 9}, strategy_id=SKEW)
-    assert audit.verify().bad.sequence == 5
+    assert audit.verify().bad.position == 5
 
 
 def test_verify__row_forged_with_its_own_hash__breaks_the_link_of_the_next(six_rows: list[ConfigAudit]) -> None:
     forge(HISTORY, {"actor": "mallory"}, sequence=3)
     _relink(3)
     bad = audit.verify().bad
-    assert (bad.sequence, bad.problem.split(":")[0]) == (4, "link")
+    assert (bad.position, bad.problem.split(":")[0]) == (4, "link")
 
 
 def test_verify__version_left_out__is_seen_even_where_the_hashes_fit(six_rows: list[ConfigAudit]) -> None:
@@ -189,13 +190,13 @@ def test_verify__version_left_out__is_seen_even_where_the_hashes_fit(six_rows: l
     _relink(6)
     forge(HEAD, {"head_hash": ConfigAudit.objects.get(sequence=6).hash})
     bad = audit.verify().bad
-    assert (bad.sequence, bad.problem.split(":")[0]) == (6, "version gap")
+    assert (bad.position, bad.problem.split(":")[0]) == (6, "version gap")
 
 
 def test_verify__many_rows_missing__finds_the_next_one(
     six_rows: list[ConfigAudit], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(audit, "BATCH_SIZE", 1)
+    monkeypatch.setattr(chain, "BATCH_SIZE", 1)
     take_out(2, 3, 4, 5)
     bad = audit.verify().bad
     assert bad == audit.BadRow(2, "gap: this row is missing, the next one is 6")
@@ -203,23 +204,23 @@ def test_verify__many_rows_missing__finds_the_next_one(
 
 def test_content_hash__every_field__changes_it(six_rows: list[ConfigAudit]) -> None:
     row = six_rows[2]
-    original = audit.content_hash(row)
+    original = audit_rows.content_hash(row)
     for field in ConfigAudit._meta.concrete_fields:
-        if field.name == "hash":
+        if field.name in {"hash", "redacted"}:
             continue
         value = getattr(row, field.name)
         setattr(row, field.name, NOON.replace(year=2020) if field.name == "changed_at" else f"{value}x")
-        assert audit.content_hash(row) != original, field.name
+        assert audit_rows.content_hash(row) != original, field.name
         setattr(row, field.name, value)
-    assert audit.content_hash(row) == original
+    assert audit_rows.content_hash(row) == original
 
 
 def test_content_hash__whole_float__is_the_integer(six_rows: list[ConfigAudit]) -> None:
     row = six_rows[0]
     row.new_parameters = {"buy_threshold": 2.0}
-    as_float = audit.content_hash(row)
+    as_float = audit_rows.content_hash(row)
     row.new_parameters = {"buy_threshold": 2}
-    assert audit.content_hash(row) == as_float
+    assert audit_rows.content_hash(row) == as_float
 
 
 @pytest.mark.parametrize(
@@ -242,11 +243,19 @@ def test_config_audit__any_change__is_refused(six_rows: list[ConfigAudit], write
     assert audit.verify().bad is None
 
 
-@pytest.mark.parametrize("same", [{"sequence": 1}, {"strategy_id": SKEW, "symbol": BTC, "version": 1}])
+@pytest.mark.parametrize("same", [{"position": 1}, {"sequence": 1}, {"strategy_id": SKEW, "symbol": BTC, "version": 1}])
 def test_config_audit__second_row_of_a_place__is_refused_by_the_store(
     six_rows: list[ConfigAudit], same: dict[str, Any]
 ) -> None:
-    fields = {"sequence": 77, "strategy_id": "x", "symbol": "", "version": 1, "changed_at": NOON, "action": "CREATE"}
+    fields = {
+        "position": 77,
+        "sequence": 77,
+        "strategy_id": "x",
+        "symbol": "",
+        "version": 1,
+        "changed_at": NOON,
+        "action": "CREATE",
+    }
     with pytest.raises(IntegrityError), transaction.atomic():
         ConfigAudit(**{**fields, **same}).save()
 
@@ -261,7 +270,13 @@ def test_verify_audit__whole__prints_the_checkpoint(six_rows: list[ConfigAudit],
     assert capsys.readouterr().out == f"verified up to 6 (6 rows)\ncheckpoint: 6 {six_rows[-1].hash}\n"
     call_command("verify_audit", json=True)
     report = json.loads(capsys.readouterr().out)
-    assert report == {"ok": True, "rows": 6, "checkpoint": {"sequence": 6, "hash": six_rows[-1].hash}, "bad": None}
+    assert report == {
+        "ok": True,
+        "rows": 6,
+        "redacted": 0,
+        "checkpoint": {"position": 6, "hash": six_rows[-1].hash},
+        "bad": None,
+    }
 
 
 def test_verify_audit__tampered__fails_and_names_the_row(six_rows: list[ConfigAudit], capsys: Any) -> None:
@@ -269,9 +284,9 @@ def test_verify_audit__tampered__fails_and_names_the_row(six_rows: list[ConfigAu
     with pytest.raises(CommandError, match="2: content hash") as failure:
         call_command("verify_audit", json=True)
     assert failure.value.returncode == 1
-    assert json.loads(capsys.readouterr().out)["bad"]["sequence"] == 2
+    assert json.loads(capsys.readouterr().out)["bad"]["position"] == 2
 
 
 def test_history__head__is_that_of_the_last_row(six_rows: list[ConfigAudit]) -> None:
     head = ChangeSequence.objects.get()
-    assert (head.value, head.head_hash) == (6, history("")[-1].hash)
+    assert (head.position, head.value, head.head_hash) == (6, 6, history("")[-1].hash)

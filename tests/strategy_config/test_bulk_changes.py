@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.conf import settings
 
-from strategy_config import audit, selectors, services
+from strategy_config import audit, chain, selectors, services
 from strategy_config.exceptions import ConfigError, InvalidRequestError, InvalidSymbolError, NotFoundError
 from strategy_config.models import ConfigAudit, SymbolOverride
 from strategy_config.plans import LayerKey
@@ -91,7 +91,7 @@ def test_copy_override__to_others__replaces_theirs_with_the_same_expiry() -> Non
 def test_copy_override__refused__changes_nothing(error: type[ConfigError], targets: list[str], reason: str) -> None:
     with pytest.raises(error):
         services.copy_override(strategy_id=SKEW, symbol=BTC, to_symbols=targets, origin=OriginFactory(reason=reason))
-    assert selectors.chain_head() == (0, audit.GENESIS)
+    assert selectors.chain_head() == (0, chain.GENESIS)
 
 
 def test_switch_overrides__redis_there__every_change_is_one_entry(cache: CacheUnderTest) -> None:

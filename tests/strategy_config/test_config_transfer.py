@@ -7,7 +7,7 @@ import pytest
 from django.conf import settings
 
 from realtime_runtime.strategies.registry import STRATEGIES
-from strategy_config import audit, config_file, selectors, services
+from strategy_config import audit, chain, config_file, selectors, services
 from strategy_config.exceptions import InvalidRequestError, VersionConflictError
 from strategy_config.models import ConfigAudit, StrategyConfig, SymbolOverride
 from strategy_config.plans import MAY_NOT_SWITCH, ImportRefusedError, Plan
@@ -85,7 +85,7 @@ def test_apply_import__one_bad_line__changes_nothing_and_names_all() -> None:
         f"{SKEW} on {BTC}",
         "no_such_strategy",
     }
-    assert selectors.chain_head() == (0, audit.GENESIS)
+    assert selectors.chain_head() == (0, chain.GENESIS)
 
 
 def test_plan_import__global_and_override_together__are_judged_as_they_will_be() -> None:

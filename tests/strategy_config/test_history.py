@@ -67,11 +67,11 @@ def test_versions__missing__is_not_found() -> None:
 def test_verify_next__in_steps__arrives_where_verify_does() -> None:
     rows = three_changes()
     checkpoint, seen = Checkpoint(), []
-    while checkpoint.sequence < len(rows):
+    while checkpoint.position < len(rows):
         found = audit.verify_next(checkpoint, limit=2)
         assert found.bad is None
-        checkpoint = Checkpoint(found.sequence, found.hash)
-        seen.append(found.sequence)
+        checkpoint = Checkpoint(found.position, found.hash)
+        seen.append(found.position)
     assert (seen, checkpoint.hash) == ([2, 3], audit.verify().hash)
     assert audit.verify_next(checkpoint, limit=2).rows == 0
 
@@ -84,7 +84,7 @@ def test_verify_next__checkpoint_of_another_history__is_bad(after: Checkpoint) -
 
 def test_verify_next__rows_missing_at_the_end__is_bad() -> None:
     three_changes()
-    ChangeSequence.objects.update(value=4)
+    ChangeSequence.objects.update(position=4)
     assert audit.verify_next(Checkpoint(), limit=10).bad is not None
 
 

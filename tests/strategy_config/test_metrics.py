@@ -84,7 +84,7 @@ def test_store_call__inside_another__is_counted_once_by_its_end(error: Exception
 
 
 def _broken() -> audit.Verification:
-    return audit.Verification(rows=2, sequence=1, hash="", bad=audit.BadRow(sequence=2, problem="changed"))
+    return audit.Verification(rows=2, position=1, hash="", bad=audit.BadRow(position=2, problem="changed"))
 
 
 @pytest.mark.parametrize(("verify", "intact"), [(audit.verify, 1), (_broken, 0)])

@@ -10,7 +10,7 @@ from django.db import connection
 from pytest_django import Settings
 
 from embedded.mongo import MongoWireServer
-from strategy_config import audit
+from strategy_config import chain
 from strategy_config.exceptions import StoreUnavailableError
 from tests.lost_store import assert_whole, write, write_once_back
 from tests.mongo_store import CleanState
@@ -68,14 +68,14 @@ def test_write__server_hanging_at_the_commit__is_all_or_nothing(
     server: MongoWireServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write()
-    close = audit.Chain.close
+    close = chain.Chain.close
 
-    def close_and_hang(chain: audit.Chain) -> None:
+    def close_and_hang(chain: chain.Chain) -> None:
         close(chain)
         server.pause()
 
     with monkeypatch.context() as patch:
-        patch.setattr(audit.Chain, "close", close_and_hang)
+        patch.setattr(chain.Chain, "close", close_and_hang)
         with pytest.raises(StoreUnavailableError, match="lost while it committed"):
             write()
     server.resume()
@@ -89,7 +89,7 @@ def test_write__server_killed_in_the_middle__leaves_nothing(
 ) -> None:
     write()
     with monkeypatch.context() as patch:
-        patch.setattr(audit.Chain, "close", lambda chain: server.kill())
+        patch.setattr(chain.Chain, "close", lambda chain: server.kill())
         with pytest.raises(StoreUnavailableError):
             write()
     server.start()

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import connection
 
 from configsite.postgresql import driver
-from strategy_config import audit, store_breaker, transactions
+from strategy_config import chain, store_breaker, transactions
 from strategy_config.exceptions import StoreUnavailableError
 from strategy_config.models import ChangeSequence, SymbolOverride
 from tests.lost_store import assert_whole, write, write_once_back
@@ -67,14 +67,14 @@ def test_write__server_lost_at_the_commit__is_all_or_nothing_and_says_so(
     relay: Relay, monkeypatch: pytest.MonkeyPatch, is_cut: bool
 ) -> None:
     write()
-    close = audit.Chain.close
+    close = chain.Chain.close
 
-    def close_and_lose(chain: audit.Chain) -> None:
+    def close_and_lose(chain: chain.Chain) -> None:
         close(chain)
         relay.cut() if is_cut else relay.pause()
 
     with monkeypatch.context() as patch:
-        patch.setattr(audit.Chain, "close", close_and_lose)
+        patch.setattr(chain.Chain, "close", close_and_lose)
         with pytest.raises(StoreUnavailableError, match="lost while it committed"):
             write()
     relay.resume()

@@ -8,7 +8,7 @@ import pytest
 from django.conf import settings
 
 from realtime_runtime.config.layers import InvalidParametersError
-from strategy_config import audit, selectors, services
+from strategy_config import audit, chain, selectors, services
 from strategy_config.exceptions import (
     ConfigError,
     InvalidRequestError,
@@ -159,7 +159,7 @@ REFUSED: list[tuple[str, type[ConfigError], Callable[[], Any]]] = [
 def test_write__refused__leaves_no_trace(error: type[ConfigError], call: Callable[[], Any]) -> None:
     with pytest.raises(error):
         call()
-    assert selectors.chain_head() == (0, audit.GENESIS)
+    assert selectors.chain_head() == (0, chain.GENESIS)
     assert not SymbolOverride.objects.exists()
 
 

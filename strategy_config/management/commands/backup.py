@@ -28,4 +28,4 @@ class Command(BaseCommand):
         except (StoreUnavailableError, OSError) as exception:
             raise CommandError(f"No backup was made: {exception}") from exception
         self.stdout.write(f"{summary.rows} rows written to {options['file']}")
-        self.stdout.write(f"checkpoint: {summary.sequence} {summary.hash}")
+        self.stdout.write(f"checkpoint: {summary.position} {summary.hash}")

@@ -27,7 +27,7 @@ class Command(BaseCommand):
             found = backup.restore(options["file"])
         except (backup.BackupError, StoreUnavailableError, OSError) as exception:
             raise CommandError(f"Not restored: {exception}") from exception
-        self.stdout.write(f"restored and verified up to {found.sequence} ({found.rows} rows)")
-        self.stdout.write(f"checkpoint: {found.sequence} {found.hash}")
+        self.stdout.write(f"restored and verified up to {found.position} ({found.rows} rows)")
+        self.stdout.write(f"checkpoint: {found.position} {found.hash}")
         if found.bad is not None:
-            raise CommandError(f"bad row: {found.bad.sequence}: {found.bad.problem}")
+            raise CommandError(f"bad row: {found.bad.position}: {found.bad.problem}")

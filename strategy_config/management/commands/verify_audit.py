@@ -14,7 +14,7 @@ class Command(BaseCommand):
     """Exit code 0 where the history holds, 1 where it does not (then the first bad row is named), 2: no store."""
 
     help = (
-        "Verify the chain of audit rows. Keep the printed checkpoint (sequence and hash) elsewhere: it shows later "
+        "Verify the chain of audit rows. Keep the printed checkpoint (position and hash) elsewhere: it shows later "
         "that the history up to there is still the same."
     )
 
@@ -22,7 +22,12 @@ class Command(BaseCommand):
         """Declare the options."""
         parser.add_argument("--json", action="store_true", help="Print one JSON object instead of text.")
         parser.add_argument(
-            "--from-sequence", type=int, default=0, metavar="N", help="Begin there instead of at the first row."
+            "--from-position",
+            "--from-sequence",
+            type=int,
+            default=0,
+            metavar="N",
+            help="Begin at this position instead of at the first row.",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -34,16 +39,24 @@ class Command(BaseCommand):
                 bar.update(done - bar.n)
 
             try:
-                found = audit.verify(options["from_sequence"], progress=progress)
+                found = audit.verify(options["from_position"], progress=progress)
             except StoreUnavailableError as exception:
                 raise CommandError(f"Not verified: {exception}", returncode=2) from exception
-        bad = None if found.bad is None else {"sequence": found.bad.sequence, "problem": found.bad.problem}
+        bad = None if found.bad is None else {"position": found.bad.position, "problem": found.bad.problem}
         if options["json"]:
-            checkpoint = {"sequence": found.sequence, "hash": found.hash}
-            report = {"ok": bad is None, "rows": found.rows, "checkpoint": checkpoint, "bad": bad}
+            checkpoint = {"position": found.position, "hash": found.hash}
+            report = {
+                "ok": bad is None,
+                "rows": found.rows,
+                "redacted": found.redacted,
+                "checkpoint": checkpoint,
+                "bad": bad,
+            }
             self.stdout.write(json.dumps(report))
         else:
-            self.stdout.write(f"verified up to {found.sequence} ({found.rows} rows)")
-            self.stdout.write(f"checkpoint: {found.sequence} {found.hash}")
+            self.stdout.write(f"verified up to {found.position} ({found.rows} rows)")
+            if found.redacted:
+                self.stdout.write(f"redacted: {found.redacted} rows hold with texts taken out")
+            self.stdout.write(f"checkpoint: {found.position} {found.hash}")
         if found.bad is not None:
-            raise CommandError(f"bad row: {found.bad.sequence}: {found.bad.problem}", returncode=1)
+            raise CommandError(f"bad row: {found.bad.position}: {found.bad.problem}", returncode=1)
