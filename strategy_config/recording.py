@@ -69,7 +69,8 @@ class OpenLayer:
     def read(cls, chain: Chain, strategy_id: str, symbol: str | None, at: datetime) -> "OpenLayer":
         """Read the layer, while ``chain`` keeps other writers out.
 
-        Raises NotFoundError where neither the code nor the store has the strategy. A strategy that the code has and `migrate` has not seen yet counts as one that was never set.
+        Raises NotFoundError where neither the code nor the store has the strategy. One that the code has and `migrate`
+        has not seen yet counts as one that was never set.
         """
         row = lookups.find(StrategyConfig, strategy_id=strategy_id)
         if row is None:
