@@ -81,7 +81,7 @@ def test_roll_back__past_an_expiry_that_nobody_has_recorded__finds_it() -> None:
 def write_as_the_release_before() -> None:
     """One change with the columns and in the way of a release that knows no positions."""
     head = ChangeSequence.objects.get()
-    row = ConfigAudit.objects.order_by("-sequence").first()
+    row = ConfigAudit.objects.filter(sequence=head.value).first()
     assert row is not None
     old = ConfigAudit(
         sequence=head.value + 1,
