@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
@@ -15,6 +15,25 @@ from strategy_config import selectors, shared_cache
 from strategy_config.exceptions import StoreUnavailableError
 
 NAME = "realtime-strategies"
+ENDPOINTS = {
+    "health": "/healthz",
+    "readiness": "/ready",
+    "metrics": "/metrics",
+    "info": "/info",
+    "configuration_api": "/api/v1/",
+    "api_docs": "/docs",
+    "api_schema": "/api/schema/",
+    "admin": "/admin/",
+}
+
+
+@require_safe
+def root(request: HttpRequest) -> HttpResponse:
+    """The documentation for browsers, and where everything is for programs."""
+    if "text/html" in request.headers.get("Accept", ""):
+        return HttpResponseRedirect(ENDPOINTS["api_docs"])
+    version = settings.SPECTACULAR_SETTINGS["VERSION"]
+    return JsonResponse({"service": NAME, "version": version, "status": "running", "endpoints": ENDPOINTS})
 
 
 @require_safe
@@ -30,7 +49,8 @@ def ready(request: HttpRequest) -> HttpResponse:
     redis = _probe(_ask_redis, shared_cache.SharedCacheUnavailableError)
     working = [part["status"] == "ok" for part in (store, redis)]
     status = "ready" if all(working) else "degraded" if any(working) else "unavailable"
-    return JsonResponse({"status": status, "store": store, "redis": redis}, status=200 if any(working) else 503)
+    answer = {"status": status, "ready": any(working), "store": store, "redis": redis}
+    return JsonResponse(answer, status=200 if any(working) else 503)
 
 
 @require_safe
@@ -44,6 +64,7 @@ def prometheus(request: HttpRequest) -> HttpResponse:
 def info(request: HttpRequest) -> HttpResponse:
     """What this is, where its parts are, and what its environment says. Values of variables are not shown."""
     environment = settings.STRATEGY_ENVIRONMENT
+    enabled_strategies = _enabled_strategies()
     return JsonResponse(
         {
             "service": {
@@ -51,17 +72,11 @@ def info(request: HttpRequest) -> HttpResponse:
                 "version": settings.SPECTACULAR_SETTINGS["VERSION"],
                 "description": settings.SPECTACULAR_SETTINGS["TITLE"],
             },
-            "endpoints": {
-                "health": "/healthz",
-                "readiness": "/ready",
-                "metrics": "/metrics",
-                "info": "/info",
-                "configuration_api": "/api/v1/",
-                "api_docs": "/docs",
-                "admin": "/admin/",
-            },
+            "environment": {"environment": settings.ENVIRONMENT, "log_level": settings.LOGGING["level"]},
+            "strategies": {"enabled": enabled_strategies},
+            "endpoints": ENDPOINTS,
             "configuration": {
-                "enabled_strategies": _enabled_strategies(),
+                "enabled_strategies": enabled_strategies,
                 "config": {
                     "environment": settings.ENVIRONMENT,
                     "api_anonymous": settings.API_ANONYMOUS,

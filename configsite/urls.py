@@ -3,7 +3,6 @@
 from django.contrib import admin
 from django.urls import include, path
 from django.views.decorators.cache import cache_page
-from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerView
 
 from configsite import health
@@ -11,7 +10,7 @@ from configsite import health
 SCHEMA_SECONDS = 3_600
 
 urlpatterns = [
-    path("", RedirectView.as_view(url="/docs")),
+    path("", health.root),
     path("api/v1/", include("strategy_config.api.urls")),
     path("api/schema/", cache_page(SCHEMA_SECONDS)(SpectacularAPIView.as_view()), name="schema"),
     path(

@@ -17,6 +17,7 @@ from realtime_runtime.version import VERSION
 
 HALTS_SHOWN = 100
 Json = dict[str, Any]
+READY = frozenset({"ok", "degraded"})
 
 
 class HealthServer(HttpServer):
@@ -34,7 +35,7 @@ class HealthServer(HttpServer):
 
     async def _ready(self, request: web.Request) -> web.Response:
         report = readiness(self._runtime)
-        return web.json_response(report, status=200 if report["status"] in {"ok", "degraded"} else 503)
+        return web.json_response(report, status=200 if report["ready"] else 503)
 
     async def _metrics(self, request: web.Request) -> web.Response:
         return web.Response(body=metrics.render(self._runtime), headers={"Content-Type": CONTENT_TYPE_LATEST})
@@ -48,6 +49,7 @@ def readiness(runtime: Runtime) -> Json:
     config, bus = runtime.config, runtime.bus
     return {
         "status": runtime.status,
+        "ready": runtime.status in READY,
         "checks": {
             "config": {
                 "status": "ok" if config.degraded is None else "degraded",

@@ -41,7 +41,7 @@ SECURE_PROXY_SSL_HEADER = env.header("SECURE_PROXY_SSL_HEADER", "X-Forwarded-Pro
 SECURE_SSL_REDIRECT = env.flag("SECURE_SSL_REDIRECT", default=True)
 # Programs are not sent elsewhere: whoever asks the API in plain text has sent the token already, and probes and
 # clients inside a cluster speak to the pods themselves.
-SECURE_REDIRECT_EXEMPT = [r"^api/v1(/|$)", r"^(healthz|ready|metrics|info)$"]
+SECURE_REDIRECT_EXEMPT = [r"^api/v1(/|$)", r"^(healthz|ready|metrics|info|)$"]
 SECURE_HSTS_SECONDS = env.integer("SECURE_HSTS_SECONDS", default=YEAR_SECONDS, minimum=0)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = env.flag("SECURE_HSTS_INCLUDE_SUBDOMAINS", default=True)
 SECURE_HSTS_PRELOAD = env.flag("SECURE_HSTS_PRELOAD", default=True)

@@ -313,9 +313,13 @@ class Refreshed(Answer):
     sequence: int
 
 
+class RefreshMetadata(Metadata):
+    action: Literal["cache_refresh"]
+
+
 class CacheRefreshed(Success):
     data: Refreshed
-    metadata: Metadata
+    metadata: RefreshMetadata
 
 
 class Impact(Answer):

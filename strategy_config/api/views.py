@@ -124,9 +124,15 @@ class CacheRefreshView(ApiView):
     def post(self, request: Request) -> HttpResponse:
         """Write every document anew from the store, and tell every runtime to read everything again."""
         refreshed = services.refresh_cache()
-        message = f"The shared cache holds {refreshed.entries} documents as of sequence {refreshed.sequence}."
+        held = f"{refreshed.entries} documents as of sequence {refreshed.sequence}"
         return envelope.success(
-            request, {"message": message, "entries": refreshed.entries, "sequence": refreshed.sequence}
+            request,
+            {
+                "message": f"Shared cache refreshed successfully: {held}.",
+                "entries": refreshed.entries,
+                "sequence": refreshed.sequence,
+            },
+            metadata={"action": "cache_refresh"},
         )
 
 
