@@ -20,7 +20,7 @@ ENDPOINTS = {
     "readiness": "/ready",
     "metrics": "/metrics",
     "info": "/info",
-    "configuration_api": "/api/v1/",
+    "configuration_api": "/api/v1/strategies",
     "api_docs": "/docs",
     "api_schema": "/api/schema/",
     "admin": "/admin/",

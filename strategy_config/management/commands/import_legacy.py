@@ -103,4 +103,5 @@ def _passed_over(foreign: Mapping[str, int]) -> str:
     names = sorted(foreign)
     more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
     listed = ", ".join(names[:MOST_NAMES])
-    return f"Passed over: {sum(foreign.values())} documents of {len(names)} strategies not in the code ({listed}{more})"
+    counted = "1 strategy" if len(names) == 1 else f"{len(names)} strategies"
+    return f"Passed over: {sum(foreign.values())} documents of {counted} not in the code ({listed}{more})"
