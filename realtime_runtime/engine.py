@@ -24,7 +24,7 @@ from realtime_runtime.market.messages import (
     Trade,
 )
 from realtime_runtime.market.routing import Kind, Route, Router, is_symbol
-from realtime_runtime.plans import Plan, Plans, SymbolState
+from realtime_runtime.plans import EmittedSignals, Plan, Plans, SymbolState
 from realtime_runtime.signals import SIMULATED, Signal, UnusableDecisionError, build_signal
 from realtime_runtime.strategies.base import Decision, Strategy
 
@@ -122,6 +122,10 @@ class Engine:
     def take_failures(self) -> list[Failure]:
         """The latest exceptions out of strategies since the last call: (strategy_id, symbol, exception), bounded."""
         return self._isolation.take_failures()
+
+    def restore_intervals(self, emitted: EmittedSignals) -> None:
+        """Run the intervals between signals from those that another runtime sent, and forget this engine's own."""
+        self._plans.restore_intervals(emitted)
 
     def market(
         self, payload: bytes, *, received_ms: int, is_replay: bool, subject_symbol: str | None = None

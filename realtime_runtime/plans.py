@@ -10,6 +10,8 @@ from realtime_runtime.strategies.base import Decisions, Parameters, Strategy, Sy
 Step = tuple[Callable[[Any, Any], Decisions], Parameters, str, ActiveConfig]
 """(the strategy's bound method, its parameters on the symbol, its id, the configuration these come from)."""
 Plan = tuple[Step, ...]
+EmittedSignals = Mapping[tuple[str, str], Mapping[str, int]]
+"""By (strategy, symbol) and interval (`Strategy.interval_of`): the event time of the last signal, in milliseconds."""
 STALE = -1
 
 
@@ -57,7 +59,7 @@ class Plans:
     switched off keeps its warm state until then.
     """
 
-    __slots__ = ("_config", "_max_symbols", "_recency", "_strategies", "_table", "states")
+    __slots__ = ("_config", "_emitted", "_max_symbols", "_recency", "_strategies", "_table", "states")
 
     def __init__(self, strategies: Mapping[str, type[Strategy[Any]]], config: ActiveConfigs, max_symbols: int) -> None:
         self._strategies = tuple((strategy, _kinds_of(strategy)) for strategy in strategies.values())
@@ -65,7 +67,16 @@ class Plans:
         self._max_symbols = max_symbols
         self._table = Recency()
         self._recency = {strategy_id: Recency() for strategy_id in strategies}
+        self._emitted: EmittedSignals = {}
         self.states: dict[str, SymbolState] = {}
+
+    def restore_intervals(self, emitted: EmittedSignals) -> None:
+        """Run the intervals between signals from ``emitted`` alone, also those of symbols not seen yet."""
+        self._emitted = emitted
+        for symbol, state in self.states.items():
+            for strategy_id, instance in state.instances.items():
+                instance.last_signals.clear()
+                instance.last_signals.update(emitted.get((strategy_id, symbol), {}))
 
     def add(self, symbol: str, seen: int) -> SymbolState:
         """A fresh state for a symbol that has none; ``seen`` makes it the latest one."""
@@ -109,6 +120,7 @@ class Plans:
 
     def _instantiate(self, strategy: type[Strategy[Any]], state: SymbolState) -> Strategy[Any]:
         instance = strategy(state.market)
+        instance.last_signals.update(self._emitted.get((strategy.id, state.market.symbol), {}))
         state.instances[strategy.id] = instance
         self._recency[strategy.id].members[state.market.symbol] = state.market
         return instance

@@ -1,0 +1,258 @@
+"""Who trades a share of the symbols: one runtime holds it, every other of the same share is a warm standby.
+
+A lease in Redis says who holds the share; the holder renews it every second and also answers for it on NATS. A standby
+takes over only where both have been missing for 5 seconds: a holder that lost Redis still answers on NATS, one that
+lost NATS cannot trade but keeps its lease. The lease ends after 3 seconds, and a holder that has not confirmed its role
+for 5 seconds (it was frozen, say) asks before it publishes, so that a signal never leaves two runtimes.
+Without Redis nothing changes hands. A runtime that took over gives the share back to nobody.
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable
+from enum import Enum
+from typing import Protocol
+
+import msgspec
+import structlog
+from redis.exceptions import RedisError
+
+RENEW_SECONDS = 1.0
+LEASE_SECONDS = 3.0
+MISSING_SECONDS = 5.0
+CONFIRMED_SECONDS = 5.0
+
+log = structlog.get_logger(__name__)
+
+
+class Role(Enum):
+    """``UNDECIDED``: this runtime does not know yet whether another one holds the share; it emits nothing so far."""
+
+    UNDECIDED = "undecided"
+    HOLDER = "holder"
+    STANDBY = "standby"
+
+
+class Holder(msgspec.Struct, frozen=True, kw_only=True):
+    """A runtime that holds a share, as the lease and the answer on NATS name it.
+
+    ``token`` is unique a process; ``since_ms`` is when it took the share (Unix, milliseconds).
+    """
+
+    instance_id: str
+    host: str
+    pid: int
+    token: str
+    since_ms: int = 0
+
+
+class Silence(Enum):
+    """What came back instead of a holder's answer on NATS."""
+
+    NOBODY = "nobody is subscribed"
+    NO_ANSWER = "a subscriber did not answer in time"
+    UNREACHABLE = "NATS cannot be asked"
+
+
+class Lease(Protocol):
+    """The lease of a share. Each method raises RedisError, OSError or TimeoutError where Redis cannot be asked."""
+
+    async def read(self) -> Holder | None:
+        """Who holds the share by its lease, None where the lease has ended."""
+
+    async def take(self, holder: Holder, *, instead_of: Holder | None = None) -> Holder:
+        """Take or renew the lease where it is free, ``holder``'s own or ``instead_of``'s; answers who has it now."""
+
+    async def release(self, holder: Holder) -> None:
+        """Give up the lease where ``holder`` has it."""
+
+
+class Voice(Protocol):
+    """The holder's answer on NATS."""
+
+    async def ask(self, own_token: str) -> Holder | Silence:
+        """Who answers for the share, other than the process of ``own_token``."""
+
+    async def answer_as(self, holder: Holder | None) -> None:
+        """Answer as ``holder`` from now on; None: answer no more."""
+
+
+class ShareKeeper:
+    """Decides the role of this runtime, once a second and whenever `may_publish` has to know.
+
+    ``on_change`` is called after every change of ``role``.
+    """
+
+    def __init__(
+        self,
+        lease: Lease,
+        voice: Voice,
+        me: Holder,
+        *,
+        on_change: Callable[[Role], None] = lambda role: None,
+        clock: Callable[[], float] = time.monotonic,
+        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> None:
+        self.role = Role.UNDECIDED
+        self.holder: Holder | None = None
+        self.takeovers = 0
+        self._lease = lease
+        self._voice = voice
+        self._me = me
+        self._on_change = on_change
+        self._clock = clock
+        self._now_ms = now_ms
+        self._confirmed_at = float("-inf")
+        self._missing_since: float | None = None
+        self._deciding = asyncio.Lock()
+        self.decided = asyncio.Event()
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether this runtime holds the share and has confirmed that within 5 seconds."""
+        return self.role is Role.HOLDER and self._clock() - self._confirmed_at <= CONFIRMED_SECONDS
+
+    async def run(self) -> None:
+        """Keep the role for ever."""
+        while True:
+            await self.step()
+            await asyncio.sleep(RENEW_SECONDS)
+
+    async def may_publish(self) -> bool:
+        """Whether a signal may leave now; asks where the last confirmation is too old."""
+        if not self.is_confirmed:
+            await self.step()
+        return self.is_confirmed
+
+    async def step(self) -> None:
+        """Renew or look once; never raises for Redis or NATS."""
+        async with self._deciding:
+            if self.role is Role.HOLDER:
+                await self._hold_on()
+            else:
+                await self._watch()
+
+    async def withdraw(self) -> None:
+        """Give the share up in good order, so that a standby need not wait for the end of the lease."""
+        async with self._deciding:
+            if self.role is not Role.HOLDER:
+                return
+            await self._voice.answer_as(None)
+            await self._lease.release(self._me)
+
+    async def _hold_on(self) -> None:
+        was_confirmed = self.is_confirmed
+        owner = await self._asked(self._lease.take(self._me))
+        if owner is None:
+            answer = await self._voice.ask(self._me.token)
+            if answer is Silence.UNREACHABLE:
+                return
+            if isinstance(answer, Holder) and (not was_confirmed or _rank(answer) > _rank(self._me)):
+                await self._yield_to(answer)
+                return
+        elif owner.token != self._me.token:
+            await self._yield_to(owner)
+            return
+        self._confirmed_at = self._clock()
+
+    async def _watch(self) -> None:
+        """Look for a holder; take over where there is none."""
+        try:
+            owner = await self._lease.read()
+            has_read = True
+        except (RedisError, OSError, TimeoutError):
+            owner, has_read = None, False
+        predecessor = owner if owner is not None and _is_dead_predecessor(owner, self._me) else None
+        if owner is not None and predecessor is None:
+            self._stand_by(owner)
+            return
+        answer = await self._voice.ask(self._me.token)
+        if isinstance(answer, Holder):
+            self._stand_by(answer)
+        elif not has_read:
+            self._missing_since = None
+            if self.role is Role.UNDECIDED and answer is Silence.NOBODY:
+                # Nothing changes hands: nobody else is there.
+                await self._become_holder()
+        elif answer is Silence.UNREACHABLE:
+            self._missing_since = None
+        elif self._is_free(answer, predecessor):
+            await self._take_over(predecessor)
+
+    def _is_free(self, answer: Silence, predecessor: Holder | None) -> bool:
+        """Whether the share may be taken: at the start at once where nobody is there, else after 5 seconds."""
+        if answer is Silence.NOBODY and (self.role is Role.UNDECIDED or predecessor is not None):
+            return True
+        now = self._clock()
+        if self._missing_since is None:
+            self._missing_since = now
+        return now - self._missing_since >= MISSING_SECONDS
+
+    async def _take_over(self, predecessor: Holder | None) -> None:
+        claim = msgspec.structs.replace(self._me, since_ms=self._now_ms())
+        owner = await self._asked(self._lease.take(claim, instead_of=predecessor))
+        if owner is None:
+            return
+        if owner.token != self._me.token:
+            self._stand_by(owner)
+            return
+        self._me = claim
+        await self._become_holder()
+
+    async def _become_holder(self) -> None:
+        if not self._me.since_ms:
+            self._me = msgspec.structs.replace(self._me, since_ms=self._now_ms())
+        await self._voice.answer_as(self._me)
+        self._confirmed_at = self._clock()
+        self._missing_since = None
+        self.takeovers += self.role is Role.STANDBY
+        self._change(Role.HOLDER, self._me)
+
+    async def _yield_to(self, owner: Holder) -> None:
+        await self._voice.answer_as(None)
+        self._stand_by(owner)
+
+    def _stand_by(self, owner: Holder) -> None:
+        self._missing_since = None
+        self._change(Role.STANDBY, owner)
+
+    def _change(self, role: Role, holder: Holder) -> None:
+        was, self.role, self.holder = self.role, role, holder
+        if was is role:
+            return
+        log.warning(
+            "share.changed",
+            role=role.value,
+            before=was.value,
+            holder=holder.instance_id,
+        )
+        self.decided.set()
+        self._on_change(role)
+
+    async def _asked(self, request: Awaitable[Holder]) -> Holder | None:
+        """The answer of Redis; None where it cannot be asked."""
+        try:
+            return await request
+        except (RedisError, OSError, TimeoutError):
+            return None
+
+
+def _rank(holder: Holder) -> tuple[int, str]:
+    """Of two that hold the same share the later claim counts."""
+    return holder.since_ms, holder.token
+
+
+def _is_dead_predecessor(owner: Holder, me: Holder) -> bool:
+    """Whether the lease is that of a process that ran on this very host and is no more."""
+    if owner.host != me.host or owner.token == me.token:
+        return owner.token == me.token
+    if owner.pid == me.pid:
+        return True
+    try:
+        os.kill(owner.pid, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
