@@ -81,6 +81,7 @@ class App:
         await self._await_first_config()
         start("engine.consume", runtime.consumer.run())
         start("nats.connection", runtime.bus.run())
+        start("share.keep", runtime.standby.run())
         start("signals.outbox", runtime.bus.run_outbox())
         start("signals.history", runtime.history.run())
         start("heartbeat", runtime.heartbeat.run())
@@ -114,6 +115,7 @@ class App:
             _bounded("save the snapshot", runtime.config.save_snapshot(), CLOSE_SECONDS),
             _bounded("answer the last changes", runtime.config.flush_acks(), CLOSE_SECONDS),
             _bounded("withdraw the heartbeat", runtime.heartbeat.withdraw(), CLOSE_SECONDS),
+            _bounded("give the share up", runtime.standby.withdraw(), CLOSE_SECONDS),
             _bounded("close NATS", runtime.bus.close(), CLOSE_SECONDS),
             _bounded("close the health server", self.health.stop(), CLOSE_SECONDS),
         )

@@ -5,7 +5,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from itertools import islice
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import structlog
 from nats import errors
@@ -39,6 +39,10 @@ class NatsLostError(Exception):
     """The connection to NATS was closed for good: the process cannot go on."""
 
 
+class NotConfirmedError(errors.Error):
+    """This process stood still while it sent signals: whether it may still send them has to be asked first."""
+
+
 class OutgoingSignal(NamedTuple):
     """A signal on its way out; ``id`` lets a stream drop duplicates, ``traceparent`` is the trace it belongs to.
 
@@ -60,6 +64,31 @@ class OutgoingSignal(NamedTuple):
         return {"Nats-Msg-Id": self.id, **trace}
 
 
+class Gate(Protocol):
+    """Whether signals may leave this runtime."""
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether they may, as far as is known without asking."""
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether they may not, for now: what waits will never be sent."""
+
+    async def may_publish(self) -> bool:
+        """Whether they may; asks where that is not known."""
+
+
+class OpenGate:
+    """Every signal may leave."""
+
+    is_confirmed = True
+    is_closed = False
+
+    async def may_publish(self) -> bool:
+        return True
+
+
 class Bus:
     """One connection to NATS, kept for ever. Market messages go to ``intake``, signals wait in an outbox.
 
@@ -67,7 +96,7 @@ class Bus:
     out again after the next one, under the same id. One that has waited longer than ``signal_ttl_seconds`` (0: no
     limit) is too old to trade on: it is given up and counted in ``signals_expired``. ``attempted`` is set when the
     first attempt to connect has ended, well or not. ``confirmation`` is how long the server took to confirm each
-    batch of signals.
+    batch of signals. Nothing is sent but through ``gate``; ``signals_withheld`` waited when it closed for good.
     """
 
     def __init__(
@@ -77,7 +106,6 @@ class Bus:
         url: str,
         name: str,
         topic: str,
-        queue_group: str,
         signal_ttl_seconds: float = 0.0,
         access: NatsAccess = NatsAccess(),  # noqa: B008  (frozen)
         halts: Halts | None = None,
@@ -88,13 +116,14 @@ class Bus:
         self.signals_dropped = 0
         self.signals_expired = 0
         self.signals_halted = 0
+        self.signals_withheld = 0
+        self.gate: Gate = OpenGate()
         self.reconnects = 0
         self.confirmation = Histogram(WAIT_BOUNDS)
         self._url = url
         self._access = access
         self._name = name
         self._topic = topic
-        self._queue_group = queue_group
         self._client = MarketClient(intake.put)
         self._subscriptions: list[Subscription] = []
         self._listeners: dict[str, Callable[[Msg], Awaitable[None]]] = {}
@@ -109,6 +138,11 @@ class Bus:
         self._is_outage_logged = False
         self._signal_ttl_seconds = signal_ttl_seconds
         self._is_expiry_logged = False
+
+    @property
+    def client(self) -> MarketClient:
+        """The client behind this connection, for requests and subscriptions of others."""
+        return self._client
 
     @property
     def is_connected(self) -> bool:
@@ -157,7 +191,7 @@ class Bus:
         await self._confirm_subscriptions()
         self._is_outage_logged = False
         self.attempted.set()
-        log.info("nats.connected", topic=self._topic, queue_group=self._queue_group)
+        log.info("nats.connected", topic=self._topic)
         await self._closed.wait()
         raise NatsLostError("the connection to NATS was closed by the server or the client library")
 
@@ -191,6 +225,11 @@ class Bus:
         self._outbox.append(signal)
         self._outbox_filled.set()
 
+    def withhold(self) -> None:
+        """Give up the signals that wait: another runtime sends its own."""
+        self.signals_withheld += len(self._outbox)
+        self._outbox.clear()
+
     async def run_outbox(self) -> None:
         """Send signals for ever, as they come and as the connection allows."""
         while True:
@@ -202,7 +241,10 @@ class Bus:
         """Send what is in the outbox as soon as there is a connection; returns when it is empty. Bound it in time."""
         while self._outbox:
             self._expire()
-            if not self.is_connected or not await self._send_batch():
+            if self.gate.is_closed:
+                self.withhold()
+                return
+            if not (self.is_connected and await self.gate.may_publish() and await self._send_batch()):
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def publish(self, subject: str, payload: bytes, headers: dict[str, str]) -> bool:
@@ -243,8 +285,7 @@ class Bus:
 
     async def _subscribe(self, subject: str, kind: Kind) -> None:
         self._client.messages.kinds[subject] = kind
-        queue_group = self._queue_group if kind is Kind.MARKET else ""
-        self._subscriptions.append(await self._client.subscribe(subject, queue=queue_group))
+        self._subscriptions.append(await self._client.subscribe(subject))
 
     async def _confirm_subscriptions(self) -> None:
         """Wait for the server to take them; where the connection breaks meanwhile, the next one brings them anew."""
@@ -277,6 +318,8 @@ class Bus:
             started, published = time.perf_counter(), 0
             try:
                 for signal in batch:
+                    if not self.gate.is_confirmed:
+                        raise NotConfirmedError
                     # Asked right before each: a halt may come while the ones before it are written.
                     if not self._is_halted(signal):
                         await self._client.publish(signal.subject, signal.payload, headers=signal.headers)

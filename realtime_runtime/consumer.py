@@ -2,7 +2,9 @@
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
+from enum import Enum
 
 import msgspec
 
@@ -19,14 +21,26 @@ SLICE_SECONDS = 0.001
 MESSAGES_PER_CLOCK_READ = 16
 BATCHES_PER_SAMPLE = 16
 """Under load every 257th message is measured, which costs the others some 0.05 us each."""
+KEPT_LIMIT = 10_000
 TRACE_SECONDS = 1.0
 """Of the measured messages one in this time is traced, beside those that belong to a trace; see `tracing`."""
 
 _MARKET = Kind.MARKET
 
 
+class Emission(Enum):
+    """What becomes of signals: sent, kept until it is known whether they may be sent, or counted alone."""
+
+    OPEN = "open"
+    KEPT = "kept"
+    WITHHELD = "withheld"
+
+
 class Consumer:
-    """The only task that calls the engine. ``processed`` counts messages, ``signals`` what came of them."""
+    """The only task that calls the engine. ``processed`` counts messages, ``signals`` what came of them.
+
+    ``withheld`` counts the signals that were not sent because another runtime trades this share.
+    """
 
     def __init__(
         self,
@@ -41,6 +55,9 @@ class Consumer:
     ) -> None:
         self.processed = 0
         self.signals = 0
+        self.withheld = 0
+        self._emission = Emission.OPEN
+        self._kept: deque[Sequence[Signal]] = deque(maxlen=KEPT_LIMIT)
         self.timings = Timings()
         self._batches = 0
         self._traced_at = -TRACE_SECONDS
@@ -146,7 +163,20 @@ class Consumer:
         with tracing.span("market.process", kind="consumer", parent=message.traceparent, attributes={"kind": kind}):
             self._process(message)
 
+    def set_emission(self, emission: Emission) -> None:
+        """Say what becomes of signals from now on; those kept so far follow."""
+        self._emission = emission
+        kept, self._kept = self._kept, deque(maxlen=KEPT_LIMIT)
+        for signals in kept:
+            self._emit(signals)
+
     def _emit(self, signals: Sequence[Signal]) -> None:
+        if self._emission is not Emission.OPEN:
+            if self._emission is Emission.KEPT:
+                self._kept.append(signals)
+            else:
+                self.withheld += len(signals)
+            return
         self.signals += len(signals)
         trace, now = tracing.traceparent(), time.monotonic()
         for signal in signals:

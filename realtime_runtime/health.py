@@ -13,6 +13,7 @@ from realtime_runtime.config.active import ActiveConfig
 from realtime_runtime.config.layers import as_json
 from realtime_runtime.http_server import HttpServer
 from realtime_runtime.runtime import Runtime
+from realtime_runtime.share import Role
 from realtime_runtime.version import VERSION
 
 HALTS_SHOWN = 100
@@ -64,6 +65,7 @@ def readiness(runtime: Runtime) -> Json:
                 "signals_waiting": bus.outbox_size,
             },
             "halts": _halts(runtime),
+            "share": _share(runtime),
         },
     }
 
@@ -89,6 +91,17 @@ def _halts(runtime: Runtime) -> Json:
         "nats": nats,
         "http": "taken on POST /halt" if paths.is_http_on else "off: set HALT_SECRET",
     }
+
+
+def _share(runtime: Runtime) -> Json:
+    """Who trades the share of this runtime."""
+    keeper = runtime.standby.keeper
+    reasons = {
+        Role.UNDECIDED: "not known yet whether another runtime trades this share; signals wait",
+        Role.STANDBY: "another runtime trades this share; this one takes over when it ends",
+    }
+    holder = None if keeper.holder is None else keeper.holder.instance_id
+    return {"status": keeper.role.value, "holder": holder, "reason": reasons.get(keeper.role)}
 
 
 def info(runtime: Runtime) -> Json:
@@ -179,6 +192,7 @@ def _counters(runtime: Runtime) -> Json:
         "signals": {f"{strategy_id}:{action}": value for (strategy_id, action), value in counters.signals.items()},
         "signals_sent": runtime.bus.signals_sent,
         "signals_dropped": runtime.bus.signals_dropped,
+        "signals_withheld": runtime.consumer.withheld + runtime.bus.signals_withheld,
         "signals_expired": runtime.bus.signals_expired,
         "signals_halted": runtime.bus.signals_halted,
         "halts_taken": runtime.halting.taken,

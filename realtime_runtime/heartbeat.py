@@ -16,6 +16,7 @@ from realtime_runtime.engine import Engine
 from realtime_runtime.intake import Intake
 from realtime_runtime.outages import Outage
 from realtime_runtime.settings import Settings
+from realtime_runtime.share import ShareKeeper
 from realtime_runtime.timings import WAIT_BOUNDS, Histogram
 from realtime_runtime.version import VERSION
 
@@ -30,7 +31,15 @@ class HeartbeatWriter:
     """
 
     def __init__(
-        self, redis: Redis, settings: Settings, config: ConfigClient, engine: Engine, intake: Intake, consumer: Consumer
+        self,
+        redis: Redis,
+        settings: Settings,
+        config: ConfigClient,
+        engine: Engine,
+        intake: Intake,
+        consumer: Consumer,
+        *,
+        share: ShareKeeper,
     ) -> None:
         self.started_at = datetime.now(UTC)
         self.messages_per_second = 0.0
@@ -43,6 +52,7 @@ class HeartbeatWriter:
         self._engine = engine
         self._intake = intake
         self._consumer = consumer
+        self._share = share
         self._key = wire.Keys(settings.redis_key_prefix).runtime(settings.instance_id)
         self._measured_at = time.monotonic()
         self._processed = 0
@@ -83,6 +93,7 @@ class HeartbeatWriter:
             market_source=engine.market_source,
             replica=f"{settings.ordinal}/{settings.replicas}",
             halts=ids_of(self._config.live.active.halts.held),
+            standby=self._share.is_closed,
         )
 
     def _measure(self) -> None:

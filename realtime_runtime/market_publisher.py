@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from itertools import islice
 from typing import Any
 
@@ -51,15 +52,19 @@ class MarketPublisher:
     """Writes the metrics of every symbol that has a new book, at most once in INTERVAL_SECONDS.
 
     Histories are appended to, and now and then written anew: that keeps them short and alive, and mends what Redis
-    has lost. ``writes`` counts the symbols written, ``failures`` the attempts that Redis did not take.
+    has lost. Nothing is written while ``is_owner`` denies that the share is this runtime's. ``writes`` counts the
+    symbols written, ``failures`` the attempts that Redis did not take.
     """
 
-    def __init__(self, redis: Redis, keys: wire.Keys, engine: Engine) -> None:
+    def __init__(
+        self, redis: Redis, keys: wire.Keys, engine: Engine, *, is_owner: Callable[[], bool] = lambda: True
+    ) -> None:
         self.writes = 0
         self.failures = 0
         self._redis = redis
         self._keys = keys
         self._engine = engine
+        self._is_owner = is_owner
         self._published: dict[str, _Published] = {}
         self._swept_at = -SWEEP_SECONDS
         self._outage = Outage("market.publication_failed")
@@ -68,6 +73,9 @@ class MarketPublisher:
         """Publish for ever; while Redis is away, try again once a second."""
         while True:
             await asyncio.sleep(INTERVAL_SECONDS)
+            if not self._is_owner():
+                self._published.clear()
+                continue
             try:
                 await self.publish()
                 await self.sweep()

@@ -97,6 +97,8 @@ class RuntimeCollector(Collector):
         yield _counter("signals_expired", "Signals given up because they had waited too long.", bus.signals_expired)
         yield _counter("signals_halted", "Waiting signals given up because of a halt.", bus.signals_halted)
         yield from self._halts()
+        withheld = self._runtime.consumer.withheld + bus.signals_withheld
+        yield _counter("signals_withheld", "Signals not sent because another runtime trades the share.", withheld)
         yield _gauge("signals_waiting", "Signals not yet confirmed.", bus.outbox_size)
         failures = self._runtime.market.failures
         yield _counter("market_metrics_failures", "Attempts to write market metrics that Redis refused.", failures)
@@ -142,6 +144,9 @@ class RuntimeCollector(Collector):
         )
         settings = self._runtime.settings
         yield _gauge("replicas", "Runtimes that share the symbols.", settings.replicas)
+        standby = self._runtime.standby
+        yield _gauge("share_held", "Whether this runtime trades its share; 0: a standby.", standby.is_holder)
+        yield _counter("share_takeovers", "Times that this runtime took its share over.", standby.keeper.takeovers)
         labels = {
             "version": VERSION,
             "ordinal": str(settings.ordinal),

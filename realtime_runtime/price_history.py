@@ -1,6 +1,7 @@
 """Keeps a price a second of each symbol in Redis, for charts. Off the hot path, best effort."""
 
 import asyncio
+from collections.abc import Callable
 from itertools import islice
 from typing import Any
 
@@ -26,14 +27,17 @@ class PriceHistory:
     """Appends the last price of every symbol that an event was seen of, at most one a second.
 
     A list holds the last POINTS_KEPT prices and at most POINTS_BETWEEN_TRIMS more; it is gone TTL_SECONDS after the
-    last trim.
+    last trim. Nothing is stored while ``is_owner`` denies that the share is this runtime's.
     """
 
-    def __init__(self, redis: Redis, keys: wire.Keys, engine: Engine) -> None:
+    def __init__(
+        self, redis: Redis, keys: wire.Keys, engine: Engine, *, is_owner: Callable[[], bool] = lambda: True
+    ) -> None:
         self.writes = 0
         self._redis = redis
         self._keys = keys
         self._engine = engine
+        self._is_owner = is_owner
         self._stored: dict[str, tuple[int, int]] = {}
         self._outage = Outage("prices.storing_failed")
 
@@ -41,6 +45,8 @@ class PriceHistory:
         """Store for ever; while Redis is away, prices are not kept."""
         while True:
             await asyncio.sleep(INTERVAL_SECONDS)
+            if not self._is_owner():
+                continue
             try:
                 await self.store()
             except _AWAY as exception:

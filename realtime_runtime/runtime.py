@@ -1,5 +1,7 @@
 """The parts of one runtime, put together. Nothing is started here."""
 
+import os
+import uuid
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,17 +15,22 @@ from realtime_runtime.config.client import ConfigClient
 from realtime_runtime.config.documents import Catalogue
 from realtime_runtime.config.state import LiveConfig
 from realtime_runtime.config.wire import Keys
-from realtime_runtime.consumer import Consumer
+from realtime_runtime.consumer import Consumer, Emission
 from realtime_runtime.engine import Engine
 from realtime_runtime.halt_paths import HaltPaths
 from realtime_runtime.halt_telling import HaltTeller
 from realtime_runtime.halting import Halting
 from realtime_runtime.heartbeat import HeartbeatWriter
 from realtime_runtime.intake import Intake
+from realtime_runtime.last_signals import LastSignals
 from realtime_runtime.market_publisher import MarketPublisher
 from realtime_runtime.price_history import PriceHistory
 from realtime_runtime.settings import Settings
+from realtime_runtime.share import Holder, ShareKeeper
+from realtime_runtime.share_lease import RedisLease
+from realtime_runtime.share_voice import NatsVoice, SignalListener
 from realtime_runtime.signal_history import SignalHistory
+from realtime_runtime.standby import Standby
 
 INTAKE_LIMIT = 10_000
 REDIS_CONNECT_TIMEOUT_SECONDS = 1.0
@@ -50,6 +57,7 @@ class Runtime:
     activity: ActivityReporter
     market: MarketPublisher
     prices: PriceHistory
+    standby: Standby
     redis: Redis
 
     @property
@@ -86,7 +94,6 @@ def assemble(settings: Settings) -> Runtime:
         access=settings.nats_access,
         name=settings.nats_consumer_name,
         topic=settings.nats_consumer_topic,
-        queue_group=settings.queue_group,
         signal_ttl_seconds=settings.signal_ttl_seconds,
         halts=live.active.halts,
     )
@@ -120,10 +127,25 @@ def assemble(settings: Settings) -> Runtime:
         topic_intents=settings.nats_topic_intents,
         topic_simulated=settings.nats_topic_simulated_intents,
     )
-    heartbeat = HeartbeatWriter(redis, settings, config, engine, intake, consumer)
+    consumer.set_emission(Emission.KEPT)
+    keeper = _share_keeper(settings, redis, keys, bus)
+    bus.gate = keeper
+    last_signals = LastSignals(settings.strategies)
+    topics = (settings.nats_topic_intents, settings.nats_topic_simulated_intents)
+    standby = Standby(
+        keeper,
+        SignalListener(bus.client, topics, last_signals.note),
+        last_signals,
+        engine=engine,
+        consumer=consumer,
+        bus=bus,
+        redis=redis,
+        keys=keys,
+    )
+    heartbeat = HeartbeatWriter(redis, settings, config, engine, intake, consumer, share=keeper)
     activity = ActivityReporter(config, engine, intake, bus, consumer, heartbeat)
-    market = MarketPublisher(redis, keys, engine)
-    prices = PriceHistory(redis, keys, engine)
+    market = MarketPublisher(redis, keys, engine, is_owner=lambda: standby.is_holder)
+    prices = PriceHistory(redis, keys, engine, is_owner=lambda: standby.is_holder)
     return Runtime(
         settings=settings,
         config=config,
@@ -139,5 +161,13 @@ def assemble(settings: Settings) -> Runtime:
         activity=activity,
         market=market,
         prices=prices,
+        standby=standby,
         redis=redis,
     )
+
+
+def _share_keeper(settings: Settings, redis: Redis, keys: Keys, bus: Bus) -> ShareKeeper:
+    """What decides whether this process trades its share or stands by."""
+    me = Holder(instance_id=settings.instance_id, host=settings.host, pid=os.getpid(), token=uuid.uuid4().hex)
+    lease = RedisLease(redis, keys.share(settings.share_name))
+    return ShareKeeper(lease, NatsVoice(bus.client, settings.share_subject), me)

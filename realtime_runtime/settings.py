@@ -4,6 +4,7 @@ A variable of the infrastructure that cannot be used stops the start by name. A 
 it is left out of the environment layer and reported, because a trading process outlives a typing mistake.
 """
 
+import json
 import math
 import os
 import re
@@ -11,6 +12,7 @@ import socket
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, TypeVar, cast
@@ -64,7 +66,6 @@ class Settings:
     nats_access: NatsAccess
     nats_consumer_topic: str
     nats_consumer_name: str
-    nats_consumer_group: str
     nats_topic_intents: str
     nats_topic_simulated_intents: str
     trading_symbols: frozenset[str]
@@ -82,9 +83,19 @@ class Settings:
     unread_variables: tuple[UnreadVariable, ...]
 
     @property
-    def queue_group(self) -> str:
-        """The NATS queue group; empty with several replicas, because those share the symbols, not the messages."""
-        return self.nats_consumer_group if self.replicas == 1 else ""
+    def share_name(self) -> str:
+        """Names what this runtime trades, the same for each runtime that trades the same: only one of them emits.
+
+        What sets a share apart: its number, the listed symbols, where the market comes from and where signals go.
+        """
+        parts = [self.replicas, sorted(self.trading_symbols), self.nats_consumer_topic, self.nats_topic_intents]
+        digest = sha256(json.dumps(parts).encode()).hexdigest()[:8]
+        return f"{self.ordinal}-{digest}"
+
+    @property
+    def share_subject(self) -> str:
+        """Where the holder of the share answers for it."""
+        return f"{self.nats_topic_control}.share.{self.share_name}"
 
     @property
     def heartbeat_ttl_seconds(self) -> int:
@@ -137,7 +148,6 @@ def read(environ: Mapping[str, str], *, default_log_format: LogFormat = "json") 
         nats_access=read_nats_access(reader),
         nats_consumer_topic=(topic or "").replace(_ORDINAL_TOKEN, str(ordinal)),
         nats_consumer_name=reader.get("NATS_CONSUMER_NAME", "realtime-strategies", _word),
-        nats_consumer_group=reader.get("NATS_CONSUMER_GROUP", "", _word),
         nats_topic_intents=intents,
         nats_topic_simulated_intents=reader.get("NATS_TOPIC_SIMULATED_INTENTS", f"simulated.{intents}", _subject),
         trading_symbols=reader.get("TRADING_SYMBOLS", "", symbol_list),

@@ -79,9 +79,9 @@ class Voice(Protocol):
 
 
 class ShareKeeper:
-    """Decides the role of this runtime, once a second and whenever `may_publish` has to know.
+    """Decides the role of this runtime, at each `step` and whenever `may_publish` has to know.
 
-    ``on_change`` is called after every change of ``role``.
+    ``on_change`` is called with the role before and the new one, after every change.
     """
 
     def __init__(
@@ -90,7 +90,6 @@ class ShareKeeper:
         voice: Voice,
         me: Holder,
         *,
-        on_change: Callable[[Role], None] = lambda role: None,
         clock: Callable[[], float] = time.monotonic,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
@@ -100,28 +99,26 @@ class ShareKeeper:
         self._lease = lease
         self._voice = voice
         self._me = me
-        self._on_change = on_change
+        self.on_change: Callable[[Role, Role], None] = _ignore
         self._clock = clock
         self._now_ms = now_ms
         self._confirmed_at = float("-inf")
         self._missing_since: float | None = None
         self._deciding = asyncio.Lock()
-        self.decided = asyncio.Event()
 
     @property
     def is_confirmed(self) -> bool:
         """Whether this runtime holds the share and has confirmed that within 5 seconds."""
         return self.role is Role.HOLDER and self._clock() - self._confirmed_at <= CONFIRMED_SECONDS
 
-    async def run(self) -> None:
-        """Keep the role for ever."""
-        while True:
-            await self.step()
-            await asyncio.sleep(RENEW_SECONDS)
+    @property
+    def is_closed(self) -> bool:
+        """Whether another runtime sends the signals of this share."""
+        return self.role is Role.STANDBY
 
     async def may_publish(self) -> bool:
         """Whether a signal may leave now; asks where the last confirmation is too old."""
-        if not self.is_confirmed:
+        if not (self.is_confirmed or self.is_closed):
             await self.step()
         return self.is_confirmed
 
@@ -174,7 +171,7 @@ class ShareKeeper:
             self._missing_since = None
             if self.role is Role.UNDECIDED and answer is Silence.NOBODY:
                 # Nothing changes hands: nobody else is there.
-                await self._become_holder()
+                self._become_holder(await self._claim())
         elif answer is Silence.UNREACHABLE:
             self._missing_since = None
         elif self._is_free(answer, predecessor):
@@ -190,20 +187,23 @@ class ShareKeeper:
         return now - self._missing_since >= MISSING_SECONDS
 
     async def _take_over(self, predecessor: Holder | None) -> None:
-        claim = msgspec.structs.replace(self._me, since_ms=self._now_ms())
+        # It answers first: whoever finds the lease finds the answer, too.
+        claim = await self._claim()
         owner = await self._asked(self._lease.take(claim, instead_of=predecessor))
-        if owner is None:
+        if owner is not None and owner.token == claim.token:
+            self._become_holder(claim)
             return
-        if owner.token != self._me.token:
+        await self._voice.answer_as(None)
+        if owner is not None:
             self._stand_by(owner)
-            return
-        self._me = claim
-        await self._become_holder()
 
-    async def _become_holder(self) -> None:
-        if not self._me.since_ms:
-            self._me = msgspec.structs.replace(self._me, since_ms=self._now_ms())
-        await self._voice.answer_as(self._me)
+    async def _claim(self) -> Holder:
+        claim = msgspec.structs.replace(self._me, since_ms=self._now_ms())
+        await self._voice.answer_as(claim)
+        return claim
+
+    def _become_holder(self, claim: Holder) -> None:
+        self._me = claim
         self._confirmed_at = self._clock()
         self._missing_since = None
         self.takeovers += self.role is Role.STANDBY
@@ -221,14 +221,8 @@ class ShareKeeper:
         was, self.role, self.holder = self.role, role, holder
         if was is role:
             return
-        log.warning(
-            "share.changed",
-            role=role.value,
-            before=was.value,
-            holder=holder.instance_id,
-        )
-        self.decided.set()
-        self._on_change(role)
+        log.warning("share.changed", role=role.value, before=was.value, holder=holder.instance_id)
+        self.on_change(was, role)
 
     async def _asked(self, request: Awaitable[Holder]) -> Holder | None:
         """The answer of Redis; None where it cannot be asked."""
@@ -238,6 +232,10 @@ class ShareKeeper:
             return None
 
 
+def _ignore(before: Role, role: Role) -> None:
+    """Nobody asked to be told of changes."""
+
+
 def _rank(holder: Holder) -> tuple[int, str]:
     """Of two that hold the same share the later claim counts."""
     return holder.since_ms, holder.token
@@ -245,10 +243,10 @@ def _rank(holder: Holder) -> tuple[int, str]:
 
 def _is_dead_predecessor(owner: Holder, me: Holder) -> bool:
     """Whether the lease is that of a process that ran on this very host and is no more."""
-    if owner.host != me.host or owner.token == me.token:
-        return owner.token == me.token
+    if owner.host != me.host:
+        return False
     if owner.pid == me.pid:
-        return True
+        return True  # A container that was started again.
     try:
         os.kill(owner.pid, 0)
     except ProcessLookupError:

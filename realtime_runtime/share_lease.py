@@ -1,5 +1,7 @@
 """The lease of a share in Redis."""
 
+from typing import Any
+
 import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import WatchError
@@ -31,7 +33,7 @@ class RedisLease:
             owner = _holder(await pipeline.get(self._key))
             if owner is not None and owner.token not in replaceable:
                 return owner
-            pipeline.multi()
+            pipeline.multi()  # type: ignore[no-untyped-call]  # redis-py gives it no types
             pipeline.set(self._key, _encode(holder), px=round(LEASE_SECONDS * 1000))
             try:
                 await pipeline.execute()
@@ -46,7 +48,7 @@ class RedisLease:
             owner = _holder(await pipeline.get(self._key))
             if owner is None or owner.token != holder.token:
                 return
-            pipeline.multi()
+            pipeline.multi()  # type: ignore[no-untyped-call]  # redis-py gives it no types
             pipeline.delete(self._key)
             try:
                 await pipeline.execute()
@@ -54,7 +56,7 @@ class RedisLease:
                 return
 
 
-def _holder(raw: bytes | None) -> Holder | None:
+def _holder(raw: Any) -> Holder | None:
     if raw is None:
         return None
     try:

@@ -12,6 +12,7 @@ from realtime_runtime.config.wire import UNREADABLE
 from realtime_runtime.share import Holder, Silence
 
 ANSWER_SECONDS = 0.5
+FLUSH_SECONDS = 2
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Holder).decode
@@ -37,7 +38,7 @@ class NatsVoice:
         except UNREADABLE:
             return Silence.NO_ANSWER
         except TimeoutError:
-            return Silence.NO_ANSWER if self._client.is_connected else Silence.UNREACHABLE
+            return Silence.NO_ANSWER
         except (errors.Error, OSError):
             return Silence.UNREACHABLE
 
@@ -49,7 +50,8 @@ class NatsVoice:
                 await subscription.unsubscribe()
             if holder is not None:
                 self._subscription = await self._client.subscribe(self._subject, cb=self._answer)
-        except (errors.Error, OSError):
+                await self._client.flush(FLUSH_SECONDS)
+        except (errors.Error, OSError, TimeoutError):
             # The connection is lost: nobody can be answered, and nothing can be published either.
             return
 

@@ -43,7 +43,7 @@ class ChangeProgress:
 
 
 def live_runtimes() -> list[wire.Heartbeat]:
-    """The runtimes that are alive, by instance."""
+    """The runtimes that are alive, by instance, standbys among them."""
     pattern = shared_cache.keys().runtimes_pattern
 
     def read(client: Any) -> list[bytes | None]:
@@ -61,6 +61,11 @@ def live_runtimes() -> list[wire.Heartbeat]:
     return sorted(heartbeats, key=lambda heartbeat: heartbeat.instance_id)
 
 
+def trading_runtimes() -> list[wire.Heartbeat]:
+    """The live runtimes that trade their share: those whose answers count. A standby is never waited for."""
+    return [heartbeat for heartbeat in live_runtimes() if not heartbeat.standby]
+
+
 def silent_seconds(heartbeat: wire.Heartbeat, at: datetime) -> float:
     """The age of the heartbeat at the instant ``at``, by the clocks of both hosts; never negative."""
     return max(0.0, (at - datetime.fromisoformat(heartbeat.sent_at)).total_seconds())
@@ -73,7 +78,7 @@ def progress(sequence: int, at: datetime) -> ChangeProgress:
     stream counts as having applied it where its heartbeat says so.
     """
     keys = shared_cache.keys()
-    heartbeats = live_runtimes()
+    heartbeats = trading_runtimes()
 
     def read(client: Any) -> Any:
         pipeline = client.pipeline(transaction=False)

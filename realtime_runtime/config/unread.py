@@ -26,6 +26,7 @@ OF_THE_ORIGINAL = MappingProxyType(
         "ENABLE_OTEL": "not read: traces are on where OTEL_EXPORTER_OTLP_ENDPOINT is set; OTEL_SDK_DISABLED=true: off",
         "HEARTBEAT_ENABLED": "not read: the heartbeat is always on",
         "HEARTBEAT_INCLUDE_DETAILED_STATS": "not read: the heartbeat always tells all",
+        "NATS_CONSUMER_GROUP": "not read: of several runtimes with the same share one trades, the others are standbys",
         "NATS_PUBLISHER_TOPIC": "not read: set NATS_TOPIC_INTENTS",
         "RISK_MAX_CONCURRENT_POSITIONS": _NO_SUCH_LIMIT,
         "RISK_MAX_DAILY_SIGNALS": _NO_SUCH_LIMIT,

@@ -107,6 +107,10 @@ class Keys:
         """Attempts to log in, counted a user and address, and an address."""
         return f"{self.prefix}:login:{counter}"
 
+    def share(self, name: str) -> str:
+        """The lease of one share of the symbols: who trades it."""
+        return f"{self.prefix}:share:{name}"
+
     def runtime(self, instance_id: str) -> str:
         return f"{self.prefix}:runtime:{instance_id}"
 
@@ -232,6 +236,7 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
     ``lag_ms``: the longest that a market message waited between its receipt and its processing since the heartbeat
     before. ``errors``: messages that could not be decoded and strategy calls that raised, since the start.
     ``replica`` is "<ordinal>/<replicas>". ``halts`` are the ids of the halts in force; None: a version without halts.
+    ``standby``: another runtime trades this share, this one only keeps warm.
     """
 
     instance_id: str
@@ -251,6 +256,7 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
     market_source: str
     replica: str
     halts: list[str] | None = None
+    standby: bool = False
 
 
 class PricePoint(NamedTuple):

@@ -78,11 +78,12 @@ def document(at: datetime) -> dict[str, Any]:
         sequence, cards, changes = None, [], []
     feed = _feed_unknown() if heartbeats is None else feed_of(heartbeats, at)
     published_sequence = None if published is None else int(published)
-    current = _current(heartbeats or (), sequence, at)
+    trading = None if heartbeats is None else [beat for beat in heartbeats if not beat.standby]
+    current = _current(trading or (), sequence, at)
     return {
         "at": resolution.iso(at),
         "feed": asdict(feed),
-        "answer": _answer(cards, heartbeats, sequence, current),
+        "answer": _answer(cards, trading, sequence, current),
         "parts": [asdict(part) for part in _parts(sequence, heartbeats, published_sequence)],
         "runtimes": [_runtime(beat, sequence, current, at) for beat in heartbeats or ()],
         "runtimes_text": feed.detail if feed.kind in {"none", "silent", "unknown"} else "",
@@ -202,7 +203,9 @@ def _runtime(beat: wire.Heartbeat, sequence: int | None, current: set[str], at: 
     behind = None if sequence is None else max(0, sequence - reached)
     return {
         "instance_id": beat.instance_id,
-        "applied": (f"change {reached:,}" if reached else "nothing yet") + (f", {behind:,} behind" if behind else ""),
+        "applied": ("standby · " if beat.standby else "")
+        + (f"change {reached:,}" if reached else "nothing yet")
+        + (f", {behind:,} behind" if behind else ""),
         "rate": f"{beat.messages_per_second:,.0f}",
         "lag": f"{beat.lag_ms:.3g} ms",
         "symbols": len(beat.symbols),

@@ -355,7 +355,7 @@ class ConfigCheck(Success):
 
 
 class Runtime(Answer):
-    """A live runtime instance, as it last said of itself."""
+    """A live runtime instance, as it last said of itself. ``standby``: another one trades its share."""
 
     instance_id: str
     host: str
@@ -373,6 +373,7 @@ class Runtime(Answer):
     config_stale_seconds: float
     market_source: str
     replica: str
+    standby: bool
 
 
 class RuntimesMetadata(CountMetadata):

@@ -5,7 +5,7 @@ from typing import Any
 
 from realtime_runtime.config import wire
 from strategy_config import shared_cache, stream_entries
-from strategy_config.runtimes import live_runtimes
+from strategy_config.runtimes import trading_runtimes
 
 BLOCK_MS = 200
 
@@ -22,7 +22,7 @@ class RuntimeWait:
         self._instances: list[str] = []
         self._last_id: Any = "0-0"
         try:
-            self._instances = [heartbeat.instance_id for heartbeat in live_runtimes()]
+            self._instances = [heartbeat.instance_id for heartbeat in trading_runtimes()]
             newest = shared_cache.run(lambda client: client.xrevrange(shared_cache.keys().acks, count=1))
         except shared_cache.SharedCacheUnavailableError:
             self.warning = "The runtimes could not be asked: the shared cache is away."

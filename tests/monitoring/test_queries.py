@@ -107,7 +107,8 @@ def test_metrics__of_ours__carry_their_unit_and_are_all_looked_at() -> None:
     seen = {re.sub(r"_(bucket|count|sum)$", "", name or "") for name in read}
     # For who looks closer: what was confirmed, how often connections came back, what is kept.
     assert families - seen <= {
-        "realtime_runtime_signals_sent_total", "realtime_runtime_nats_reconnects_total", "realtime_runtime_symbols",
+        "realtime_runtime_signals_sent_total", "realtime_runtime_signals_withheld_total",
+        "realtime_runtime_share_takeovers_total", "realtime_runtime_nats_reconnects_total", "realtime_runtime_symbols",
         "configsite_runtimes", "configsite_task_seconds",
         "realtime_feed_info", "realtime_feed_nats_reconnects_total", "realtime_feed_rate_limited_total",
     }  # fmt: skip

@@ -3,7 +3,6 @@
 import asyncio
 import time
 
-import nats
 import pytest
 
 from embedded.servers import NatsServer, Valkey
@@ -271,21 +270,6 @@ async def test_servers__all_away_at_the_start__trades_on_defaults_once_nats_come
 
 async def _when_attempted(app: App) -> tuple[int, dict[str, str]] | None:
     return await get_json(app, "/ready") if app.runtime.bus.attempted.is_set() else None
-
-
-async def test_queue_group__with_one_replica__shares_messages_between_two_processes(
-    shared_servers: Environ, site: Site, running_app: RunningApp
-) -> None:
-    grouped = shared_servers | {"NATS_CONSUMER_GROUP": "traders"}
-    async with running_app(grouped) as first, running_app(grouped) as second:
-        await is_listening(first)
-        await is_listening(second)
-        client = await nats.connect(grouped["NATS_URL"])
-        for _ in range(100):
-            await client.publish(grouped["NATS_CONSUMER_TOPIC"], b"{}")
-        await eventually(lambda: first.runtime.intake.received + second.runtime.intake.received == 100)
-        assert first.runtime.intake.received < 100
-        await client.close()
 
 
 async def test_document__with_expiry__signals_change_by_themselves(

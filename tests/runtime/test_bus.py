@@ -20,7 +20,7 @@ LIMIT = 10_000
 
 async def started(server: NatsServer, topic: str, **arguments: Any) -> tuple[Bus, Intake, list[asyncio.Task[None]]]:
     intake = Intake(LIMIT)
-    bus = Bus(intake, url=server.url, name="tests", topic=topic, queue_group="", **arguments)
+    bus = Bus(intake, url=server.url, name="tests", topic=topic, **arguments)
     tasks = [asyncio.create_task(bus.run()), asyncio.create_task(bus.run_outbox())]
     await eventually(lambda: bus.is_subscribed)
     return bus, intake, tasks
@@ -146,7 +146,7 @@ async def test_outbox__beyond_its_bound__gives_up_the_oldest_and_counts(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(bus_module, "OUTBOX_LIMIT", 3)
-    bus = Bus(Intake(1), url="nats://127.0.0.1:1", name="tests", topic="t", queue_group="")
+    bus = Bus(Intake(1), url="nats://127.0.0.1:1", name="tests", topic="t")
     for number in range(5):
         bus.send(OutgoingSignal("s", str(number), b"", time.monotonic()))
     assert (bus.outbox_size, bus.signals_dropped) == (3, 2)

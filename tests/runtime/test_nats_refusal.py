@@ -97,7 +97,9 @@ async def test_runtime__refused_from_the_start__waits_until_it_is_let_in(
             assert app.runtime.bus.refusal == ""
 
 
-@pytest.mark.parametrize("spoil", [None, lambda path: path.write_bytes(b"SUAB"), Path.unlink], ids=str)
+@pytest.mark.parametrize(
+    "spoil", [None, lambda path: path.write_bytes(b"SUAB"), Path.unlink], ids=["intact", "cut", "gone"]
+)
 async def test_client__whose_nkey_was_rotated__reads_the_new_seed_at_its_next_attempt(
     tmp_path: Path, spoil: Callable[[Path], object] | None
 ) -> None:

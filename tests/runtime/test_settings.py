@@ -36,7 +36,6 @@ BAD = {
     "NATS_TOPIC_INTENTS": ["a.*.b", "a b", ">", "a.*.>"],
     "NATS_TOPIC_SIMULATED_INTENTS": ["a.>", "a b"],
     "SIGNAL_TTL_SECONDS": ["-1", "nan"],
-    "NATS_CONSUMER_GROUP": ["two words"],
     "TRADING_SYMBOLS": ["BTCUSDT,B!", "BTC", "ÄTHUSDT"],
     "LOG_LEVEL": ["LOUD"],
     "LOG_FORMAT": ["xml"],
@@ -130,12 +129,6 @@ def test_symbols__where_nats_shares_them_out__each_belongs_to_exactly_one_by_its
 def test_symbols__listed__no_others_are_traded() -> None:
     read = settings.read({"TRADING_SYMBOLS": "btcusdt, ETHUSDT ,"})
     assert [read.owns_symbol(symbol) for symbol in ("BTCUSDT", "ETHUSDT", "XRPUSDT")] == [True, True, False]
-
-
-def test_queue_group__with_several_replicas__not_used() -> None:
-    group = {"NATS_CONSUMER_GROUP": "traders"}
-    assert settings.read(group).queue_group == "traders"
-    assert settings.read(group | {"RUNTIME_REPLICAS": "2", "RUNTIME_ORDINAL": "0"}).queue_group == ""
 
 
 def test_strategy_variables__unusable__reported_and_never_raised() -> None:

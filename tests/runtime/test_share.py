@@ -94,10 +94,10 @@ class Runtime:
             Holder(
                 instance_id=f"{host}-{pid}", host=f"{host}-{token}" if host == ELSEWHERE else host, pid=pid, token=token
             ),
-            on_change=self.roles.append,
             clock=lambda: world.now,
             now_ms=lambda: round(world.now * 1000),
         )
+        self.keeper.on_change = lambda before, role: self.roles.append(role)
 
     @property
     def role(self) -> Role:

@@ -57,7 +57,6 @@ RUNTIME_DENIED: dict[str, Attempt] = {
     "set the identities": lambda client, keys: client.set(keys["identities"], 1),
     "lift a lockout": lambda client, keys: client.delete(keys["login"]),
     "give the worker a task": lambda client, keys: client.execute_command("LPUSH", keys["broker"], "x"),
-    "read another's signals": lambda client, keys: client.xrevrange(keys["signals"]),
     "read a history": lambda client, keys: client.get(keys["pressure"]),
     "read prices": lambda client, keys: client.lrange(keys["prices"], 0, -1),
     "read another's key": lambda client, keys: client.get(keys["foreign"]),
