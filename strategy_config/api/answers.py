@@ -355,7 +355,11 @@ class ConfigCheck(Success):
 
 
 class Runtime(Answer):
-    """A live runtime instance, as it last said of itself. ``standby``: another one trades its share."""
+    """A live runtime instance, as it last said of itself.
+
+    ``halts`` are the ids of the halts in force there; null: a version without halts. ``standby``: another runtime
+    trades its share.
+    """
 
     instance_id: str
     host: str
@@ -373,6 +377,7 @@ class Runtime(Answer):
     config_stale_seconds: float
     market_source: str
     replica: str
+    halts: list[str] | None
     standby: bool
 
 
