@@ -4,8 +4,10 @@ import re
 import subprocess
 
 import pytest
+import yaml
 from django.core.management import get_commands
 
+from realtime_runtime.config.unread import OF_THE_ORIGINAL
 from realtime_runtime.strategies.registry import STRATEGIES
 from tests.conftest import PROJECT_ROOT
 from tests.docs.blocks import DOCUMENTS, Block, blocks, shell_blocks, text_of
@@ -27,7 +29,8 @@ LINK = re.compile(r"\]\(([\w./-]+)(?:#[\w-]*)?\)")
 # Not settings of ours: placeholders, variables of the shell, codes of the API, of the tests' own, of other programs.
 OTHERS = {
     "STORE_UNAVAILABLE", "NEW_PASSWORD", "OLD_PASSWORD", "MONGODB_TEST_URI", "MARKET_DATA_DIR", "POSTGRES_TEST_URL",
-    "LEGACY_DATABASE", "FUZZ_EXAMPLES", "SOAK_SECONDS",
+    "LEGACY_DATABASE", "FUZZ_EXAMPLES", "SOAK_SECONDS", "NOT_FOUND", "INTERNAL_ERROR", "DELETE_FAILED",
+    "ROLLBACK_FAILED", "OTEL_SDK_DISABLED",
 }  # fmt: skip
 
 
@@ -38,7 +41,14 @@ def test_shell_block__of_a_document__is_shell(block: Block) -> None:
 
 
 def test_blocks__of_all_documents__say_what_they_are() -> None:
-    assert {block.info for document in DOCUMENTS for block in blocks(document)} <= {"sh", "sh run", "json", "conf", ""}
+    assert {block.info for document in DOCUMENTS for block in blocks(document)} <= {
+        "sh",
+        "sh run",
+        "json",
+        "conf",
+        "yaml",
+        "",
+    }
     assert any(block.info == "sh run" for block in SHELL)
 
 
@@ -58,7 +68,20 @@ def test_variables__that_a_document_names__are_read_somewhere(document: str) -> 
     text = text_of(document)
     in_shell = {name for block in shell_blocks(document) for name in ASSIGNED.findall(block.text)}
     legacy = {name for strategy in STRATEGIES.values() for spec in strategy.specs() for name in spec.environment}
-    assert {*VARIABLE.findall(text), *in_shell} - OTHERS - legacy - listed().keys() == set()
+    assert {*VARIABLE.findall(text), *in_shell} - OTHERS - legacy - listed().keys() <= OF_THE_ORIGINAL.keys()
+
+
+def test_migration__of_variables_that_nothing_reads__names_them_all() -> None:
+    text = text_of("docs/MIGRATION.md")
+    assert [name for name in OF_THE_ORIGINAL if f"`{name}`" not in text] == []
+
+
+def test_migration__of_metric_names__has_those_that_are_recorded() -> None:
+    rules = yaml.safe_load((PROJECT_ROOT / "k8s/monitoring/original-names.yaml").read_text())
+    recorded = {rule["record"] for group in rules["spec"]["groups"] for rule in group["rules"]}
+    families = {re.sub(r"_(bucket|sum|count)$", "", name) for name in recorded}
+    rows = re.findall(r"^\| `(realtime_[a-z_]+)`.*\| yes[^|]*\|$", text_of("docs/MIGRATION.md"), re.MULTILINE)
+    assert set(rows) == families
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)

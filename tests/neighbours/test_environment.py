@@ -17,7 +17,6 @@ ORIGINAL = {
     "NATS_CONSUMER_TOPIC": "binance.websocket.data",
     "NATS_TOPIC_INTENTS": "cio.intent.trading.*",
     "NATS_CONSUMER_NAME": "realtime-strategies-consumer",
-    "NATS_CONSUMER_GROUP": "realtime-strategies-group",
     "TRADING_SYMBOLS": "BTCUSDT,ETHUSDT,BNBUSDT",
     "HEARTBEAT_INTERVAL_SECONDS": "60",
     "MESSAGE_TTL_SECONDS": "60",
@@ -27,6 +26,7 @@ ORIGINAL = {
     "STRATEGY_ENABLED_BTC_DOMINANCE": "false",
 }
 UNREAD = {
+    "NATS_CONSUMER_GROUP": "realtime-strategies-group",
     "RISK_STOP_LOSS_PERCENT": "1",
     "RISK_TAKE_PROFIT_PERCENT": "2",
     "CONFIG_RATE_LIMIT_PER_AGENT": "10",
