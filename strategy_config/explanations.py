@@ -109,8 +109,9 @@ def explain(*, strategy_id: str, symbol: str | None, at: datetime) -> Explanatio
     else:
         override = selectors.effective_override(strategy_id, normalise_symbol(symbol), at)
         config = resolution.symbol_config(row, override)
-        symbol_own = override.parameters or {}
+        symbol_own = resolution.own_values(override)
     environment = resolution.environment_of(strategy_id)
+    global_own = resolution.own_values(row)
     return Explanation(
         config,
         tuple(
@@ -118,7 +119,7 @@ def explain(*, strategy_id: str, symbol: str | None, at: datetime) -> Explanatio
                 spec=spec,
                 environment=environment.values.get(spec.name),
                 variable=environment.variables.get(spec.name, ""),
-                global_value=(row.parameters or {}).get(spec.name),
+                global_value=global_own.get(spec.name),
                 symbol_value=symbol_own.get(spec.name),
                 value=config.parameters[spec.name],
                 source=config.sources[spec.name],

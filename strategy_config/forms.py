@@ -192,17 +192,14 @@ def layer_state(*, strategy_id: str, symbol: str | None, at: datetime) -> LayerS
     config = selectors.layer_config(strategy_id=strategy_id, symbol=symbol, at=at)
     environment = resolution.environment_of(strategy_id)
     if symbol is None:
-        strategy = resolution.strategy_class(strategy_id)
-        below = resolution.resolve_usable(strategy, environment.values, layers.NOTHING, layers.NOTHING)
-        inherited, sources = layers.as_json(below.parameters), dict(below.sources)
+        below = resolution.unstored_config(strategy_id, None)
     else:
-        below_config = selectors.layer_config(strategy_id=strategy_id, at=at)
-        inherited, sources = below_config.parameters, dict(below_config.sources)
+        below = selectors.layer_config(strategy_id=strategy_id, at=at)
     named = {
         name: f"environment, {environment.variables.get(name, '')}" if source == "environment" else source
-        for name, source in sources.items()
+        for name, source in below.sources.items()
     }
-    return LayerState(config, inherited, named, selectors.etag(config))
+    return LayerState(config, below.parameters, named, selectors.etag(config))
 
 
 def layer_form(state: LayerState, data: QueryDict | None = None) -> LayerForm:

@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from realtime_runtime.config import layers
-from realtime_runtime.config.layers import NOTHING, InvalidParametersError
-from strategy_config import chain, publishing, resolution
+from realtime_runtime.config.layers import NOTHING, InvalidParametersError, Values
+from strategy_config import chain, publishing, resolution, selectors
 from strategy_config.chain import Chain
 from strategy_config.legacy_source import LayerKey, LegacyChange, LegacyConfig, LegacyData
 from strategy_config.models import ConfigAudit, StrategyConfig, SymbolOverride
@@ -104,10 +104,11 @@ def _when(row: ConfigAudit) -> tuple[datetime, str, str, int]:
 
 def _validated(key: LayerKey, config: LegacyConfig, accepted: dict[LayerKey, dict[str, Any]]) -> dict[str, Any]:
     strategy_id, symbol = key
-    below = dict(resolution.environment_of(strategy_id).values)
+    common: Values | None = None
     if symbol is not None:
-        own = StrategyConfig.objects.get(strategy_id=strategy_id).parameters
-        below.update(accepted.get((strategy_id, None), NOTHING) if own is None else own)
+        row = selectors.strategy_row(strategy_id)
+        common = accepted.get((strategy_id, None), NOTHING) if row.parameters is None else resolution.own_values(row)
+    below = resolution.values_below(strategy_id, common)
     return layers.validate_layer(resolution.strategy_class(strategy_id), config.parameters, below=below)
 
 

@@ -133,13 +133,13 @@ class _Planner:
 
     def plan_strategy(self, state: _StrategyState) -> None:
         """The global layer first: the symbols are judged on what it will be."""
-        environment = resolution.environment_of(state.row.strategy_id).values
-        own = NOTHING if state.row.parameters is None else state.row.parameters
+        strategy_id, own = state.row.strategy_id, resolution.own_values(state.row)
         untouched = self._untouched(state)
         for wanted in sorted(state.wanted, key=lambda each: each.key.symbol or ""):
             is_global = wanted.key.symbol is None
-            below = environment if is_global else {**environment, **own}
-            accepted = self._accepted(state.strategy, wanted, below, untouched if is_global else {})
+            below = resolution.values_below(strategy_id, None if is_global else own)
+            stored = state.own(wanted.key.symbol, self._at) or NOTHING
+            accepted = self._accepted(state.strategy, wanted, below, untouched if is_global else {}, stored)
             if is_global and wanted.has_parameters and accepted is not None:
                 own = accepted
             before = (len(self.changes), len(self.refusals))
@@ -154,13 +154,14 @@ class _Planner:
         return {symbol: own for symbol, own in found.items() if own is not None}
 
     def _accepted(
-        self, strategy: StrategyClass, wanted: Wanted, below: Values, above: Mapping[str, Values]
+        self, strategy: StrategyClass, wanted: Wanted, below: Values, above: Mapping[str, Values], stored: Values
     ) -> dict[str, Any] | None:
         """The wanted parameters, normalised; nothing where none are wanted; None where they are refused."""
         if not wanted.has_parameters or (wanted.parameters is None and wanted.key.symbol is not None):
             return {}
         try:
-            return layers.validate_layer(strategy, wanted.parameters or NOTHING, below=below, overrides=above)
+            own = wanted.parameters or NOTHING
+            return layers.validate_layer(strategy, own, below=below, overrides=above, stored=stored)
         except InvalidParametersError as exception:
             self.refusals.extend(Refusal(str(wanted.key), error.message) for error in exception.errors)
             return None

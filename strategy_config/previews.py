@@ -73,24 +73,22 @@ def check_change(
     at = at or timezone.now()
     overrides = {override.symbol: override for override in SymbolOverride.objects.filter(strategy_id=strategy_id)}
     above = _live_parameters(overrides, at)
-    environment = resolution.environment_of(strategy_id).values
-    global_own = row.parameters or NOTHING
+    below = resolution.values_below(strategy_id, None if symbol is None else resolution.own_values(row))
     if symbol is None:
         require_match(if_match, row, row, at)
-        own, below = global_own, environment
+        own = resolution.own_values(row)
     else:
         symbol = normalise_symbol(symbol)
         override = overrides.get(symbol) or SymbolOverride(strategy_id=strategy_id, symbol=symbol)
         require_match(if_match, row, override, at)
-        own, below = above.get(symbol, NOTHING), {**environment, **global_own}
-        above = {}
+        own, above = above.get(symbol, NOTHING), {}
     proposed = merged(strategy, own, parameters) if is_merge else parameters
     try:
-        accepted = layers.validate_layer(strategy, proposed, below=below, overrides=above)
+        accepted = layers.validate_layer(strategy, proposed, below=below, overrides=above, stored=own)
     except InvalidParametersError as exception:
         return Preview(exception.errors, (), (), (), (), "high", {})
     check_expiry(expires_at, symbol=symbol, parameters=accepted, at=at)
-    old, new = {**below, **own}, {**below, **accepted}
+    old, new = ({**below, **layers.check_values(strategy, values)[0]} for values in (own, accepted))
     changes = _changes(strategy, old, new)
     if symbol is not None:
         affected = [symbol] if changes else []
@@ -112,13 +110,14 @@ def merged(strategy: StrategyClass, own: Values, changes: Values) -> Values:
 
     A name that neither the strategy nor the layer knows stays, None too: the one validation refuses it.
     """
+    own, changes = layers.carried_over(strategy, own), layers.carried_over(strategy, changes)
     removable = {*strategy.parameters.model_fields, *own}
     return {name: value for name, value in {**own, **changes}.items() if value is not None or name not in removable}
 
 
 def _live_parameters(overrides: Mapping[str, SymbolOverride], at: datetime) -> dict[str, Values]:
     return {
-        symbol: override.parameters
+        symbol: resolution.own_values(override)
         for symbol, override in overrides.items()
         if override.parameters is not None and not resolution.is_due(override, at)
     }

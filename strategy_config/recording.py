@@ -110,12 +110,18 @@ class OpenLayer:
     def validated(self, parameters: Values) -> dict[str, Any]:
         """The layer's future own parameters, normalised; raises InvalidParametersError with every error.
 
-        They are judged as resolved: for the layer itself, and for every symbol layer above a global one.
+        They are judged as resolved: for the layer itself, and for every symbol layer above a global one. A stored value
+        that no longer fits and stays as it is refuses nothing.
         """
-        below = dict(resolution.environment_of(self.strategy.id).values)
-        if self.symbol is not None:
-            below.update(_set(self._row.parameters))
-        return layers.validate_layer(self.strategy, parameters, below=below, overrides=self._parameters_above())
+        return layers.validate_layer(
+            self.strategy,
+            parameters,
+            below=resolution.values_below(
+                self.strategy_id, None if self.symbol is None else resolution.own_values(self._row)
+            ),
+            overrides=self._parameters_above(),
+            stored=resolution.own_values(self.own),
+        )
 
     def require_removable(self) -> None:
         """Raises InvalidParametersError where a symbol layer leans on the parameters of this one."""

@@ -13,12 +13,10 @@ import structlog
 from django.conf import settings
 from django.db import connection
 
-from realtime_runtime.config import layers, wire
+from realtime_runtime.config import layers, usable, wire
 from realtime_runtime.config.layers import (
     NOTHING,
     EnvironmentLayer,
-    InvalidParametersError,
-    Resolved,
     StrategyClass,
     Values,
 )
@@ -143,39 +141,40 @@ def is_enabled(row: StrategyConfig, override: SymbolOverride | None = None) -> b
     return enabled and (override is None or override.enabled)
 
 
-def resolve_usable(strategy: StrategyClass, environment: Values, own: Values, symbol_own: Values) -> Resolved:
-    """Resolve; where the layers no longer fit together, without the lowest of them that is in the way.
+def own_values(row: StrategyConfig | SymbolOverride) -> Values:
+    """What the layer itself sets, under the names that its parameters have now; nothing where it has no parameters."""
+    stored = NOTHING if row.parameters is None else row.parameters
+    strategy = STRATEGIES.get(row.strategy_id)
+    return stored if strategy is None else layers.carried_over(strategy, stored)
 
-    They fitted when they were written. A restart with other variables, or a version of the code with other
-    ranges, may have changed that: then the layer counts as a whole or not at all, and a log line says so.
-    """
-    candidates: tuple[tuple[str, Values, Values, Values], ...] = (
-        ("", environment, own, symbol_own),
-        ("environment", NOTHING, own, symbol_own),
-        ("symbol", environment, own, NOTHING),
-        ("environment, symbol", NOTHING, own, NOTHING),
-        ("global, symbol", environment, NOTHING, NOTHING),
-    )
-    for left_out, below, middle, above in candidates:
-        try:
-            resolved = layers.resolve(strategy, environment=below, global_values=middle, symbol_values=above)
-        except InvalidParametersError as exception:
-            problem = str(exception)
-            continue
-        if left_out:
-            logger.error("layer.unusable", strategy_id=strategy.id, left_out=left_out, problem=problem)
-        return resolved
-    return layers.resolve(strategy)
+
+def values_below(strategy_id: str, global_values: Values | None) -> Values:
+    """What is set and in force below a symbol's layer, or below the global one where ``global_values`` is None."""
+    environment = environment_of(strategy_id).values
+    if global_values is None:
+        return environment
+    return usable.values_in_force(strategy_class(strategy_id), environment, global_values)
+
+
+def refusal_warnings(config: wire.LayerConfig) -> tuple[str, ...]:
+    """A sentence for each value that does not fit."""
+    sentences = []
+    for each in config.refused:
+        sentence = f"The {each.layer} value of {each.parameter} is not in force: {each.message}"
+        if each.parameter in config.parameters:
+            sentence += f" In force: {layers.in_short(config.parameters[each.parameter])}."
+        sentences.append(sentence)
+    return tuple(sentences)
 
 
 def global_config(row: StrategyConfig) -> wire.LayerConfig:
     """What the strategy runs on where a symbol has no layer of its own."""
-    return _config(row, None, *_resolved(row, NOTHING))
+    return _config(row, None, resolved(row, NOTHING))
 
 
 def symbol_config(row: StrategyConfig, override: SymbolOverride) -> wire.LayerConfig:
     """What the strategy runs on for the symbol, whatever ``expires_at`` says."""
-    return _config(row, override, *_resolved(row, override.parameters or NOTHING))
+    return _config(row, override, resolved(row, own_values(override)))
 
 
 def unstored_config(strategy_id: str, symbol: str | None) -> wire.LayerConfig:
@@ -248,27 +247,34 @@ def _digest(environment: EnvironmentLayer) -> str:
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:8]
 
 
-def _resolved(row: StrategyConfig, symbol_own: Values) -> tuple[dict[str, Any], dict[str, layers.Source]]:
-    """All parameters and the layers that they come from.
+class ResolvedValues(NamedTuple):
+    """All parameters as JSON types, the layers that they come from, and the values that do not fit."""
+
+    parameters: dict[str, Any]
+    sources: dict[str, layers.Source]
+    refused: tuple[usable.RefusedValue, ...] = ()
+
+
+def resolved(row: StrategyConfig, symbol_own: Values) -> ResolvedValues:
+    """What holds of environment, global layer and the own values of a symbol.
 
     Of a strategy that is not in the code these are the stored values, unjudged: a runtime of another version may have
     it, fills in what is missing, and judges them itself. Above all it is to learn of the switch.
     """
-    own = row.parameters or NOTHING
+    own = own_values(row)
     if not is_known(row.strategy_id):
         sources: dict[str, layers.Source] = {**dict.fromkeys(own, "global"), **dict.fromkeys(symbol_own, "symbol")}
-        return {**own, **symbol_own}, sources
-    environment = environment_of(row.strategy_id)
-    resolved = resolve_usable(strategy_class(row.strategy_id), environment.values, own, symbol_own)
-    return layers.as_json(resolved.parameters), dict(resolved.sources)
+        return ResolvedValues({**own, **symbol_own}, sources)
+    found = usable.resolve(
+        strategy_class(row.strategy_id),
+        environment=environment_of(row.strategy_id).values,
+        global_values=own,
+        symbol_values=symbol_own,
+    )
+    return ResolvedValues(layers.as_json(found.parameters), dict(found.sources), found.refused)
 
 
-def _config(
-    row: StrategyConfig,
-    override: SymbolOverride | None,
-    parameters: dict[str, Any],
-    sources: dict[str, layers.Source],
-) -> wire.LayerConfig:
+def _config(row: StrategyConfig, override: SymbolOverride | None, found: ResolvedValues) -> wire.LayerConfig:
     """Who wrote it and when are those of the layer that speaks: the global one where the symbol has none."""
     is_override = override is not None and has_layer(override)
     told_by: StrategyConfig | SymbolOverride = row if override is None or not is_override else override
@@ -277,23 +283,23 @@ def _config(
         strategy_id=row.strategy_id,
         symbol=None if override is None else override.symbol,
         enabled=is_enabled(row, override),
-        parameters=parameters,
+        parameters=found.parameters,
         version=layer.version,
-        source=_source(sources),
+        source=_source(found.sources),
         is_override=is_override,
-        sources=sources,
-        overrides=_overrides(layer.parameters),
+        sources=found.sources,
+        overrides=dict(own_values(layer)),
         created_at=iso(told_by.created_at),
         updated_at=iso(told_by.updated_at),
         updated_by=told_by.updated_by or None,
         reason=told_by.reason or None,
         expires_at=None if override is None else iso(override.expires_at),
         sequence=row.sequence if override is None else max(row.sequence, override.sequence),
+        refused=[
+            wire.RefusedValue(parameter=each.parameter, layer=each.layer, value=each.value, message=each.message)
+            for each in found.refused
+        ],
     )
-
-
-def _overrides(parameters: dict[str, Any] | None) -> dict[str, Any]:
-    return {} if parameters is None else parameters
 
 
 def _source(sources: Mapping[str, layers.Source]) -> str:

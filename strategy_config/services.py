@@ -271,7 +271,7 @@ def _write(
         change(layer, origin)
 
     layer, states, is_published = _commit(strategy_id, symbol, origin.at, matched_change)
-    row = layer.changes[-1]
+    row, config = layer.changes[-1], states[layer.field].document.config
     return Written(
         strategy_id=strategy_id,
         symbol=layer.symbol,
@@ -279,8 +279,8 @@ def _write(
         version=row.layer_version,
         sequence=row.told_sequence,
         published=is_published,
-        warnings=_warnings(layer, row.action),
-        config=states[layer.field].document.config,
+        warnings=(*_warnings(layer, row.action), *resolution.refusal_warnings(config)),
+        config=config,
     )
 
 

@@ -22,7 +22,9 @@ from realtime_runtime.strategies.base import (
     parameter_specs,
 )
 
-Source = Literal["default", "environment", "global", "symbol"]
+Layer = Literal["default", "environment", "global", "symbol"]
+Source = Literal["default", "environment", "global", "symbol", "refused"]
+"""The layer that a value comes from; "refused": a layer above it sets one that no longer fits (see ``usable``)."""
 ErrorCode = Literal["UNKNOWN_PARAMETER", "INVALID_TYPE", "OUT_OF_RANGE", "NOT_ALLOWED", "CONFLICTING_VALUES"]
 Values = Mapping[str, Any]
 StrategyClass = type[Strategy[Any]]
@@ -91,11 +93,20 @@ class Resolved:
     """All parameters of a strategy and the layer that each came from."""
 
     parameters: Parameters
-    sources: Mapping[str, Source]
+    sources: Mapping[str, Layer]
+
+
+def carried_over(strategy: StrategyClass, values: Values) -> Values:
+    """The values under the names that parameters have now; one under its present name counts more."""
+    if strategy.renamed.keys().isdisjoint(values):
+        return values
+    names = {name: strategy.renamed.get(name, name) for name in values}
+    return {names[name]: value for name, value in values.items() if names[name] == name or names[name] not in values}
 
 
 def check_values(strategy: StrategyClass, values: Values) -> tuple[dict[str, Any], list[ParameterError]]:
     """Check each value by itself: (accepted values, normalised to their type; every error)."""
+    values = carried_over(strategy, values)
     specs = _specs_by_name(strategy.id, strategy.parameters)
     errors: dict[str, ParameterError] = {}
     known: dict[str, Any] = {}
@@ -124,13 +135,14 @@ def resolve(
 ) -> Resolved:
     """Resolve the layers, each already checked or not; raises InvalidParametersError with every error."""
     merged: dict[str, Any] = {}
-    sources: dict[str, Source] = dict.fromkeys(strategy.parameters.model_fields, "default")
-    layers: tuple[tuple[Source, Values], ...] = (
+    sources: dict[str, Layer] = dict.fromkeys(strategy.parameters.model_fields, "default")
+    layers: tuple[tuple[Layer, Values], ...] = (
         ("environment", environment),
         ("global", global_values),
         ("symbol", symbol_values),
     )
     for source, values in layers:
+        values = carried_over(strategy, values)
         merged.update(values)
         sources.update(dict.fromkeys(values, source))
     try:
@@ -145,27 +157,39 @@ def validate_layer(
     *,
     below: Values = NOTHING,
     overrides: Mapping[str, Values] = MappingProxyType({}),
+    stored: Values = NOTHING,
 ) -> dict[str, Any]:
     """Check a layer's own values by themselves and as resolved; returns them normalised.
 
-    ``below`` are the values of the lower layers (defaults may be left out), ``overrides`` the own values
-    of the symbol layers above, by symbol: a rule that the change would break for one of them refuses the
-    change and names the symbol, unless the layer itself breaks it in the same way. Raises
-    InvalidParametersError with every error at once.
+    ``below`` are the values of the lower layers that are in force (defaults may be left out), ``overrides`` the own
+    values of the symbol layers above, by symbol: a rule that the change would break for one of them refuses the
+    change and names the symbol, unless the layer itself breaks it in the same way. ``stored`` are the layer's own
+    values before the change: one that no longer fits and is left as it is refuses nothing and comes back as it is.
+    Raises InvalidParametersError with every error at once.
     """
+    values, stored = carried_over(strategy, values), carried_over(strategy, stored)
     accepted, errors = check_values(strategy, values)
+    kept = {error.field: values[error.field] for error in errors if _is_left_as_it_is(error.field, values, stored)}
+    errors = [error for error in errors if error.field not in kept]
     refused = {error.field for error in errors}
+    was = {**below, **check_values(strategy, stored)[0]}
     resolved = {**below, **accepted}
-    errors.extend(_rule_errors(strategy, resolved, unusable=refused))
+    changed = {name for name in {**stored, **values} if not _is_left_as_it_is(name, values, stored)}
+    errors.extend(
+        error
+        for rule, error in _rule_errors(strategy, resolved, unusable=refused)
+        if not changed.isdisjoint(rule.fields) or rule.fields not in _broken_fields(strategy, was)
+    )
     reported = {error.message for error in errors}
     for symbol, own in overrides.items():
-        for error in _all_errors(strategy, {**resolved, **own}, unusable=refused - own.keys()):
-            if error.message not in reported:
-                message = f"With the override for {symbol}: {error.message}"
-                errors.append(replace(error, symbol=symbol, message=message))
+        usable = own if _is_valid(strategy, {**resolved, **own}) else check_values(strategy, own)[0]
+        for rule, error in _rule_errors(strategy, {**resolved, **usable}, unusable=refused - usable.keys()):
+            if error.message in reported or rule.fields in _broken_fields(strategy, {**was, **usable}):
+                continue
+            errors.append(replace(error, symbol=symbol, message=f"With the override for {symbol}: {error.message}"))
     if errors:
         raise InvalidParametersError(errors)
-    return accepted
+    return {name: accepted[name] if name in accepted else kept[name] for name in values}
 
 
 def read_environment(strategy: StrategyClass, environ: Mapping[str, str]) -> EnvironmentLayer:
@@ -174,7 +198,8 @@ def read_environment(strategy: StrategyClass, environ: Mapping[str, str]) -> Env
     variables: dict[str, str] = {}
     problems: list[EnvironmentProblem] = []
     for spec in strategy.specs():
-        variable = next((name for name in spec.environment if environ.get(name, "").strip()), None)
+        names = (*spec.environment, *strategy.former_variables(spec.name))
+        variable = next((name for name in names if environ.get(name, "").strip()), None)
         if variable is None:
             continue
         text = environ[variable].strip()
@@ -193,7 +218,9 @@ def read_environment(strategy: StrategyClass, environ: Mapping[str, str]) -> Env
     text = environ.get(variable, "").strip()
     switch = _parse_switch(text)
     if switch is None and text:
-        problems.append(EnvironmentProblem(variable, "enabled", f"enabled must be true or false, not {_shown(text)}."))
+        problems.append(
+            EnvironmentProblem(variable, "enabled", f"enabled must be true or false, not {in_short(text)}.")
+        )
     return EnvironmentLayer(
         values=MappingProxyType(values),
         enabled=strategy.enabled_by_default if switch is None else switch,
@@ -212,7 +239,7 @@ def parse_text(spec: ParameterSpec, text: str) -> Any:
     try:
         return _parse_switch_strictly(text) if spec.type == "bool" else _parse_number(text, spec.type)
     except ValueError:
-        raise ValueError(f"{spec.name} must be {_EXPECTED[spec.type]}, not {_shown(text)}.") from None
+        raise ValueError(f"{spec.name} must be {_EXPECTED[spec.type]}, not {in_short(text)}.") from None
 
 
 def as_json(parameters: Parameters) -> dict[str, Any]:
@@ -253,28 +280,41 @@ def _is_valid(strategy: StrategyClass, values: Values) -> bool:
     return True
 
 
-def _all_errors(
-    strategy: StrategyClass, merged: Values, unusable: AbstractSet[str] = frozenset()
-) -> list[ParameterError]:
-    """Every error of resolved values; a rule that needs an ``unusable`` field is not judged."""
-    if _is_valid(strategy, merged):
-        return []
+def _all_errors(strategy: StrategyClass, merged: Values) -> list[ParameterError]:
+    """Every error of resolved values; a rule that needs a refused value is not judged."""
     accepted, errors = check_values(strategy, merged)
-    return [*errors, *_rule_errors(strategy, accepted, unusable=unusable | {error.field for error in errors})]
+    broken = _rule_errors(strategy, accepted, unusable={error.field for error in errors})
+    return [*errors, *(error for _, error in broken)]
 
 
-def _broken_rules(strategy: StrategyClass, values: Values) -> list[BrokenRule]:
+def _is_left_as_it_is(name: str, values: Values, stored: Values) -> bool:
+    """Whether a change leaves this value, of the same type, where it was."""
+    return name in values and name in stored and _typed(values[name]) == _typed(stored[name])
+
+
+def _typed(value: Any) -> Any:
+    """For a comparison in which 1, 1.0 and true differ."""
+    return [_typed(item) for item in value] if isinstance(value, (list, tuple)) else (type(value), value)
+
+
+def broken_rules(strategy: StrategyClass, values: Values) -> list[BrokenRule]:
     """The rules that usable values break; what is not among them stands at its default."""
     return list(strategy.parameters.model_construct(**dict(values)).broken_rules())
 
 
-def _rule_errors(strategy: StrategyClass, values: Values, *, unusable: AbstractSet[str]) -> list[ParameterError]:
+def _broken_fields(strategy: StrategyClass, values: Values) -> list[tuple[str, ...]]:
+    return [rule.fields for rule in broken_rules(strategy, values)]
+
+
+def _rule_errors(
+    strategy: StrategyClass, values: Values, *, unusable: AbstractSet[str]
+) -> list[tuple[BrokenRule, ParameterError]]:
     """The broken rules; one that needs an ``unusable`` field is not judged."""
     if not unusable and _is_valid(strategy, values):
         return []
     return [
-        ParameterError(rule.field, "CONFLICTING_VALUES", rule.message, rule.suggested_value)
-        for rule in _broken_rules(strategy, values)
+        (rule, ParameterError(rule.field, "CONFLICTING_VALUES", rule.message, rule.suggested_value))
+        for rule in broken_rules(strategy, values)
         if unusable.isdisjoint(rule.fields)
     ]
 
@@ -283,9 +323,7 @@ def _drop_broken(
     strategy: StrategyClass, values: dict[str, Any], variables: dict[str, str]
 ) -> Iterator[EnvironmentProblem]:
     """Take values that break a rule out of both, until none does: without them another rule may break."""
-    while broken := [
-        (name, rule) for rule in _broken_rules(strategy, values) for name in rule.fields if name in values
-    ]:
+    while broken := [(name, rule) for rule in broken_rules(strategy, values) for name in rule.fields if name in values]:
         for name, rule in broken:
             if name in values:
                 del values[name]
@@ -305,7 +343,7 @@ def _unknown_message(strategy: StrategyClass, name: str) -> str:
 
 def _explain(spec: ParameterSpec, kind: str, value: Any) -> ParameterError:
     """Put pydantic's error of one field into the product's words."""
-    shown = _shown(value)
+    shown = in_short(value)
     if kind in {"greater_than_equal", "less_than_equal"}:
         suggestion = spec.minimum if kind == "greater_than_equal" else spec.maximum
         message = f"{spec.name} {shown} must be between {spec.minimum:g} and {spec.maximum:g}{_unit(spec)}."
@@ -337,7 +375,7 @@ def _as_type(spec: ParameterSpec, value: Any) -> Any:
     return spec.default
 
 
-def _shown(value: Any) -> str:
+def in_short(value: Any) -> str:
     """A short form for messages, safe for whatever a parser may have produced (depth, length, digits)."""
     if value is None or isinstance(value, bool):
         return "null" if value is None else str(value).lower()
@@ -346,7 +384,7 @@ def _shown(value: Any) -> str:
     if isinstance(value, Mapping):
         return "an object"
     if isinstance(value, (list, tuple)):
-        shown = ["a list" if isinstance(item, (list, tuple)) else _shown(item) for item in value[:_SHOWN_ITEMS]]
+        shown = ["a list" if isinstance(item, (list, tuple)) else in_short(item) for item in value[:_SHOWN_ITEMS]]
         return f"[{', '.join(shown)}{', ...' if len(value) > _SHOWN_ITEMS else ''}]"
     text = repr(value[:_SHOWN_LENGTH] if isinstance(value, str) else value)
     return text if len(text) <= _SHOWN_LENGTH else text[: _SHOWN_LENGTH - 3] + "..."

@@ -26,7 +26,7 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-Source = Literal["default", "environment", "global", "symbol"]
+Source = Literal["default", "environment", "global", "symbol", "refused"]
 CHANGES_CAP = 10_000
 ACKS_CAP = 10_000
 SIGNALS_CAP = 10_000
@@ -126,11 +126,21 @@ class Keys:
         return f"{self.prefix}:runtime:*"
 
 
-class LayerConfig(msgspec.Struct, frozen=True, kw_only=True):
+class RefusedValue(msgspec.Struct, frozen=True, kw_only=True):
+    """A value that ``layer`` sets and that does not fit, so that another one is in force; ``message`` says why."""
+
+    parameter: str
+    layer: Source
+    value: Any
+    message: str
+
+
+class LayerConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One layer, resolved: exactly the ``ConfigResponse`` of the HTTP contract.
 
     ``parameters`` are all of the strategy's, ``overrides`` the layer's own. ``version`` is the layer's
     (0: never set). ``source`` is "default", "environment" or the kind of the store. Times are ISO 8601 in UTC.
+    ``refused`` is left out where it is empty.
     """
 
     strategy_id: str
@@ -148,6 +158,7 @@ class LayerConfig(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None
     expires_at: str | None
     sequence: int
+    refused: list[RefusedValue] = []
 
 
 class Document(msgspec.Struct, frozen=True, kw_only=True):

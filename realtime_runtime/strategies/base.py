@@ -8,6 +8,7 @@ Nothing here does I/O or reads a clock: time comes from the messages.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, make_dataclass
 from functools import cache, cached_property
+from types import MappingProxyType
 from typing import Any, ClassVar, Generic, Literal, NamedTuple, Self, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -168,6 +169,8 @@ class Strategy(Generic[P]):
     formula: ClassVar[str]
     enabled_by_default: ClassVar[bool] = True
     parameters: ClassVar[ParametersClass]
+    renamed: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    """Parameters that had another name: {"old": "new"}. Stored values, variables and documents are carried over."""
 
     def __init__(self, market: SymbolMarket) -> None:
         self.market = market
@@ -211,6 +214,11 @@ class Strategy(Generic[P]):
     def specs(cls) -> tuple[ParameterSpec, ...]:
         """The declared parameters, in declaration order."""
         return parameter_specs(cls.id, cls.parameters)
+
+    @classmethod
+    def former_variables(cls, name: str) -> tuple[str, ...]:
+        """The environment variables of a parameter's former names."""
+        return tuple(f"{cls.id}_{old}".upper() for old, new in cls.renamed.items() if new == name)
 
     @classmethod
     def enabled_variable(cls) -> str:

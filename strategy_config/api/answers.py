@@ -159,13 +159,23 @@ class Defaults(Success):
     metadata: DefaultsMetadata
 
 
-Source = Literal["default", "environment", "global", "symbol"]
+Source = Literal["default", "environment", "global", "symbol", "refused"]
+
+
+class RefusedValue(Answer):
+    """A value that ``layer`` sets and that does not fit the strategy as it is now: another one is in force."""
+
+    parameter: str
+    layer: Literal["environment", "global", "symbol"]
+    value: Any
+    message: str
 
 
 class ConfigResponse(Answer):
     """One layer, resolved: all parameters, and where each comes from.
 
-    ``version`` is the layer's own (0: never set), ``overrides`` are its own parameters.
+    ``version`` is the layer's own (0: never set), ``overrides`` are its own parameters. The source "refused": a layer
+    sets the parameter to a value that does not fit, which ``refused`` names; left out where every value fits.
     """
 
     strategy_id: str
@@ -183,14 +193,19 @@ class ConfigResponse(Answer):
     reason: str | None
     expires_at: Instant | None
     sequence: int
+    refused: list[RefusedValue] = []
 
 
 class ReadMetadata(Metadata):
-    """``degraded``: the answer is right as far as this process can tell, but a server behind it is away."""
+    """``degraded``: the answer is right as far as this process can tell, but a server behind it is away.
+
+    ``warnings`` name the values that are set and not in force, because they do not fit.
+    """
 
     cache_hit: bool
     load_time_ms: float
     degraded: bool
+    warnings: list[str]
 
 
 class ConfigRead(Success):

@@ -48,9 +48,10 @@ class FetchedSequence(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A config as JSON, its entity tag, and where it came from."""
+    """A config and its warnings as JSON, its entity tag, and where it came from."""
 
     config: bytes
+    warnings: bytes
     etag: str
     is_global: bool
     cache_hit: bool
@@ -114,6 +115,7 @@ def _without_store(strategy_id: str, symbol: str | None, fetched: Fetched | None
 def _reading(config: wire.LayerConfig, *, is_degraded: bool) -> Reading:
     return Reading(
         config=wire.encode(config),
+        warnings=_warnings(config),
         etag=selectors.etag(config),
         is_global=config.symbol is None,
         cache_hit=False,
@@ -167,9 +169,18 @@ def _prepare(raw: bytes, symbol: str | None, now_ms: int, *, is_borrowed: bool) 
         config = _borrow(config, symbol)
         served = wire.encode(config)
     reading = Reading(
-        config=served, etag=selectors.etag(config), is_global=symbol is None, cache_hit=True, degraded=False
+        config=served,
+        warnings=_warnings(config),
+        etag=selectors.etag(config),
+        is_global=symbol is None,
+        cache_hit=True,
+        degraded=False,
     )
     return _Prepared(raw, reading, expires_at_ms)
+
+
+def _warnings(config: wire.LayerConfig) -> bytes:
+    return msgspec.json.encode(resolution.refusal_warnings(config))
 
 
 def _borrow(config: wire.LayerConfig, symbol: str) -> wire.LayerConfig:

@@ -31,7 +31,7 @@ _LIST_PATH = f"/{LIST_ROUTE}"
 _PATH = re.compile(r"/api/v1/strategies/([a-z_]+)/config(?:/([A-Za-z0-9_]+))?", re.ASCII)
 _BODY = (
     b'{"success":true,"data":%b,"error":null,"metadata":'
-    b'{"request_id":"%b","cache_hit":%b,"load_time_ms":%.3f,"degraded":%b}}'
+    b'{"request_id":"%b","cache_hit":%b,"load_time_ms":%.3f,"degraded":%b,"warnings":%b}}'
 )
 
 
@@ -136,6 +136,7 @@ def render(reading: documents.Reading, request_id: str, if_none_match: str | Non
         b"true" if reading.cache_hit else b"false",
         (time.perf_counter() - started) * 1000,
         b"true" if reading.degraded or store_breaker.STORE.is_open else b"false",
+        reading.warnings,
     )
     return Answer(200, headers, body, route)
 

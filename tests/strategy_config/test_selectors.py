@@ -78,10 +78,12 @@ def test_layer_config__environment_that_no_longer_fits__is_left_out(settings: Se
     assert (found.parameters["buy_threshold"], found.parameters["sell_threshold"]) == (1.0, 0.8)
 
 
-def test_layer_config__stored_parameter_that_is_gone__leaves_out_that_layer() -> None:
+def test_layer_config__stored_parameter_that_is_gone__leaves_out_that_value() -> None:
     write(parameters={"top_levels": 9})
     SymbolOverride.objects.update(parameters={"top_levels": 9, "former": 1})
-    assert config(BTC).parameters["top_levels"] == 5
+    found = config(BTC)
+    assert (found.parameters["top_levels"], found.sources["top_levels"]) == (9, "symbol")
+    assert [(each.parameter, each.layer, each.value) for each in found.refused] == [("former", "symbol", 1)]
 
 
 def test_etag__environment__has_its_part(settings: Settings) -> None:
