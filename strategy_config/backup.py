@@ -18,13 +18,21 @@ from django.db.models import F, QuerySet
 
 from strategy_config import audit, catalogue, chain, transactions
 from strategy_config.chain import Chain
-from strategy_config.models import ApiToken, ChangeSequence, ConfigAudit, RelayPosition, StrategyConfig, SymbolOverride
+from strategy_config.models import (
+    ApiToken,
+    ChangeSequence,
+    ConfigAudit,
+    Halt,
+    RelayPosition,
+    StrategyConfig,
+    SymbolOverride,
+)
 
 FORMAT = "realtime-strategies-backup-2"
 # Before rows of the history had positions: each has its sequence for it.
 _FORMER_FORMAT = "realtime-strategies-backup-1"
 # In the order in which they can be written again: names that others refer to come first.
-_STATE = (Group, User, ApiToken, StrategyConfig, SymbolOverride, RelayPosition)
+_STATE = (Group, User, ApiToken, StrategyConfig, SymbolOverride, Halt, RelayPosition)
 
 
 class BackupError(Exception):

@@ -64,7 +64,8 @@ class OpenBatch:
         """What the shared cache is to hold of everything that the changes touched."""
         touched: dict[str, set[str]] = defaultdict(set)
         for change in self.changes:
-            touched[change.strategy_id].add(change.symbol)
+            if change.object_kind is None:
+                touched[change.strategy_id].add(change.symbol)
         states: dict[str, FieldState] = {}
         for strategy_id, symbols in touched.items():
             overrides = self.overrides(strategy_id)

@@ -79,20 +79,19 @@ def switch_overrides(*, keys: Sequence[LayerKey], enabled: bool, origin: Origin)
     def change(batch: OpenBatch, origin: Origin) -> None:
         for key in keys:
             resolution.strategy_class(key.strategy_id)
-            _switch(batch.layer(*key), origin, enabled=True)
+            switch_layer(batch.layer(*key), origin, enabled=True)
 
     return _write(keys, origin, change)
 
 
-@traced
-def switch_off_all(*, origin: Origin) -> WrittenTogether:
-    """The kill switch of every strategy that is on, as one set: what is off already keeps its reason.
+def stop_layers(*, keys: Sequence[LayerKey] | None, origin: Origin) -> WrittenTogether:
+    """The kill switch of these layers, or (None) of every strategy that is on, as one set.
 
-    That includes strategies that the code no longer has, which a runtime of an older version may still trade. What
-    cannot be stopped is in ``failures`` and leaves nothing else on. The reason is required. Raises InvalidRequestError,
-    StoreUnavailableError.
+    What is off already keeps its reason. That includes strategies that the code no longer has, which a runtime of an
+    older version may still trade. What cannot be stopped is in ``failures`` and leaves nothing else on. Raises
+    InvalidRequestError, StoreUnavailableError.
     """
-    return _stop(None, origin)
+    return _stop(keys, origin)
 
 
 @traced
@@ -151,7 +150,7 @@ def _stop_together(keys: Sequence[LayerKey] | None, origin: Origin) -> WrittenTo
             except NotFoundError as refusal:
                 failures.append(Refusal(str(key), refusal.message))
             else:
-                _switch(layer, origin, enabled=False)
+                switch_layer(layer, origin, enabled=False)
         return failures
 
     strategy_ids = None if keys is None else [key.strategy_id for key in keys]
@@ -159,7 +158,8 @@ def _stop_together(keys: Sequence[LayerKey] | None, origin: Origin) -> WrittenTo
     return WrittenTogether(tuple(changes), published, tuple(failures))
 
 
-def _switch(layer: OpenLayer, origin: Origin, *, enabled: bool) -> None:
+def switch_layer(layer: OpenLayer, origin: Origin, *, enabled: bool) -> None:
+    """Switch a layer under change; one that is so already keeps its version and its reason."""
     own = layer.own
     if own.enabled is enabled if isinstance(own, SymbolOverride) else resolution.may_run(own) is enabled:
         return

@@ -200,6 +200,34 @@ class ConfigAudit(models.Model):
         raise ImmutableRowError("Audit rows cannot be deleted.")
 
 
+class Halt(models.Model):
+    """One stop apart from ``enabled``, in force until ``resumed_at``; a row for each id, whoever brought it.
+
+    Empty ``strategy_id`` and ``symbol``: everything. ``at``, ``by``, ``reason`` and ``channel`` are those of the halt
+    itself; ``sequence`` is that of its row in the history.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    strategy_id = models.CharField(max_length=STRATEGY_ID_LENGTH, blank=True, default="")
+    symbol = models.CharField(max_length=SYMBOL_LENGTH, blank=True, default="")
+    at = models.DateTimeField()
+    by = models.CharField(max_length=CHANGED_BY_LENGTH)
+    reason = models.CharField(max_length=REASON_LENGTH, blank=True, default="")
+    channel = models.CharField(max_length=16)
+    sequence = models.PositiveBigIntegerField()
+    resumed_at = models.DateTimeField(null=True, blank=True, db_index=True)
+    resumed_by = models.CharField(max_length=CHANGED_BY_LENGTH, blank=True, default="")
+    resume_reason = models.CharField(max_length=REASON_LENGTH, blank=True, default="")
+
+    class Meta:
+        db_table = "strategy_halts"
+        ordering: ClassVar = ["sequence"]
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"halt {self.id}"
+
+
 class ChangeSequence(models.Model):
     """The one row that every write updates first: it orders all acts and holds the head of the audit chain.
 

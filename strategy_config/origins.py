@@ -8,7 +8,8 @@ from strategy_config import resolution
 from strategy_config.exceptions import InvalidRequestError
 from strategy_config.models import CHANGED_BY_LENGTH, REASON_LENGTH, REQUEST_ID_LENGTH
 
-Channel = Literal["api", "admin", "schedule", "import", "command"]
+Channel = Literal["api", "admin", "schedule", "import", "command", "nats", "http", "file", "runtime"]
+"""The last four bring halts only: over NATS, over a runtime's port, from its file, and otherwise from a runtime."""
 
 
 @dataclass(frozen=True, slots=True)

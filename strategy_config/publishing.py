@@ -13,9 +13,9 @@ import structlog
 
 from realtime_runtime import tracing
 from realtime_runtime.config import wire
-from strategy_config import item_failures, metrics, resolution, selectors, shared_cache
+from strategy_config import halt_rows, item_failures, metrics, resolution, selectors, shared_cache
 from strategy_config.exceptions import StoreUnavailableError
-from strategy_config.models import ConfigAudit
+from strategy_config.models import ConfigAudit, Halt
 from strategy_config.resolution import FieldState, iso
 from strategy_config.shared_cache import SharedCacheUnavailableError
 
@@ -65,7 +65,7 @@ def _publish(changes: Sequence[ConfigAudit], states: Mapping[str, FieldState]) -
     give_up_at = time.monotonic() + PREDECESSOR_SECONDS
     try:
         while True:
-            is_written, last = shared_cache.publish(predecessor, layers, entries)
+            is_written, last = shared_cache.publish(predecessor, layers, entries, **_halts_of(changes))
             if is_written:
                 return True
             is_on_its_way = predecessor - NEAR_BEHIND <= last < predecessor
@@ -106,10 +106,11 @@ def rewrite_all(*, is_forced: bool) -> Rewritten:
         wanted = {field: document for field, _, document in layers}
         ownerless = [field for field in found if field not in state.fields]
         wrong = (*(field for field in wanted if found.get(field) != wanted[field]), *ownerless)
-        if not wrong and not is_forced:
+        halts = _missing_halts()
+        if not (wrong or halts or is_forced):
             return Rewritten(len(found), state.sequence, ())
         layers.extend((field, state.sequence, b"") for field in ownerless)
-        if shared_cache.publish(state.sequence, layers, [_reload_notice(state.sequence)])[0]:
+        if shared_cache.publish(state.sequence, layers, [_reload_notice(state.sequence)], **halts)[0]:
             if wrong:
                 logger.warning("shared_cache.repaired", fields=wrong[:20], count=len(wrong), sequence=state.sequence)
             return Rewritten(len({**found, **wanted}) - len(ownerless), state.sequence, wrong)
@@ -127,7 +128,9 @@ def _catch_up(last: int) -> bool:
         if last == state.sequence:
             return True
         layers = _layers(state.states)
-        is_written, last = shared_cache.publish(last, layers, _entries(state.changes, layers))
+        is_written, last = shared_cache.publish(
+            last, layers, _entries(state.changes, layers), **_halts_of(state.changes)
+        )
         if is_written:
             logger.info("publication.caught_up", changes=len(state.changes), sequence=state.sequence)
             return True
@@ -152,8 +155,45 @@ def _is_of_another_version(state: FieldState, found: bytes | None) -> bool:
 
 def _start_anew() -> None:
     state = selectors.whole_state()
-    shared_cache.publish(START_ANEW, _layers(state.states), [_reload_notice(state.sequence)])
+    shared_cache.publish(
+        START_ANEW,
+        _layers(state.states),
+        [_reload_notice(state.sequence)],
+        halts=halt_rows.in_force(selectors.open_halts()),
+        resumed=halt_rows.ended(selectors.ended_halts()),
+    )
     logger.warning("shared_cache.started_anew", sequence=state.sequence, fields=len(state.states))
+
+
+def tell_resumed(halts: Sequence[Halt]) -> None:
+    """Tell runtimes once more that these halts have ended. Raises SharedCacheUnavailableError."""
+    for _ in range(ATTEMPTS):
+        last = last_published()
+        notice = _reload_notice(max(last, 0))
+        if shared_cache.publish(last, [], [notice], resumed=halt_rows.ended(halts))[0]:
+            return
+    raise SharedCacheUnavailableError("Other writers were faster each time.")
+
+
+def _halts_of(changes: Sequence[ConfigAudit]) -> dict[str, Any]:
+    """What the changes say of halts, as arguments of `shared_cache.publish`."""
+    return {"halts": halt_rows.set_by(changes), "resumed": halt_rows.ended_by(changes)}
+
+
+def _missing_halts() -> dict[str, Any]:
+    """What Redis lacks of halts, as arguments of `shared_cache.publish`; empty where it lacks nothing."""
+    keys = shared_cache.keys()
+    try:
+        found: Any = shared_cache.run(lambda client: (client.hgetall(keys.halts), client.hgetall(keys.resumed)))
+    except SharedCacheUnavailableError as exception:
+        if not exception.is_forbidden:
+            raise
+        logger.error("shared_cache.halts_refused", error=str(exception))
+        return {}
+    there, resumed = ({field.decode(errors="replace") for field in fields} for fields in found)
+    halts = [each for each in halt_rows.in_force(selectors.open_halts()) if each[0] not in there]
+    ended = [each for each in halt_rows.ended(selectors.ended_halts()) if each[0] not in resumed]
+    return {"halts": halts, "resumed": ended} if halts or ended else {}
 
 
 def _documents_there() -> dict[str, bytes]:
@@ -184,25 +224,35 @@ def _layers(states: Mapping[str, FieldState]) -> list[tuple[str, int, bytes]]:
 
 def _entry(change: ConfigAudit, encoded: Mapping[str, msgspec.Raw]) -> wire.Change:
     """The stream's entry of one change: with the documents where they are few, else with the names of their fields."""
+    if halt_rows.is_halt(change):
+        return _common_entry(change, **halt_rows.entry_members(change))
     fields = [wire.field_name(change.strategy_id, change.symbol)] if change.symbol else _of_strategy(change, encoded)
     # A document that cannot be made is missing here; the change is told all the same, so that no sequence is.
     fields = [field for field in fields if field in encoded]
     is_embedded = len(fields) <= EMBEDDED_LAYERS
-    return wire.Change(
-        sequence=change.told_sequence,
+    return _common_entry(
+        change,
         kind="change",
         strategy_id=change.strategy_id,
         symbol=change.symbol or None,
-        action=change.action,
         version=change.layer_version,
+        documents={field: encoded[field] for field in fields} if is_embedded else {},
+        fields=[] if is_embedded else fields,
+    )
+
+
+def _common_entry(change: ConfigAudit, **members: Any) -> wire.Change:
+    """An entry with what all of them have."""
+    return wire.Change(
+        sequence=change.told_sequence,
+        action=change.action,
         changed_by=change.changed_by,
         reason=change.reason or None,
         changed_at=iso(change.changed_at),
-        documents={field: encoded[field] for field in fields} if is_embedded else {},
-        fields=[] if is_embedded else fields,
         published_at_ms=time.time() * 1000,
         request_id=change.request_id or None,
         traceparent=tracing.traceparent() or None,
+        **members,
     )
 
 

@@ -143,7 +143,7 @@ class Relay:
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def _publish(self, change: wire.ChangeEvent) -> None:
-        attributes: tracing.Attributes = {"config.sequence": change.sequence, "strategy_id": change.strategy_id}
+        attributes: tracing.Attributes = {"config.sequence": change.sequence, "strategy_id": change.strategy_id or ""}
         parent = self._traces.get(change.sequence)
         with tracing.span("config.relay", kind="producer", parent=parent, attributes=attributes):
             headers = {"Nats-Msg-Id": str(change.sequence)}

@@ -10,13 +10,15 @@ from typing import Any, NamedTuple, TypeVar
 from django.contrib.auth.models import User
 
 from realtime_runtime.config import wire
+from realtime_runtime.config.halts import RESUMED_LIMIT, Scope
 from realtime_runtime.strategies.registry import STRATEGIES
-from strategy_config import item_failures, resolution, transactions
+from strategy_config import halt_rows, item_failures, resolution, transactions
 from strategy_config.exceptions import InvalidRequestError, NotFoundError
 from strategy_config.models import (
     ApiToken,
     ChangeSequence,
     ConfigAudit,
+    Halt,
     RelayPosition,
     StrategyConfig,
     SymbolOverride,
@@ -25,7 +27,7 @@ from strategy_config.symbols import normalise_symbol
 
 ONLY_GLOBAL = ""
 READS_WITHOUT_LOCK = 3
-_EVENT_FIELDS = ("sequence", "strategy_id", "symbol", "action", "version", "changed_by", "reason", "changed_at")
+_NOT_IN_EVENTS = ("old_parameters", "new_parameters", "salts", "redacted", "hash", "previous_hash")
 T = TypeVar("T")
 
 
@@ -204,6 +206,24 @@ def audit_page(
 
 
 @transactions.store_errors()
+def open_halts() -> tuple[Halt, ...]:
+    """The halts in force, the oldest first."""
+    return tuple(Halt.objects.filter(resumed_at=None).order_by("sequence"))
+
+
+@transactions.store_errors()
+def ended_halts() -> tuple[Halt, ...]:
+    """The halts that ended last, as many as runtimes remember."""
+    return tuple(Halt.objects.exclude(resumed_at=None).order_by("-resumed_at")[:RESUMED_LIMIT])
+
+
+@transactions.store_errors()
+def halts_by_id(ids: Iterable[str]) -> dict[str, Halt]:
+    """The halts of these ids, those that are not stored left out."""
+    return {str(row.id): row for row in Halt.objects.filter(pk__in=[uuid.UUID(each) for each in ids])}
+
+
+@transactions.store_errors()
 def tokens_of(*, user: User) -> list[ApiToken]:
     """All tokens of the user, the newest first, revoked and expired ones too."""
     return list(ApiToken.objects.filter(user=user))
@@ -297,11 +317,24 @@ def unrelayed_changes(*, limit: int) -> list[wire.ChangeEvent]:
 
 
 def _events_after(sequence: int, limit: int) -> list[wire.ChangeEvent]:
-    rows = ConfigAudit.objects.filter(sequence__gt=sequence).order_by("sequence").values(*_EVENT_FIELDS)[:limit]
-    return [
-        wire.ChangeEvent(**{**row, "symbol": row["symbol"] or None, "changed_at": resolution.iso(row["changed_at"])})
-        for row in rows
-    ]
+    rows = ConfigAudit.objects.filter(sequence__gt=sequence).order_by("sequence").defer(*_NOT_IN_EVENTS)[:limit]
+    return [_event(row) for row in rows]
+
+
+def _event(row: ConfigAudit) -> wire.ChangeEvent:
+    is_halt = halt_rows.is_halt(row)
+    scope = halt_rows.recorded_scope(row) if is_halt else Scope(strategy_id=row.strategy_id, symbol=row.symbol or None)
+    return wire.ChangeEvent(
+        sequence=row.told_sequence,
+        strategy_id=scope.strategy_id,
+        symbol=scope.symbol,
+        action=row.action,
+        version=row.version,
+        changed_by=row.changed_by,
+        reason=row.reason,
+        changed_at=resolution.iso(row.changed_at) or "",
+        halt_id=row.object_id if is_halt else None,
+    )
 
 
 @transactions.store_errors()
@@ -320,7 +353,8 @@ def _touched_by(changes: list[ConfigAudit]) -> list[tuple[StrategyConfig, list[S
     """The layers whose documents the changes have altered: for a global change, all of the strategy."""
     symbols: dict[str, set[str]] = defaultdict(set)
     for change in changes:
-        symbols[change.strategy_id].add(change.symbol)
+        if change.object_kind is None:
+            symbols[change.strategy_id].add(change.symbol)
     touched = []
     for strategy_id, names in symbols.items():
         overrides = SymbolOverride.objects.filter(strategy_id=strategy_id)

@@ -11,15 +11,17 @@ from enum import Enum
 from typing import Any
 
 from realtime_runtime.config import wire
+from realtime_runtime.config.halts import EVERYTHING
 from realtime_runtime.config.layers import NOTHING, Values
 from realtime_runtime.tracing import traced
 from strategy_config import chain, item_failures, publishing, resolution, shared_cache, transactions
-from strategy_config.bulk_changes import copy_override, delete_overrides, switch_off_all, switch_overrides
+from strategy_config.bulk_changes import copy_override, delete_overrides, switch_overrides
 from strategy_config.catalogue import sync_catalogue
 from strategy_config.chain import Chain
 from strategy_config.config_transfer import apply_import, export_configuration, plan_import
 from strategy_config.exceptions import InvalidRequestError, NotFoundError, StoreUnavailableError
 from strategy_config.expiries import check_expiry
+from strategy_config.halts import Halted, Resumed, cover_old_runtimes, halt, resume, take_in_told
 from strategy_config.models import (
     ConfigAudit,
     RelayPosition,
@@ -33,26 +35,31 @@ from strategy_config.tokens import issue_token, revoke_token
 
 __all__ = [
     "UNSET",
+    "Halted",
     "Origin",
     "ParameterChange",
     "Preview",
     "Refreshed",
+    "Resumed",
     "Unset",
     "Written",
     "apply_import",
     "check_change",
     "check_expiry",
     "copy_override",
+    "cover_old_runtimes",
     "delete_layer",
     "delete_overrides",
     "expire_due",
     "export_configuration",
+    "halt",
     "issue_token",
     "merge_layer",
     "normalise_symbol",
     "plan_import",
     "record_relayed",
     "refresh_cache",
+    "resume",
     "revoke_token",
     "roll_back",
     "set_layer",
@@ -60,6 +67,7 @@ __all__ = [
     "switch_off_all",
     "switch_overrides",
     "sync_catalogue",
+    "take_in_told",
 ]
 _SWITCHES = (ConfigAudit.Action.ENABLE, ConfigAudit.Action.DISABLE)
 
@@ -216,6 +224,12 @@ def switch(
         layer.record(action, layer.own.parameters, origin, enabled=enabled, expires_at=_expiry_of(layer))
 
     return _write(strategy_id, symbol, origin, if_match, change)
+
+
+@traced
+def switch_off_all(*, origin: Origin) -> Halted:
+    """The kill switch of everything: a halt, which holds until it is resumed. Raises as ``halt``."""
+    return halt(scope=EVERYTHING, origin=origin)
 
 
 @traced

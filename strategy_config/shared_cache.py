@@ -30,6 +30,11 @@ _failed = metrics.redis_calls.labels("failed")
 class SharedCacheUnavailableError(Exception):
     """Redis did not answer, or answered with an error, or failed less than REST_SECONDS ago."""
 
+    @property
+    def is_forbidden(self) -> bool:
+        """Whether this user of Redis may not do that."""
+        return isinstance(self.__cause__, redis.exceptions.NoPermissionError)
+
 
 class _Breaker:
     """After a failure nobody waits for Redis again before REST_SECONDS have passed."""
@@ -153,7 +158,7 @@ def publish(
     try:
         return _publish(expected, layers, entries, halts, resumed)
     except SharedCacheUnavailableError as exception:
-        if not (halts or resumed) or not isinstance(exception.__cause__, redis.exceptions.NoPermissionError):
+        if not (halts or resumed) or not exception.is_forbidden:
             raise
         logger.error("shared_cache.halts_refused", error=str(exception))
         return _publish(expected, layers, entries, (), ())

@@ -19,6 +19,8 @@ def reconcile() -> Outcome:
     try:
         with item_failures.contained("task_step", step="expire"):
             services.expire_due(at=timezone.now())
+        with item_failures.contained("task_step", step="halts"):
+            _take_in_halts()
         with item_failures.contained("task_step", step="publish"):
             is_published = publishing.publish_pending()
         with item_failures.contained("task_step", step="announce"):
@@ -27,6 +29,15 @@ def reconcile() -> Outcome:
         logger.warning("reconcile.postponed", error=str(exception))
         return "postponed"
     return "done" if is_published else "postponed"
+
+
+def _take_in_halts() -> None:
+    """Store what reached runtimes without the site; without Redis there is nobody who could tell of it."""
+    try:
+        services.take_in_told(at=timezone.now())
+        services.cover_old_runtimes(at=timezone.now())
+    except shared_cache.SharedCacheUnavailableError as exception:
+        logger.info("halts.postponed", error=str(exception))
 
 
 @shared_task(name="strategy_config.tasks.rewrite")

@@ -33,6 +33,7 @@ SIGNALS_CAP = 10_000
 HEARTBEAT_TTL_SECONDS = 15
 CHANGES_SUBJECT = "config.changed"
 GLOBAL = "global"
+EVERY_STRATEGY = "all"
 STREAM_FIELD = "p"
 SYMBOL_PATTERN = re.compile(r"[A-Z0-9][A-Z0-9_]{3,23}", re.ASCII)
 """Matches the whole of a symbol's name (``fullmatch``)."""
@@ -212,22 +213,26 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     traceparent: str | None = None
 
 
-class ChangeEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """An accepted change as it is told to others: over NATS on ``subject``, and by the API. ``changed_at`` in UTC."""
+class ChangeEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An accepted change as it is told to others: over NATS on ``subject``, and by the API. ``changed_at`` in UTC.
+
+    A halt and a resume have a ``halt_id``, no version, and for strategy and symbol what is halted (None: all).
+    """
 
     sequence: int
-    strategy_id: str
+    strategy_id: str | None
     symbol: str | None
     action: str
-    version: int
+    version: int | None
     changed_by: str
     reason: str
     changed_at: str
+    halt_id: str | None = None
 
     @property
     def subject(self) -> str:
-        """The NATS subject: ``config.changed.<strategy>.<symbol or global>``."""
-        return f"{CHANGES_SUBJECT}.{self.strategy_id}.{self.symbol or GLOBAL}"
+        """The NATS subject: ``config.changed.<strategy or all>.<symbol or global>``."""
+        return f"{CHANGES_SUBJECT}.{self.strategy_id or EVERY_STRATEGY}.{self.symbol or GLOBAL}"
 
 
 class Ack(msgspec.Struct, frozen=True, kw_only=True):

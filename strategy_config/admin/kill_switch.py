@@ -8,7 +8,6 @@ from strategy_config import overviews, services
 from strategy_config.admin.layer_page import layer_url
 from strategy_config.admin.pages import Page, origin_of, show
 from strategy_config.permissions import Permission
-from strategy_config.plans import Refusal
 
 CONFIRMATION = "ALL OFF"
 NO_REASON = "Say why: whoever wants to switch it on again has to know."
@@ -56,21 +55,14 @@ def switch_all(request: HttpRequest) -> HttpResponse:
     reason = request.POST.get("reason", "").strip()
     typed = request.POST.get("confirmation", "").strip()
     is_sent = request.method == "POST"
-    failures: tuple[Refusal, ...] = ()
     if is_sent and reason and typed == CONFIRMATION:
-        written = services.switch_off_all(origin=origin_of(request, reason=reason))
-        failures = written.failures
-        if not failures:
-            # A runtime that has applied the last of them has applied all.
-            saved = f"?saved={written.sequence}" if written.sequence else ""
-            return HttpResponseRedirect(f"{reverse('admin:index')}{saved}")
-        running = [each for each in overviews.strategy_overviews(timezone.now()) if each.is_enabled]
+        halted = services.switch_off_all(origin=origin_of(request, reason=reason))
+        return HttpResponseRedirect(f"{reverse('admin:index')}?saved={halted.sequence}")
     return show(
         request,
         "switch_all.html",
         title="Switch everything off",
-        status=500 if failures else 422 if is_sent else 200,
-        failures=failures,
+        status=422 if is_sent else 200,
         running=running,
         total=len(every),
         confirmation=CONFIRMATION,

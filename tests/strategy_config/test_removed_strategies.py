@@ -11,7 +11,7 @@ from django.test import Client
 from prometheus_client import REGISTRY
 from pytest_django import Settings
 
-from strategy_config import audit, backup, overviews, publishing, resolution, selectors, services, tasks
+from strategy_config import audit, backup, bulk_changes, overviews, publishing, resolution, selectors, services, tasks
 from strategy_config.exceptions import NotFoundError
 from strategy_config.models import ConfigAudit, StrategyConfig, SymbolOverride
 from strategy_config.plans import LayerKey
@@ -37,7 +37,7 @@ def on() -> list[str]:
 
 
 @pytest.mark.parametrize("enabled", [None, True, False])
-def test_switch_off_all__a_strategy_was_removed__switches_off_everything_as_one_set(
+def test_stop_layers__a_strategy_was_removed__switches_off_everything_as_one_set(
     cache: CacheUnderTest, remove: Callable[[], None], enabled: bool | None
 ) -> None:
     services.set_layer(strategy_id=GONE, symbol=BTC, parameters=OWN, origin=OriginFactory())
@@ -45,7 +45,7 @@ def test_switch_off_all__a_strategy_was_removed__switches_off_everything_as_one_
         services.switch(strategy_id=GONE, enabled=enabled, origin=OriginFactory())
     remove()
     was_on = on()
-    written = services.switch_off_all(origin=OriginFactory())
+    written = bulk_changes.stop_layers(keys=None, origin=OriginFactory())
     assert written.failures == ()
     assert written.published
     assert on() == []
@@ -56,7 +56,7 @@ def test_switch_off_all__a_strategy_was_removed__switches_off_everything_as_one_
     assert audit.verify().bad is None
 
 
-def test_switch_off_all__one_cannot_be_stopped__stops_the_others_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stop_layers__one_cannot_be_stopped__stops_the_others_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     record = OpenLayer.record
 
     def failing(layer: OpenLayer, *args: Any, **kwargs: Any) -> None:
@@ -65,7 +65,7 @@ def test_switch_off_all__one_cannot_be_stopped__stops_the_others_and_says_so(mon
         record(layer, *args, **kwargs)
 
     monkeypatch.setattr(OpenLayer, "record", failing)
-    written = services.switch_off_all(origin=OriginFactory())
+    written = bulk_changes.stop_layers(keys=None, origin=OriginFactory())
     assert on() == [SKEW]
     assert [(each.where, each.message) for each in written.failures] == [
         (f"{SKEW} global", "It could not be switched off: a damaged row")
@@ -214,7 +214,7 @@ def test_strategy_without_a_row__reads_stops_and_publishes_as_one_never_set(cach
     assert write(parameters={"top_levels": 7}).published
     assert services.switch(strategy_id=SKEW, enabled=False, origin=OriginFactory()).published
     assert StrategyConfig.objects.get(strategy_id=SKEW).enabled is False
-    services.switch_off_all(origin=OriginFactory())
+    bulk_changes.stop_layers(keys=None, origin=OriginFactory())
     assert on() == []
     assert audit.verify().bad is None
 
