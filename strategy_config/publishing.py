@@ -177,7 +177,8 @@ def tell_resumed(halts: Sequence[Halt]) -> None:
 
 def _halts_of(changes: Sequence[ConfigAudit]) -> dict[str, Any]:
     """What the changes say of halts, as arguments of `shared_cache.publish`."""
-    return {"halts": halt_rows.set_by(changes), "resumed": halt_rows.ended_by(changes)}
+    found = {"halts": halt_rows.set_by(changes), "resumed": halt_rows.ended_by(changes)}
+    return {name: pairs for name, pairs in found.items() if pairs}
 
 
 def _missing_halts() -> dict[str, Any]:

@@ -212,9 +212,9 @@ def open_halts() -> tuple[Halt, ...]:
 
 
 @transactions.store_errors()
-def ended_halts() -> tuple[Halt, ...]:
-    """The halts that ended last, as many as runtimes remember."""
-    return tuple(Halt.objects.exclude(resumed_at=None).order_by("-resumed_at")[:RESUMED_LIMIT])
+def ended_halts(*, limit: int = RESUMED_LIMIT) -> tuple[Halt, ...]:
+    """The halts that ended last, by default as many as runtimes remember."""
+    return tuple(Halt.objects.exclude(resumed_at=None).order_by("-resumed_at")[:limit])
 
 
 @transactions.store_errors()

@@ -18,7 +18,7 @@ from django.utils.dateparse import parse_datetime
 
 from realtime_runtime.config.layers import InvalidParametersError
 from realtime_runtime.strategies.registry import STRATEGIES
-from strategy_config import audit_rows, history, resolution, selectors, services, shared_cache, wording
+from strategy_config import audit_rows, halt_rows, history, resolution, selectors, services, shared_cache, wording
 from strategy_config.admin.layer_page import layer_url
 from strategy_config.admin.pages import Page, all_facts, origin_of, show, show_of, whole
 from strategy_config.exceptions import InvalidRequestError, VersionConflictError
@@ -182,7 +182,8 @@ def _line(row: ConfigAudit) -> dict[str, Any]:
     known = resolution.is_known(row.strategy_id)
     layer = (row.strategy_id, row.symbol or None)
     if row.version is None:
-        return {"row": row, "words": wording.row_sentence(row.changes), "layer": audit_rows.row_name(row)}
+        name = f"halt of {halt_rows.recorded_scope(row)}" if halt_rows.is_halt(row) else audit_rows.row_name(row)
+        return {"row": row, "words": wording.row_sentence(row.changes), "layer": name}
     return {
         "row": row,
         "words": wording.row_sentence(row.changes) or "nothing differs",

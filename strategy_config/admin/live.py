@@ -8,9 +8,19 @@ from typing import Any, Literal
 from django.utils import timezone
 
 from realtime_runtime.config import wire
-from strategy_config import overviews, resolution, runtimes, selectors, shared_cache, signal_rates, wording
+from strategy_config import (
+    audit_rows,
+    halt_rows,
+    overviews,
+    resolution,
+    runtimes,
+    selectors,
+    shared_cache,
+    signal_rates,
+    wording,
+)
 from strategy_config.exceptions import StoreUnavailableError
-from strategy_config.models import ConfigAudit
+from strategy_config.models import ConfigAudit, Halt
 from strategy_config.overviews import StrategyOverview
 from strategy_config.signal_rates import Rates
 
@@ -72,10 +82,13 @@ def document(at: datetime) -> dict[str, Any]:
         heartbeats, rates, published = None, {}, None
     try:
         sequence: int | None = selectors.last_sequence()
-        cards = [card(each, heartbeats, rates.get(each.strategy_id)) for each in overviews.strategy_overviews(at)]
+        halts = selectors.open_halts()
+        cards = [
+            card(each, heartbeats, rates.get(each.strategy_id), halts) for each in overviews.strategy_overviews(at)
+        ]
         changes = [change_line(row) for row in overviews.last_changes(CHANGES_SHOWN)]
     except StoreUnavailableError:
-        sequence, cards, changes = None, [], []
+        sequence, halts, cards, changes = None, (), [], []
     feed = _feed_unknown() if heartbeats is None else feed_of(heartbeats, at)
     published_sequence = None if published is None else int(published)
     trading = None if heartbeats is None else [beat for beat in heartbeats if not beat.standby]
@@ -83,7 +96,7 @@ def document(at: datetime) -> dict[str, Any]:
     return {
         "at": resolution.iso(at),
         "feed": asdict(feed),
-        "answer": _answer(cards, trading, sequence, current),
+        "answer": _halted(halts) + _answer(cards, trading, sequence, current),
         "parts": [asdict(part) for part in _parts(sequence, heartbeats, published_sequence)],
         "runtimes": [_runtime(beat, sequence, current, at) for beat in heartbeats or ()],
         "runtimes_text": feed.detail if feed.kind in {"none", "silent", "unknown"} else "",
@@ -93,15 +106,20 @@ def document(at: datetime) -> dict[str, Any]:
 
 
 def card(
-    overview: StrategyOverview, heartbeats: Sequence[wire.Heartbeat] | None, rates: Rates | None
+    overview: StrategyOverview,
+    heartbeats: Sequence[wire.Heartbeat] | None,
+    rates: Rates | None,
+    halts: Sequence[Halt] = (),
 ) -> dict[str, Any]:
     """A strategy's card: the facts, and the line that says what holds."""
     change = overview.last_change
+    is_halted = any(not row.symbol and row.strategy_id in {"", overview.strategy_id} for row in halts)
     return {
         "id": overview.strategy_id,
         "is_enabled": overview.is_enabled,
         "is_in_code": overview.is_in_code,
-        "state": "On" if overview.is_enabled else "Off",
+        "is_running": overview.is_enabled and not is_halted,
+        "state": "Halted" if is_halted else "On" if overview.is_enabled else "Off",
         "scope": scope(overview, heartbeats),
         "origin": origin(overview),
         "version": overview.version,
@@ -176,12 +194,18 @@ def change_line(row: ConfigAudit) -> dict[str, Any]:
         "action": row.action,
         "strategy_id": row.strategy_id,
         "symbol": row.symbol or None,
-        "where": resolution.strategy_name(row.strategy_id) + (f" on {row.symbol}" if row.symbol else ""),
+        "where": _where(row),
         "version": row.version,
         "by": row.changed_by,
         "reason": row.reason,
         "words": wording.row_sentence(row.changes) or "nothing differs",
     }
+
+
+def _where(row: ConfigAudit) -> str:
+    if row.object_kind is not None:
+        return str(halt_rows.recorded_scope(row)) if halt_rows.is_halt(row) else audit_rows.row_name(row)
+    return resolution.strategy_name(row.strategy_id) + (f" on {row.symbol}" if row.symbol else "")
 
 
 def _current(heartbeats: Sequence[wire.Heartbeat], sequence: int | None, at: datetime) -> set[str]:
@@ -225,8 +249,8 @@ def _answer(
     if sequence is None:
         return "The store cannot be reached: nothing can be changed now, and nothing here is current."
     cards, gone = [c for c in cards if c["is_in_code"]], [c for c in cards if not c["is_in_code"] and c["is_enabled"]]
-    on = sum(card["is_enabled"] for card in cards)
-    off = [resolution.strategy_name(card["id"]) for card in cards if not card["is_enabled"]]
+    on = sum(card["is_running"] for card in cards)
+    off = [resolution.strategy_name(card["id"]) for card in cards if not card["is_running"]]
     parts = [f"{on} of {len(cards)} strategies on" + (f", off: {_few(off)}" if off and on else "")]
     if gone:
         parts.append(f"no longer in the code and not switched off: {_few([card['id'] for card in gone])}")
@@ -239,6 +263,16 @@ def _answer(
         parts.append(f"{what} by {len(current)} of {len(heartbeats)} runtimes")
         parts.append(f"{sum(beat.messages_per_second for beat in heartbeats):,.0f} messages/s")
     return " · ".join(parts)
+
+
+def _halted(halts: Sequence[Halt]) -> str:
+    """What is halted, by whom and why, before everything else; "" where nothing is."""
+    if not halts:
+        return ""
+    last = halts[-1]
+    others = f" and {len(halts) - 1} more" if len(halts) > 1 else ""
+    why = f": “{last.reason}”" if last.reason else ""
+    return f"HALTED: {halt_rows.scope_of(last)}, by {last.by}{why}{others} · "
 
 
 def _parts(

@@ -32,6 +32,7 @@ class ConsoleSite(UnfoldAdminSite):  # type: ignore[misc]  # it ships no type hi
         from strategy_config.admin import (
             compare_page,
             dashboard,
+            halts_page,
             help_page,
             history_page,
             kill_switch,
@@ -47,7 +48,7 @@ class ConsoleSite(UnfoldAdminSite):  # type: ignore[misc]  # it ships no type hi
 
         people.register(self)
         modules = (
-            *(dashboard, layer_page, kill_switch, progress, overrides_page, history_page),
+            *(dashboard, layer_page, kill_switch, halts_page, progress, overrides_page, history_page),
             *(compare_page, signals_page, market_page, transfer_page, tokens_page, help_page),
         )
         pages = (page for module in modules for page in module.PAGES)
@@ -60,10 +61,11 @@ class ConsoleSite(UnfoldAdminSite):  # type: ignore[misc]  # it ships no type hi
         return pages.guarded(pages.Page("", "index", dashboard.dashboard))(request)
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
-        """Adds the state of the feed, which every page shows on top."""
-        from strategy_config.admin import live
+        """Adds the state of the feed and the halts in force, which every page shows on top."""
+        from strategy_config.admin import halts_page, live
 
         context: dict[str, Any] = super().each_context(request)
         if request.user.has_perm(Permission.VIEW):
             context["feed"] = live.feed_now()
+            context["halts"] = halts_page.lines_now()
         return context

@@ -29,7 +29,7 @@ class Migration(migrations.Migration):
             options={
                 "db_table": "strategy_halts",
                 "ordering": ["sequence"],
-                "default_permissions": ("view",),
+                "default_permissions": (),
             },
         ),
     ]

@@ -9,7 +9,8 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
-from strategy_config import overviews, selectors, services
+from realtime_runtime.config.halts import EVERYTHING, Scope
+from strategy_config import selectors, services
 from strategy_config.expiries import NOTHING_TO_EXPIRE
 from strategy_config.models import ConfigAudit
 from tests.factories import NOON, OriginFactory
@@ -90,17 +91,33 @@ def test_switch__by_group__only_operators(login: Login, group: str, status: int,
     assert selectors.last_sequence() == (1 if status == 302 else 0)
 
 
-def test_switch_all__confirmed__is_one_change_for_each_that_was_on(login: Login) -> None:
-    services.switch(strategy_id=SKEW, enabled=False, origin=OriginFactory())
+def test_switch_all__confirmed__is_a_halt_of_everything_that_every_page_shows(login: Login) -> None:
     client = login("operator")
     answer: Any = client.post("/admin/switch-all/", {"reason": "exchange down", "confirmation": "ALL OFF"})
     assert (answer.status_code, answer.url) == (302, f"/admin/?saved={selectors.last_sequence()}")
     assert 'id="progress"' in client.get(answer.url).content.decode()
-    rows = ConfigAudit.objects.filter(reason="exchange down")
-    assert {(row.action, row.channel) for row in rows} == {("DISABLE", "admin")}
-    running = [each for each in overviews.strategy_overviews(NOON) if each.is_enabled]
-    assert running == []
-    assert SKEW not in {row.strategy_id for row in rows}
+    row = ConfigAudit.objects.get(reason="exchange down")
+    assert (row.action, row.channel, row.object_kind) == ("HALT", "admin", "halt")
+    for page in ("/admin/", PAGE, f"{PAGE}switch/", "/admin/switch-all/", "/admin/history/", "/admin/halts/"):
+        html = client.get(page).content.decode()
+        assert "Halted: everything" in html, page
+        assert "exchange down" in html, page
+    live = client.get("/admin/live.json").json()
+    assert live["answer"].startswith("HALTED: everything, by ")
+    assert {card["state"] for card in live["strategies"]} == {"Halted"}
+
+
+def test_halts_page__resumes_exactly_the_chosen_ones__for_operators_with_a_reason(login: Login) -> None:
+    first = services.halt(scope=EVERYTHING, origin=OriginFactory())
+    second = services.halt(scope=Scope(symbol=BTC), origin=OriginFactory())
+    answer: Any = {"id": [str(first.halt.id)], "reason": "checked"}
+    assert login("trader").post("/admin/halts/", answer).status_code == 403
+    client = login("operator")
+    assert client.post("/admin/halts/", {"id": [str(first.halt.id)], "reason": " "}).status_code == 422
+    assert client.post("/admin/halts/", {"reason": "checked"}).status_code == 422
+    assert len(selectors.open_halts()) == 2
+    assert client.post("/admin/halts/", answer).status_code == 302
+    assert [row.id for row in selectors.open_halts()] == [second.halt.id]
 
 
 @pytest.mark.parametrize(

@@ -46,8 +46,8 @@ function showCard(card) {
   const article = document.querySelector(`[data-strategy="${CSS.escape(card.id)}"]`);
   if (!article) return;
   const part = (name) => article.querySelector(`[data-part="${name}"]`);
-  article.classList.toggle("is-off", !card.is_enabled);
-  part("state").className = `state state-${card.is_enabled ? "on" : "off"}`;
+  article.classList.toggle("is-off", !card.is_running);
+  part("state").className = `state state-${card.is_running ? "on" : "off"}`;
   for (const name of ["state", "scope", "origin", "signals"]) setText(part(name), card[name]);
   part("spark").setAttribute("aria-label", card.signals);
   draw(part("spark"), card.buys, card.sells);
