@@ -11,8 +11,7 @@ from django.db.models import QuerySet
 from django.forms.models import model_to_dict
 from django.test import Client
 
-from realtime_runtime.strategies.registry import STRATEGIES
-from strategy_config import audit_rows, chain, resolution, services
+from strategy_config import audit_rows, chain, services
 from strategy_config.models import ChangeSequence, ConfigAudit, Layer, StrategyConfig, SymbolOverride
 from tests.admin.test_layer_pages import Login, opened
 from tests.admin.test_pages import upload
@@ -170,16 +169,6 @@ def operator(login: Login) -> tuple[Client, str]:
 def test_use_case__by_admin_and_by_api__leaves_the_same_rows(operator: tuple[Client, str], case: UseCase) -> None:
     client, token = operator
     assert_same(left_by(lambda: by_admin(client, case)), left_by(lambda: by_api(token, case.calls)))
-
-
-def test_everything_off__by_admin_and_by_api__leaves_the_same_rows(operator: tuple[Client, str]) -> None:
-    client, token = operator
-    running = [strategy_id for strategy_id in sorted(STRATEGIES) if resolution.environment_of(strategy_id).enabled]
-    calls: tuple[Step, ...] = tuple(("post", f"/{strategy_id}/disable", {}) for strategy_id in running)
-    case = UseCase("/admin/switch-all/", {"confirmation": "ALL OFF"}, ())
-    assert_same(
-        left_by(lambda: by_admin(client, case)), left_by(lambda: by_api(token, calls, root="/api/v1/strategies"))
-    )
 
 
 def test_import__and_by_api__leaves_the_same_rows(operator: tuple[Client, str]) -> None:
