@@ -14,7 +14,7 @@ from realtime_runtime.engine import Engine
 from realtime_runtime.intake import Intake, Kind, Message
 from realtime_runtime.progress import Progress
 from realtime_runtime.signal_history import SignalHistory
-from realtime_runtime.signals import SIMULATED, Signal, encode
+from realtime_runtime.signals import SIMULATED, Signal, encode, with_trace
 from realtime_runtime.timings import Timings
 
 SLICE_SECONDS = 0.001
@@ -183,7 +183,7 @@ class Consumer:
             payload = encode(signal)
             subject = f"{self._topic_for(signal)}.{signal.strategy_id}"
             stops = {"strategy_id": signal.strategy_id, "symbol": signal.symbol}
-            self._bus.send(OutgoingSignal(subject, signal.id, payload, now, trace, **stops))
+            self._bus.send(OutgoingSignal(subject, signal.id, with_trace(payload, trace), now, trace, **stops))
             self._history.add(payload)
 
     def _topic_for(self, signal: Signal) -> str:

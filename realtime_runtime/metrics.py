@@ -61,8 +61,8 @@ class RuntimeCollector(Collector):
         for stream_type, number in counters.unused.items():
             metric.add_metric([stream_type, "unused"], number)
         metric.add_metric(["unknown", "unknown"], sum(counters.unknown.values()))
-        for outcome in ("foreign", "stale", "malformed", "bad_input"):
-            metric.add_metric(["", outcome], getattr(counters, outcome))
+        for (kind, outcome), number in counters.set_aside().items():
+            metric.add_metric([kind, outcome], number)
         return metric
 
     def _market(self) -> Iterator[Metric]:
@@ -90,6 +90,15 @@ class RuntimeCollector(Collector):
         yield _counters("strategy_errors", "Exceptions out of strategies.", "strategy", errors)
         yield _counters(
             "unusable_decisions", "Decisions without a tradable price.", "strategy", counters.unusable_decisions
+        )
+        yield _counters(
+            "unpriced_decisions", "Decisions whose quote has no known worth in dollars.", "quote", counters.unpriced
+        )
+        yield _counters(
+            "observations_without_market",
+            "Observations that nothing was traded on: no recent price of their symbol.",
+            "type",
+            counters.without_market,
         )
         yield _gauge("strategies_paused", "Strategies paused for failing.", len(engine.paused))
         yield _counter("signals_sent", "Signals that NATS has confirmed.", bus.signals_sent)

@@ -5,6 +5,8 @@ from typing import Any
 
 from realtime_runtime.config.active import ActiveConfig, ActiveConfigs
 from realtime_runtime.market.analytics import SymbolAnalytics
+from realtime_runtime.market.observed import ObservedRecord
+from realtime_runtime.market.plausibility import PriceRecord
 from realtime_runtime.strategies.base import Decisions, Parameters, Strategy, SymbolMarket
 
 Step = tuple[Callable[[Any, Any], Decisions], Parameters, str, ActiveConfig]
@@ -19,7 +21,7 @@ class SymbolState:
     """All that is kept for one symbol: what its strategies share, the strategies, and a plan a kind of event.
 
     The plans hold for the configurations of ``generation``; ``STALE`` matches none. ``last_ms`` is the
-    latest event time of a market message.
+    latest event time of a market message. ``prices`` and ``observed`` judge what comes next.
     """
 
     __slots__ = (
@@ -28,11 +30,12 @@ class SymbolState:
         "dominance",
         "exchange_price",
         "generation",
-        "has_traded",
         "instances",
         "last_ms",
         "market",
+        "observed",
         "onchain",
+        "prices",
         "ticker",
         "trade",
     )
@@ -42,7 +45,8 @@ class SymbolState:
         self.analytics = SymbolAnalytics()
         self.instances: dict[str, Strategy[Any]] = {}
         self.generation = STALE
-        self.has_traded = False
+        self.prices = PriceRecord()
+        self.observed = ObservedRecord()
         self.last_ms = 0
         self.depth: Plan = ()
         self.trade: Plan = ()

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from realtime_runtime.config.active import ActiveConfig
+from realtime_runtime.market.contracts import Contract
 from realtime_runtime.strategies.base import MAX_CONFIDENCE, Action, Decision
 
 SIMULATED = "simulated"
@@ -25,13 +26,17 @@ class UnusableDecisionError(ValueError):
 class Signal(msgspec.Struct, frozen=True, kw_only=True):
     """One signal. ``id`` follows from strategy, symbol, event time and action: the same decision, the same id.
 
-    Prices are in quote units, ``quantity`` in base units, percentages are fractions (0.02 = 2 %).
+    ``timestamp`` is the time of the decision: that of the symbol's latest market event. ``signal_id`` and ``intent_id``
+    repeat ``id`` for their readers.
+
+    Prices are in quote units, ``quantity`` in base units (COIN-M: contracts), percentages are fractions (0.02 = 2 %).
     ``signal_type`` repeats ``action``, which is what readers of the older contract accept there; what kind
     of decision it was is ``metadata.decision``.
     """
 
     id: str
     signal_id: str
+    intent_id: str
     strategy_id: str
     strategy_mode: Literal["deterministic"] = "deterministic"
     symbol: str
@@ -61,20 +66,31 @@ encode = msgspec.json.Encoder().encode
 """A signal as JSON."""
 
 
+def with_trace(payload: bytes, traceparent: str) -> bytes:
+    """An encoded signal with its trace in the members that consumers of the body read; unchanged without a trace."""
+    if not traceparent:
+        return payload
+    carrier = b'{"traceparent":"%b"}' % traceparent.encode()
+    return b'%b,"_otel_trace_context":%b,"_otel_trace_headers":%b}' % (payload[:-1], carrier, carrier)
+
+
 def build_signal(
     decision: Decision,
     *,
     strategy_id: str,
     symbol: str,
     time_ms: int,
+    decided_ms: int,
+    is_observation: bool,
     current_price: float,
+    quantity: float,
     config: ActiveConfig,
     is_simulated: bool,
 ) -> Signal:
-    """The signal of one decision, made at event time ``time_ms`` under ``config``.
+    """The signal of one decision under ``config`` on an event of ``time_ms``, at the market's time ``decided_ms``.
 
-    ``current_price`` is the symbol's last known price, 0 where there is none (the decision's own stands
-    in). Raises UnusableDecisionError.
+    ``is_observation``: the event is no market event, but a slower observation, whose time goes out as ``observed_at``.
+    ``current_price`` is the symbol's last known price. Raises UnusableDecisionError.
     """
     price = decision.price
     if not (math.isfinite(price) and price > 0.0) or math.isnan(decision.confidence):
@@ -87,14 +103,15 @@ def build_signal(
     return Signal(
         id=identity,
         signal_id=identity,
+        intent_id=identity,
         strategy_id=strategy_id,
         symbol=symbol,
         action=decision.action,
         confidence=confidence,
         strength=strength(confidence),
         price=price,
-        quantity=default_quantity(price),
-        current_price=current_price or price,
+        quantity=quantity,
+        current_price=current_price,
         target_price=price,
         strategy=strategy_id,
         signal_type=decision.action,
@@ -103,12 +120,16 @@ def build_signal(
         stop_loss_pct=stop_fraction,
         take_profit=take_profit,
         take_profit_pct=target_fraction,
-        timestamp=(_EPOCH + timedelta(milliseconds=time_ms)).isoformat(timespec="milliseconds"),
-        metadata=_metadata(decision, config, is_simulated=is_simulated),
+        timestamp=_iso(decided_ms),
+        metadata=_metadata(decision, config, _iso(time_ms) if is_observation else "", is_simulated=is_simulated),
     )
 
 
-def _metadata(decision: Decision, config: ActiveConfig, *, is_simulated: bool) -> dict[str, Any]:
+def _iso(time_ms: int) -> str:
+    return (_EPOCH + timedelta(milliseconds=time_ms)).isoformat(timespec="milliseconds")
+
+
+def _metadata(decision: Decision, config: ActiveConfig, observed_at: str, *, is_simulated: bool) -> dict[str, Any]:
     """The numbers that decided, and the configuration that they were held against."""
     metadata = {
         **decision.details,
@@ -120,6 +141,8 @@ def _metadata(decision: Decision, config: ActiveConfig, *, is_simulated: bool) -
             "symbol_version": config.symbol_version,
         },
     }
+    if observed_at:
+        metadata["observed_at"] = observed_at
     if is_simulated:
         metadata["source"] = SIMULATED
     return metadata
@@ -149,9 +172,10 @@ def default_target_fraction(confidence: float) -> float:
     return 0.05 if confidence >= 0.8 else 0.04 if confidence >= 0.6 else 0.03
 
 
-def default_quantity(price: float) -> float:
-    """Base units worth 100 USDT above a price of 10,000, 50 above 100, else 20."""
-    return (100.0 if price > 10_000.0 else 50.0 if price > 100.0 else 20.0) / price
+def default_quantity(contract: Contract, unit_dollars: float) -> float:
+    """What is worth 100 dollars where a unit is worth more than 10,000 dollars, 50 above 100, else 20."""
+    worth = 100.0 if unit_dollars > 10_000.0 else 50.0 if unit_dollars > 100.0 else 20.0
+    return contract.quantity(worth, unit_dollars)
 
 
 def _exit(wanted: float | None, price: float, sign: float, default: float) -> tuple[float, float]:

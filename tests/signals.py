@@ -38,7 +38,10 @@ def signal_json(
             strategy_id=strategy_id,
             symbol=symbol,
             time_ms=time_ms,
+            decided_ms=time_ms,
+            is_observation=False,
             current_price=price,
+            quantity=0.002,
             config=config,
             is_simulated=is_simulated,
         )

@@ -11,7 +11,7 @@ _NOT_SUMMED = (0, 0.0, 0.0)
 class Book:
     """One snapshot of an order book.
 
-    ``bids`` and ``asks`` are lists of (price, quantity), best first, never empty, never crossed.
+    ``bids`` and ``asks`` are lists of (price, quantity), best first, never empty, never crossed; no quantity is 0.
     ``time_ms`` is event time. Prices in quote units, quantities in base units (COIN-M: contracts).
     """
 

@@ -1,11 +1,12 @@
 """Market messages as they stand on the wire, decoded into typed structs by msgspec.
 
 Sources: Binance spot and USD-M/COIN-M web socket streams (prices and quantities are strings there),
-and this product's own observation subjects. A number that is NaN, infinite or negative, and a price
-of zero, are refused by the decoder itself, so that no strategy ever sees one.
+and this product's own observation subjects. A number that is NaN, infinite or negative, a price of
+zero, a level without a quantity and a trade that is not the market's are refused by the decoder itself,
+so that no strategy ever sees one; `rereading` says what becomes of the last two.
 """
 
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Generic, Literal, TypeVar
 
 import msgspec
 
@@ -14,9 +15,10 @@ LAST_MILLISECOND = 253_402_300_799_999
 
 Price = Annotated[float, msgspec.Meta(gt=0, le=1e300)]
 Quantity = Annotated[float, msgspec.Meta(ge=0, le=1e300)]
+Amount = Annotated[float, msgspec.Meta(gt=0, le=1e300)]
 Signed = Annotated[float, msgspec.Meta(ge=-1e300, le=1e300)]
 Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=LAST_MILLISECOND)]
-Level = tuple[Price, Quantity]
+Level = tuple[Price, Amount]
 """One side's level of an order book: (price, quantity)."""
 
 
@@ -42,7 +44,11 @@ class Envelope(msgspec.Struct, Generic[M], gc=False):
 
 
 class DepthMessage(msgspec.Struct, gc=False):
-    """Partial book depth. Spot streams say ``bids``/``asks`` and carry no time, futures say ``b``/``a``."""
+    """Partial book depth. Spot streams say ``bids``/``asks`` and carry no time, futures say ``b``/``a``.
+
+    ``first`` and ``previous`` are the update ids ``U`` and ``pu``, -1 where there are none: futures books have both,
+    the differences of spot books have ``U`` alone.
+    """
 
     bids: list[Level] | None = None
     asks: list[Level] | None = None
@@ -50,17 +56,23 @@ class DepthMessage(msgspec.Struct, gc=False):
     futures_asks: list[Level] | None = msgspec.field(name="a", default=None)
     symbol: str = msgspec.field(name="s", default="")
     time_ms: Milliseconds = msgspec.field(name="E", default=0)
+    first: int = msgspec.field(name="U", default=-1)
+    previous: int = msgspec.field(name="pu", default=-1)
 
 
 class Trade(msgspec.Struct, gc=False):
-    """A trade or aggregated trade. ``is_buyer_maker`` true: the taker sold into a resting bid."""
+    """A trade or aggregated trade. ``is_buyer_maker`` true: the taker sold into a resting bid.
+
+    ``execution`` is ``X`` of USD-M: others are prints of the insurance fund, of deleveraging and the like.
+    """
 
     price: Price = msgspec.field(name="p")
-    quantity: Quantity = msgspec.field(name="q")
+    quantity: Amount = msgspec.field(name="q")
     is_buyer_maker: bool = msgspec.field(name="m")
     symbol: str = msgspec.field(name="s", default="")
     time_ms: Milliseconds = msgspec.field(name="E", default=0)
     trade_time_ms: Milliseconds = msgspec.field(name="T", default=0)
+    execution: Literal["MARKET"] = msgspec.field(name="X", default="MARKET")
 
 
 class Ticker(msgspec.Struct, gc=False):

@@ -71,12 +71,16 @@ _decode_stream_name = msgspec.json.Decoder(StreamName).decode
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where the messages of one stream go. ``decode`` is None for the kinds that are only counted."""
+    """Where the messages of one stream go. ``decode`` is None for the kinds that are only counted.
+
+    ``levels``: so many a side has a book of the stream.
+    """
 
     symbol: str
     kind: Kind
     stream_type: str
     decode: Decode | None
+    levels: int = 0
 
 
 def is_symbol(text: str) -> bool:
@@ -99,7 +103,10 @@ def route_stream(stream: str) -> Route:
         return Route(symbol, Kind.UNUSED, stream_type, None)
     if not (head.isascii() and is_symbol(symbol)):
         return Route("", Kind.INVALID, "", None)
-    used = Kind.DEPTH if _PARTIAL_DEPTH.fullmatch(stream_type) else _USED_TYPES.get(stream_type)
+    if _PARTIAL_DEPTH.fullmatch(stream_type):
+        levels = int(stream_type.removeprefix("depth"))
+        return Route(symbol, Kind.DEPTH, stream_type, _DECODE[Kind.DEPTH], levels)
+    used = _USED_TYPES.get(stream_type)
     if used is not None:
         return Route(symbol, used, stream_type, _DECODE[used])
     return Route(symbol, Kind.UNUSED if stream_type in UNUSED_TYPES else Kind.UNKNOWN, stream_type, None)

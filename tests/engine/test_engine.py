@@ -51,6 +51,8 @@ def test_engine__each_kind_of_message__reaches_the_strategy(payload: bytes, kind
 def test_engine__observations__reach_the_strategies_of_their_symbol() -> None:
     engine, _ = make_engine(Echo)
     times: dict[str, Any] = {"received_ms": NOW_MS, "is_replay": False}
+    for symbol, last in (("BTCUSDT", "61000"), ("ETHUSDT", "2600")):
+        engine.market(trade(symbol, price=last), **times)
     price = b'{"exchange":"coinbase","symbol":"ETHUSDT","price":2600.5,"ts":%d}' % NOW_MS
     seen = [
         *engine.exchange_price(price, **times),
@@ -63,7 +65,9 @@ def test_engine__observations__reach_the_strategies_of_their_symbol() -> None:
         ("ETHUSDT", "onchain"),
     ]
     assert [s.metadata.get("source") for s in seen] == [None, "simulated", None]
-    assert engine.market_source == ""
+    assert {s.timestamp for s in seen} == {"2024-08-08T23:54:15.000+00:00"}
+    assert [s.metadata["observed_at"] for s in seen[1:]] == ["2024-08-07T03:06:40.000+00:00"] * 2
+    assert engine.market_source == "live"
 
 
 @pytest.mark.parametrize(
@@ -96,11 +100,15 @@ def test_last_price__of_depth__only_until_the_first_trade_or_ticker() -> None:
     payloads = [
         spot_depth(),
         spot_depth(bid="100.0", ask="104.0"),
-        ticker(price="7.0"),
+        ticker(price="97.0"),
         spot_depth(),
-        trade(price="8.0"),
+        trade(price="98.0", time_ms=NOW_MS + 1),
+        ticker(price="97.0"),
+        spot_depth(ts=NOW_MS + 60_001),
+        spot_depth(ts=NOW_MS + 60_002),
     ]
-    assert [one(engine, p).metadata["last_price"] for p in payloads] == [100.0, 102.0, 7.0, 7.0, 8.0]
+    prices = [one(engine, p).metadata["last_price"] for p in payloads]
+    assert prices == [100.0, 102.0, 97.0, 97.0, 98.0, 98.0, 98.0, 100.0]
 
 
 @pytest.mark.parametrize(
@@ -111,7 +119,7 @@ def test_last_price__of_depth__only_until_the_first_trade_or_ticker() -> None:
         (60_001, 60_000, True, "decoded"),
         (10**12, 0, False, "decoded"),
         (-60_000, 60_000, False, "decoded"),
-        (-60_001, 60_000, False, "bad_input"),
+        (-60_001, 60_000, False, "untimely"),
     ],
 )
 def test_time_to_live__message_of_an_age__is_traded_on_or_counted(
@@ -121,13 +129,16 @@ def test_time_to_live__message_of_an_age__is_traded_on_or_counted(
     signals = engine.market(trade(), received_ms=NOW_MS + age_ms, is_replay=is_replay)
     counters = engine.counters
     assert len(signals) == (counted == "decoded")
-    assert (counters.stale, counters.bad_input) == (counted == "stale", counted == "bad_input")
+    assert (counters.stale, counters.untimely["trade"]) == (counted == "stale", counted == "untimely")
+    assert counters.errors == 0
     assert engine.symbols_seen() == (["BTCUSDT"] if counted == "decoded" else [])
 
 
 def test_time_to_live__other_exchanges_price__is_held_to_it_and_slow_observations_are_not() -> None:
     engine, _ = make_engine(Echo, message_ttl_ms=60_000)
     late: dict[str, Any] = {"received_ms": NOW_MS + 3_600_000, "is_replay": False}
+    for symbol, last in (("BTCUSDT", "61000"), ("ETHUSDT", "2600")):
+        engine.market(trade(symbol, price=last, time_ms=late["received_ms"]), **late)
     price = b'{"exchange":"coinbase","symbol":"ETHUSDT","price":2600.5,"ts":%d}' % NOW_MS
     assert not engine.exchange_price(price, **late)
     assert engine.exchange_price(price, received_ms=late["received_ms"], is_replay=True)
@@ -191,43 +202,41 @@ def test_config_swap__strategy_off_and_on_again__keeps_its_warm_state() -> None:
 
 def test_replay__begun_anew__decides_as_the_first_time_while_a_late_message_keeps_state() -> None:
     engine, _ = make_engine(Echo)
-    times = [NOW_MS, NOW_MS + 10_000, NOW_MS + 5_000]
+    times = [NOW_MS, NOW_MS + 10_000, NOW_MS + 9_000]
     first = [one(engine, trade(time_ms=t)) for t in times]
     assert [s.metadata["events"] for s in first] == [1, 2, 3]
     assert [one(engine, trade(time_ms=t)) for t in times] == first
 
 
-def test_live__event_time_falls_back__keeps_state() -> None:
+def test_live__event_time_falls_back_a_little__keeps_state_and_the_later_price() -> None:
     engine, _ = make_engine(Echo)
-    one(engine, trade(time_ms=NOW_MS), is_replay=False)
-    assert one(engine, trade(time_ms=NOW_MS - 50_000), is_replay=False).metadata["events"] == 2
+    one(engine, trade(price="101.0", time_ms=NOW_MS), is_replay=False)
+    late = one(engine, trade(time_ms=NOW_MS - 1_000), is_replay=False)
+    assert (late.metadata["events"], late.current_price, late.timestamp) == (2, 101.0, "2024-08-08T23:54:15.000+00:00")
 
 
 def test_state__more_symbols_than_the_strategy_keeps__drops_the_least_recently_seen() -> None:
     layers = {("echo", None): replace(global_layers(Echo)["echo", None], parameters=EchoParameters(symbols=3))}
     engine, _ = make_engine(Echo, layers=layers)
-    events = [
-        one(engine, trade(symbol)).metadata["events"]
-        for symbol in ("AAAA", "BBBB", "CCCC", "AAAA", "DDDD", "AAAA", "CCCC", "BBBB", "DDDD", "AAAA")
-    ]
-    # BBBB goes when DDDD comes, DDDD when BBBB returns, AAAA when DDDD returns.
+    events = [one(engine, trade(f"{letter}USDT")).metadata["events"] for letter in "ABCADACBDA"]
+    # B goes when D comes, D when B returns, A when D returns.
     assert events == [1, 1, 1, 2, 1, 3, 2, 1, 1, 1]
 
 
 def test_state__limit_lowered__is_trimmed_as_messages_come() -> None:
     engine, config = make_engine(Echo)
     for number in range(50):
-        one(engine, trade(f"COIN{number}"))
+        one(engine, trade(f"COIN{number}USDT"))
     config.swap({("echo", None): replace(global_layers(Echo)["echo", None], parameters=EchoParameters(symbols=2))})
-    assert [one(engine, trade(s)).metadata["events"] for s in ("COIN49", "COIN48", "COIN47", "COIN49")] == [2, 2, 1, 1]
+    assert [one(engine, trade(f"COIN{n}USDT")).metadata["events"] for n in (49, 48, 47, 49)] == [2, 2, 1, 1]
 
 
 def test_state__more_symbols_than_the_engine_keeps__stays_bounded() -> None:
     engine, _ = make_engine(Echo, max_symbols=10)
     for number in range(1_000):
-        one(engine, trade(f"COIN{number % 37}"))
+        one(engine, trade(f"COIN{number % 37}USDT"))
         assert len(engine.symbols_seen()) <= 10
-    assert engine.symbols_seen()[-1] == f"COIN{999 % 37}"
+    assert engine.symbols_seen()[-1] == f"COIN{999 % 37}USDT"
 
 
 def test_failing_strategy__five_failures_within_a_minute__is_paused_and_the_others_go_on() -> None:
@@ -272,6 +281,17 @@ def test_decision__that_cannot_be_traded__is_counted_and_not_sent() -> None:
     assert engine.counters.unusable_decisions == {"unusable": 1}
     assert engine.counters.signals == {("echo", "buy"): 1}
     assert engine.counters.errors == 0
+
+
+def test_decision__on_a_symbol_of_unknown_worth__is_counted_by_quote_and_not_sent() -> None:
+    engine, _ = make_engine(Echo)
+    for symbol in ("ETHBTC", "ABCDEF", "BTCJPY"):
+        assert not engine.market(trade(symbol, price="0.05"), received_ms=NOW_MS, is_replay=True)
+    assert engine.counters.unpriced == {"BTC": 1, "unknown": 1, "JPY": 1}
+    one(engine, trade(price="60000"))
+    signal = one(engine, trade("ETHBTC", price="0.05"))
+    assert signal.quantity == pytest.approx(50 / 3_000)
+    assert engine.counters.signals == {("echo", "buy"): 2}
 
 
 def test_counters__unused_and_unknown_types__are_counted_by_type_and_bounded() -> None:

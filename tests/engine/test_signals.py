@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from realtime_runtime import signals
 from realtime_runtime.config.active import ActiveConfig
+from realtime_runtime.market.contracts import Contract
 from realtime_runtime.signals import Signal, UnusableDecisionError, build_signal
 from realtime_runtime.strategies.base import Decision, Parameters
 
@@ -19,13 +20,16 @@ CONFIG = ActiveConfig(enabled=True, parameters=Parameters(), sequence=12, global
 EVENT_MS = 1_723_161_255_343
 
 
-def build(decision: Decision, *, current_price: float = 61_830.0, is_simulated: bool = False) -> Signal:
+def build(decision: Decision, *, is_observation: bool = False, is_simulated: bool = False) -> Signal:
     return build_signal(
         decision,
         strategy_id="orderbook_skew",
         symbol="BTCUSDT",
         time_ms=EVENT_MS,
-        current_price=current_price,
+        decided_ms=EVENT_MS + 2_000,
+        is_observation=is_observation,
+        current_price=61_830.0,
+        quantity=0.002,
         config=CONFIG,
         is_simulated=is_simulated,
     )
@@ -42,6 +46,7 @@ def test_signal__on_the_wire__has_every_field_of_the_contract() -> None:
     assert wire == {
         "id": identity,
         "signal_id": identity,
+        "intent_id": identity,
         "strategy_id": "orderbook_skew",
         "strategy_mode": "deterministic",
         "symbol": "BTCUSDT",
@@ -63,7 +68,7 @@ def test_signal__on_the_wire__has_every_field_of_the_contract() -> None:
         "stop_loss_pct": 0.02,
         "take_profit": 52_500.0,
         "take_profit_pct": 0.05,
-        "timestamp": "2024-08-08T23:54:15.343+00:00",
+        "timestamp": "2024-08-08T23:54:17.343+00:00",
         "metadata": {
             "ratio": 1.5,
             "decision": "skew",
@@ -73,11 +78,26 @@ def test_signal__on_the_wire__has_every_field_of_the_contract() -> None:
     }
 
 
-def test_signal__simulated_or_without_a_last_price__says_so_or_takes_the_decisions() -> None:
-    signal = build(decision(action="sell"), current_price=0.0, is_simulated=True)
+def test_signal__simulated__says_so() -> None:
+    signal = build(decision(action="sell"), is_simulated=True)
     assert signal.metadata["source"] == "simulated"
     assert signal.metadata["signal_action"] == "OPEN_SHORT"
-    assert signal.current_price == 50_000.0
+
+
+def test_signal__on_an_observation__is_of_the_decisions_time_and_names_the_observations_own() -> None:
+    signal = build(decision(), is_observation=True)
+    assert signal.timestamp == "2024-08-08T23:54:17.343+00:00"
+    assert signal.metadata["observed_at"] == "2024-08-08T23:54:15.343+00:00"
+    assert signal.id == build(decision()).id == signals.signal_id("orderbook_skew", "BTCUSDT", EVENT_MS, "buy")
+
+
+def test_signal__of_a_trace__has_it_in_the_members_that_readers_of_the_body_know() -> None:
+    encoded = signals.encode(build(decision()))
+    parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    wire = json.loads(signals.with_trace(encoded, parent))
+    assert wire.pop("_otel_trace_context") == wire.pop("_otel_trace_headers") == {"traceparent": parent}
+    assert wire == json.loads(encoded)
+    assert signals.with_trace(encoded, "") == encoded
 
 
 @pytest.mark.parametrize(
@@ -128,9 +148,10 @@ def test_confidence__of_a_decision__is_capped_unrounded_and_worded(confidence: f
 @pytest.mark.parametrize(
     ("price", "worth"), [(10_000.01, 100.0), (10_000.0, 50.0), (100.01, 50.0), (100.0, 20.0), (0.01, 20.0)]
 )
-def test_quantity__at_a_price__is_worth_so_many_usdt(price: float, worth: float) -> None:
-    signal = build(decision(price=price))
-    assert signal.quantity * price == pytest.approx(worth)
+def test_quantity__at_a_price__is_worth_so_many_dollars(price: float, worth: float) -> None:
+    assert signals.default_quantity(Contract("BTC", "USDT"), price) * price == pytest.approx(worth)
+    inverse = Contract("BTC", "USD", is_inverse=True, multiplier=100.0)
+    assert signals.default_quantity(inverse, price) == worth / 100
 
 
 @pytest.mark.parametrize(

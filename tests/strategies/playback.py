@@ -89,5 +89,5 @@ def _recorded(path: Path, symbol: str) -> Iterator[Event]:
                 message = _depth.decode(line.data)
                 bids, asks = message.bids or message.futures_bids, message.asks or message.futures_asks
                 yield "depth", Book(bids or [], asks or [], line.ts)
-            elif kind in {"trade", "aggTrade"}:
+            elif kind in {"trade", "aggTrade"} and b'"X":"INSURANCE_FUND"' not in raw:
                 yield "trade", _trade.decode(line.data)
