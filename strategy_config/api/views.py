@@ -143,7 +143,7 @@ class RuntimesView(ApiView):
 
     @schema.operation("listRuntimes", tag="Operation", summary="List the live runtimes", answer=answers.Runtimes)
     def get(self, request: Request) -> HttpResponse:
-        """Each runtime instance that has reported within the last 15 seconds, and how far it has got."""
+        """Each runtime instance that has reported within 15 seconds, or three of its intervals, and how far it got."""
         heartbeats: list[wire.Heartbeat] = []
         is_degraded = False
         try:

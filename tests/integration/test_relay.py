@@ -10,6 +10,7 @@ from realtime_runtime.config import wire
 from tests.change_listener import ChangeListener
 from tests.faults.conftest import until
 from tests.faults.processes import RelayProcess
+from tests.guarded_nats import GuardedNats
 from tests.live_site import LiveSite
 from tests.monitoring.collector import collecting
 
@@ -77,3 +78,21 @@ def test_changes__where_all_is_traced__are_told_under_the_trace_of_their_request
             )
     assert (publication.trace_id, span.trace_id) == (trace_id, trace_id)
     assert span.service == "realtime-strategies-relay"
+
+
+def test_relay__whose_password_was_changed__waits_and_tells_what_it_has_missed(
+    live_site: Callable[..., LiveSite], tmp_path: Path
+) -> None:
+    old, new = "{user: relay, password: old}", "{user: relay, password: new}"
+    with GuardedNats(tmp_path / "guarded", old) as guarded:
+        listener = ChangeListener(guarded)
+        site = live_site()
+        with RelayProcess(site, guarded.url_as("relay:old"), tmp_path) as relay:
+            site.post(f"{BASE}/{REQUESTS[0][0]}", REQUESTS[0][1])
+            until(lambda: listener.sequences() == [1])
+            guarded.replace(new)
+            site.post(f"{BASE}/{REQUESTS[1][0]}", REQUESTS[1][1])
+            until(lambda: "authorization violation" in relay.log_path.read_text().lower())
+            assert relay.exit_code is None
+            guarded.replace(old)
+            until(lambda: listener.sequences() == [1, 2])

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,35 +9,15 @@ import nkeys  # type: ignore[import-untyped]  # it brings none
 import pytest
 from nats.aio.msg import Msg
 
-from embedded.servers import HOST, NatsServer, Valkey, free_port
+from embedded.servers import Valkey
 from realtime_runtime.feeds.publishing import connected
 from realtime_runtime.nats_access import CheckedClient, NatsAccess
+from tests.guarded_nats import GuardedNats
 from tests.runtime.conftest import Environ, RunningApp, eventually, get_json
 from tests.runtime.market import Market, is_listening
 from tests.runtime.site import Site
 
 SKEW = "orderbook_skew"
-
-
-class GuardedServer:
-    """A nats-server of this test's own, whose users are replaced while it runs."""
-
-    def __init__(self, folder: Path, users: str) -> None:
-        folder.mkdir()
-        self._file = folder / "server.conf"
-        self._write(users)
-        self.server = NatsServer(folder, port=free_port(), arguments=("-c", str(self._file)))
-
-    def replace(self, users: str) -> None:
-        """Have the server know these users and no others; it tells who is connected as somebody else to go."""
-        self._write(users)
-        os.kill(self.server.pid, signal.SIGHUP)
-
-    def url(self, user: str = "") -> str:
-        return f"nats://{user and f'{user}@'}{HOST}:{self.server.port}"
-
-    def _write(self, users: str) -> None:
-        self._file.write_text(f"authorization {{ users = [{users}, {{user: other, password: other}}] }}\n")
 
 
 OLD, NEW = "{user: rt, password: old}", "{user: rt, password: new}"
@@ -54,11 +33,11 @@ async def test_runtime__whose_password_was_changed__stays_degraded_says_so_and_g
     environ: Environ, valkey: Valkey, site: Site, running_app: RunningApp, tmp_path: Path
 ) -> None:
     await site.set_layer(SKEW, min_signal_interval_seconds=0.0)
-    guarded = GuardedServer(tmp_path / "nats", OLD)
-    with guarded.server:
-        variables = environ | {"REDIS_URL": valkey.url, "NATS_URL": guarded.url("rt:old")}
+    guarded = GuardedNats(tmp_path / "nats", OLD)
+    with guarded:
+        variables = environ | {"REDIS_URL": valkey.url, "NATS_URL": guarded.url_as("rt:old")}
         async with running_app(variables) as app:
-            market = await Market.connect(variables | {"NATS_URL": guarded.url("other:other")})
+            market = await Market.connect(variables | {"NATS_URL": guarded.url})
             await is_listening(app)
             await market.turn()
             await eventually(lambda: app.runtime.consumer.processed == 2)
@@ -87,9 +66,9 @@ async def test_runtime__whose_password_was_changed__stays_degraded_says_so_and_g
 async def test_runtime__refused_from_the_start__waits_until_it_is_let_in(
     environ: Environ, valkey: Valkey, running_app: RunningApp, tmp_path: Path
 ) -> None:
-    guarded = GuardedServer(tmp_path / "nats", NEW)
-    with guarded.server:
-        variables = environ | {"REDIS_URL": valkey.url, "NATS_URL": guarded.url("rt:old")}
+    guarded = GuardedNats(tmp_path / "nats", NEW)
+    with guarded:
+        variables = environ | {"REDIS_URL": valkey.url, "NATS_URL": guarded.url_as("rt:old")}
         async with running_app(variables) as app:
             await eventually(lambda: app.runtime.bus.refusal)
             guarded.replace(OLD)
@@ -106,11 +85,11 @@ async def test_client__whose_nkey_was_rotated__reads_the_new_seed_at_its_next_at
     (old, old_seed), (new, new_seed) = _key(), _key()
     file = tmp_path / "user.nk"
     file.write_bytes(old_seed)
-    guarded = GuardedServer(tmp_path / "nats", f"{{nkey: {old}}}")
-    with guarded.server:
+    guarded = GuardedNats(tmp_path / "nats", f"{{nkey: {old}}}")
+    with guarded:
         client = CheckedClient()
         access = NatsAccess(nkey_seed_file=str(file)).options()
-        await client.connect(guarded.url(), max_reconnect_attempts=-1, reconnect_time_wait=0.05, **access)
+        await client.connect(guarded.url_as(""), max_reconnect_attempts=-1, reconnect_time_wait=0.05, **access)
         guarded.replace(f"{{nkey: {new}}}")
         await eventually(lambda: client.refusal)
         if spoil is not None:
@@ -123,19 +102,19 @@ async def test_client__whose_nkey_was_rotated__reads_the_new_seed_at_its_next_at
 
 
 async def test_feed__whose_password_was_changed__goes_on_when_it_is_let_in_again(tmp_path: Path) -> None:
-    guarded = GuardedServer(tmp_path / "nats", OLD)
+    guarded = GuardedNats(tmp_path / "nats", OLD)
     arrived = asyncio.Event()
 
     async def take(message: Msg) -> None:
         arrived.set()
 
-    with guarded.server:
+    with guarded:
         listener = CheckedClient()
-        await listener.connect(guarded.url("other:other"))
+        await listener.connect(guarded.url)
         await listener.subscribe("market", cb=take)
         await listener.flush()
         closed = asyncio.Event()
-        async with connected(guarded.url("rt:old"), name="test", access=NatsAccess(), closed=closed) as client:
+        async with connected(guarded.url_as("rt:old"), name="test", access=NatsAccess(), closed=closed) as client:
             guarded.replace(NEW)
             await eventually(lambda: client.refusal)
             guarded.replace(OLD)
