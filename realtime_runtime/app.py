@@ -78,6 +78,7 @@ class App:
         start("config.read", runtime.config.run())
         start("config.expiry", runtime.config.run_expiry())
         start("config.snapshots", runtime.config.run_snapshots())
+        tasks.append(group.create_task(runtime.config.run_cold_start(), name="config.cold_start"))
         await self._await_first_config()
         start("engine.consume", runtime.consumer.run())
         start("nats.connection", runtime.bus.run())

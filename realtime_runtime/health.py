@@ -46,7 +46,10 @@ class HealthServer(HttpServer):
 
 
 def readiness(runtime: Runtime) -> Json:
-    """The body of /ready. "degraded" still trades, on the last good configuration or on what NATS has brought."""
+    """The body of /ready. "degraded" still trades, on the last good configuration or on what NATS has brought.
+
+    ``not_trading`` are the layers that do not trade for another reason than a switch, by field.
+    """
     config, bus = runtime.config, runtime.bus
     return {
         "status": runtime.status,
@@ -58,6 +61,8 @@ def readiness(runtime: Runtime) -> Json:
                 "sequence": config.live.sequence,
                 "config_stale_seconds": round(config.stale_seconds, 3),
                 "refused_documents": len(config.live.refused),
+                "not_trading": config.live.held_back,
+                "warnings": config.condition.warnings(config.live),
             },
             "nats": {
                 "status": "ok" if bus.is_connected else "failed" if bus.is_lost else "degraded",
@@ -129,6 +134,8 @@ def info(runtime: Runtime) -> Json:
                 "sequence": live.sequence,
                 "strategies": _strategies(runtime),
                 "refused_documents": [{"field": each.field, "reason": each.reason} for each in live.refused],
+                "not_trading": live.held_back,
+                "left_out_parameters": {field: list(names) for field, names in live.left_out.items()},
                 "environment_problems": [
                     {"variable": problem.variable, "parameter": problem.field, "message": problem.message}
                     for problem in runtime.settings.environment_problems
@@ -155,9 +162,9 @@ def info(runtime: Runtime) -> Json:
 def _strategies(runtime: Runtime) -> Json:
     """By strategy: its global layer as resolved, and its symbol layers."""
     strategies: Json = {}
-    for (strategy_id, symbol), config in sorted(
-        runtime.config.live.active.layers.items(), key=lambda item: (item[0][0], item[0][1] or "")
-    ):
+    active = runtime.config.live.active
+    for strategy_id, symbol in sorted(active.layers, key=lambda key: (key[0], key[1] or "")):
+        config = active.lookup(strategy_id, symbol)
         if symbol is None:
             strategies[strategy_id] = {**_config(config), "symbols": {}}
         else:

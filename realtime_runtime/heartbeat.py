@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 from realtime_runtime.config import wire
 from realtime_runtime.config.client import ConfigClient
 from realtime_runtime.config.halts import ids_of
+from realtime_runtime.config.traded import FORMATS
 from realtime_runtime.consumer import Consumer
 from realtime_runtime.engine import Engine
 from realtime_runtime.intake import Intake
@@ -81,7 +82,7 @@ class HeartbeatWriter:
             version=VERSION,
             started_at=self.started_at.isoformat(timespec="milliseconds"),
             sent_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
-            sequence=self._config.live.sequence,
+            sequence=self._config.live.applied,
             lag_ms=round(self.lag_ms, 3),
             messages_per_second=round(self.messages_per_second, 1),
             symbols=engine.symbols_seen(),
@@ -94,6 +95,8 @@ class HeartbeatWriter:
             replica=f"{settings.ordinal}/{settings.replicas}",
             halts=ids_of(self._config.live.active.halts.held),
             standby=self._share.is_closed,
+            refused=len(self._config.live.refused),
+            formats=FORMATS,
         )
 
     def _measure(self) -> None:

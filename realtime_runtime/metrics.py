@@ -122,7 +122,7 @@ class RuntimeCollector(Collector):
         yield _counter("halts_refused", "Requests to halt without the right to it.", refused)
 
     def _config(self) -> Iterator[Metric]:
-        config = self._runtime.config
+        config, condition = self._runtime.config, self._runtime.config.condition
         events = {
             "applied": config.counters.changes,
             "reloads": config.counters.reloads,
@@ -130,13 +130,21 @@ class RuntimeCollector(Collector):
             "rejected": config.counters.rejected,
             "expired": config.counters.expired,
             "outages": config.counters.outages,
+            "damaged": config.counters.damaged,
             "acks_lost": config.counters.acks_lost,
             "snapshot_failures": config.counters.snapshot_failures,
         }
         yield _counters("config_events", "What happened to the configuration.", "event", events)
         yield _gauge("config_stale_seconds", "Seconds since Redis last answered.", config.stale_seconds)
-        yield _gauge("config_sequence", "Last change in force.", config.live.sequence)
+        yield _gauge("config_sequence", "Last change in force.", config.live.applied)
         yield _gauge("config_documents_refused", "Documents that stand refused now.", len(config.live.refused))
+        held_back = len(config.live.held_back)
+        yield _gauge("config_layers_held_back", "Layers that do not trade although no switch says so.", held_back)
+        left_out = sum(len(names) for names in config.live.left_out.values())
+        yield _gauge("config_parameters_left_out", "Parameters of documents that this version does not know.", left_out)
+        yield _gauge("config_damaged", "Whether Redis lacks documents that it must have.", condition.damage is not None)
+        yield _gauge("config_known", "Whether a snapshot or Redis has told of the configuration.", condition.is_known)
+        yield _gauge("redis_may_evict", "Whether maxmemory-policy lets Redis drop keys.", condition.may_evict)
         yield _histogram(
             "config_propagation_seconds", "From publication to application of a change.", config.propagation
         )

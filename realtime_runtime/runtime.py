@@ -62,10 +62,12 @@ class Runtime:
 
     @property
     def status(self) -> Status:
-        """Whether it trades: "starting" before the first attempts at Redis and NATS have ended, "failed" for good."""
+        """Whether it trades: "starting" before the first attempts at Redis and NATS have ended, and while a start that
+        knows no configuration waits for one; "failed" for good.
+        """
         if self.bus.is_lost:
             return "failed"
-        if not (self.config.attempted.is_set() and self.bus.attempted.is_set()):
+        if not (self.config.attempted.is_set() and self.bus.attempted.is_set()) or self.config.condition.is_waiting:
             return "starting"
         is_well = self.config.degraded is None and self.bus.is_connected and self.halting.is_kept
         return "ok" if is_well else "degraded"
@@ -116,6 +118,8 @@ def assemble(settings: Settings) -> Runtime:
         ttl_seconds=settings.config_cache_ttl_seconds,
         snapshot_path=settings.config_snapshot_path,
         halting=halting,
+        cold_start=settings.cold_start,
+        cold_start_seconds=settings.cold_start_wait_seconds,
     )
     history = SignalHistory(redis, keys)
     consumer = Consumer(

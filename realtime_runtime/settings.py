@@ -19,6 +19,7 @@ from typing import Literal, TypeVar, cast
 from urllib.parse import urlsplit
 from zlib import crc32
 
+from realtime_runtime.config.condition import ColdStart
 from realtime_runtime.config.layers import EnvironmentLayer, EnvironmentProblem, StrategyClass, read_environment
 from realtime_runtime.config.redis_url import trusting
 from realtime_runtime.config.unread import UnreadVariable, unread_variables
@@ -62,6 +63,8 @@ class Settings:
     halt_secret: str = field(repr=False)
     halt_trusts_broker: bool
     nats_topic_control: str
+    cold_start: ColdStart
+    cold_start_wait_seconds: float
     nats_url: str = field(repr=False)
     nats_access: NatsAccess
     nats_consumer_topic: str
@@ -144,6 +147,8 @@ def read(environ: Mapping[str, str], *, default_log_format: LogFormat = "json") 
         halt_secret=reader.get("HALT_SECRET", "", _halt_secret),
         halt_trusts_broker=reader.get("HALT_TRUST_BROKER", "0", _switch),
         nats_topic_control=reader.get("NATS_TOPIC_CONTROL", f"control.{prefix}", _subject),
+        cold_start=reader.get("COLD_START", "defaults", _cold_start),
+        cold_start_wait_seconds=reader.get("COLD_START_WAIT_SECONDS", "30", number_between(0, 3_600)),
         nats_url=reader.get("NATS_URL", "" if is_production else NATS_URL, nats_server_url),
         nats_access=read_nats_access(reader),
         nats_consumer_topic=(topic or "").replace(_ORDINAL_TOKEN, str(ordinal)),
@@ -361,6 +366,12 @@ def _trace_protocol(text: str) -> str:
     if text not in PROTOCOLS:
         raise ValueError(f"must be {' or '.join(PROTOCOLS)}, not {text!r}")
     return text
+
+
+def _cold_start(text: str) -> ColdStart:
+    if text not in {"defaults", "hold"}:
+        raise ValueError(f"must be defaults or hold, not {text!r}")
+    return cast(ColdStart, text)
 
 
 def _log_format(text: str) -> LogFormat:

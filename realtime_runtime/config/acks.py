@@ -34,16 +34,22 @@ class AckOutbox:
         return bool(self._waiting)
 
     def add(
-        self, sequence: int, *, latency_ms: float | None = None, error: str | None = None, field: str | None = None
+        self,
+        sequence: int,
+        *,
+        is_applied: bool = True,
+        latency_ms: float | None = None,
+        error: str | None = None,
+        field: str | None = None,
     ) -> None:
-        """An answer for the next exchange with Redis: "rejected" where there is an ``error``."""
+        """An answer for the next exchange with Redis. ``error``: why it was rejected, or what of it was left out."""
         self.answered = max(self.answered, sequence)
         self.lost += len(self._waiting) == PENDING_ACKS
         self._waiting.append(
             wire.Ack(
                 sequence=sequence,
                 instance_id=self._instance_id,
-                status="applied" if error is None else "rejected",
+                status="applied" if is_applied else "rejected",
                 error=error,
                 latency_ms=latency_ms,
                 field=field,

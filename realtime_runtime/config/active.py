@@ -1,7 +1,7 @@
 """The configuration that the runtime trades on right now, swapped whole between two messages. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from realtime_runtime.config.halts import Halts
@@ -12,7 +12,8 @@ from realtime_runtime.strategies.base import Parameters
 class ActiveConfig:
     """One strategy's configuration, for all symbols or for one: what a decision is made under.
 
-    ``sequence`` is that of the last change behind it, 0 where only environment and defaults speak.
+    ``sequence`` is that of the last change behind it, 0 where only environment and defaults speak. ``held_back`` says
+    why it does not trade where that is not for a switch: then ``enabled`` is false, too.
     """
 
     enabled: bool
@@ -20,6 +21,7 @@ class ActiveConfig:
     sequence: int
     global_version: int
     symbol_version: int
+    held_back: str | None = None
 
 
 Layers = Mapping[tuple[str, str | None], ActiveConfig]
@@ -40,9 +42,16 @@ class ActiveConfigs:
         self.generation = 0
 
     def lookup(self, strategy_id: str, symbol: str | None) -> ActiveConfig:
-        """The symbol's own layer where there is one, else the global one."""
-        own = self._layers.get((strategy_id, symbol))
-        return self._layers[strategy_id, None] if own is None else own
+        """The symbol's own layer where there is one, else the global one.
+
+        A symbol trades while neither switch is off: that of the strategy holds, too, where the symbol's own document
+        has not been told of it. A strategy that is only held back leaves a symbol's own, valid layer alone.
+        """
+        own, whole = self._layers.get((strategy_id, symbol)), self._layers[strategy_id, None]
+        if own is None:
+            return whole
+        is_switched_off = not whole.enabled and whole.held_back is None
+        return replace(own, enabled=False, held_back=None) if own.enabled and is_switched_off else own
 
     @property
     def layers(self) -> Layers:

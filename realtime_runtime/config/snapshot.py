@@ -4,6 +4,9 @@ A file of two lines: a header with a checksum of the body, and the body, the acc
 replaced atomically, so that a crash at any moment leaves the old or the new file, never a mixture.
 """
 
+import errno
+import os
+import stat
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -39,7 +42,11 @@ class _Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
 
 def write(path: Path, snapshot: Snapshot) -> None:
-    """Replace the file; raises OSError, and the file that was there stays as it was. Readable by the owner only."""
+    """Replace the file; raises OSError, and the file that was there stays as it was. Readable by the owner only.
+
+    Something else under that name (a directory, a pipe, a device) is never replaced.
+    """
+    _require_file_or_nothing(path)
     body = encode_documents(snapshot.documents)
     header = _Header(
         format=1,
@@ -54,7 +61,7 @@ def write(path: Path, snapshot: Snapshot) -> None:
 def read(path: Path, *, prefix: str) -> Snapshot | None:
     """The snapshot, or None where there is no file; raises SnapshotError, and OSError where it cannot be read."""
     try:
-        content = path.read_bytes()
+        content = _read_file(path)
     except FileNotFoundError:
         return None
     first_line, _, body = content.partition(b"\n")
@@ -71,3 +78,24 @@ def read(path: Path, *, prefix: str) -> Snapshot | None:
     except UNREADABLE as exception:
         raise SnapshotError(f"the documents cannot be read: {exception}") from None
     return Snapshot(header.prefix, header.sequence, header.saved_at, documents)
+
+
+def _read_file(path: Path) -> bytes:
+    """What a regular file holds; never waits, as a pipe would have it."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise SnapshotError("it is not a regular file")
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read()
+    finally:
+        os.close(descriptor)
+
+
+def _require_file_or_nothing(path: Path) -> None:
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, "not a regular file", str(path))

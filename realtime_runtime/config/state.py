@@ -1,33 +1,44 @@
 """What the runtime holds of the configuration, and how documents change it. Pure.
 
 Documents are checked first (``check``), in as many steps as the caller likes; then they are put in force all at
-once (``merge`` or ``replace``). Between two market messages there is never half a change.
+once (``merge`` or ``replace``). Between two market messages there is never half a change. Nothing that is missing,
+older than what is held, or refused ever switches a layer on.
 """
 
 import dataclasses
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 
+from realtime_runtime.config import traded
 from realtime_runtime.config.active import ActiveConfig, ActiveConfigs
 from realtime_runtime.config.documents import AcceptedLayer, Catalogue, LayerKey, RejectedDocumentError
+from realtime_runtime.config.wire import field_name
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Rejection:
-    """A document that was refused: its field, why, and its bytes."""
+    """A document whose parameters were refused: its field, why, its bytes, and the sequence that it names."""
 
     field: str
     reason: str
     raw: bytes
+    sequence: int = 0
 
 
 @dataclasses.dataclass(slots=True)
 class Update:
-    """Documents after their check, not yet in force. ``rejected`` holds only what was not refused before as well."""
+    """Documents after their check, not yet in force. ``rejected`` holds only what was not refused before as well.
+
+    ``left_out`` are the unknown parameters of accepted documents, by field. ``damaged`` is filled by ``replace``: the
+    fields whose documents must be there and are not, or are older than what is held.
+    """
 
     accepted: dict[str, AcceptedLayer] = dataclasses.field(default_factory=dict)
     gone: set[str] = dataclasses.field(default_factory=set)
     kept: set[str] = dataclasses.field(default_factory=set)
     rejected: list[Rejection] = dataclasses.field(default_factory=list)
+    left_out: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    damaged: set[str] = dataclasses.field(default_factory=set)
 
 
 class LiveConfig:
@@ -40,24 +51,66 @@ class LiveConfig:
         self._catalogue = catalogue
         self._base = catalogue.base_layers()
         self._held: dict[str, AcceptedLayer] = {}
-        self._refused: dict[str, Rejection] = {}
+        self._foreign: dict[str, Rejection] = {}
         self._current: dict[LayerKey, ActiveConfig] = dict(self._base)
         self.active = ActiveConfigs(self._current)
         self.sequence = 0
 
     @property
     def documents(self) -> dict[str, bytes]:
-        """The accepted documents, by field."""
-        return {field: layer.raw for field, layer in self._held.items()}
+        """What is in force as documents, by field, for a start without Redis."""
+        return {field: layer.saved() for field, layer in self._held.items()}
 
     @property
     def refused(self) -> tuple[Rejection, ...]:
-        """The documents that stand refused now."""
-        return tuple(self._refused.values())
+        """The documents that stand refused now, those that were to be read and are missing among them."""
+        own = (
+            Rejection(field, layer.problem, layer.raw, layer.sequence)
+            for field, layer in self._held.items()
+            if layer.problem is not None
+        )
+        return (*own, *self._foreign.values())
+
+    @property
+    def applied(self) -> int:
+        """The last change that is in force as it was published: ``sequence`` without refused ones at its end."""
+        refused = {rejection.sequence for rejection in self.refused}
+        applied = self.sequence
+        while applied in refused and applied > 0:
+            applied -= 1
+        return applied
+
+    @property
+    def held_back(self) -> dict[str, str]:
+        """By field: why a layer does not trade although no switch says so."""
+        return {
+            field_name(*key): config.held_back for key, config in self._current.items() if config.held_back is not None
+        }
+
+    @property
+    def left_out(self) -> dict[str, tuple[str, ...]]:
+        """By field: the parameters of its document that this process does not know."""
+        return {field: layer.left_out for field, layer in self._held.items() if layer.left_out}
+
+    @property
+    def strategy_fields(self) -> frozenset[str]:
+        """The fields of the global layers of all strategies that this process knows."""
+        return frozenset(strategy_id for strategy_id, _ in self._base)
 
     def enabled_strategies(self) -> list[str]:
         """The strategies that are switched on as a whole; single symbols may still be switched off."""
         return [strategy_id for strategy_id, _ in self._base if self.active.lookup(strategy_id, None).enabled]
+
+    def set_base(self, *, held_back: str | None) -> None:
+        """What strategies without a document do: trade on environment and defaults, or nothing for a reason."""
+        self._base = self._catalogue.base_layers()
+        if held_back is not None:
+            self._base = {
+                key: dataclasses.replace(config, enabled=False, held_back=held_back if config.enabled else None)
+                for key, config in self._base.items()
+            }
+        self._current.update((key, config) for key, config in self._base.items() if field_name(*key) not in self._held)
+        self.active.swap(self._current)
 
     def check(self, field: str, raw: bytes | None, update: Update) -> None:
         """Check one document (None: the layer is gone) into ``update``; what is held unchanged is not parsed again."""
@@ -67,15 +120,21 @@ class LiveConfig:
         held = self._held.get(field)
         if held is not None and held.raw == raw:
             update.kept.add(field)
-            self._refused.pop(field, None)
             return
         try:
-            update.accepted[field] = self._catalogue.accept(field, raw)
+            layer = self._catalogue.accept(field, raw, held, None if held is None else self._current[held.key])
         except RejectedDocumentError as exception:
             update.kept.add(field)
-            known = self._refused.get(field)
+            known = self._foreign.get(field)
             if known is None or known.raw != raw:
-                update.rejected.append(Rejection(field, str(exception), raw))
+                sequence = traded.outline_of(raw).sequence or 0
+                update.rejected.append(Rejection(field, str(exception), raw, sequence))
+            return
+        update.accepted[field] = layer
+        if layer.problem is not None:
+            update.rejected.append(Rejection(field, layer.problem, raw, layer.sequence))
+        elif layer.left_out:
+            update.left_out[field] = layer.left_out
 
     def merge(self, update: Update, *, sequence: int, now_ms: float) -> None:
         """Put one change in force. A document older than the one held is left aside."""
@@ -87,20 +146,44 @@ class LiveConfig:
             self._drop(field)
         self._finish(update, sequence)
 
-    def replace(self, update: Update, *, sequence: int, now_ms: float) -> bool:
-        """Put a complete set of documents in force; layers that it does not name are gone. True where it differed."""
-        is_changed = bool(update.accepted)
+    def replace(
+        self,
+        update: Update,
+        *,
+        sequence: int,
+        now_ms: float,
+        lost: AbstractSet[str] = frozenset(),
+        is_told: bool = True,
+    ) -> bool:
+        """Put a complete set of documents in force; true where it differed.
+
+        ``lost`` are fields that must be there and are not: they keep what is held, or do not trade. ``is_told``: the
+        site has said that this is all there is; then layers that are not there are gone, and older documents count.
+        """
+        is_changed = False
         for field, layer in update.accepted.items():
-            self._hold(field, layer, now_ms)
-        for field in [name for name in self._held if name not in update.accepted and name not in update.kept]:
-            self._drop(field)
-            is_changed = True
-        for field in [name for name in self._refused if name not in update.kept]:
-            del self._refused[field]
+            held = self._held.get(field)
+            if is_told or held is None or layer.sequence >= held.sequence:
+                self._hold(field, layer, now_ms)
+                is_changed = True
+            else:
+                update.damaged.add(field)
+                is_changed |= self._restrain(field, layer, now_ms)
+        is_changed |= self._miss(lost, update, now_ms)
+        is_changed |= self._drop_absent(update, lost, is_told=is_told)
+        for field in [name for name in self._foreign if name not in update.kept]:
+            del self._foreign[field]
         if is_changed or update.rejected or sequence != self.sequence:
             self._finish(update, sequence)
             return True
         return False
+
+    def restrain(self, update: Update, now_ms: float) -> bool:
+        """Obey nothing of the documents but what they switch off; true where that was anything."""
+        restrained = [self._restrain(field, layer, now_ms) for field, layer in update.accepted.items()]
+        if any(restrained):
+            self.active.swap(self._current)
+        return any(restrained)
 
     def switch_expired(self, now_ms: float) -> list[str]:
         """Put in force what comes after each layer that has expired; returns their fields."""
@@ -124,20 +207,67 @@ class LiveConfig:
     def _hold(self, field: str, layer: AcceptedLayer, now_ms: float) -> None:
         self._held[field] = layer
         self._current[layer.key] = layer.in_force(now_ms)
-        self._refused.pop(field, None)
+        self._foreign.pop(field, None)
+
+    def _restrain(self, field: str, layer: AcceptedLayer, now_ms: float) -> bool:
+        """Switch the layer off where ``layer``, which is not to be believed otherwise, says so."""
+        held = self._held.get(field)
+        if layer.in_force(now_ms).enabled or layer.in_force(now_ms).held_back is not None:
+            return False
+        if held is None:
+            self._hold(field, layer, now_ms)
+        elif held.in_force(now_ms).enabled:
+            self._hold(field, held.switched_off(), now_ms)
+        else:
+            return False
+        return True
+
+    def _miss(self, lost: AbstractSet[str], update: Update, now_ms: float) -> bool:
+        """Keep what is held of the lost fields; of what is not, only that it was once set is known."""
+        before = len(self._held)
+        for field in lost:
+            try:
+                stand_in = self._catalogue.unread(field, "its document is missing")
+            except RejectedDocumentError:
+                continue
+            update.damaged.add(field)
+            if field not in self._held:
+                self._hold(field, stand_in, now_ms)
+        return len(self._held) != before
+
+    def _drop_absent(self, update: Update, lost: AbstractSet[str], *, is_told: bool) -> bool:
+        """Drop held layers that are not in a complete set; those of a strategy that it does not name at all stay."""
+        there = update.accepted.keys() | update.kept
+        dropped = []
+        for field, layer in self._held.items():
+            if field in there or field in lost:
+                continue
+            if layer.is_stand_in:
+                dropped.append(field)
+            elif layer.key[0] in there:
+                if is_told:
+                    dropped.append(field)
+                else:
+                    update.damaged.add(field)
+        for field in dropped:
+            self._drop(field)
+        return bool(dropped)
 
     def _drop(self, field: str) -> None:
-        self._refused.pop(field, None)
+        self._foreign.pop(field, None)
         layer = self._held.pop(field, None)
         if layer is None:
             return
         base = self._base.get(layer.key)
         if base is None:
             del self._current[layer.key]
-        else:
+        elif layer.is_stand_in or self._current[layer.key].enabled:
             self._current[layer.key] = base
+        else:
+            # What was switched off stays off, also where nobody tells of it any more.
+            self._current[layer.key] = dataclasses.replace(base, enabled=False)
 
     def _finish(self, update: Update, sequence: int) -> None:
-        self._refused.update((rejection.field, rejection) for rejection in update.rejected)
+        self._foreign.update((each.field, each) for each in update.rejected if each.field not in self._held)
         self.sequence = sequence
         self.active.swap(self._current)

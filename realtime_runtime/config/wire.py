@@ -2,12 +2,13 @@
 
 - hash ``<prefix>:config``: one field a strategy (``orderbook_skew``) and one a symbol's layer that was ever set
   (``orderbook_skew:BTCUSDT``), each a ``Document`` as JSON. A layer whose parameters were deleted keeps its document,
-  with nothing of its own but its version. Hash ``<prefix>:sequences`` remembers the sequence of every field ever
-  written, so that an older document never replaces a newer one.
+  with nothing of its own but its version. Hash ``<prefix>:sequences`` has the sequence of each field that is there, so
+  that an older document never replaces a newer one, and a field that it alone has is known to be lost.
 - ``<prefix>:sequence``: the last published sequence. Absent: nothing has been published here.
 - stream ``<prefix>:changes``: one ``Change`` an accepted change under the id ``<sequence>-0``; a reload
   notice under ``<sequence>-<n>``. Capped, ids ascend, no sequence is left out.
 - halts: hashes ``<prefix>:halts`` and ``<prefix>:resumed``, stream ``<prefix>:halts:told`` (see ``halts``).
+- ``<prefix>:repair``: there while a runtime asks the site to write everything anew, because something is missing.
 - ``<prefix>:runtime:<instance>``: ``Heartbeat`` with a time to live; stream ``<prefix>:acks``: ``Ack``;
   stream ``<prefix>:signals``: the latest signals.
 - hash ``<prefix>:market``: one field a symbol, its ``BookMetrics``; ``<prefix>:pressure:<symbol>``: the records of its
@@ -83,6 +84,11 @@ class Keys:
     def told_halts(self) -> str:
         """The halts that reached a runtime without the site."""
         return f"{self.prefix}:halts:told"
+
+    @property
+    def repair(self) -> str:
+        """What a runtime found missing here, for a minute: the site then writes everything anew."""
+        return f"{self.prefix}:repair"
 
     @property
     def acks(self) -> str:
@@ -252,7 +258,8 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
     ``lag_ms``: the longest that a market message waited between its receipt and its processing since the heartbeat
     before. ``errors``: messages that could not be decoded and strategy calls that raised, since the start.
     ``replica`` is "<ordinal>/<replicas>". ``halts`` are the ids of the halts in force; None: a version without halts.
-    ``standby``: another runtime trades this share, this one only keeps warm.
+    ``standby``: another runtime trades this share, this one only keeps warm. ``sequence`` is the last change that it
+    applied, ``refused`` the number of documents that stand refused, ``formats`` those of documents that it reads.
     """
 
     instance_id: str
@@ -273,6 +280,8 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
     replica: str
     halts: list[str] | None = None
     standby: bool = False
+    refused: int = 0
+    formats: tuple[int, ...] = (1,)
 
 
 class PricePoint(NamedTuple):
@@ -380,8 +389,13 @@ local at = 4
 for _ = 1, layers do
   local field, sequence, document = ARGV[at], tonumber(ARGV[at + 1]), ARGV[at + 2]
   if sequence >= tonumber(redis.call('HGET', KEYS[2], field) or '-1') then
-    if document == '' then redis.call('HDEL', KEYS[1], field) else redis.call('HSET', KEYS[1], field, document) end
-    redis.call('HSET', KEYS[2], field, ARGV[at + 1])
+    if document == '' then
+      redis.call('HDEL', KEYS[1], field)
+      redis.call('HDEL', KEYS[2], field)
+    else
+      redis.call('HSET', KEYS[1], field, document)
+      redis.call('HSET', KEYS[2], field, ARGV[at + 1])
+    end
   end
   at = at + 3
 end

@@ -59,6 +59,7 @@ def environ(redis_prefix: str, nats_subject: str, tmp_path: Path) -> Environ:
         "CONFIG_SNAPSHOT_PATH": str(tmp_path / "snapshot.json"),
         "HEALTH_CHECK_PORT": "0",
         "HEARTBEAT_INTERVAL_SECONDS": "0.2",
+        "COLD_START_WAIT_SECONDS": "0",
     }
 
 

@@ -86,7 +86,6 @@ POISON = {
     "wrong type": (SKEW, poison(layer_config(SKEW), top_levels="5")),
     "boolean for a number": (SKEW, poison(layer_config(SKEW), top_levels=True)),
     "out of range": (SKEW, poison(layer_config(SKEW), buy_threshold=99.0)),
-    "unknown field": (SKEW, poison(layer_config(SKEW), surprise=1)),
     "broken rule": (SKEW, poison(layer_config(SKEW), buy_threshold=1.0, sell_threshold=1.0)),
     "not JSON": (SKEW, b"\xff{not json"),
     "empty": (SKEW, b"null"),
@@ -125,6 +124,18 @@ async def test_change__with_a_poisoned_document__refused_alone_and_acknowledged(
         )
         await eventually(lambda: client.live.sequence == 3)
         assert client.live.refused == ()
+
+
+async def test_change__with_an_unknown_parameter__in_force_without_it_and_said_so(
+    site: Site, valkey: Valkey, running_client: RunningClient
+) -> None:
+    async with running_client(valkey.url) as client:
+        await site.publish({SKEW: poison(layer_config(SKEW, buy_threshold=1.5), surprise=1)})
+        [ack] = await eventually(lambda: _acks(site, 1))
+        assert (threshold(client), ack.status, "surprise" in (ack.error or "")) == (1.5, "applied", True)
+        assert client.live.left_out == {SKEW: ("surprise",)}
+        assert (client.live.refused, client.degraded) == ((), None)
+        assert "surprise" in client.condition.warnings(client.live)[0]
 
 
 async def test_entry__that_is_no_change__refused_and_everything_read_anew(

@@ -1,0 +1,60 @@
+"""What the runtime answers to each change, and what it says of refused documents."""
+
+from collections.abc import Mapping, Sequence
+
+import structlog
+
+from realtime_runtime.config.acks import AckOutbox
+from realtime_runtime.config.condition import ConfigCounters, few
+from realtime_runtime.config.state import Rejection, Update
+from realtime_runtime.timings import WAIT_BOUNDS, Histogram
+
+log = structlog.get_logger(__name__)
+
+
+class Answers:
+    """Answers on their way to the site. ``propagation`` is from publication to application, of every change."""
+
+    def __init__(self, outbox: AckOutbox, counters: ConfigCounters) -> None:
+        self.outbox = outbox
+        self.propagation = Histogram(WAIT_BOUNDS)
+        self._counters = counters
+
+    def applied(
+        self,
+        sequence: int,
+        *,
+        at_ms: float = 0.0,
+        published_at_ms: float = 0.0,
+        left_out: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
+        """The change is in force since ``at_ms``, but for the parameters ``left_out``, by field."""
+        # Never negative, whatever the clocks of two hosts, or one set back, make of it; in whole microseconds.
+        latency = round(max(0.0, at_ms - published_at_ms), 3) if published_at_ms else None
+        if latency is not None:
+            self._counters.last_latency_ms = latency
+            self.propagation.observe(latency / 1000)
+        unknown = sorted({name for names in (left_out or {}).values() for name in names})
+        if unknown:
+            log.warning("config.parameters_left_out", sequence=sequence, parameters=unknown)
+        note = f"Applied without parameters that this runtime does not know: {few(unknown)}." if unknown else None
+        self.outbox.add(sequence, latency_ms=latency, error=note)
+
+    def rejected(self, sequence: int, rejections: Sequence[Rejection]) -> None:
+        """One answer for each document that was refused."""
+        self.report(sequence, rejections)
+        for rejection in rejections:
+            self.outbox.add(sequence, is_applied=False, error=rejection.reason, field=rejection.field)
+
+    def of(self, update: Update, sequence: int, *, at_ms: float, published_at_ms: float) -> None:
+        """The answer to the change that ``update`` was."""
+        if update.rejected:
+            self.rejected(sequence, update.rejected)
+        else:
+            self.applied(sequence, at_ms=at_ms, published_at_ms=published_at_ms, left_out=update.left_out)
+
+    def report(self, sequence: int, rejections: Sequence[Rejection]) -> None:
+        """Count and log refused documents that nobody waits to hear of."""
+        self._counters.rejected += len(rejections)
+        for rejection in rejections:
+            log.error("config.document_rejected", field=rejection.field, sequence=sequence, reason=rejection.reason)
