@@ -17,6 +17,7 @@ from strategy_config import halt_rows, item_failures, metrics, resolution, selec
 from strategy_config.exceptions import StoreUnavailableError
 from strategy_config.models import ConfigAudit, Halt
 from strategy_config.resolution import FieldState, iso
+from strategy_config.selectors import PublicationState
 from strategy_config.shared_cache import SharedCacheUnavailableError
 
 EMBEDDED_LAYERS = 16
@@ -98,23 +99,43 @@ def rewrite_all(*, is_forced: bool) -> Rewritten:
         state = selectors.whole_state()
         layers = _layers(state.states)
         try:
-            found = _documents_there()
+            found, listed = _documents_there()
         except SharedCacheUnavailableError:
             _start_anew()
             return Rewritten(len(layers), state.sequence, tuple(state.states))
         layers = [each for each in layers if not _is_of_another_version(state.states[each[0]], found.get(each[0]))]
         wanted = {field: document for field, _, document in layers}
-        ownerless = [field for field in found if field not in state.fields]
-        wrong = (*(field for field in wanted if found.get(field) != wanted[field]), *ownerless)
+        ownerless = [field for field in {**found, **dict.fromkeys(listed)} if field not in state.fields]
+        differing = [field for field in wanted if found.get(field) != wanted[field] or field not in listed]
+        wrong = (*differing, *ownerless)
         halts = _missing_halts()
         if not (wrong or halts or is_forced):
             return Rewritten(len(found), state.sequence, ())
+        # A document that another version wrote better is listed again, should its sequence be lost.
+        layers.extend((field, state.states[field].sequence, found[field]) for field in _unlisted(state, found, listed))
         layers.extend((field, state.sequence, b"") for field in ownerless)
         if shared_cache.publish(state.sequence, layers, [_reload_notice(state.sequence)], **halts)[0]:
             if wrong:
                 logger.warning("shared_cache.repaired", fields=wrong[:20], count=len(wrong), sequence=state.sequence)
-            return Rewritten(len({**found, **wanted}) - len(ownerless), state.sequence, wrong)
+            return Rewritten(len({**found, **wanted}.keys() - ownerless), state.sequence, wrong)
     raise SharedCacheUnavailableError("Other writers were faster each time.")
+
+
+def repair_where_asked() -> bool:
+    """Write everything anew where a runtime has found something missing; false where that has to wait."""
+    key = shared_cache.keys().repair
+    try:
+        asked: Any = shared_cache.run(lambda client: client.get(key), is_patient=True)
+        if asked is None:
+            return True
+        rewrite_all(is_forced=True)
+        shared_cache.run(lambda client: client.delete(key))
+    except (SharedCacheUnavailableError, StoreUnavailableError) as exception:
+        logger.warning("repair.postponed", error=str(exception))
+        # A user of Redis from before this key was read; the regular comparison repairs as well, only later.
+        return isinstance(exception, SharedCacheUnavailableError) and exception.is_forbidden
+    logger.warning("shared_cache.repaired_where_asked", problem=asked.decode(errors="replace"))
+    return True
 
 
 def _catch_up(last: int) -> bool:
@@ -169,7 +190,7 @@ def tell_resumed(halts: Sequence[Halt]) -> None:
     """Tell runtimes once more that these halts have ended. Raises SharedCacheUnavailableError."""
     for _ in range(ATTEMPTS):
         last = last_published()
-        notice = _reload_notice(max(last, 0))
+        notice = _reload_notice(max(last, 0), is_partial=True)
         if shared_cache.publish(last, [], [notice], resumed=halt_rows.ended(halts))[0]:
             return
     raise SharedCacheUnavailableError("Other writers were faster each time.")
@@ -197,10 +218,27 @@ def _missing_halts() -> dict[str, Any]:
     return {"halts": halts, "resumed": ended} if halts or ended else {}
 
 
-def _documents_there() -> dict[str, bytes]:
-    key = shared_cache.keys().config
-    found: Any = shared_cache.run(lambda client: client.hgetall(key))
-    return {field.decode(errors="replace"): document for field, document in found.items()}
+def _documents_there() -> tuple[dict[str, bytes], set[str]]:
+    """The documents by field, and the fields that are listed with a sequence."""
+    keys = shared_cache.keys()
+
+    def read(client: Any) -> Any:
+        pipeline = client.pipeline(transaction=False)
+        pipeline.hgetall(keys.config)
+        pipeline.hkeys(keys.sequences)
+        return pipeline.execute()
+
+    found, listed = shared_cache.run(read)
+    documents = {field.decode(errors="replace"): document for field, document in found.items()}
+    return documents, {field.decode(errors="replace") for field in listed}
+
+
+def _unlisted(state: PublicationState, found: Mapping[str, bytes], listed: set[str]) -> list[str]:
+    return [
+        field
+        for field, document in found.items()
+        if field not in listed and field in state.states and _is_of_another_version(state.states[field], document)
+    ]
 
 
 def last_published() -> int:
@@ -262,9 +300,12 @@ def _of_strategy(change: ConfigAudit, encoded: Mapping[str, msgspec.Raw]) -> lis
     return [field for field in encoded if field == own or field.startswith(f"{own}:")]
 
 
-def _reload_notice(sequence: int) -> tuple[str, bytes]:
+def _reload_notice(sequence: int, *, is_partial: bool = False) -> tuple[str, bytes]:
     """Under an id that rises with the clock: whoever waits behind an earlier notice sees this one too."""
     now = time.time()
     parent = tracing.traceparent() or None
-    payload = wire.encode(wire.Change(sequence=sequence, kind="reload", published_at_ms=now * 1000, traceparent=parent))
+    change = wire.Change(
+        sequence=sequence, kind="reload", is_partial=is_partial, published_at_ms=now * 1000, traceparent=parent
+    )
+    payload = wire.encode(change)
     return f"{sequence}-{int(now * 1_000_000)}", payload

@@ -31,83 +31,15 @@ class SharedCacheUnavailableError(Exception):
     """Redis did not answer, or answered with an error, or failed less than REST_SECONDS ago."""
 
     @property
-    def is_forbidden(self) -> bool:
-        """Whether this user of Redis may not do that."""
-        return isinstance(self.__cause__, redis.exceptions.NoPermissionError)
-
-
-class _Breaker:
-    """After a failure nobody waits for Redis again before REST_SECONDS have passed."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._closed_from = 0.0
-        self._is_down = False
-
-    def is_open(self) -> bool:
-        return time.monotonic() < self._closed_from
-
-    def failed(self, exception: Exception) -> None:
-        with self._lock:
-            self._closed_from = time.monotonic() + REST_SECONDS
-            is_news, self._is_down = not self._is_down, True
-        if is_news:
-            logger.warning("shared_cache.lost", error=str(exception))
-
-    def succeeded(self) -> None:
-        if not self._is_down:
-            return
-        with self._lock:
-            is_news, self._is_down = self._is_down, False
-            self._closed_from = 0.0
-        if is_news:
-            logger.info("shared_cache.back")
-
-
-class _Connection:
-    """A pool of connections to one server and its breaker."""
-
-    def __init__(self, url: str) -> None:
-        self.client = redis.Redis.from_url(
-            url,
-            socket_timeout=TIMEOUT_SECONDS,
-            socket_connect_timeout=TIMEOUT_SECONDS,
-            # One quick retry: a pooled connection may have died with a restart of the server. Never after a timeout.
-            retry=Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
-        )
-        self.breaker = _Breaker()
-
-
-@lru_cache(maxsize=8)
-def _connection(url: str) -> _Connection:
-    return _Connection(url)
-
-
-def keys() -> wire.Keys:
-    """The names of everything that the site keeps in Redis."""
-    return wire.Keys(settings.REDIS_KEY_PREFIX)
-
-
-def run(operation: Callable[[redis.Redis], T], *, is_patient: bool = False) -> T:
-    """The answer of ``operation``, which gets the client; raises SharedCacheUnavailableError.
-
-    ``is_patient``: ask even where Redis has just failed (the clock's tasks, health checks).
-    """
-    connection = _connection(settings.REDIS_URL)
-    if connection.breaker.is_open() and not is_patient:
-        raise SharedCacheUnavailableError("Redis failed a moment ago.")
-    started = time.perf_counter()
+    def maxmemory_policy() -> str | None:
+    """Redis' maxmemory-policy, None where this user may not ask for it; raises SharedCacheUnavailableError."""
     try:
-        answer = operation(connection.client)
-    except redis.RedisError as exception:
-        _failed.observe(time.perf_counter() - started)
-        if isinstance(exception, (redis.ConnectionError, redis.TimeoutError)):
-            connection.breaker.failed(exception)
-            raise SharedCacheUnavailableError(f"Redis cannot be reached: {exception}") from exception
-        raise SharedCacheUnavailableError(f"Redis refused: {exception}") from exception
-    _answered.observe(time.perf_counter() - started)
-    connection.breaker.succeeded()
-    return answer
+        answer: Any = run(lambda client: client.info("memory"))
+    except SharedCacheUnavailableError as exception:
+        if exception.is_forbidden:
+            return None
+        raise
+    return str(answer.get("maxmemory_policy") or "") or None
 
 
 def pack(*words: str | bytes) -> bytes:

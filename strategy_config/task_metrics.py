@@ -17,6 +17,8 @@ _runs = Counter("configsite_task_runs", "Runs of the clock's tasks: done, postpo
 _seconds = Histogram("configsite_task_seconds", "Time of a run of a task.", ["task"], buckets=(*BOUNDS, 60.0))
 _done_at = Gauge("configsite_task_done_timestamp_seconds", "When the task last did what it is there for.", ["task"])
 audit_intact = Gauge("configsite_audit_intact", "1: the whole history held at its last check; 0: a row does not.")
+redis_may_evict = Gauge("configsite_redis_may_evict", "Whether maxmemory-policy lets Redis drop keys.")
+redis_may_evict.set(float("nan"))
 # Until the first check nothing is known of it.
 audit_intact.set(float("nan"))
 

@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from strategy_config import audit, identities, item_failures, publishing, services, shared_cache
 from strategy_config.exceptions import StoreUnavailableError
-from strategy_config.task_metrics import Outcome, audit_intact, measured
+from strategy_config.task_metrics import Outcome, audit_intact, measured, redis_may_evict
 
 logger = structlog.get_logger(__name__)
 
@@ -23,6 +23,8 @@ def reconcile() -> Outcome:
             _take_in_halts()
         with item_failures.contained("task_step", step="publish"):
             is_published = publishing.publish_pending()
+        with item_failures.contained("task_step", step="repair"):
+            is_published = publishing.repair_where_asked() and is_published
         with item_failures.contained("task_step", step="announce"):
             identities.announce()
     except StoreUnavailableError as exception:
@@ -46,10 +48,19 @@ def rewrite() -> Outcome:
     """Compare the shared cache with the store, and repair what differs from whatever cause."""
     try:
         publishing.rewrite_all(is_forced=False)
+        note_eviction()
     except (StoreUnavailableError, shared_cache.SharedCacheUnavailableError) as exception:
         logger.warning("rewrite.postponed", error=str(exception))
         return "postponed"
     return "done"
+
+
+def note_eviction() -> None:
+    """Measure, and warn of, a Redis that may drop what it is given."""
+    policy = shared_cache.maxmemory_policy()
+    redis_may_evict.set(float("nan") if policy is None else policy != "noeviction")
+    if policy not in {None, "noeviction"}:
+        logger.warning("shared_cache.may_evict", maxmemory_policy=policy)
 
 
 @shared_task(name="strategy_config.tasks.verify_audit")

@@ -94,7 +94,7 @@ def _is_notice(fields: Sequence[bytes], sequence: int | None) -> bool:
         change = wire.decode_change(wire.stream_payload(fields))
     except wire.WireError:
         return False
-    return change.kind == "reload" and change.sequence == sequence
+    return change.kind == "reload" and not change.is_partial and change.sequence == sequence
 
 
 def _policy(reply: Any) -> str:

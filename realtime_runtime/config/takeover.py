@@ -30,8 +30,9 @@ class Takeover:
 
         ``notice``: the site's notice that led to it, if one did.
         """
+        self._counters.reloads += 1
         self._note_policy(found.policy)
-        is_told = found.is_told or notice is not None
+        is_told = _is_told(found, notice)
         if found.sequence is None:
             return self._take_documents_alone(found, update, now_ms)
         if found.sequence < self._live.sequence and not is_told:
@@ -52,10 +53,9 @@ class Takeover:
             sequence=sequence,
             now_ms=now_ms,
             lost=found.lost(self._live.strategy_fields),
-            is_told=found.is_told or notice is not None,
+            is_told=_is_told(found, notice),
         )
         self._note_damage(found, update)
-        self._counters.reloads += 1
         if notice is not None or is_changed:
             for passed in range(max(before + 1, outbox.answered + 1, sequence - ACKS_AFTER_RELOAD), sequence):
                 self._answers.applied(passed)
@@ -113,3 +113,7 @@ class Takeover:
         if policy != self._condition.policy and policy not in SAFE_POLICIES:
             log.warning("config.redis_may_evict", maxmemory_policy=policy)
         self._condition.policy = policy
+
+
+def _is_told(found: CompleteRead, notice: wire.Change | None) -> bool:
+    return found.is_told or (notice is not None and not notice.is_partial)

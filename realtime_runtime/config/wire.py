@@ -196,6 +196,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 
     ``documents`` maps each field that the change touched to its document. Where they are too many for the stream,
     ``fields`` names them instead, to be read from the hash.
+    ``is_partial``: a notice that does not say that what is there is all there is.
     ``halts`` are the records of a halt, ``ids`` those that a resume ends.
     ``published_at_ms`` is the site's clock in Unix milliseconds, with fractions. ``request_id`` is that of the request
     which made the change, ``traceparent`` the trace in which it was published, where there is one.
@@ -214,6 +215,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     fields: list[str] = []
     halts: list[msgspec.Raw] = []
     ids: list[str] = []
+    is_partial: bool = False
     published_at_ms: float = 0.0
     request_id: str | None = None
     traceparent: str | None = None

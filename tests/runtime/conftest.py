@@ -97,10 +97,12 @@ def running_app() -> RunningApp:
 
 @pytest.fixture
 def running_client(redis_prefix: str, tmp_path: Path) -> RunningClient:
-    """Runs a configuration client alone, with its three tasks."""
+    """Runs a configuration client alone, with its tasks."""
 
     @asynccontextmanager
-    async def run(url: str, *, ttl_seconds: float = 60.0, path: Path | None = None) -> AsyncIterator[ConfigClient]:
+    async def run(
+        url: str, *, ttl_seconds: float = 60.0, path: Path | None = None, **cold_start: Any
+    ) -> AsyncIterator[ConfigClient]:
         configured = settings.read({})
         live = LiveConfig(Catalogue(configured.strategies, configured.strategy_environment))
         client = ConfigClient(
@@ -111,15 +113,19 @@ def running_client(redis_prefix: str, tmp_path: Path) -> RunningClient:
             ttl_seconds=ttl_seconds,
             snapshot_path=path or tmp_path / "snapshot.json",
             halting=Halting(live.active, tmp_path / "halts.json", instance_id="tested", drop_waiting=int),
+            **cold_start,
         )
         client.load_snapshot()
         tasks = [
             asyncio.create_task(coroutine) for coroutine in (client.run(), client.run_expiry(), client.run_snapshots())
         ]
         await client.attempted.wait()
+        cold = asyncio.create_task(client.run_cold_start())
         try:
             yield client
         finally:
+            cold.cancel()
+            await asyncio.wait({cold})
             for task in tasks:
                 task.cancel()
             ended = await asyncio.gather(*tasks, return_exceptions=True)

@@ -265,3 +265,32 @@ def test_set_layer__origin_s_reason__reaches_the_stream(cache: CacheUnderTest) -
     write(parameters={}, origin=OriginFactory(reason="volatile", changed_by="bob"))
     _, change = cache.entries()[-1]
     assert (change.changed_by, change.reason, change.changed_at) == ("bob", "volatile", "2024-08-08T12:00:00.000Z")
+
+
+@pytest.mark.parametrize("lost", ["config", "sequences", "sequence"])
+def test_reconcile__asked_for_what_redis_lost__writes_everything_anew(cache: CacheUnderTest, lost: str) -> None:
+    write(parameters={"top_levels": 10})
+    fields = cache.fields()
+    cache.client.delete(getattr(cache.keys, lost))
+    cache.client.set(cache.keys.repair, "lost", ex=60)
+    tasks.reconcile()
+    assert cache.fields() == {field.decode() for field in cache.client.hkeys(cache.keys.sequences)} == fields
+    assert (cache.sequence(), cache.document(FIELD).config.parameters["top_levels"]) == (1, 10)
+    assert cache.entries()[-1][1].kind == "reload"
+    assert cache.client.get(cache.keys.repair) is None
+    count = len(cache.entries())
+    tasks.reconcile()
+    assert len(cache.entries()) == count
+
+
+@pytest.mark.parametrize("field", [SKEW, "no_such_strategy"])
+def test_rewrite__list_of_fields_that_differs__repaired(cache: CacheUnderTest, field: str) -> None:
+    """One line lost; and one left from a version that only emptied the document of a field that it deleted."""
+    write(parameters={"top_levels": 10})
+    if field == SKEW:
+        cache.client.hdel(cache.keys.sequences, field)
+    else:
+        cache.client.hset(cache.keys.sequences, field, 1)
+    tasks.rewrite()
+    assert {each.decode() for each in cache.client.hkeys(cache.keys.sequences)} == cache.fields()
+    assert cache.entries()[-1][1].kind == "reload"
