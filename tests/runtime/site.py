@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from redis.asyncio import Redis
 
-from realtime_runtime.config import wire
+from realtime_runtime.config import publish_script, wire
 from realtime_runtime.config.halts import Halt
 from realtime_runtime.config.layers import as_json, resolve
 from realtime_runtime.strategies.registry import STRATEGIES
@@ -128,13 +128,13 @@ class Site:
         halts: Mapping[str, bytes] = NONE,
         resumed: Mapping[str, str] = NONE,
     ) -> None:
-        keys = wire.publish_keys(self.keys, with_halts=bool(halts or resumed))
+        keys = publish_script.publish_keys(self.keys, with_halts=bool(halts or resumed))
         layers: list[Any] = []
         for field, raw in documents.items():
             layers += [field, self.sequence, raw or b""]
         arguments = [expected, wire.CHANGES_CAP, len(documents), *layers, *_counted(halts), *_counted(resumed)]
         arguments += [entry, payload]
-        assert await self.redis.eval(wire.PUBLISH_SCRIPT, len(keys), *keys, *arguments) == [1, self.sequence]
+        assert await self.redis.eval(publish_script.PUBLISH_SCRIPT, len(keys), *keys, *arguments) == [1, self.sequence]
 
 
 def _counted(pairs: Mapping[str, Any]) -> list[Any]:
