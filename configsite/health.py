@@ -11,10 +11,11 @@ from django.views.decorators.http import require_safe
 
 from configsite import metrics
 from realtime_runtime.strategies.registry import STRATEGIES
-from strategy_config import selectors, shared_cache
+from strategy_config import misfits, selectors, shared_cache, transactions
 from strategy_config.exceptions import StoreUnavailableError
 
 NAME = "realtime-strategies"
+SHOWN_MISFITS = 20
 ENDPOINTS = {
     "health": "/healthz",
     "readiness": "/ready",
@@ -49,7 +50,7 @@ def ready(request: HttpRequest) -> HttpResponse:
     redis = _probe(_ask_redis, shared_cache.SharedCacheUnavailableError)
     working = [part["status"] == "ok" for part in (store, redis)]
     status = "ready" if all(working) else "degraded" if any(working) else "unavailable"
-    answer = {"status": status, "ready": any(working), "store": store, "redis": redis}
+    answer = {"status": status, "ready": any(working), "store": store, "redis": redis, "configuration": _misfits()}
     return JsonResponse(answer, status=200 if any(working) else 503)
 
 
@@ -88,6 +89,7 @@ def info(request: HttpRequest) -> HttpResponse:
                         for strategy_id in STRATEGIES
                         for problem in environment[strategy_id].problems
                     ],
+                    "misfits": _misfits(),
                     "unread_variables": [
                         {"variable": each.variable, "message": each.message} for each in settings.UNREAD_VARIABLES
                     ],
@@ -106,6 +108,25 @@ def _probe(ask: Callable[[], object], failure: type[Exception]) -> dict[str, Any
     else:
         status = "ok"
     return {"status": status, "latency_ms": round((time.perf_counter() - started) * 1000, 3)}
+
+
+def _misfits() -> dict[str, Any]:
+    """What is stored and not in force, without values: whoever asks is not known."""
+    try:
+        with transactions.quickly():
+            found = misfits.current()
+    except StoreUnavailableError:
+        return {"status": "unknown"}
+    return {
+        "status": "ok" if not (found.layers or found.removed_strategies) else "warning",
+        "refused_count": found.refused_count,
+        "refused": [
+            {**layer.key._asdict(), "parameter": each.parameter, "layer": each.layer}
+            for layer in found.layers[:SHOWN_MISFITS]
+            for each in layer.refused
+        ],
+        "removed_strategies": found.removed_strategies,
+    }
 
 
 def _ask_redis() -> None:

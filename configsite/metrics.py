@@ -23,7 +23,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from realtime_runtime import tracing
-from strategy_config import publishing, runtimes, selectors, transactions
+from strategy_config import misfits, publishing, runtimes, selectors, transactions
 from strategy_config.exceptions import StoreUnavailableError
 from strategy_config.shared_cache import SharedCacheUnavailableError
 
@@ -76,10 +76,14 @@ class SharedState(Collector):
             "configsite_sequence", "Last change: stored, published in Redis, told to other services.", labels=["in"]
         )
         alive = GaugeMetricFamily("configsite_runtimes", "Runtimes whose heartbeat is in Redis.")
+        refused = GaugeMetricFamily(
+            "configsite_refused_values", "Values that are set, do not fit and are not in force."
+        )
         try:
             with transactions.quickly():
                 sequence.add_metric(["relay"], selectors.relayed_sequence())
                 sequence.add_metric(["store"], selectors.last_sequence())
+                refused.add_metric([], misfits.current().refused_count)
             connected.add_metric(["store"], 1)
         except StoreUnavailableError:
             connected.add_metric(["store"], 0)
@@ -89,7 +93,7 @@ class SharedState(Collector):
             connected.add_metric(["redis"], 1)
         except SharedCacheUnavailableError:
             connected.add_metric(["redis"], 0)
-        yield from (connected, sequence, alive)
+        yield from (connected, sequence, alive, refused)
 
 
 def exposition() -> tuple[bytes, str]:

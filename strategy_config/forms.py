@@ -47,7 +47,8 @@ class LayerState:
 class Field:
     """One parameter in the form. ``text`` is what stands in the field, ``was`` what stood there when it was opened.
 
-    ``errors`` are the refusals in words, ``note`` what somebody else has done to it meanwhile.
+    ``errors`` are the refusals in words, ``note`` what somebody else has done to it meanwhile, ``refusal`` why the
+    stored value is not in force.
     """
 
     spec: ParameterSpec
@@ -58,6 +59,7 @@ class Field:
     source: str
     errors: tuple[str, ...] = ()
     note: str = ""
+    refusal: str = ""
 
     @property
     def is_own(self) -> bool:
@@ -131,7 +133,7 @@ class Until:
 class LayerForm:
     """The fields of a layer. ``changes`` are the parsed values that differ from what was there, None to drop one.
 
-    ``until`` is None for a strategy as a whole, which never expires.
+    ``until`` is None for a strategy as a whole, which never expires. ``dropped`` are refused values that are dropped.
     """
 
     strategy_id: str
@@ -141,6 +143,20 @@ class LayerForm:
     changes: dict[str, Any] = field(default_factory=dict)
     other_errors: list[str] = field(default_factory=list)
     until: Until | None = None
+    dropped: list[str] = field(default_factory=list)
+
+    @property
+    def own_refusals(self) -> Mapping[str, str]:
+        """The values of this layer that are not in force, and why."""
+        layer = "global" if self.symbol is None else "symbol"
+        return {each.parameter: each.message for each in self.state.config.refused if each.layer == layer}
+
+    def drop_refused(self) -> None:
+        """Make dropping every such value of the layer a change of the form."""
+        self.dropped = list(self.own_refusals)
+        for name in self.dropped:
+            self.changes[name] = None
+        self.fields = [replace(each, text="") if each.spec.name in self.dropped else each for each in self.fields]
 
     @property
     def count(self) -> int:
@@ -218,11 +234,23 @@ def layer_form(state: LayerState, data: QueryDict | None = None) -> LayerForm:
             typed = ",".join(item.strip() for item in map(str, data.getlist(f"p-{spec.name}"))).strip()
             if not _is_same(spec, typed, str(data[f"was-{spec.name}"])):
                 text = typed
-        form.fields.append(Field(spec, _kind_of(spec), text, now, state.inherited[spec.name], state.sources[spec.name]))
+        form.fields.append(
+            Field(
+                spec,
+                _kind_of(spec),
+                text,
+                now,
+                state.inherited[spec.name],
+                state.sources[spec.name],
+                refusal=form.own_refusals.get(spec.name, ""),
+            )
+        )
         if not _is_same(spec, text, now):
             _read(form, spec, text)
     if form.symbol is not None:
         form.until = _until(form, data)
+    if data is not None and "drop_refused" in data:
+        form.drop_refused()
     return form
 
 
@@ -301,9 +329,9 @@ def _is_same(spec: ParameterSpec, text: str, other: str) -> bool:
 
 
 def _text_of(spec: ParameterSpec, value: Any) -> str:
-    if spec.type == "bool":
+    if spec.type == "bool" and isinstance(value, bool):
         return TRUE if value else FALSE
-    return ",".join(value) if spec.type == "list" else shown(value)
+    return ",".join(map(str, value)) if isinstance(value, list) else shown(value)
 
 
 def _kind_of(spec: ParameterSpec) -> Kind:

@@ -141,8 +141,12 @@ class OpenLayer:
         *,
         enabled: bool | None = None,
         expires_at: datetime | None = None,
+        changes: list[dict[str, Any]] | None = None,
     ) -> None:
-        """Make ``parameters`` the layer's own: one version and one row of history. ``enabled`` None: as it is."""
+        """Make ``parameters`` the layer's own: one version and one row of history. ``enabled`` None: as it is.
+
+        ``changes`` are what the row says to have changed; None: what differs.
+        """
         own = self.own
         old_parameters, before = own.parameters, _switches(own)
         own.parameters = parameters
@@ -159,7 +163,8 @@ class OpenLayer:
             own.save()
         else:
             lookups.update(own)
-        changes = [*differences(_set(old_parameters), _set(parameters)), *differences(before, _switches(own))]
+        if changes is None:
+            changes = [*differences(_set(old_parameters), _set(parameters)), *differences(before, _switches(own))]
         self._chain.append(
             ConfigAudit(
                 strategy_id=self.strategy_id,
@@ -188,7 +193,7 @@ class OpenLayer:
         if self.symbol is not None:
             return {}
         return {
-            override.symbol: override.parameters
+            override.symbol: resolution.own_values(override)
             for override in self._overrides
             if override.parameters is not None and not resolution.is_due(override, self._at)
         }

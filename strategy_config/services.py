@@ -14,7 +14,7 @@ from realtime_runtime.config import wire
 from realtime_runtime.config.halts import EVERYTHING
 from realtime_runtime.config.layers import NOTHING, Values
 from realtime_runtime.tracing import traced
-from strategy_config import chain, item_failures, publishing, resolution, shared_cache, transactions
+from strategy_config import chain, item_failures, misfit_history, publishing, resolution, shared_cache, transactions
 from strategy_config.bulk_changes import copy_override, delete_overrides, switch_overrides
 from strategy_config.catalogue import sync_catalogue
 from strategy_config.chain import Chain
@@ -337,7 +337,8 @@ def _former_parameters(
         if row is None:
             raise NotFoundError(f"{name} has no such entry in its history.")
         return row.new_parameters
-    row = recorded or history.exclude(action__in=_SWITCHES).order_by("-version").first()
+    rows = history.exclude(action__in=_SWITCHES).exclude(channel="schedule", changed_by=misfit_history.AUTHOR)
+    row = recorded or rows.order_by("-version").first()
     if row is None:
         raise NotFoundError(f"{name} has never been changed: there is nothing to go back to.")
     return row.old_parameters

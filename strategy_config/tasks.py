@@ -4,7 +4,7 @@ import structlog
 from celery import shared_task
 from django.utils import timezone
 
-from strategy_config import audit, identities, item_failures, publishing, services, shared_cache
+from strategy_config import audit, identities, item_failures, misfit_history, publishing, services, shared_cache
 from strategy_config.exceptions import StoreUnavailableError
 from strategy_config.task_metrics import Outcome, audit_intact, measured, redis_may_evict
 
@@ -14,13 +14,18 @@ logger = structlog.get_logger(__name__)
 @shared_task(name="strategy_config.tasks.reconcile")
 @measured
 def reconcile() -> Outcome:
-    """Record what has expired, and publish what the shared cache has missed; no step stops the ones after it."""
+    """Record what has expired and what no longer fits, and publish what the shared cache has missed.
+
+    No step stops the ones after it.
+    """
     is_published = False
     try:
         with item_failures.contained("task_step", step="expire"):
             services.expire_due(at=timezone.now())
         with item_failures.contained("task_step", step="halts"):
             _take_in_halts()
+        with item_failures.contained("task_step", step="record_misfits"):
+            misfit_history.record(timezone.now())
         with item_failures.contained("task_step", step="publish"):
             is_published = publishing.publish_pending()
         with item_failures.contained("task_step", step="repair"):

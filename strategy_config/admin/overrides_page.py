@@ -167,7 +167,7 @@ def seen_symbols() -> list[str]:
 
 
 def _counted(found: explanations.Explanation) -> str:
-    counts = dict.fromkeys(("symbol", "global", "environment", "default"), 0)
+    counts = dict.fromkeys(("symbol", "global", "environment", "default", "refused"), 0)
     for value in found.values:
         counts[value.source] += 1
     return " · ".join(f"{count} from {source}" for source, count in counts.items() if count)

@@ -62,6 +62,7 @@ def test_write__redis_away__counts_as_postponed_and_shows_behind(
     assert postponed() == 1
     assert failed() >= 1
     assert shared_state() == {
+        ("configsite_refused_values", ""): 0,
         ("configsite_connected", "store"): 1,
         ("configsite_connected", "redis"): 0,
         ("configsite_sequence", "store"): 1,
