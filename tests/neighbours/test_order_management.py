@@ -43,3 +43,12 @@ async def test_signal__twice_for_one_decision__has_one_id(signals_of: Callable[[
     found = await signals_of(symbol)
     ids = [json.loads(message.data)["id"] for message in found]
     assert len(ids) == len(set(ids))
+
+
+async def test_signal__for_the_audit_trail_of_intents__has_the_three_members_that_it_needs(
+    signals_of: Callable[[str], Any], symbol: str
+) -> None:
+    payload = json.loads((await signals_of(symbol))[0].data)
+    assert payload["intent_id"] == payload["id"]
+    assert payload["strategy_id"]
+    assert datetime.fromisoformat(payload["timestamp"].replace("Z", "+00:00")).tzinfo is not None

@@ -58,3 +58,52 @@ async def test_feed__of_a_symbol__shows_in_the_market_metrics(
         "symbol", "timestamp", "imbalance", "pressure", "liquidity", "spread", "vwap", "order_book_quality",
         "strongest_levels",
     }  # fmt: skip
+
+
+def trade(symbol: str, price: str, **members: Any) -> dict[str, Any]:
+    now = int(time.time() * 1000)
+    return {"e": "trade", "E": now, "T": now, "s": symbol, "t": 1, "p": price, "q": "0.01", "m": True, **members}
+
+
+def spot_book(price: float) -> dict[str, Any]:
+    """As spot sends it: without symbol and time."""
+    return {
+        "lastUpdateId": 1,
+        "bids": [[f"{price - 1}", "1.0"], [f"{price - 2}", "1.0"]],
+        "asks": [[f"{price + 1}", "1.0"], [f"{price + 2}", "1.0"]],
+    }
+
+
+async def test_book__that_the_neighbour_puts_under_the_wrong_symbol__is_refused_and_counted(
+    neighbourhood: Neighbourhood, socket_client: SocketClient, symbol: str
+) -> None:
+    before = counters(neighbourhood)
+    name = symbol.lower()
+    await socket_client.publish(f"{name}@trade", **trade(symbol, "60000.00"))
+    await socket_client.publish(f"{name}@depth20@100ms", **spot_book(60_000.0))
+    await socket_client.publish(f"{name}@depth20@100ms", **spot_book(3_000.0))
+    await eventually(lambda: counters(neighbourhood)["implausible"]["depth"] > before["implausible"]["depth"])
+
+    def mid_price() -> float | None:
+        answer = neighbourhood.ask("GET", f"/api/v1/metrics/depth/{symbol}")
+        return float(answer.json()["spread"]["mid_price"]) if answer.status_code == 200 else None
+
+    assert await eventually(lambda: asyncio.to_thread(mid_price)) == 60_000.0
+
+
+async def test_difference__that_the_neighbour_labels_as_a_book__is_refused_and_counted(
+    neighbourhood: Neighbourhood, socket_client: SocketClient, symbol: str
+) -> None:
+    before = counters(neighbourhood)
+    levels = {"b": [["59990.0", "0.0"], ["58000.0", "0.5"]], "a": [["60001.0", "1.5"], ["60005.0", "0.0"]]}
+    dates = {"E": int(time.time() * 1000), "s": symbol, "U": 10, "u": 12}
+    await socket_client.publish(f"{symbol.lower()}@depth20@100ms", e="depthUpdate", **dates, **levels)
+    await eventually(lambda: counters(neighbourhood)["depth_diff"] > before["depth_diff"])
+
+
+async def test_trade__that_is_none_of_the_market__is_set_aside_and_counted(
+    neighbourhood: Neighbourhood, socket_client: SocketClient, symbol: str
+) -> None:
+    before = counters(neighbourhood)
+    await socket_client.publish(f"{symbol.lower()}@trade", **trade(symbol, "54000.0", X="INSURANCE_FUND"))
+    await eventually(lambda: counters(neighbourhood)["no_market_trade"] > before["no_market_trade"])
