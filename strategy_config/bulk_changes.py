@@ -11,7 +11,7 @@ from strategy_config import batches, resolution, transactions
 from strategy_config.batches import OpenBatch
 from strategy_config.exceptions import InvalidRequestError, NotFoundError, StoreUnavailableError
 from strategy_config.models import ConfigAudit, StrategyConfig, SymbolOverride
-from strategy_config.origins import Origin, checked_origin
+from strategy_config.origins import Origin, reasoned_origin, stopping_origin
 from strategy_config.plans import LayerKey, Refusal
 from strategy_config.recording import OpenLayer
 from strategy_config.symbols import normalise_symbol
@@ -69,8 +69,8 @@ def copy_override(*, strategy_id: str, symbol: str, to_symbols: Sequence[str], o
 def switch_overrides(*, keys: Sequence[LayerKey], enabled: bool, origin: Origin) -> WrittenTogether:
     """The kill switch of many symbols; one that is so already keeps its version and its reason.
 
-    The reason is required. Raises NotFoundError, InvalidSymbolError, InvalidRequestError; switching off raises no
-    NotFoundError, its failures are in the answer.
+    The reason is required to switch on; a stop is not refused for its texts. Raises NotFoundError, InvalidSymbolError,
+    InvalidRequestError; switching off raises no NotFoundError, its failures are in the answer.
     """
     if not enabled:
         _check_keys(keys)
@@ -89,7 +89,7 @@ def stop_layers(*, keys: Sequence[LayerKey] | None, origin: Origin) -> WrittenTo
 
     What is off already keeps its reason. That includes strategies that the code no longer has, which a runtime of an
     older version may still trade. What cannot be stopped is in ``failures`` and leaves nothing else on. Raises
-    InvalidRequestError, StoreUnavailableError.
+    StoreUnavailableError.
     """
     return _stop(keys, origin)
 
@@ -114,7 +114,7 @@ def delete_overrides(*, keys: Sequence[LayerKey], origin: Origin) -> WrittenToge
 
 def _stop(keys: Sequence[LayerKey] | None, origin: Origin) -> WrittenTogether:
     """Switch off these layers, or all strategies, as one set; each by itself where the set fails as a whole."""
-    origin = _with_reason(origin)
+    origin = stopping_origin(origin)
     try:
         return _stop_together(keys, origin)
     except StoreUnavailableError:
@@ -164,8 +164,7 @@ def switch_layer(layer: OpenLayer, origin: Origin, *, enabled: bool) -> None:
     if own.enabled is enabled if isinstance(own, SymbolOverride) else resolution.may_run(own) is enabled:
         return
     layer.record_due_expiry()
-    expires_at = own.expires_at if isinstance(own, SymbolOverride) else None
-    layer.record("ENABLE" if enabled else "DISABLE", own.parameters, origin, enabled=enabled, expires_at=expires_at)
+    layer.record_switch(enabled, origin)
 
 
 @transactions.store_errors()
@@ -175,18 +174,11 @@ def _all_strategies() -> list[LayerKey]:
 
 
 def _write(keys: Sequence[LayerKey], origin: Origin, change: Callable[[OpenBatch, Origin], None]) -> WrittenTogether:
-    origin = _with_reason(origin)
+    origin = reasoned_origin(origin)
     _check_keys(keys)
     strategy_ids = [key.strategy_id for key in keys]
     _, changes, published = batches.commit(strategy_ids, origin.at, lambda batch: change(batch, origin))
     return WrittenTogether(tuple(changes), published)
-
-
-def _with_reason(origin: Origin) -> Origin:
-    origin = checked_origin(origin)
-    if not origin.reason.strip():
-        raise InvalidRequestError("A reason must be given.", field="reason")
-    return origin
 
 
 def _check_keys(keys: Sequence[LayerKey]) -> None:

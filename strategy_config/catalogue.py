@@ -10,7 +10,7 @@ from strategy_config.chain import GENESIS
 from strategy_config.models import ChangeSequence, RelayPosition, StrategyConfig
 
 _VIEW = frozenset({"view_strategyconfig", "view_symboloverride", "view_configaudit"})
-_TRADE = _VIEW | {"change_parameters"}
+_TRADE = _VIEW | {"change_parameters", "stop_strategy"}
 _OPERATE = _TRADE | {"switch_strategy", "refresh_cache"}
 _TOKENS = {f"{verb}_apitoken" for verb in ("view", "add", "change", "delete")}
 _PEOPLE = {f"{verb}_{model}" for verb in ("view", "add", "change", "delete") for model in ("user", "group")}

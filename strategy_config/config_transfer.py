@@ -8,9 +8,9 @@ from datetime import datetime
 from realtime_runtime.strategies.registry import STRATEGIES
 from realtime_runtime.tracing import traced
 from strategy_config import batches, config_file, plans, resolution, selectors, transactions
-from strategy_config.exceptions import InvalidRequestError, VersionConflictError
+from strategy_config.exceptions import VersionConflictError
 from strategy_config.models import StrategyConfig, SymbolOverride
-from strategy_config.origins import Origin, checked_origin
+from strategy_config.origins import Origin, reasoned_origin
 from strategy_config.plans import ImportRefusedError, LayerKey, Plan, Wanted
 from strategy_config.symbols import normalise_symbol
 
@@ -76,9 +76,7 @@ def apply_import(
     ``fingerprint`` is that of the plan that was agreed to. Raises InvalidRequestError, ImportRefusedError (with the
     plan), VersionConflictError where the plan is no longer that one, StoreUnavailableError.
     """
-    origin = checked_origin(origin)
-    if not origin.reason.strip():
-        raise InvalidRequestError("A reason must be given.", field="reason")
+    origin = reasoned_origin(origin)
     file = config_file.read(content)
 
     def change(batch: batches.OpenBatch) -> Plan:

@@ -55,6 +55,7 @@ class StrategyConfig(Layer):
         default_permissions = ("view",)
         permissions: ClassVar = [
             ("change_parameters", "Can change the parameters of strategies"),
+            ("stop_strategy", "Can stop strategies"),
             ("switch_strategy", "Can enable and disable strategies"),
             ("refresh_cache", "Can rebuild the shared cache"),
         ]

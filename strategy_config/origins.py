@@ -4,10 +4,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
-from strategy_config import resolution
+from strategy_config import resolution, texts
 from strategy_config.exceptions import InvalidRequestError
 from strategy_config.models import CHANGED_BY_LENGTH, REASON_LENGTH, REQUEST_ID_LENGTH
 
+NO_REASON = "Stopped without a reason."
+NOBODY = "unknown"
 Channel = Literal["api", "admin", "schedule", "import", "command", "nats", "http", "file", "runtime"]
 """The last four bring halts only: over NATS, over a runtime's port, from its file, and otherwise from a runtime."""
 
@@ -26,17 +28,31 @@ class Origin:
 
 def checked_origin(origin: Origin) -> Origin:
     """The origin with its instant cut to milliseconds; raises InvalidRequestError."""
+    texts.require_name(origin.changed_by, field="changed_by", length=CHANGED_BY_LENGTH)
+    texts.require_text(origin.reason, field="reason", length=REASON_LENGTH)
+    texts.require_text(origin.request_id, field="request_id", length=REQUEST_ID_LENGTH)
+    return replace(origin, at=_stored_instant(origin))
+
+
+def reasoned_origin(origin: Origin) -> Origin:
+    """As `checked_origin`, of a change whose reason is required."""
+    if not texts.is_seen(origin.reason):
+        raise InvalidRequestError("A reason must be given.", field="reason")
+    return checked_origin(origin)
+
+
+def stopping_origin(origin: Origin) -> Origin:
+    """The origin of a stop, which no text refuses: what cannot be stored is taken out, what is too long is cut."""
+    return replace(
+        origin,
+        changed_by=texts.cleaned_name(origin.changed_by, length=CHANGED_BY_LENGTH) or origin.actor or NOBODY,
+        reason=texts.cleaned_text(origin.reason, length=REASON_LENGTH) or NO_REASON,
+        request_id=texts.cleaned_name(origin.request_id, length=REQUEST_ID_LENGTH),
+        at=_stored_instant(origin),
+    )
+
+
+def _stored_instant(origin: Origin) -> datetime:
     if origin.at.tzinfo is None:
         raise ValueError("Origin.at must be aware.")
-    if not origin.changed_by.strip():
-        raise InvalidRequestError("changed_by must not be empty.", field="changed_by")
-    for field, text, length in (
-        ("changed_by", origin.changed_by, CHANGED_BY_LENGTH),
-        ("reason", origin.reason, REASON_LENGTH),
-        ("request_id", origin.request_id, REQUEST_ID_LENGTH),
-    ):
-        if len(text) > length:
-            raise InvalidRequestError(f"{field} must have at most {length} characters.", field=field)
-        if any(character == "\0" or "\ud800" <= character <= "\udfff" for character in text):
-            raise InvalidRequestError(f"{field} holds a character that cannot be stored.", field=field)
-    return replace(origin, at=resolution.to_milliseconds(origin.at))
+    return resolution.to_milliseconds(origin.at)

@@ -1,6 +1,8 @@
 """What somebody may do: the permissions that the groups carry."""
 
+from collections.abc import Callable, Mapping
 from enum import StrEnum
+from types import MappingProxyType
 
 
 class Permission(StrEnum):
@@ -8,5 +10,17 @@ class Permission(StrEnum):
 
     VIEW = "strategy_config.view_strategyconfig"
     CHANGE_PARAMETERS = "strategy_config.change_parameters"
+    STOP_STRATEGY = "strategy_config.stop_strategy"
     SWITCH_STRATEGY = "strategy_config.switch_strategy"
     REFRESH_CACHE = "strategy_config.refresh_cache"
+
+
+IMPLIED_BY: Mapping[Permission, tuple[Permission, ...]] = MappingProxyType(
+    {Permission.STOP_STRATEGY: (Permission.CHANGE_PARAMETERS, Permission.SWITCH_STRATEGY)}
+)
+"""Whoever may change or enable a strategy may stop it, also by a permission that was given one by one."""
+
+
+def is_held(permission: Permission, has: Callable[[Permission], bool]) -> bool:
+    """Whether the permission is held, by itself or by one that implies it; ``has`` answers for each by itself."""
+    return has(permission) or any(has(other) for other in IMPLIED_BY.get(permission, ()))

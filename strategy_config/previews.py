@@ -13,7 +13,8 @@ from realtime_runtime.strategies.base import ParameterSpec
 from realtime_runtime.tracing import traced
 from strategy_config import resolution, selectors, transactions
 from strategy_config.expiries import check_expiry
-from strategy_config.models import SymbolOverride
+from strategy_config.layer_edits import SWITCH, edit_of, judge, propose
+from strategy_config.models import StrategyConfig, SymbolOverride
 from strategy_config.recording import require_match
 from strategy_config.symbols import normalise_symbol
 
@@ -39,7 +40,7 @@ class Preview:
     The symbols are those with a layer of their own, whose resolved parameters would change or not; for a change on
     one symbol, that symbol. ``kept`` names by changed parameter the symbols whose own values stand above it, and these
     values. ``risk_level`` goes by the greatest change relative to its range; what would be refused is
-    "high".
+    "high". ``inherited`` names what was given and would stay inherited. The switch is among the changes as "enabled".
     """
 
     errors: tuple[ParameterError, ...]
@@ -49,6 +50,7 @@ class Preview:
     unaffected_symbols: tuple[str, ...]
     risk_level: RiskLevel
     kept: Mapping[str, Mapping[str, Any]]
+    inherited: tuple[str, ...] = ()
 
 
 @traced
@@ -73,23 +75,23 @@ def check_change(
     at = at or timezone.now()
     overrides = {override.symbol: override for override in SymbolOverride.objects.filter(strategy_id=strategy_id)}
     above = _live_parameters(overrides, at)
-    below = resolution.values_below(strategy_id, None if symbol is None else resolution.own_values(row))
-    if symbol is None:
-        require_match(if_match, row, row, at)
-        own = resolution.own_values(row)
-    else:
+    layer: StrategyConfig | SymbolOverride = row
+    own = resolution.own_values(row)
+    below = resolution.values_below(strategy_id, None if symbol is None else own)
+    if symbol is not None:
         symbol = normalise_symbol(symbol)
-        override = overrides.get(symbol) or SymbolOverride(strategy_id=strategy_id, symbol=symbol)
-        require_match(if_match, row, override, at)
+        layer = overrides.get(symbol) or SymbolOverride(strategy_id=strategy_id, symbol=symbol)
         own, above = above.get(symbol, NOTHING), {}
-    proposed = merged(strategy, own, parameters) if is_merge else parameters
+    require_match(if_match, row, layer, at)
+    edit = edit_of("merge" if is_merge else "replace", parameters)
+    proposal = propose(strategy, edit, own=own, below=resolution.inherited_values(row, symbol))
     try:
-        accepted = layers.validate_layer(strategy, proposed, below=below, overrides=above, stored=own)
+        accepted = judge(strategy, edit, proposal, below=below, above=above, stored=own)
     except InvalidParametersError as exception:
         return Preview(exception.errors, (), (), (), (), "high", {})
     check_expiry(expires_at, symbol=symbol, parameters=accepted, at=at)
     old, new = ({**below, **layers.check_values(strategy, values)[0]} for values in (own, accepted))
-    changes = _changes(strategy, old, new)
+    changes = (*_changes(strategy, old, new), *_switch_changes(row, layer, edit.switch))
     if symbol is not None:
         affected = [symbol] if changes else []
     else:
@@ -102,17 +104,15 @@ def check_change(
         unaffected_symbols=tuple(name for name in above if name not in affected),
         risk_level=_risk(changes),
         kept={change.parameter: _kept(change.parameter, above) for change in changes},
+        inherited=proposal.inherited,
     )
 
 
-def merged(strategy: StrategyClass, own: Values, changes: Values) -> Values:
-    """``own`` with ``changes``, where a value of None removes.
-
-    A name that neither the strategy nor the layer knows stays, None too: the one validation refuses it.
-    """
-    own, changes = layers.carried_over(strategy, own), layers.carried_over(strategy, changes)
-    removable = {*strategy.parameters.model_fields, *own}
-    return {name: value for name, value in {**own, **changes}.items() if value is not None or name not in removable}
+def _switch_changes(
+    row: StrategyConfig, layer: StrategyConfig | SymbolOverride, switch: bool | None
+) -> tuple[ParameterChange, ...]:
+    is_on = layer.enabled if isinstance(layer, SymbolOverride) else resolution.is_enabled(row)
+    return () if switch is None or switch == is_on else (ParameterChange(SWITCH, is_on, switch, None),)
 
 
 def _live_parameters(overrides: Mapping[str, SymbolOverride], at: datetime) -> dict[str, Values]:

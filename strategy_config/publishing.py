@@ -248,6 +248,14 @@ def last_published() -> int:
     return int(found) if found is not None and found.isdigit() else NOTHING_PUBLISHED
 
 
+def is_published(sequence: int) -> bool:
+    """Whether Redis is known to have been told of every change up to this one."""
+    try:
+        return last_published() >= sequence
+    except SharedCacheUnavailableError:
+        return False
+
+
 def _entries(changes: Sequence[ConfigAudit], layers: Sequence[tuple[str, int, bytes]]) -> list[tuple[str, bytes]]:
     encoded = {field: msgspec.Raw(document) for field, _, document in layers}
     return [(f"{change.sequence}-0", wire.encode(_entry(change, encoded))) for change in changes]

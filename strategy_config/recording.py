@@ -103,6 +103,16 @@ class OpenLayer:
         """The switch for all symbols, as it stands now."""
         return resolution.is_enabled(self._row)
 
+    @property
+    def is_own_switch_on(self) -> bool:
+        """The layer's own switch, whatever the one above it says."""
+        return self.own.enabled if isinstance(self.own, SymbolOverride) else self.is_strategy_enabled
+
+    @property
+    def sequence(self) -> int:
+        """That of the last change which reaches this layer."""
+        return max(self._row.sequence, self.own.sequence)
+
     def require_match(self, if_match: str | None) -> None:
         """Compare with an If-Match header; raises VersionConflictError."""
         require_match(if_match, self._row, self.own, self._at)
@@ -116,11 +126,19 @@ class OpenLayer:
         return layers.validate_layer(
             self.strategy,
             parameters,
-            below=resolution.values_below(
-                self.strategy_id, None if self.symbol is None else resolution.own_values(self._row)
-            ),
-            overrides=self._parameters_above(),
+            below=self.values_below(),
+            overrides=self.parameters_above(),
             stored=resolution.own_values(self.own),
+        )
+
+    def inherited_values(self) -> Values:
+        """Every parameter as the layer has it without values of its own."""
+        return resolution.inherited_values(self._row, self.symbol)
+
+    def values_below(self) -> Values:
+        """What is set and in force below the layer, without the defaults."""
+        return resolution.values_below(
+            self.strategy_id, None if self.symbol is None else resolution.own_values(self._row)
         )
 
     def require_removable(self) -> None:
@@ -132,6 +150,12 @@ class OpenLayer:
         """Where the layer has expired and nobody has recorded it, record that first."""
         if isinstance(self.own, SymbolOverride) and resolution.is_due(self.own, self._at):
             self.record("EXPIRE", None, expiry_origin(self.own, self._at))
+
+    def record_switch(self, enabled: bool, origin: Origin) -> None:
+        """Set the layer's own switch; parameters and expiry stay as they are."""
+        expires_at = self.own.expires_at if isinstance(self.own, SymbolOverride) else None
+        action = "ENABLE" if enabled else "DISABLE"
+        self.record(action, self.own.parameters, origin, enabled=enabled, expires_at=expires_at)
 
     def record(
         self,
@@ -189,7 +213,8 @@ class OpenLayer:
             return resolution.states_of(self._row, self._overrides)
         return {self.field: resolution.symbol_state(self._row, self._overrides[0])}
 
-    def _parameters_above(self) -> dict[str, Values]:
+    def parameters_above(self) -> dict[str, Values]:
+        """The own parameters of the symbol layers above a global one, by symbol; none above a symbol's."""
         if self.symbol is not None:
             return {}
         return {

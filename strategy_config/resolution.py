@@ -177,6 +177,12 @@ def symbol_config(row: StrategyConfig, override: SymbolOverride) -> wire.LayerCo
     return _config(row, override, resolved(row, own_values(override)))
 
 
+def inherited_values(row: StrategyConfig, symbol: str | None) -> Values:
+    """Every parameter as the layer of ``symbol``, or the global one, has it without values of its own."""
+    below = row if symbol is not None else StrategyConfig(strategy_id=row.strategy_id)
+    return resolved(below, NOTHING).parameters
+
+
 def unstored_config(strategy_id: str, symbol: str | None) -> wire.LayerConfig:
     """What the environment and the defaults say, under version 0: what holds where nobody has set anything."""
     row = StrategyConfig(strategy_id=strategy_id)

@@ -66,6 +66,28 @@ def trading_runtimes() -> list[wire.Heartbeat]:
     return [heartbeat for heartbeat in live_runtimes() if not heartbeat.standby]
 
 
+def confirmed_sequence() -> int:
+    """The last change that every expected runtime is known to have applied; 0 where one is not seen, or Redis is away.
+
+    Expected is every share of the symbols, as many as the latest heartbeat says that there are.
+    """
+    try:
+        heartbeats = trading_runtimes()
+    except shared_cache.SharedCacheUnavailableError:
+        return 0
+    if not heartbeats:
+        return 0
+    shares = {_share(heartbeat)[0] for heartbeat in heartbeats}
+    _, count = _share(max(heartbeats, key=lambda heartbeat: heartbeat.sent_at))
+    return min(heartbeat.sequence for heartbeat in heartbeats) if shares >= set(range(count)) else 0
+
+
+def _share(heartbeat: wire.Heartbeat) -> tuple[int, int]:
+    """The ordinal, and how many there are; what cannot be read is one of two, so that one is missing."""
+    ordinal, _, count = heartbeat.replica.partition("/")
+    return (int(ordinal), int(count)) if ordinal.isdigit() and count.isdigit() else (0, 2)
+
+
 def silent_seconds(heartbeat: wire.Heartbeat, at: datetime) -> float:
     """The age of the heartbeat at the instant ``at``, by the clocks of both hosts; never negative."""
     return max(0.0, (at - datetime.fromisoformat(heartbeat.sent_at)).total_seconds())

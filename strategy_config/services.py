@@ -5,30 +5,45 @@ Called through the module. All raise StoreUnavailableError where the store is aw
 
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import Enum
-from typing import Any
+from typing import Any, TypeVar
 
 from realtime_runtime.config import wire
 from realtime_runtime.config.halts import EVERYTHING
-from realtime_runtime.config.layers import NOTHING, Values
+from realtime_runtime.config.layers import Values
 from realtime_runtime.tracing import traced
-from strategy_config import chain, item_failures, misfit_history, publishing, resolution, shared_cache, transactions
+from strategy_config import (
+    chain,
+    item_failures,
+    misfit_history,
+    publishing,
+    resolution,
+    runtimes,
+    shared_cache,
+    transactions,
+)
 from strategy_config.bulk_changes import copy_override, delete_overrides, switch_overrides
 from strategy_config.catalogue import sync_catalogue
 from strategy_config.chain import Chain
 from strategy_config.config_transfer import apply_import, export_configuration, plan_import
-from strategy_config.exceptions import InvalidRequestError, NotFoundError, StoreUnavailableError
+from strategy_config.editing import IF_MATCH_PASSED_OVER, Conditions, Outcome, Refusal, apply_edit
+from strategy_config.exceptions import (
+    InvalidRequestError,
+    NotFoundError,
+    StoreUnavailableError,
+    VersionConflictError,
+)
 from strategy_config.expiries import check_expiry
 from strategy_config.halts import Halted, Resumed, cover_old_runtimes, halt, resume, take_in_told
+from strategy_config.layer_edits import UNSET, LayerEdit, Unset, edit_of
 from strategy_config.models import (
     ConfigAudit,
     RelayPosition,
     SymbolOverride,
 )
-from strategy_config.origins import Origin, checked_origin
-from strategy_config.previews import ParameterChange, Preview, check_change, merged
+from strategy_config.origins import Origin, checked_origin, reasoned_origin, stopping_origin
+from strategy_config.previews import ParameterChange, Preview, check_change
 from strategy_config.recording import OpenLayer
 from strategy_config.symbols import normalise_symbol
 from strategy_config.tokens import issue_token, revoke_token
@@ -69,33 +84,35 @@ __all__ = [
     "sync_catalogue",
     "take_in_told",
 ]
+T = TypeVar("T")
 _SWITCHES = (ConfigAudit.Action.ENABLE, ConfigAudit.Action.DISABLE)
-
-
-class Unset(Enum):
-    """Stands for "leave as it is" where None has a meaning of its own."""
-
-    UNSET = "unset"
-
-
-UNSET = Unset.UNSET
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
     """An accepted change, and the layer right after it, whoever wrote since.
 
-    ``published`` false: stored, the shared cache will be told as soon as it is back.
+    ``action`` and ``sequence`` are those of its last row of history; None, and the layer's, where nothing was changed.
+    ``published`` false: stored, the shared cache will be told as soon as it is back. ``inherited`` names what was given
+    and stays inherited. ``is_stopped``: it was a stop. ``refusal``: why nothing but the stop was stored.
     """
 
     strategy_id: str
     symbol: str | None
-    action: str
+    action: str | None
     version: int
     sequence: int
     published: bool
     warnings: tuple[str, ...]
     config: wire.LayerConfig
+    inherited: tuple[str, ...] = ()
+    is_stopped: bool = False
+    refusal: Refusal | None = None
+
+    @property
+    def is_unchanged(self) -> bool:
+        """Nothing was to be changed: there is no version of it."""
+        return self.action is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,19 +132,18 @@ def set_layer(
     origin: Origin,
     expires_at: datetime | None = None,
     if_match: str | None = None,
+    may_enable: bool = True,
+    is_forced: bool = False,
 ) -> Written:
-    """Replace the layer's own parameters: CREATE where there was no layer, else UPDATE.
+    """Replace the layer's own parameters: CREATE where there was no layer, else UPDATE. ``enabled`` is the switch.
 
-    ``if_match`` is the value of an If-Match header. Raises NotFoundError, InvalidSymbolError, InvalidRequestError,
-    VersionConflictError, InvalidParametersError (with every error).
+    What would change nothing makes no version unless ``is_forced``. ``if_match`` is the value of an If-Match header,
+    ``may_enable``: the caller may switch on. Raises NotFoundError, InvalidSymbolError, InvalidRequestError,
+    VersionConflictError, NotAllowedError, InvalidParametersError (with every error). ``enabled`` false is not refused:
+    where the rest is, it is stored by itself, and ``Written.refusal`` says why.
     """
-
-    def change(layer: OpenLayer, origin: Origin) -> None:
-        accepted = layer.validated(parameters)
-        until = check_expiry(expires_at, symbol=layer.symbol, parameters=accepted, at=origin.at)
-        layer.record("CREATE" if layer.own.parameters is None else "UPDATE", accepted, origin, expires_at=until)
-
-    return _write(strategy_id, symbol, origin, if_match, change)
+    edit = edit_of("replace", parameters, expires_at)
+    return _edit(strategy_id, symbol, edit, origin, Conditions(if_match, may_enable, is_forced))
 
 
 @traced
@@ -139,22 +155,25 @@ def merge_layer(
     origin: Origin,
     expires_at: datetime | None | Unset = UNSET,
     if_match: str | None = None,
+    may_enable: bool = True,
+    is_forced: bool = False,
 ) -> Written:
     """Merge into the layer's own parameters; a value of None removes the parameter from the layer.
 
-    ``expires_at`` UNSET keeps the one there is, while there is something to expire. Raises as ``set_layer``.
+    ``expires_at`` UNSET keeps the one there is, while there is something to expire. What equals the inherited value
+    does not become own where every parameter is named. The rest, and what it raises, as ``set_layer``.
     """
+    edit = edit_of("merge", parameters, expires_at)
+    return _edit(strategy_id, symbol, edit, origin, Conditions(if_match, may_enable, is_forced))
 
-    def change(layer: OpenLayer, origin: Origin) -> None:
-        own = layer.own.parameters
-        accepted = layer.validated(merged(layer.strategy, own or NOTHING, parameters))
-        if expires_at is UNSET:
-            until = _expiry_of(layer) if accepted else None
-        else:
-            until = check_expiry(expires_at, symbol=layer.symbol, parameters=accepted, at=origin.at)
-        layer.record("CREATE" if own is None else "UPDATE", accepted, origin, expires_at=until)
 
-    return _write(strategy_id, symbol, origin, if_match, change)
+def _edit(strategy_id: str, symbol: str | None, edit: LayerEdit, origin: Origin, conditions: Conditions) -> Written:
+    if edit.switch is False:
+        origin = stopping_origin(origin)
+        conditions = replace(conditions, confirmed_sequence=runtimes.confirmed_sequence())
+    else:
+        origin = checked_origin(origin)
+    return _written(strategy_id, symbol, origin, lambda layer: apply_edit(layer, edit, origin, conditions))
 
 
 @traced
@@ -209,21 +228,28 @@ def roll_back(
 def switch(
     *, strategy_id: str, symbol: str | None = None, enabled: bool, origin: Origin, if_match: str | None = None
 ) -> Written:
-    """The kill switch, of the strategy or of one symbol of it; ``origin.reason`` is required.
+    """The kill switch, of the strategy or of one symbol of it. A symbol trades while neither is off.
 
-    A symbol trades while neither is off. A strategy that the code no longer has can be switched off, and not on.
-    Raises as ``set_layer``.
+    ``origin.reason`` is required to switch on. A stop is refused neither for its texts nor by ``if_match``. A strategy
+    that the code no longer has can be switched off, and not on. Raises as ``set_layer``.
     """
-    if not origin.reason.strip():
-        raise InvalidRequestError("A reason must be given.", field="reason")
+    origin = reasoned_origin(origin) if enabled else stopping_origin(origin)
 
-    def change(layer: OpenLayer, origin: Origin) -> None:
+    def change(layer: OpenLayer) -> Outcome:
+        warnings: tuple[str, ...] = ()
         if enabled:
             resolution.strategy_class(layer.strategy_id)
-        action = "ENABLE" if enabled else "DISABLE"
-        layer.record(action, layer.own.parameters, origin, enabled=enabled, expires_at=_expiry_of(layer))
+        try:
+            layer.require_match(if_match)
+        except VersionConflictError:
+            if enabled:
+                raise
+            warnings = (IF_MATCH_PASSED_OVER,)
+        layer.record_due_expiry()
+        layer.record_switch(enabled, origin)
+        return Outcome(is_stop=not enabled, warnings=warnings)
 
-    return _write(strategy_id, symbol, origin, if_match, change)
+    return _written(strategy_id, symbol, origin, change)
 
 
 @traced
@@ -241,7 +267,7 @@ def expire_due(*, at: datetime) -> int:
     recorded = 0
     for row in due:
         with item_failures.contained("expiry", strategy_id=row.strategy_id, symbol=row.symbol):
-            layer, _, _ = _commit(row.strategy_id, row.symbol, at, OpenLayer.record_due_expiry)
+            layer, _, _, _ = _commit(row.strategy_id, row.symbol, at, OpenLayer.record_due_expiry)
             recorded += len(layer.changes)
     return recorded
 
@@ -279,41 +305,57 @@ def _write(
     """Run ``change``, which records one row of history, on the layer as it is then."""
     origin = checked_origin(origin)
 
-    def matched_change(layer: OpenLayer) -> None:
+    def matched_change(layer: OpenLayer) -> Outcome:
         layer.require_match(if_match)
         layer.record_due_expiry()
         change(layer, origin)
+        return Outcome()
 
-    layer, states, is_published = _commit(strategy_id, symbol, origin.at, matched_change)
-    row, config = layer.changes[-1], states[layer.field].document.config
+    return _written(strategy_id, symbol, origin, matched_change)
+
+
+def _written(strategy_id: str, symbol: str | None, origin: Origin, change: Callable[[OpenLayer], Outcome]) -> Written:
+    """Run ``change`` on the layer as it is then, and answer what became of it."""
+    layer, states, is_published, outcome = _commit(strategy_id, symbol, origin.at, change)
+    # An expiry that was due is recorded by the way: it is not what was asked for.
+    rows = [row for row in layer.changes if row.action != ConfigAudit.Action.EXPIRE]
+    config = states[layer.field].document.config
     return Written(
         strategy_id=strategy_id,
         symbol=layer.symbol,
-        action=row.action,
-        version=row.layer_version,
-        sequence=row.told_sequence,
-        published=is_published,
-        warnings=(*_warnings(layer, row.action), *resolution.refusal_warnings(config)),
+        action=rows[-1].action if rows else None,
+        version=config.version,
+        sequence=rows[-1].told_sequence if rows else config.sequence,
+        published=is_published if rows else publishing.is_published(config.sequence),
+        warnings=(
+            *outcome.warnings,
+            *_warnings(layer, rows[-1].action if rows else None),
+            *resolution.refusal_warnings(config),
+        ),
         config=config,
+        inherited=outcome.inherited,
+        is_stopped=outcome.is_stop,
+        refusal=outcome.refusal,
     )
 
 
 def _commit(
-    strategy_id: str, symbol: str | None, at: datetime, change: Callable[[OpenLayer], None]
-) -> tuple[OpenLayer, dict[str, resolution.FieldState], bool]:
+    strategy_id: str, symbol: str | None, at: datetime, change: Callable[[OpenLayer], T]
+) -> tuple[OpenLayer, dict[str, resolution.FieldState], bool, T]:
     """Run ``change`` in a transaction, again where another writer was in the way; then publish what it recorded.
 
-    Answers the layer, what the shared cache is to hold of all that was touched, and whether it knows it now.
+    Answers the layer, what the shared cache is to hold of all that was touched, whether it knows it now, and what
+    ``change`` answered.
     """
     symbol = None if symbol is None else normalise_symbol(symbol)
 
-    def use_case(end: Chain) -> tuple[OpenLayer, dict[str, resolution.FieldState]]:
+    def use_case(end: Chain) -> tuple[OpenLayer, dict[str, resolution.FieldState], T]:
         layer = OpenLayer.read(end, strategy_id, symbol, at)
-        change(layer)
-        return layer, layer.touched()
+        answer = change(layer)
+        return layer, layer.touched(), answer
 
-    layer, states = chain.write(use_case)
-    return layer, states, not layer.changes or publishing.publish(layer.changes, states)
+    layer, states, answer = chain.write(use_case)
+    return layer, states, not layer.changes or publishing.publish(layer.changes, states), answer
 
 
 def _former_parameters(
@@ -344,15 +386,11 @@ def _former_parameters(
     return row.old_parameters
 
 
-def _expiry_of(layer: OpenLayer) -> datetime | None:
-    return layer.own.expires_at if isinstance(layer.own, SymbolOverride) else None
-
-
 def _name(layer: OpenLayer) -> str:
     return f"{layer.strategy_id} {'as a whole' if layer.symbol is None else f'on {layer.symbol}'}"
 
 
-def _warnings(layer: OpenLayer, action: str) -> tuple[str, ...]:
+def _warnings(layer: OpenLayer, action: str | None) -> tuple[str, ...]:
     """What the writer might not expect: that it is switched off what was just configured."""
     if action == ConfigAudit.Action.DISABLE:
         return ()

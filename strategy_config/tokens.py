@@ -7,12 +7,13 @@ from datetime import datetime, timedelta
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from strategy_config import resolution, transactions
+from strategy_config import resolution, texts, transactions
 from strategy_config.exceptions import InvalidRequestError
 from strategy_config.models import ApiToken
 
 PREFIX = "rts_"
 LONGEST_DAYS = 3_650
+NAME_LENGTH = 100
 
 
 def digest_of(plaintext: str) -> str:
@@ -25,8 +26,7 @@ def issue_token(*, user: User, name: str, days: int) -> tuple[ApiToken, str]:
     """A new token of the user, and its plaintext, which is kept nowhere; raises InvalidRequestError."""
     if not 1 <= days <= LONGEST_DAYS:
         raise InvalidRequestError(f"A token lasts 1 to {LONGEST_DAYS} days.", field="days")
-    if not name.strip() or len(name) > 100:
-        raise InvalidRequestError("A token has a name of 1 to 100 characters.", field="name")
+    texts.require_name(name, field="name", length=NAME_LENGTH)
     plaintext = PREFIX + secrets.token_urlsafe(32)
     now = resolution.to_milliseconds(timezone.now())
     token = ApiToken.objects.create(

@@ -27,6 +27,7 @@ MAX_CONFIDENCE = 0.95
 class ParameterSpec:
     """Everything the product knows of one parameter, read off its declaration.
 
+    ``is_addition``: the service that this one replaces did not have it, so its clients do not name it.
     ``group`` is what it is for: what makes a signal, what keeps one back, when, how sure, how much. ``environment``
     lists the variable names that set it, the first one wins. For a list, ``minimum`` is the least number of items.
     """
@@ -42,6 +43,7 @@ class ParameterSpec:
     description: str
     example: Any
     environment: tuple[str, ...]
+    is_addition: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,7 @@ def parameter(
     minimum_items: int | None = None,
     example: Any = None,
     legacy_environment: tuple[str, ...] = (),
+    is_addition: bool = False,
 ) -> Any:
     """Declare a parameter: bounds are inclusive, ``example`` defaults to the default."""
     bounds: dict[str, Any] = {"ge": minimum, "le": maximum, "min_length": minimum_items}
@@ -80,6 +83,7 @@ def parameter(
             "choices": None if choices is None else list(choices),
             "example": default if example is None else example,
             "legacy_environment": list(legacy_environment),
+            "is_addition": is_addition,
         },
         **{name: bound for name, bound in bounds.items() if bound is not None},
     )
@@ -287,6 +291,7 @@ def parameter_specs(strategy_id: str, model: type[Parameters]) -> tuple[Paramete
                 description=info.description or "",
                 example=list(extra["example"]) if isinstance(extra["example"], tuple) else extra["example"],
                 environment=(f"{strategy_id}_{name}".upper(), *extra["legacy_environment"]),
+                is_addition=extra["is_addition"],
             )
         )
     return tuple(specs)

@@ -99,6 +99,7 @@ class OnchainMetricsParameters(Parameters):
         unit="%",
         description="Growth of active addresses over 24 observations that must be exceeded.",
         legacy_environment=("ONCHAIN_NETWORK_GROWTH_THRESHOLD",),
+        is_addition=True,
     )
     volume_threshold: float = parameter(
         15.0,
@@ -108,6 +109,7 @@ class OnchainMetricsParameters(Parameters):
         unit="%",
         description="Growth of the transaction volume over 24 observations that must be exceeded.",
         legacy_environment=("ONCHAIN_VOLUME_THRESHOLD",),
+        is_addition=True,
     )
 
 

@@ -89,6 +89,7 @@ class TickerVelocityParameters(Parameters):
         maximum=3600.0,
         unit="s",
         description="Least event time between two signals of this strategy on one symbol.",
+        is_addition=True,
     )
 
 

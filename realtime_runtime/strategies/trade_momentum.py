@@ -98,6 +98,7 @@ class TradeMomentumParameters(Parameters):
         maximum=3600.0,
         unit="s",
         description="Least event time between two signals of this strategy on one symbol.",
+        is_addition=True,
     )
 
     def broken_rules(self) -> Iterator[BrokenRule]:

@@ -1,20 +1,21 @@
 """The kill switch: of a strategy, of one symbol of it, and of everything at once."""
 
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 
 from strategy_config import overviews, services
 from strategy_config.admin.layer_page import layer_url
-from strategy_config.admin.pages import Page, origin_of, show
+from strategy_config.admin.pages import Page, may, origin_of, show
 from strategy_config.permissions import Permission
 
 CONFIRMATION = "ALL OFF"
-NO_REASON = "Say why: whoever wants to switch it on again has to know."
+NO_REASON = "Give a reason; it is kept in the history."
 
 
 def switch(request: HttpRequest, strategy_id: str, symbol: str | None = None) -> HttpResponse:
-    """GET asks for the reason. POST switches to ``to`` ("on" or "off")."""
+    """GET asks for the reason. POST switches to ``to`` ("on" or "off"); only switching on needs the reason."""
     symbol = None if symbol is None else services.normalise_symbol(symbol)
     overview = overviews.strategy_overview(strategy_id, timezone.now())
     # A strategy that the code no longer has shows no page of its own.
@@ -22,7 +23,9 @@ def switch(request: HttpRequest, strategy_id: str, symbol: str | None = None) ->
     is_on = overview.is_enabled if symbol is None else symbol not in overview.switched_off
     reason = request.POST.get("reason", "").strip()
     target = request.POST.get("to", "off" if is_on else "on")
-    if request.method == "POST" and reason and target in {"on", "off"}:
+    if request.method == "POST" and (target == "off" or (reason and target == "on")):
+        if target == "on" and not may(request, Permission.SWITCH_STRATEGY):
+            raise PermissionDenied
         written = services.switch(
             strategy_id=strategy_id,
             symbol=symbol,
@@ -49,13 +52,13 @@ def switch(request: HttpRequest, strategy_id: str, symbol: str | None = None) ->
 
 
 def switch_all(request: HttpRequest) -> HttpResponse:
-    """Everything off, after the confirmation was typed and a reason given."""
+    """Everything off, after the confirmation was typed."""
     every = overviews.strategy_overviews(timezone.now())
     running = [each for each in every if each.is_enabled]
     reason = request.POST.get("reason", "").strip()
     typed = request.POST.get("confirmation", "").strip()
     is_sent = request.method == "POST"
-    if is_sent and reason and typed == CONFIRMATION:
+    if is_sent and typed == CONFIRMATION:
         halted = services.switch_off_all(origin=origin_of(request, reason=reason))
         return HttpResponseRedirect(f"{reverse('admin:index')}?saved={halted.sequence}")
     return show(
@@ -69,7 +72,6 @@ def switch_all(request: HttpRequest) -> HttpResponse:
         typed=typed,
         typed_error=f"Type {CONFIRMATION} to confirm." if is_sent and typed != CONFIRMATION else "",
         reason=reason,
-        reason_error=NO_REASON if is_sent and not reason else "",
     )
 
 
@@ -80,9 +82,9 @@ def switch_url(strategy_id: str, symbol: str | None = None) -> str:
     return reverse("admin:symbol_switch", args=[strategy_id, symbol])
 
 
-_OPERATORS = {"see": Permission.SWITCH_STRATEGY, "change": Permission.SWITCH_STRATEGY}
+_STOPPERS = {"see": Permission.STOP_STRATEGY, "change": Permission.STOP_STRATEGY}
 PAGES = (
-    Page("strategies/<str:strategy_id>/switch/", "switch", switch, **_OPERATORS),
-    Page("strategies/<str:strategy_id>/symbols/<str:symbol>/switch/", "symbol_switch", switch, **_OPERATORS),
-    Page("switch-all/", "switch_all", switch_all, **_OPERATORS),
+    Page("strategies/<str:strategy_id>/switch/", "switch", switch, **_STOPPERS),
+    Page("strategies/<str:strategy_id>/symbols/<str:symbol>/switch/", "symbol_switch", switch, **_STOPPERS),
+    Page("switch-all/", "switch_all", switch_all, **_STOPPERS),
 )

@@ -6,7 +6,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from realtime_runtime.strategies.registry import STRATEGIES
-from strategy_config.permissions import Permission
+from strategy_config.permissions import Permission, is_held
 
 _ACROSS = (
     ("Signals", "show_chart", "signals"),
@@ -26,7 +26,7 @@ def groups(request: HttpRequest) -> list[dict[str, Any]]:
             _link("Dashboard", "dashboard", reverse("admin:index")),
             _link("Market", "candlestick_chart", reverse("admin:market")),
         ]
-        if request.user.has_perm(Permission.SWITCH_STRATEGY):
+        if is_held(Permission.STOP_STRATEGY, request.user.has_perm):
             first.append(_link("Switch everything off", "power_settings_new", reverse("admin:switch_all")))
         found.append({"items": first})
         found.append({"title": "Strategies", "separator": True, "items": [_strategy(each) for each in STRATEGIES]})

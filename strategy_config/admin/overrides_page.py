@@ -20,7 +20,7 @@ from strategy_config.plans import LayerKey
 LINES = 50
 NO_REASON = "Say why: one reason stands in the history of each of them."
 _NEEDED = {
-    "disable": Permission.SWITCH_STRATEGY,
+    "disable": Permission.STOP_STRATEGY,
     "enable": Permission.SWITCH_STRATEGY,
     "delete": Permission.CHANGE_PARAMETERS,
 }
@@ -70,7 +70,7 @@ def bulk(request: HttpRequest) -> HttpResponse:
     keys = [_key(text) for text in request.POST.getlist("key")]
     reason, problem = request.POST.get("reason", "").strip(), ""
     is_sent = "confirm" in request.POST
-    if is_sent and reason:
+    if is_sent and (reason or action == "disable"):
         try:
             written = _apply(action, keys, origin_of(request, reason=reason))
         except ConfigError as refusal:
@@ -94,7 +94,8 @@ def bulk(request: HttpRequest) -> HttpResponse:
         keys=keys,
         problem=problem,
         reason=reason,
-        reason_error=NO_REASON if is_sent and not reason else "",
+        reason_error=NO_REASON if is_sent and not reason and action != "disable" else "",
+        is_reason_optional=action == "disable",
     )
 
 

@@ -17,7 +17,7 @@ from django.utils import timezone
 from realtime_runtime.strategies.registry import STRATEGIES
 from strategy_config import overviews, request_ids, services
 from strategy_config.exceptions import ConfigError
-from strategy_config.permissions import Permission
+from strategy_config.permissions import Permission, is_held
 
 LONGEST_NUMBER = 18
 _REFUSED = {404: "This is not there", 503: "This cannot be done right now"}
@@ -89,7 +89,7 @@ def guarded(page: Page) -> View:
 
 def may(request: HttpRequest, permission: Permission) -> bool:
     """Whether the one who asks has the permission."""
-    return request.user.has_perm(permission)
+    return is_held(permission, request.user.has_perm)
 
 
 def rights(request: HttpRequest) -> Mapping[str, bool]:
@@ -114,8 +114,10 @@ def show_of(
     request: HttpRequest, template: str, *, strategy_id: str, symbol: str | None = None, **context: Any
 ) -> HttpResponse:
     """As ``show``, for a page of a strategy or of one symbol of it: with its kill switch, for those who may use it."""
-    if may(request, Permission.SWITCH_STRATEGY):
-        context["kill"] = overviews.switch_state(strategy_id=strategy_id, symbol=symbol)
+    if may(request, Permission.STOP_STRATEGY):
+        kill = overviews.switch_state(strategy_id=strategy_id, symbol=symbol)
+        if kill.is_on or may(request, Permission.SWITCH_STRATEGY):
+            context["kill"] = kill
     return show(request, template, strategy_id=strategy_id, symbol=symbol, **context)
 
 

@@ -223,11 +223,19 @@ class RuntimeAnswer(Answer):
 
 
 class WriteMetadata(Metadata):
-    """``published`` false: stored; the shared cache is told as soon as it is back."""
+    """``published`` false: stored; the shared cache is told as soon as it is back.
 
-    action: Literal["CREATE", "UPDATE", "DELETE", "ROLLBACK", "ENABLE", "DISABLE"]
+    ``unchanged``: nothing was to be changed, so there is no version of it and ``action`` is null. ``stopped``: the
+    strategy, or the symbol, is switched off by this request. ``inherited`` names the parameters that were given as they
+    are inherited and did not become own.
+    """
+
+    action: Literal["CREATE", "UPDATE", "DELETE", "ROLLBACK", "ENABLE", "DISABLE"] | None
     sequence: int
     published: bool
+    unchanged: bool
+    stopped: bool
+    inherited: list[str]
     warnings: list[str]
     runtimes: list[RuntimeAnswer] | None = Field(default=None, description="With wait_for_runtimes.")
 
@@ -251,6 +259,7 @@ class CheckedMetadata(Metadata):
 
     validate_only: Literal[True]
     changes: list[Estimate]
+    inherited: list[str]
     warnings: list[str]
 
 
@@ -259,8 +268,21 @@ class ConfigChecked(Success):
     metadata: CheckedMetadata
 
 
-class ConfigChangeResult(RootModel[ConfigWritten | ConfigChecked | Refusal]):
-    """The layer as it is now, or what would change (validate_only), or why the parameters were refused."""
+class StoppedOnly(Answer):
+    """The stop in the request is stored; the rest of it was refused and changed nothing. ``error`` says why."""
+
+    success: Literal[False]
+    data: None
+    error: ApiError
+    metadata: WriteMetadata
+
+
+class ConfigChangeResult(RootModel[ConfigWritten | ConfigChecked | Refusal | StoppedOnly]):
+    """The layer as it is now, or what would change (validate_only), or why it (or all but a stop) was refused."""
+
+
+class StrictRefusal(RootModel[Refusal | StoppedOnly]):
+    """Why the parameters were refused, with or without a stop that is stored all the same."""
 
 
 class WriteResult(RootModel[ConfigWritten | Refusal]):

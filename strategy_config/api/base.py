@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from django.utils import timezone
+from rest_framework.exceptions import Throttled
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
@@ -17,27 +18,52 @@ ANONYMOUS = "anonymous"
 class ApiView(APIView):
     """A resource of the API. A view parses, makes one service or selector call, and renders."""
 
-    http_method_names = ["get", "head", "post", "patch", "delete"]
+    http_method_names = ["get", "head", "post", "put", "patch", "delete"]
     permission_by_method: ClassVar[Mapping[str, Permission]] = {}
+    stopping_methods: ClassVar[frozenset[str]] = frozenset()
+    """Methods that may carry a stop: open to whoever may stop, and then the view refuses all else."""
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Limit the caller before anything is looked up for them."""
+        """Limit the caller before anything is looked up for them; only a stop by somebody who may is let through."""
         needed = self.permission_by_method.get(request.method or "", Permission.VIEW)
         kind = rate_limits.Kind.READS if needed is Permission.VIEW else rate_limits.Kind.WRITES
-        rate_limits.charge(request._request, kind)
-        super().initial(request, *args, **kwargs)
+        try:
+            rate_limits.charge(request._request, kind)
+        except Throttled:
+            if request.method not in self.stopping_methods:
+                raise
+            super().initial(request, *args, **kwargs)
+            if not self.asks_stop(request):
+                raise
+        else:
+            super().initial(request, *args, **kwargs)
+
+    def asks_stop(self, request: Request) -> bool:
+        """Whether the request stops something: no limit refuses that."""
+        return False
 
 
-def origin_of(request: Request, *, changed_by: str, reason: str | None) -> services.Origin:
-    """Who makes the change that this request asks for: the claim, and the authenticated actor beside it."""
+def origin_of(request: Request, *, changed_by: str | None, reason: str | None) -> services.Origin:
+    """Who makes the change that this request asks for: the claim (by default the caller), and the actor beside it."""
     identity: Any = request.auth
+    actor = ANONYMOUS if identity is None else identity.actor
     return services.Origin(
-        changed_by=changed_by,
-        actor=ANONYMOUS if identity is None else identity.actor,
+        changed_by=actor if changed_by is None else changed_by,
+        actor=actor,
         channel="api",
         request_id=request_ids.of(request),
         at=timezone.now(),
         reason=reason or "",
+    )
+
+
+def lenient_origin(request: Request, given: Mapping[str, Any]) -> services.Origin:
+    """As `origin_of`, of a stop: what ``given`` says of who and why counts where it is text."""
+    changed_by, reason = given.get("changed_by"), given.get("reason")
+    return origin_of(
+        request,
+        changed_by=changed_by if isinstance(changed_by, str) else None,
+        reason=reason if isinstance(reason, str) else None,
     )
 
 

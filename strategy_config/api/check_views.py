@@ -35,7 +35,11 @@ class CheckView(ApiView):
         """
         body = requests.body(request, requests.Check)
         preview = services.check_change(
-            strategy_id=body.strategy_id, symbol=body.symbol, parameters=body.parameters, at=timezone.now()
+            strategy_id=body.strategy_id,
+            symbol=body.symbol,
+            parameters=body.parameters,
+            is_merge=True,
+            at=timezone.now(),
         )
         conflicts, unanswered = find_conflicts(
             strategy_id=body.strategy_id, symbol=body.symbol, parameters=body.parameters

@@ -42,10 +42,11 @@ def failure(
     message: str,
     details: Mapping[str, Any] | None = None,
     headers: Mapping[str, str] | None = None,
+    metadata: Mapping[str, Any] | None = None,
 ) -> EnvelopedResponse:
     """Answer an error; ``code`` is stable, ``message`` is for people."""
     error = {"code": code, "message": message, "details": dict(details or {})}
-    return _respond(request, status, data=None, error=error, metadata=None, headers=headers)
+    return _respond(request, status, data=None, error=error, metadata=metadata, headers=headers)
 
 
 def _respond(

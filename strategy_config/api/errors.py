@@ -7,12 +7,12 @@ from typing import Any
 import structlog
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpResponse
-from pydantic import ValidationError
 from rest_framework import exceptions
 
 from realtime_runtime.config.layers import InvalidParametersError, ParameterError
 from strategy_config import request_ids
 from strategy_config.api import envelope, malformed
+from strategy_config.api.requests import MalformedRequestError
 from strategy_config.exceptions import ConfigError
 
 RETRY_AFTER_SECONDS = 2
@@ -35,6 +35,7 @@ _OF_OTHERS: Mapping[int, str] = {
     400: "The request cannot be read, or its Host header is none of this site's (ALLOWED_HOSTS).",
     404: "There is nothing at this address.",
 }
+_NOTHING_CHANGED = "Nothing was changed: "
 _log = structlog.get_logger(__name__)
 
 
@@ -45,7 +46,7 @@ def answer_exception(exception: Exception, context: Mapping[str, Any]) -> HttpRe
         return _answer_config_error(request, exception)
     if isinstance(exception, InvalidParametersError):
         return _answer_refusal(request, exception)
-    if isinstance(exception, ValidationError):
+    if isinstance(exception, MalformedRequestError):
         return _answer_malformed(request, exception)
     if isinstance(exception, Http404):
         return _fail(request, 404, "There is nothing at this address.")
@@ -93,19 +94,48 @@ def _answer_config_error(request: Any, error: ConfigError) -> HttpResponse:
     )
 
 
-def _answer_refusal(request: Any, refusal: InvalidParametersError) -> HttpResponse:
-    """200 as existing clients expect, 422 for clients that ask for strict handling (RFC 7240)."""
-    is_strict = prefers_strict(request.META.get("HTTP_PREFER", ""))
-    errors = [render_parameter_error(error) for error in refusal.errors]
-    count = "1 parameter" if len(errors) == 1 else f"{len(errors)} parameters"
+def answer_stopped(request: Any, refusal: Exception, metadata: Mapping[str, Any]) -> HttpResponse:
+    """The stop in the request was stored, and the rest of it refused: under the status of refused parameters."""
+    code, message, details = _explained(refusal)
+    message = message.removeprefix(_NOTHING_CHANGED)
+    status, headers = _status_of_refusal(request)
     return envelope.failure(
         request,
-        status=422 if is_strict else 200,
-        code="VALIDATION_ERROR",
-        message=f"Nothing was changed: {count} refused. {refusal.errors[0].message}",
-        details={"errors": errors},
-        headers={"Preference-Applied": "handling=strict"} if is_strict else {},
+        status=status,
+        code=code,
+        message=f"Stopped. The rest of the request was refused and changed nothing: {message}",
+        details=details,
+        headers=headers,
+        metadata=metadata,
     )
+
+
+def _explained(refusal: Exception) -> tuple[str, str, Mapping[str, Any]]:
+    """Code, message and details of what a request was refused for."""
+    if isinstance(refusal, ConfigError):
+        return refusal.code, str(refusal), refusal.details
+    if isinstance(refusal, InvalidParametersError):
+        count = "1 parameter" if len(refusal.errors) == 1 else f"{len(refusal.errors)} parameters"
+        message = f"{_NOTHING_CHANGED}{count} refused. {refusal.errors[0].message}"
+        return CODES[422], message, {"errors": [render_parameter_error(error) for error in refusal.errors]}
+    if isinstance(refusal, MalformedRequestError):
+        errors = malformed.explain(refusal)
+        named = "; ".join(f"{error['field']}: {error['message']}" for error in errors[:5])
+        return CODES[400], f"The request is malformed. {named}.", {"errors": errors}
+    raise refusal
+
+
+def _status_of_refusal(request: Any) -> tuple[int, Mapping[str, str]]:
+    """200 as existing clients expect, 422 for clients that ask for strict handling (RFC 7240); with its headers."""
+    if prefers_strict(request.META.get("HTTP_PREFER", "")):
+        return 422, {"Preference-Applied": "handling=strict"}
+    return 200, {}
+
+
+def _answer_refusal(request: Any, refusal: InvalidParametersError) -> HttpResponse:
+    code, message, details = _explained(refusal)
+    status, headers = _status_of_refusal(request)
+    return envelope.failure(request, status=status, code=code, message=message, details=details, headers=headers)
 
 
 def render_parameter_error(error: ParameterError) -> dict[str, Any]:
@@ -128,10 +158,9 @@ def prefers_strict(prefer: str) -> bool:
     return False
 
 
-def _answer_malformed(request: Any, exception: ValidationError) -> HttpResponse:
-    errors = malformed.explain(exception)
-    named = "; ".join(f"{error['field']}: {error['message']}" for error in errors[:5])
-    return _fail(request, 400, f"The request is malformed. {named}.", {"errors": errors})
+def _answer_malformed(request: Any, refusal: MalformedRequestError) -> HttpResponse:
+    _, message, details = _explained(refusal)
+    return _fail(request, 400, message, details)
 
 
 def _answer_framework(request: Any, exception: exceptions.APIException) -> HttpResponse:

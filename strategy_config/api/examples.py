@@ -16,6 +16,7 @@ REPLACE: dict[str, Any] = {
 MERGE: dict[str, Any] = {
     "Change one parameter": {"parameters": {"buy_threshold": 1.3}, "changed_by": "jane", "reason": "calm market"},
     "Take one out of the layer": {"parameters": {"buy_threshold": None}, "changed_by": "jane"},
+    "Stop": {"parameters": {"enabled": False}, "changed_by": "jane", "reason": "feed looks wrong"},
 }
 ROLL_BACK: dict[str, Any] = {
     "Undo the last change": {"changed_by": "jane", "reason": "worse than before"},

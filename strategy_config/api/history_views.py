@@ -4,13 +4,15 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from django.http import HttpResponse
+from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 
 from strategy_config import selectors, services
 from strategy_config.api import answers, change_answers, envelope, examples, requests, schema
-from strategy_config.api.base import ApiView, if_match, origin_of
+from strategy_config.api.base import ApiView, if_match, lenient_origin, origin_of
 from strategy_config.api.permissions import Permission
 from strategy_config.api.writes import write
+from strategy_config.exceptions import InvalidRequestError
 from strategy_config.models import ConfigAudit
 from strategy_config.resolution import iso
 
@@ -144,20 +146,27 @@ class EnableView(ApiView):
         summary="Switch a strategy on",
         answer=answers.WriteResult,
         path=("strategy_id",),
-        body=requests.Switch,
+        body=requests.SwitchOn,
         query=requests.LayerActionQuery,
         is_change=True,
         examples=examples.ENABLE,
     )
     def post(self, request: Request, strategy_id: str) -> HttpResponse:
         """Switch on, for all symbols or for one. A symbol is on only where the strategy is."""
-        return _switch(request, strategy_id, enabled=True)
+        body = requests.body(request, requests.SwitchOn)
+        origin = origin_of(request, changed_by=body.changed_by, reason=body.reason)
+        return _switch(request, strategy_id, origin, enabled=True)
 
 
 class DisableView(ApiView):
     """The kill switch, to off."""
 
-    permission_by_method = EnableView.permission_by_method
+    permission_by_method: ClassVar[Mapping[str, Permission]] = {"POST": Permission.STOP_STRATEGY}
+    stopping_methods = frozenset({"POST"})
+
+    def asks_stop(self, request: Request) -> bool:
+        """Always."""
+        return True
 
     @schema.operation(
         "disable",
@@ -165,27 +174,33 @@ class DisableView(ApiView):
         summary="Switch a strategy off",
         answer=answers.WriteResult,
         path=("strategy_id",),
-        body=requests.Switch,
+        body=requests.Stop,
         query=requests.LayerActionQuery,
         is_change=True,
         examples=examples.DISABLE,
     )
     def post(self, request: Request, strategy_id: str) -> HttpResponse:
-        """Switch off, for all symbols or for one: the runtimes stop deciding within milliseconds."""
-        return _switch(request, strategy_id, enabled=False)
+        """Switch off, for all symbols or for one: the runtimes stop deciding within milliseconds.
+
+        A stop is refused neither for its body, of which what cannot be kept is left out or cut, nor by If-Match.
+        """
+        return _switch(request, strategy_id, lenient_origin(request, _given(request)), enabled=False)
 
 
-def _switch(request: Request, strategy_id: str, *, enabled: bool) -> HttpResponse:
-    body = requests.body(request, requests.Switch)
+def _given(request: Request) -> Mapping[str, Any]:
+    """What the body says, as far as it can be read."""
+    try:
+        return requests.raw_body(request)
+    except (InvalidRequestError, APIException):
+        return {}
+
+
+def _switch(request: Request, strategy_id: str, origin: services.Origin, *, enabled: bool) -> HttpResponse:
     query = requests.query(request, requests.LayerActionQuery)
     return write(
         request,
         lambda: services.switch(
-            strategy_id=strategy_id,
-            symbol=query.symbol,
-            enabled=enabled,
-            origin=origin_of(request, changed_by=body.changed_by, reason=body.reason),
-            if_match=if_match(request),
+            strategy_id=strategy_id, symbol=query.symbol, enabled=enabled, origin=origin, if_match=if_match(request)
         ),
         wait_ms=query.wait_for_runtimes,
     )

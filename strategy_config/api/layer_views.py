@@ -3,26 +3,38 @@
 import time
 from collections.abc import Mapping
 from datetime import datetime
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.http import HttpResponse
+from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 
 from realtime_runtime.config.layers import InvalidParametersError
 from strategy_config import request_ids, services, shared_cache
 from strategy_config.api import answers, documents, envelope, examples, hot_path, requests, schema
-from strategy_config.api.base import ApiView, if_match, origin_of
-from strategy_config.api.permissions import Permission
-from strategy_config.api.writes import write
+from strategy_config.api.base import ApiView, if_match, lenient_origin, origin_of
+from strategy_config.api.permissions import Permission, caller_may
+from strategy_config.api.writes import stop_in_spite_of, write
+from strategy_config.exceptions import InvalidRequestError
+from strategy_config.layer_edits import NotAllowedError, asks_stop
 from strategy_config.resolution import strategy_class
 
 
-class GlobalLayerView(ApiView):
+class _LayerView(ApiView):
+    stopping_methods = frozenset({"POST", "PUT", "PATCH"})
+
+    def asks_stop(self, request: Request) -> bool:
+        """Whether the body does, whatever else it says."""
+        return _asks_stop(requests.raw_body(request))
+
+
+class GlobalLayerView(_LayerView):
     """The parameters of a strategy for all symbols."""
 
     permission_by_method: ClassVar[Mapping[str, Permission]] = {
         "GET": Permission.VIEW,
         "POST": Permission.CHANGE_PARAMETERS,
+        "PUT": Permission.CHANGE_PARAMETERS,
         "PATCH": Permission.CHANGE_PARAMETERS,
         "DELETE": Permission.CHANGE_PARAMETERS,
     }
@@ -40,34 +52,56 @@ class GlobalLayerView(ApiView):
         return _read(request, strategy_id, None)
 
     @schema.operation(
+        "mergeConfig",
+        tag="Configuration",
+        summary="Change some parameters for all symbols",
+        answer=answers.ConfigChangeResult,
+        path=("strategy_id",),
+        body=requests.EditGlobal,
+        query=requests.EditQuery,
+        is_change=True,
+        is_edit=True,
+        examples=examples.MERGE,
+    )
+    def post(self, request: Request, strategy_id: str) -> HttpResponse:
+        """Merge into the layer's own parameters: what is not named stays, null removes (RFC 7396).
+
+        `enabled` among the parameters is the switch; a stop is stored even where the rest is refused. A body that
+        names every parameter sends a read back: what equals the inherited value does not become own.
+        """
+        return _change(request, strategy_id, None, requests.EditGlobal, is_merge=True)
+
+    @schema.operation(
         "replaceConfig",
         tag="Configuration",
         summary="Set the parameters for all symbols",
         answer=answers.ConfigChangeResult,
         path=("strategy_id",),
         body=requests.ReplaceGlobal,
-        query=requests.WaitQuery,
+        query=requests.EditQuery,
         is_change=True,
+        is_edit=True,
         examples=examples.REPLACE,
     )
-    def post(self, request: Request, strategy_id: str) -> HttpResponse:
-        """Replace the layer's own parameters; what is left out shows through from the environment and the defaults."""
-        return _change(request, strategy_id, None, requests.body(request, requests.ReplaceGlobal), is_merge=False)
+    def put(self, request: Request, strategy_id: str) -> HttpResponse:
+        """Replace the layer's own parameters by exactly these; what is left out is inherited."""
+        return _change(request, strategy_id, None, requests.ReplaceGlobal, is_merge=False)
 
     @schema.operation(
-        "mergeConfig",
+        "patchConfig",
         tag="Configuration",
-        summary="Change some parameters for all symbols",
+        summary="Change some parameters for all symbols (as POST)",
         answer=answers.ConfigChangeResult,
         path=("strategy_id",),
-        body=requests.MergeGlobal,
-        query=requests.WaitQuery,
+        body=requests.EditGlobal,
+        query=requests.EditQuery,
         is_change=True,
+        is_edit=True,
         examples=examples.MERGE,
     )
     def patch(self, request: Request, strategy_id: str) -> HttpResponse:
-        """Merge into the layer's own parameters; null removes one from the layer (RFC 7396)."""
-        return _change(request, strategy_id, None, requests.body(request, requests.MergeGlobal), is_merge=True)
+        """Does what POST does; takes application/merge-patch+json as well."""
+        return _change(request, strategy_id, None, requests.EditGlobal, is_merge=True)
 
     @schema.operation(
         "deleteConfig",
@@ -83,7 +117,7 @@ class GlobalLayerView(ApiView):
         return _delete(request, strategy_id, None)
 
 
-class SymbolLayerView(ApiView):
+class SymbolLayerView(_LayerView):
     """The parameters of a strategy for one symbol."""
 
     permission_by_method = GlobalLayerView.permission_by_method
@@ -101,34 +135,56 @@ class SymbolLayerView(ApiView):
         return _read(request, strategy_id, symbol)
 
     @schema.operation(
+        "mergeSymbolConfig",
+        tag="Configuration",
+        summary="Change some parameters for one symbol",
+        answer=answers.ConfigChangeResult,
+        path=("strategy_id", "symbol"),
+        body=requests.EditSymbol,
+        query=requests.EditQuery,
+        is_change=True,
+        is_edit=True,
+        examples=examples.MERGE,
+    )
+    def post(self, request: Request, strategy_id: str, symbol: str) -> HttpResponse:
+        """Merge into the symbol's own parameters: what is not named stays, null removes (RFC 7396).
+
+        `enabled` among the parameters is the switch; a stop is stored even where the rest is refused. A body that
+        names every parameter sends a read back: what equals the inherited value does not become own.
+        """
+        return _change(request, strategy_id, symbol, requests.EditSymbol, is_merge=True)
+
+    @schema.operation(
         "replaceSymbolConfig",
         tag="Configuration",
         summary="Set the parameters for one symbol",
         answer=answers.ConfigChangeResult,
         path=("strategy_id", "symbol"),
         body=requests.ReplaceSymbol,
-        query=requests.WaitQuery,
+        query=requests.EditQuery,
         is_change=True,
+        is_edit=True,
         examples=examples.REPLACE,
     )
-    def post(self, request: Request, strategy_id: str, symbol: str) -> HttpResponse:
-        """Replace the symbol's own parameters; what is left out shows through from the layers below."""
-        return _change(request, strategy_id, symbol, requests.body(request, requests.ReplaceSymbol), is_merge=False)
+    def put(self, request: Request, strategy_id: str, symbol: str) -> HttpResponse:
+        """Replace the symbol's own parameters by exactly these; what is left out is inherited."""
+        return _change(request, strategy_id, symbol, requests.ReplaceSymbol, is_merge=False)
 
     @schema.operation(
-        "mergeSymbolConfig",
+        "patchSymbolConfig",
         tag="Configuration",
-        summary="Change some parameters for one symbol",
+        summary="Change some parameters for one symbol (as POST)",
         answer=answers.ConfigChangeResult,
         path=("strategy_id", "symbol"),
-        body=requests.MergeSymbol,
-        query=requests.WaitQuery,
+        body=requests.EditSymbol,
+        query=requests.EditQuery,
         is_change=True,
+        is_edit=True,
         examples=examples.MERGE,
     )
     def patch(self, request: Request, strategy_id: str, symbol: str) -> HttpResponse:
-        """Merge into the symbol's own parameters; null removes one from the layer (RFC 7396)."""
-        return _change(request, strategy_id, symbol, requests.body(request, requests.MergeSymbol), is_merge=True)
+        """Does what POST does; takes application/merge-patch+json as well."""
+        return _change(request, strategy_id, symbol, requests.EditSymbol, is_merge=True)
 
     @schema.operation(
         "deleteSymbolConfig",
@@ -161,14 +217,23 @@ def _read(request: Request, strategy_id: str, symbol: str | None) -> HttpRespons
 
 
 def _change(
-    request: Request, strategy_id: str, symbol: str | None, body: requests.ReplaceGlobal, *, is_merge: bool
+    request: Request, strategy_id: str, symbol: str | None, model: type[requests.EditGlobal], *, is_merge: bool
 ) -> HttpResponse:
-    query = requests.query(request, requests.WaitQuery)
+    given = requests.raw_body(request)
+    try:
+        query = requests.query(request, requests.EditQuery)
+        body = requests.body(request, model)
+        _require_right(request, body)
+    except (requests.MalformedRequestError, InvalidRequestError, NotAllowedError) as refusal:
+        if not _asks_stop(given):
+            raise
+        origin = lenient_origin(request, given)
+        return stop_in_spite_of(request, refusal, strategy_id=strategy_id, symbol=symbol, origin=origin)
     origin = origin_of(request, changed_by=body.changed_by, reason=body.reason)
     if body.validate_only:
         return _check(request, strategy_id, symbol, body, is_merge=is_merge, at=origin.at)
     service = services.merge_layer if is_merge else services.set_layer
-    expiry = {"expires_at": body.expires_at} if isinstance(body, requests.ReplaceSymbol) and _gives_expiry(body) else {}
+    expiry = {"expires_at": body.expires_at} if isinstance(body, requests.EditSymbol) and _gives_expiry(body) else {}
     return write(
         request,
         lambda: service(
@@ -177,37 +242,52 @@ def _change(
             parameters=body.parameters,
             origin=origin,
             if_match=if_match(request),
+            may_enable=caller_may(request, Permission.SWITCH_STRATEGY),
+            is_forced=query.force,
             **expiry,
         ),
         wait_ms=query.wait_for_runtimes,
     )
 
 
-def _gives_expiry(body: requests.ReplaceSymbol) -> bool:
+def _asks_stop(given: Mapping[str, Any]) -> bool:
+    return given.get("validate_only") is not True and asks_stop(given.get("parameters"))
+
+
+def _require_right(request: Request, body: requests.EditGlobal) -> None:
+    """Whoever may only stop may not do anything beside it; raises PermissionDenied, NotAllowedError beside a stop."""
+    if caller_may(request, Permission.CHANGE_PARAMETERS):
+        return
+    if not asks_stop(body.parameters):
+        raise PermissionDenied(f"This needs the permission {Permission.CHANGE_PARAMETERS}; none of your groups has it.")
+    if len(body.parameters) > 1 or _gives_expiry(body):
+        raise NotAllowedError(f"All but the stop needs the permission {Permission.CHANGE_PARAMETERS}.")
+
+
+def _gives_expiry(body: requests.EditGlobal) -> bool:
     return "expires_at" in body.model_fields_set
 
 
 def _check(
-    request: Request,
-    strategy_id: str,
-    symbol: str | None,
-    body: requests.ReplaceGlobal,
-    *,
-    is_merge: bool,
-    at: datetime,
+    request: Request, strategy_id: str, symbol: str | None, body: requests.EditGlobal, *, is_merge: bool, at: datetime
 ) -> HttpResponse:
     preview = services.check_change(
         strategy_id=strategy_id,
         symbol=symbol,
         parameters=body.parameters,
         is_merge=is_merge,
-        expires_at=body.expires_at if isinstance(body, requests.ReplaceSymbol) else None,
+        expires_at=body.expires_at if isinstance(body, requests.EditSymbol) else None,
         at=at,
         if_match=if_match(request),
     )
     if preview.errors:
         raise InvalidParametersError(preview.errors)
-    metadata = {"validate_only": True, "changes": preview.changes, "warnings": preview.warnings}
+    metadata = {
+        "validate_only": True,
+        "changes": preview.changes,
+        "inherited": preview.inherited,
+        "warnings": preview.warnings,
+    }
     return envelope.success(request, None, metadata=metadata)
 
 

@@ -1,15 +1,14 @@
 """The words for a body or a query string of the wrong shape: what each member must be, with its limit."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 
-from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from strategy_config.api.requests import CURSOR_PATTERN, NAME_PATTERN, TEXT_PATTERN
+from strategy_config.api.requests import CURSOR_PATTERN, MalformedRequestError
 
 _BY_TYPE: Mapping[str, str] = {
     "missing": "is required",
-    "extra_forbidden": "is not known here",
     "bool_type": "must be true or false",
     "dict_type": "must be an object",
     "int_type": "must be a whole number",
@@ -23,23 +22,31 @@ _BY_TYPE: Mapping[str, str] = {
     "value_error": "{error}",
 }
 _BY_PATTERN: Mapping[str, str] = {
-    NAME_PATTERN: "must not be blank, nor hold a NUL character",
-    TEXT_PATTERN: "must not hold a NUL character",
     CURSOR_PATTERN: "must be the next_cursor of an earlier answer",
 }
 
 
-def explain(refusal: ValidationError) -> list[dict[str, str]]:
+def explain(refusal: MalformedRequestError) -> list[dict[str, str]]:
     """One ``{field, message}`` for each member that was refused; the message goes on from the member's name."""
     return [
-        {"field": ".".join(map(str, detail["loc"])), "message": _message(detail)}
-        for detail in refusal.errors(include_url=False, include_input=False)
+        {"field": ".".join(map(str, detail["loc"])), "message": _message(detail, refusal.known)}
+        for detail in refusal.refusal.errors(include_url=False, include_input=False)
     ]
 
 
-def _message(detail: ErrorDetails) -> str:
+def _message(detail: ErrorDetails, known: Sequence[str]) -> str:
     context = detail.get("ctx", {})
     if detail["type"] == "string_pattern_mismatch":
         return _BY_PATTERN[context["pattern"]]
+    if detail["type"] == "extra_forbidden":
+        return unknown(str(detail["loc"][-1]), known)
     template = _BY_TYPE.get(detail["type"])
     return detail["msg"] if template is None else template.format(**context)
+
+
+def unknown(name: str, known: Sequence[str]) -> str:
+    """What is said of a name that is not among the known ones, with the nearest of them."""
+    nearest = get_close_matches(name, known, n=1)
+    if nearest:
+        return f"is not known here (did you mean {nearest[0]}?)"
+    return f"is not known here; known are: {', '.join(known)}" if known else "is not known here; none is"

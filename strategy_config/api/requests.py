@@ -2,14 +2,27 @@
 
 import re
 import uuid
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    ValidationError,
+    WithJsonSchema,
+)
+from pydantic_core import CoreSchema
 from rest_framework.request import Request
 
 from realtime_runtime.market.analytics import Timeframe
 from realtime_runtime.strategies.registry import STRATEGIES
+from strategy_config import texts
 from strategy_config.api.answers import AuditAction
 from strategy_config.api.parsing import parse_object
 from strategy_config.exceptions import InvalidRequestError
@@ -17,9 +30,6 @@ from strategy_config.models import CHANGED_BY_LENGTH, REASON_LENGTH
 from strategy_config.services import normalise_symbol
 
 SYMBOL_PATTERN = "^[A-Za-z0-9][A-Za-z0-9_]{3,23}$"
-TEXT_PATTERN = r"^[^\x00]*$"
-NAME_PATTERN = r"^[^\x00]*[^\x00-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000][^\x00]*$"
-"""No NUL, and something beside white space."""
 CURSOR_PATTERN = "^[0-9]{1,15}$"
 MAX_VERSION = 2**31 - 1
 MAX_SEQUENCE = 10**15 - 1
@@ -53,9 +63,24 @@ def _as_uuid(value: Any) -> Any:
         raise ValueError("must be a UUID") from None
 
 
+def _checked(problem_of: Callable[[str], str | None]) -> AfterValidator:
+    def check(text: str) -> str:
+        problem = problem_of(text)
+        if problem is not None:
+            raise ValueError(problem)
+        return text
+
+    return AfterValidator(check)
+
+
 def _as_number(value: Any) -> Any:
     """A number in a query string: decimal digits, nothing around them."""
     return int(value) if isinstance(value, str) and _DIGITS.fullmatch(value) else value
+
+
+def _as_flag(value: Any) -> Any:
+    """A switch in a query string: true or false, as in JSON."""
+    return {"true": True, "false": False}.get(value, value) if isinstance(value, str) else value
 
 
 Instant = Annotated[AwareDatetime, BeforeValidator(_as_instant)]
@@ -68,23 +93,32 @@ Name = Annotated[
     Field(
         min_length=1,
         max_length=CHANGED_BY_LENGTH,
-        pattern=NAME_PATTERN,
-        description="Who changes this, as claimed; the authenticated actor is recorded beside it.",
+        json_schema_extra={"pattern": texts.NAME_PATTERN},
+        description="Who changes this, as claimed, in one line; the authenticated actor is recorded beside it.",
         examples=["jane"],
     ),
+    _checked(texts.problem_of_name),
 ]
+ChangedBy = Annotated[Name | None, Field(description="Who changes this, as claimed. Left out: the caller.")]
 Reason = Annotated[
     str,
-    Field(max_length=REASON_LENGTH, pattern=TEXT_PATTERN, description="Why, for the history.", examples=["tighter"]),
+    Field(
+        max_length=REASON_LENGTH,
+        json_schema_extra={"pattern": texts.TEXT_PATTERN},
+        description="Why, for the history.",
+        examples=["tighter"],
+    ),
+    _checked(texts.problem_of_text),
 ]
 RequiredReason = Annotated[
     str,
     Field(
         min_length=1,
         max_length=REASON_LENGTH,
-        pattern=NAME_PATTERN,
+        json_schema_extra={"pattern": texts.REQUIRED_TEXT_PATTERN},
         description="Why, for the history and for whoever switches back.",
     ),
+    _checked(texts.problem_of_required_text),
 ]
 Symbol = Annotated[
     str,
@@ -101,32 +135,48 @@ OwnParameters = Annotated[
 
 
 class _Body(BaseModel):
+    """Its document names no defaults: generated clients take a member with a default for a required one."""
+
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        found = handler(core_schema)
+        for described in handler.resolve_ref_schema(found).get("properties", {}).values():
+            described.pop("default", None)
+        return found
 
-class ReplaceGlobal(_Body):
-    """The parameters that the strategy's global layer is to have from now on, instead of those it has."""
+
+class EditGlobal(_Body):
+    """Parameters to set in the strategy's global layer; null removes one from it (RFC 7396).
+
+    What is not named stays as it is. `enabled` among the parameters is the kill switch.
+    """
 
     parameters: OwnParameters
-    changed_by: Name
+    changed_by: ChangedBy = None
     reason: Reason | None = None
     validate_only: bool | None = Field(default=False, description="Check only; nothing is changed.")
 
 
-class ReplaceSymbol(ReplaceGlobal):
-    """The parameters that the symbol's layer is to have from now on, instead of those it has."""
+class EditSymbol(EditGlobal):
+    """Parameters to set in the symbol's layer; null removes one from it (RFC 7396).
+
+    What is not named stays as it is. `enabled` among the parameters is the symbol's kill switch.
+    """
 
     expires_at: Instant | None = Field(
-        default=None, description="From this instant on the layer's parameters no longer count; it must have some."
+        default=None,
+        description="From this instant on the layer's parameters no longer count; it must have some. Null: no expiry.",
     )
 
 
-class MergeGlobal(ReplaceGlobal):
-    """Parameters to set in the strategy's global layer; null removes one from it (RFC 7396)."""
+class ReplaceGlobal(EditGlobal):
+    """The parameters that the strategy's global layer is to have from now on, instead of those it has."""
 
 
-class MergeSymbol(ReplaceSymbol):
-    """Parameters to set in the symbol's layer; null removes one from it (RFC 7396). ``expires_at`` null: no expiry."""
+class ReplaceSymbol(EditSymbol):
+    """The parameters that the symbol's layer is to have from now on, instead of those it has."""
 
 
 class RollBack(_Body):
@@ -144,17 +194,33 @@ class RollBack(_Body):
         },
     )
 
-    changed_by: Name
+    changed_by: ChangedBy = None
     reason: Reason | None = None
     target_version: Annotated[int, Field(ge=1, le=MAX_VERSION), BeforeValidator(_as_whole)] | None = None
     rollback_id: RowId | None = Field(default=None, description="The id of an audit row: the state after that change.")
 
 
-class Switch(_Body):
-    """Who flips the kill switch, and why."""
+class SwitchOn(_Body):
+    """Who switches on, and why."""
 
-    changed_by: Name
+    changed_by: ChangedBy = None
     reason: RequiredReason
+
+
+class Stop(_Body):
+    """Who stops, and why, as text. What cannot be kept of it is left out or cut: a stop is not refused for its body."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    changed_by: Any = Field(default=None, description="Who stops, as claimed. Left out: the caller.")
+    reason: Any = Field(default=None, description="Why, for the history.")
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        found = super().__get_pydantic_json_schema__(core_schema, handler)
+        # What is no object says nothing of who and why, and stops all the same.
+        handler.resolve_ref_schema(found).pop("type", None)
+        return found
 
 
 class Check(_Body):
@@ -166,13 +232,17 @@ class Check(_Body):
 
 
 class _Query(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    """Unknown parameters are refused: a misspelt ``symbol`` would change all symbols."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class NoQuery(_Query):
+    """Of requests that take no parameters."""
 
 
 class WaitQuery(_Query):
-    """Of every write to a layer. Unknown parameters are refused: a misspelt ``symbol`` would change all symbols."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    """Of every write to a layer."""
 
     wait_for_runtimes: Annotated[
         int,
@@ -186,10 +256,18 @@ class WaitQuery(_Query):
     ] = 0
 
 
+class EditQuery(WaitQuery):
+    """Of changes to a layer's parameters."""
+
+    force: Annotated[
+        bool, Field(description="Record a version also where nothing would change."), BeforeValidator(_as_flag)
+    ] = False
+
+
 class DeleteQuery(WaitQuery):
     """Of DELETE: who and why come in the query string."""
 
-    changed_by: Name
+    changed_by: ChangedBy = None
     reason: Reason = ""
 
 
@@ -254,20 +332,41 @@ class SignalsQuery(LayerQuery):
 Model = TypeVar("Model", bound=BaseModel)
 
 
-def body(request: Request, model: type[Model]) -> Model:
-    """The request's body as ``model``; raises InvalidRequestError or pydantic's ValidationError.
+class MalformedRequestError(Exception):
+    """A body or a query string of the wrong shape. ``known`` are the members that it may have."""
+
+    def __init__(self, refusal: ValidationError, known: Iterable[str]) -> None:
+        super().__init__(str(refusal))
+        self.refusal = refusal
+        self.known = tuple(known)
+
+
+def raw_body(request: Request) -> dict[str, Any]:
+    """The request's body as a JSON object, not judged; raises InvalidRequestError.
 
     A request without a body and without a Content-Type has an empty object for its body.
     """
     data = request.data
-    return model.model_validate(data if isinstance(data, dict) else parse_object(b""))
+    return data if isinstance(data, dict) else parse_object(b"")
+
+
+def body(request: Request, model: type[Model]) -> Model:
+    """The request's body as ``model``; raises InvalidRequestError, MalformedRequestError."""
+    return _as(model, raw_body(request))
 
 
 def query(request: Request, model: type[Model]) -> Model:
-    """The query string as ``model``; a parameter that is given twice is refused."""
+    """The query string as ``model``; a parameter that is given twice is refused, as one that is not known."""
     values: dict[str, str] = {}
     for name, given in request.query_params.lists():
         if len(given) > 1 and name in model.model_fields:
             raise InvalidRequestError(f"{name} is given {len(given)} times.", field=name)
         values[name] = given[0]
-    return model.model_validate(values)
+    return _as(model, values)
+
+
+def _as(model: type[Model], values: dict[str, Any]) -> Model:
+    try:
+        return model.model_validate(values)
+    except ValidationError as refusal:
+        raise MalformedRequestError(refusal, model.model_fields) from None

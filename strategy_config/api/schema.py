@@ -99,6 +99,7 @@ def operation(
     examples: Mapping[str, Any] | None = None,
     is_cached: bool = False,
     is_change: bool = False,
+    is_edit: bool = False,
     names_strategy: bool = False,
     needs_cache: bool = False,
     not_found: str = _FAILURES[404],
@@ -106,8 +107,8 @@ def operation(
     """Document a method of a view; its docstring is the description.
 
     ``is_cached``: it answers with an ETag, and 304. ``is_change``: it takes If-Match and Prefer, answers 412 and
-    422. ``names_strategy``: the body or the query does, so 404 is possible. ``needs_cache``: 503 also where Redis is
-    away. ``not_found``: what 404 means.
+    422. ``is_edit``: a stop may be stored where the rest is refused. ``names_strategy``: the body or the query does,
+    so 404 is possible. ``needs_cache``: 503 also where Redis is away. ``not_found``: what 404 means.
     """
     statuses = {401, 403, 406, 413, 429, 500, 503}
     statuses |= {404} if path or names_strategy else set()
@@ -124,7 +125,8 @@ def operation(
         parameters += [_IF_NONE_MATCH, _answer_header(_ETAG, [200, 304])]
     if is_change:
         responses[422] = OpenApiResponse(
-            answers.Refusal, description="VALIDATION_ERROR, with `Prefer: handling=strict`."
+            answers.StrictRefusal if is_edit else answers.Refusal,
+            description="VALIDATION_ERROR, with `Prefer: handling=strict`.",
         )
         parameters += [_IF_MATCH, _PREFER, _PREFERENCE_APPLIED, _answer_header(_ETAG, [200], required=False)]
     return extend_schema(
@@ -222,9 +224,11 @@ class ApiSchema(AutoSchema):
 
 
 def complete(result: JsonSchema, generator: Any, request: Any, public: bool) -> JsonSchema:
-    """Finish the generated document: bodies are required."""
+    """Finish the generated document: bodies are required where a member of them is."""
     for path in result["paths"].values():
         for described in path.values():
             if "requestBody" in described:
-                described["requestBody"]["required"] = True
+                reference = described["requestBody"]["content"]["application/json"]["schema"]["$ref"]
+                body = result["components"]["schemas"][reference.rpartition("/")[2]]
+                described["requestBody"]["required"] = "required" in body
     return result

@@ -7,7 +7,7 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 
 from strategy_config import selectors, services
-from strategy_config.api import envelope
+from strategy_config.api import envelope, errors
 from strategy_config.api.runtimes import RuntimeWait
 
 
@@ -21,17 +21,34 @@ def write(
     """Make the change, wait for the runtimes where ``wait_ms`` says so, and answer the layer as it was written."""
     wait = RuntimeWait(wait_ms) if wait_ms else None
     written = change()
-    warnings = list(written.warnings)
-    metadata: dict[str, Any] = {
-        "action": written.action,
-        "sequence": written.sequence,
-        "published": written.published,
-        "warnings": warnings,
-    }
+    metadata = metadata_of(written)
     if wait is not None:
         metadata["runtimes"] = wait.answers(written.sequence)
         if wait.warning is not None:
-            warnings.append(wait.warning)
+            metadata["warnings"].append(wait.warning)
+    if written.refusal is not None:
+        return errors.answer_stopped(request, written.refusal, metadata)
     return envelope.success(
         request, render(written), metadata=metadata, headers={"ETag": selectors.etag(written.config)}
     )
+
+
+def stop_in_spite_of(
+    request: Request, refusal: Exception, *, strategy_id: str, symbol: str | None, origin: services.Origin
+) -> HttpResponse:
+    """Store the stop that a request asks for whose rest is refused, and answer both."""
+    written = services.switch(strategy_id=strategy_id, symbol=symbol, enabled=False, origin=origin)
+    return errors.answer_stopped(request, refusal, metadata_of(written))
+
+
+def metadata_of(written: services.Written) -> dict[str, Any]:
+    """What every answer to a write says of it."""
+    return {
+        "action": written.action,
+        "sequence": written.sequence,
+        "published": written.published,
+        "unchanged": written.is_unchanged,
+        "stopped": written.is_stopped,
+        "inherited": list(written.inherited),
+        "warnings": list(written.warnings),
+    }

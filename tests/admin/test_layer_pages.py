@@ -84,11 +84,24 @@ def test_save__somebody_was_faster__is_told_and_writes_nothing(login: Login) -> 
     assert re.search(r'name="p-buy_threshold"[^>]*\s+value="1.4"', html)
 
 
-@pytest.mark.parametrize(("group", "status"), [("viewer", 403), ("trader", 403), ("operator", 302)])
+@pytest.mark.parametrize(("group", "status"), [("viewer", 403), ("trader", 302), ("operator", 302)])
 @pytest.mark.parametrize("path", [f"{PAGE}switch/", f"{PAGE}symbols/{BTC}/switch/"])
-def test_switch__by_group__only_operators(login: Login, group: str, status: int, path: str) -> None:
-    assert login(group).post(path, {"to": "off", "reason": "why"}).status_code == status
+@pytest.mark.parametrize("reason", ["why", "", "x" * 1_500])
+def test_switch_off__by_group__for_traders_too_whatever_the_reason(
+    login: Login, group: str, status: int, path: str, reason: str
+) -> None:
+    assert login(group).post(path, {"to": "off", "reason": reason}).status_code == status
     assert selectors.last_sequence() == (1 if status == 302 else 0)
+
+
+def test_switch_on__by_group__only_for_operators_and_with_a_reason(login: Login) -> None:
+    services.switch(strategy_id=SKEW, enabled=False, origin=OriginFactory())
+    path = f"{PAGE}switch/"
+    assert login("trader").post(path, {"to": "on", "reason": "why"}).status_code == 403
+    operator = login("operator")
+    assert operator.post(path, {"to": "on", "reason": " "}).status_code == 422
+    assert selectors.last_sequence() == 1
+    assert operator.post(path, {"to": "on", "reason": "why"}).status_code == 302
 
 
 def test_switch_all__confirmed__is_a_halt_of_everything_that_every_page_shows(login: Login) -> None:
@@ -234,9 +247,9 @@ def test_number__that_is_none__is_refused_and_kept(login: Login, typed: str) -> 
     assert selectors.last_sequence() == 0
 
 
-@pytest.mark.parametrize(("group", "is_there"), [("viewer", False), ("trader", False), ("operator", True)])
+@pytest.mark.parametrize(("group", "is_there"), [("viewer", False), ("trader", True), ("operator", True)])
 @pytest.mark.parametrize("layer", [PAGE, ON_BTC])
-def test_kill_switch__of_a_layer__is_on_every_page_of_it_for_operators(
+def test_kill_switch__of_a_layer__is_on_every_page_of_it_for_whoever_may_stop(
     login: Login, group: str, is_there: bool, layer: str
 ) -> None:
     write(symbol=None, parameters={"top_levels": 7})

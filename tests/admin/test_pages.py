@@ -50,8 +50,7 @@ def upload(client: Client, text: str, **fields: Any) -> Any:
 
 @pytest.mark.parametrize(
     ("group", "path", "fields"),
-    [("viewer", *case) for case in (FOR_TRADERS | FOR_OPERATORS).values()]
-    + [("trader", *case) for case in FOR_OPERATORS.values()],
+    [("viewer", *case) for case in (FOR_TRADERS | FOR_OPERATORS).values()] + [("trader", *FOR_OPERATORS["enable"])],
 )
 def test_post__not_allowed__is_403_and_changes_nothing(
     login: Login, group: str, path: str, fields: dict[str, Any]
@@ -160,11 +159,14 @@ def test_bulk__reason__changes_all_with_it(login: Login) -> None:
     fields = {"action": "disable", "key": [f"{SKEW}:{BTC}", f"{SKEW}:ETHUSDT"]}
     client = login("operator")
     assert client.post("/admin/overrides/bulk/", fields).status_code == 200
-    assert client.post("/admin/overrides/bulk/", {**fields, "confirm": "1"}).status_code == 422
-    assert selectors.last_sequence() == 2
-    answer = client.post("/admin/overrides/bulk/", {**fields, "confirm": "1", "reason": "halted"})
+    answer = client.post("/admin/overrides/bulk/", {**fields, "confirm": "1"})
     assert answer.url == "/admin/overrides/?count=2&saved=4"
     assert not SymbolOverride.objects.filter(enabled=True).exists()
+    fields["action"] = "enable"
+    assert client.post("/admin/overrides/bulk/", {**fields, "confirm": "1"}).status_code == 422
+    assert selectors.last_sequence() == 4
+    answer = client.post("/admin/overrides/bulk/", {**fields, "confirm": "1", "reason": "over"})
+    assert answer.url == "/admin/overrides/?count=2&saved=6"
 
 
 def test_copy__to_symbols__writes_each(login: Login) -> None:

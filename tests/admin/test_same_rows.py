@@ -73,7 +73,7 @@ CASES = {
     "copy": UseCase(
         f"{PAGE}/symbols/{BTC}/copy/",
         {"symbols": "ETHUSDT, SOLUSDT"},
-        tuple(("post", f"/config/{symbol}", {"parameters": OWN}) for symbol in ("ETHUSDT", "SOLUSDT")),
+        tuple(("put", f"/config/{symbol}", {"parameters": OWN}) for symbol in ("ETHUSDT", "SOLUSDT")),
     ),
     "bulk disable": UseCase(
         "/admin/overrides/bulk/",
@@ -182,7 +182,7 @@ def test_import__and_by_api__leaves_the_same_rows(operator: tuple[Client, str]) 
         assert answer.status_code == 302
 
     calls: tuple[Step, ...] = (
-        ("post", f"/config/{BTC}", {"parameters": {"top_levels": 4}}),
+        ("put", f"/config/{BTC}", {"parameters": {"top_levels": 4}}),
         ("post", "/disable?symbol=ETHUSDT", {}),
     )
     assert_same(left_by(by_file), left_by(lambda: by_api(token, calls)), "import")

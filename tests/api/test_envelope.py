@@ -45,7 +45,7 @@ FAILURES: dict[str, tuple[str, str, dict[str, Any], int, str]] = {
         "INVALID_REQUEST",
     ),
     "another site's host": ("GET", CONFIG, {"headers": {"Host": "evil.example"}}, 400, "INVALID_REQUEST"),
-    "method": ("PUT", CONFIG, {"json": GOOD}, 405, "METHOD_NOT_ALLOWED"),
+    "method": ("PUT", "/api/v1/strategies", {"json": GOOD}, 405, "METHOD_NOT_ALLOWED"),
     "unknown method": ("BREW", CONFIG, {}, 405, "METHOD_NOT_ALLOWED"),
     "form": ("GET", CONFIG, {"headers": {"Accept": "text/html"}}, 406, "NOT_ACCEPTABLE"),
     "media type": ("POST", CONFIG, {"data": {"a": "b"}}, 415, "UNSUPPORTED_MEDIA_TYPE"),
@@ -54,7 +54,6 @@ FAILURES: dict[str, tuple[str, str, dict[str, Any], int, str]] = {
     "not allowed": ("POST", CONFIG, {"token": "viewer", "json": GOOD}, 403, "FORBIDDEN"),
     "no body": ("POST", CONFIG, {}, 400, "INVALID_REQUEST"),
     "without parameters": ("POST", CONFIG, {"json": {"changed_by": "jane"}}, 400, "INVALID_REQUEST"),
-    "without changed_by": ("POST", CONFIG, {"json": {"parameters": {}}}, 400, "INVALID_REQUEST"),
     "empty changed_by": ("POST", CONFIG, {"json": {**GOOD, "changed_by": ""}}, 400, "INVALID_REQUEST"),
     "blank changed_by": ("POST", CONFIG, {"json": {**GOOD, "changed_by": "\u2003 "}}, 400, "INVALID_REQUEST"),
     "long changed_by": ("POST", CONFIG, {"json": {**GOOD, "changed_by": "x" * 101}}, 400, "INVALID_REQUEST"),
@@ -163,15 +162,27 @@ def test_failure__of_each_kind__status_code_and_envelope(
 
 
 MALFORMED: dict[str, tuple[str, dict[str, Any], str]] = {
-    "unknown member": ("", {"json": {**GOOD, "paramters": {}}}, "paramters: is not known here."),
-    "unknown query parameter": ("?wait=1", {"json": GOOD}, "wait: is not known here."),
-    "nothing": ("", {}, "parameters: is required; changed_by: is required."),
+    "unknown member": (
+        "",
+        {"json": {**GOOD, "paramters": {}}},
+        "paramters: is not known here (did you mean parameters?).",
+    ),
+    "unknown query parameter": (
+        "?wait=1",
+        {"json": GOOD},
+        "wait: is not known here; known are: wait_for_runtimes, force.",
+    ),
+    "nothing": ("", {}, "parameters: is required."),
     "list": ("", {"json": {**GOOD, "parameters": []}}, "parameters: must be an object."),
-    "blank": ("", {"json": {**GOOD, "changed_by": " "}}, "changed_by: must not be blank, nor hold a NUL character."),
+    "blank": ("", {"json": {**GOOD, "changed_by": " "}}, "changed_by: must hold something that can be seen."),
     "empty": ("", {"json": {**GOOD, "changed_by": ""}}, "changed_by: must not be empty."),
     "number": ("", {"json": {**GOOD, "changed_by": 5}}, "changed_by: must be a text."),
     "long": ("", {"json": {**GOOD, "reason": "x" * 1001}}, "reason: must have at most 1000 characters."),
-    "NUL": ("", {"json": {**GOOD, "reason": "\0"}}, "reason: must not hold a NUL character."),
+    "NUL": (
+        "",
+        {"json": {**GOOD, "reason": "\0"}},
+        "reason: must not hold U+0000 (a control character): remove that character.",
+    ),
     "yes": ("", {"json": {**GOOD, "validate_only": "yes"}}, "validate_only: must be true or false."),
     "negative": ("?wait_for_runtimes=-1", {"json": GOOD}, "wait_for_runtimes: must be at least 0."),
     "too long": ("?wait_for_runtimes=5001", {"json": GOOD}, "wait_for_runtimes: must be at most 5000."),
@@ -217,7 +228,7 @@ def test_failure__of_a_kind__says_what_to_do(site: LiveSite, options: dict[str, 
 
 
 def test_failure__method__names_the_allowed_ones(site: LiveSite) -> None:
-    assert set(site.request("PUT", CONFIG).headers["Allow"].split(", ")) >= {"GET", "POST", "PATCH", "DELETE"}
+    assert set(site.request("BREW", CONFIG).headers["Allow"].split(", ")) >= {"GET", "POST", "PUT", "PATCH", "DELETE"}
 
 
 def test_failure__no_credentials__asks_for_a_bearer_token(site: LiveSite) -> None:

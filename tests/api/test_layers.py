@@ -15,18 +15,19 @@ def change(parameters: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {"parameters": parameters, "changed_by": "jane", **more}
 
 
-def test_post__twice__replaces_the_layers_own_parameters(site: LiveSite, config_url: str) -> None:
+def test_put__over_a_layer__replaces_its_own_parameters(site: LiveSite, config_url: str) -> None:
     site.post(config_url, change({"top_levels": 10, "buy_threshold": 1.5}))
-    response = site.post(config_url, change({"top_levels": 7}, reason="calmer"))
+    response = site.request("PUT", config_url, json=change({"top_levels": 7}, reason="calmer"))
     written = answers.ConfigWritten.model_validate_json(response.content)
     assert written.data.overrides == {"top_levels": 7}
     assert (written.data.version, written.data.reason, written.metadata.action) == (2, "calmer", "UPDATE")
     assert written.metadata.published
 
 
-def test_patch__merges__null_removes(site: LiveSite, config_url: str) -> None:
+@pytest.mark.parametrize("method", ["POST", "PATCH"])
+def test_post_and_patch__over_a_layer__merge_and_null_removes(site: LiveSite, config_url: str, method: str) -> None:
     site.post(config_url, change({"top_levels": 10, "buy_threshold": 1.5}))
-    response = site.request("PATCH", config_url, json=change({"buy_threshold": None, "sell_threshold": 0.7}))
+    response = site.request(method, config_url, json=change({"buy_threshold": None, "sell_threshold": 0.7}))
     assert response.json()["data"]["overrides"] == {"top_levels": 10, "sell_threshold": 0.7}
 
 
@@ -115,9 +116,9 @@ NASTY: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("value", NASTY.values(), ids=NASTY.keys())
-def test_post__nasty_value__refused_by_name(site: LiveSite, config_url: str, value: Any) -> None:
+def test_put__nasty_value__refused_by_name(site: LiveSite, config_url: str, value: Any) -> None:
     body = json.dumps(change({"top_levels": value})).replace('"RAW:1e400"', "1e400")
-    response = site.request("POST", config_url, content=body, headers={"Content-Type": "application/json"})
+    response = site.request("PUT", config_url, content=body, headers={"Content-Type": "application/json"})
     errors = answers.Refusal.model_validate_json(response.content).error.details.errors
     assert [(error.field, error.code) for error in errors] in (
         [("top_levels", "INVALID_TYPE")],
@@ -127,8 +128,9 @@ def test_post__nasty_value__refused_by_name(site: LiveSite, config_url: str, val
 
 def test_post__unicode_claims__come_back_as_they_were(site: LiveSite, config_url: str) -> None:
     name = "Zoë \N{GRINNING FACE} O'Brien; DROP TABLE"
-    data = site.post(config_url, {"parameters": {}, "changed_by": name, "reason": "<b>\u202e"}).json()["data"]
-    assert (data["updated_by"], data["reason"]) == (name, "<b>\u202e")
+    reason = "<b>\u200d\u05d0\r\nline"
+    data = site.post(config_url, change({"top_levels": 3}, changed_by=name, reason=reason)).json()["data"]
+    assert (data["updated_by"], data["reason"]) == (name, reason)
 
 
 def test_etag__of_a_read__answers_304_until_the_next_change(site: LiveSite, config_url: str) -> None:
@@ -142,11 +144,11 @@ def test_etag__of_a_read__answers_304_until_the_next_change(site: LiveSite, conf
 
 def test_if_match__etag_version_and_star__hold_until_the_next_change(site: LiveSite, config_url: str) -> None:
     etag = site.post(config_url, change({"top_levels": 10})).headers["ETag"]
-    for held in (etag, '"2"', "*"):
-        assert site.post(config_url, change({"top_levels": 11}), headers={"If-Match": held}).status_code == 200
-    response = site.post(config_url, change({"top_levels": 12}), headers={"If-Match": etag})
+    for level, held in enumerate((etag, '"2"', "*"), start=11):
+        assert site.post(config_url, change({"top_levels": level}), headers={"If-Match": held}).status_code == 200
+    response = site.post(config_url, change({"top_levels": 14}), headers={"If-Match": etag})
     assert (response.status_code, response.json()["error"]["details"]) == (412, {"current_version": 4})
-    assert site.get(config_url).json()["data"]["overrides"] == {"top_levels": 11}
+    assert site.get(config_url).json()["data"]["overrides"] == {"top_levels": 13}
 
 
 def test_global_change__reaches_symbols_with_and_without_a_layer(site: LiveSite, symbol: str) -> None:

@@ -10,7 +10,8 @@ import pytest
 from tests.live_site import LiveSite
 from tests.plain_http import NO_ROOTS
 
-BODY = {"parameters": {}, "changed_by": "jane"}
+BODY = {"parameters": {"lookback_ticks": 21}, "changed_by": "jane"}
+SKEW_BODY = {"parameters": {"top_levels": 6}, "changed_by": "jane"}
 SWITCH = {"changed_by": "jane", "reason": "test"}
 READERS = {"viewer", "trader", "operator", "admin"}
 TRADERS = {"trader", "operator", "admin"}
@@ -33,6 +34,7 @@ ENDPOINTS: list[tuple[str, str, Any, set[str]]] = [
     ("GET", "/api/v1/metrics/all", None, READERS),
     ("POST", "/api/v1/config/validate", {"strategy_id": "spread_liquidity", "parameters": {}}, READERS),
     ("POST", f"{BASE}/config", BODY, TRADERS),
+    ("PUT", f"{BASE}/config", BODY, TRADERS),
     ("PATCH", f"{BASE}/config", BODY, TRADERS),
     ("DELETE", f"{BASE}/config?changed_by=jane", None, TRADERS),
     ("POST", f"{BASE}/config/BTCUSDT", BODY, TRADERS),
@@ -41,7 +43,7 @@ ENDPOINTS: list[tuple[str, str, Any, set[str]]] = [
     ("POST", f"{BASE}/rollback", {"changed_by": "jane"}, TRADERS),
     ("POST", f"{BASE}/restore", {"changed_by": "jane"}, TRADERS),
     ("POST", f"{BASE}/enable", SWITCH, OPERATORS),
-    ("POST", f"{BASE}/disable", SWITCH, OPERATORS),
+    ("POST", f"{BASE}/disable", SWITCH, TRADERS),
     ("POST", "/api/v1/strategies/cache/refresh", None, OPERATORS),
 ]
 
@@ -79,7 +81,7 @@ def test_anonymous__in_each_mode__reads_and_writes_as_set(
 
 
 def test_actor__of_a_token__is_recorded_beside_the_claim(site: LiveSite, config_url: str, symbol: str) -> None:
-    site.post(config_url, BODY, token=site.tokens["trader"])
+    site.post(config_url, SKEW_BODY, token=site.tokens["trader"])
     (row,) = site.get(f"/api/v1/strategies/orderbook_skew/audit?symbol={symbol}").json()["data"]
     assert (row["actor"], row["changed_by"], row["channel"]) == ("trader", "jane", "api")
 
@@ -137,9 +139,9 @@ def _client(site: LiveSite, user: str) -> httpx.Client:
 def test_admin_session__reads__and_writes_with_csrf_token_only(site: LiveSite, config_url: str, symbol: str) -> None:
     client = site.log_in("admin")
     assert client.get(config_url).status_code == 200
-    refused = client.post(config_url, json=BODY)
+    refused = client.post(config_url, json=SKEW_BODY)
     assert (refused.status_code, refused.json()["error"]["code"]) == (403, "FORBIDDEN")
-    accepted = client.post(config_url, json=BODY, headers={"X-CSRFToken": client.cookies["csrftoken"]})
+    accepted = client.post(config_url, json=SKEW_BODY, headers={"X-CSRFToken": client.cookies["csrftoken"]})
     assert (accepted.status_code, accepted.json()["success"]) == (200, True)
     (row,) = site.get(f"/api/v1/strategies/orderbook_skew/audit?symbol={symbol}").json()["data"]
     assert row["actor"] == "admin"

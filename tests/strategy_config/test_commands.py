@@ -33,15 +33,18 @@ def test_migrate__every_strategy__has_its_row() -> None:
     ("group", "allowed"),
     [
         ("viewer", {"view_strategyconfig", "view_symboloverride", "view_configaudit"}),
-        ("trader", {"change_parameters"}),
-        ("operator", {"change_parameters", "switch_strategy", "refresh_cache"}),
-        ("admin", {"change_parameters", "switch_strategy", "refresh_cache", "add_apitoken", "change_user"}),
+        ("trader", {"change_parameters", "stop_strategy"}),
+        ("operator", {"change_parameters", "stop_strategy", "switch_strategy", "refresh_cache"}),
+        (
+            "admin",
+            {"change_parameters", "stop_strategy", "switch_strategy", "refresh_cache", "add_apitoken", "change_user"},
+        ),
     ],
 )
 def test_groups__each__may_what_it_should(group: str, allowed: set[str]) -> None:
     held = set(Group.objects.get(name=group).permissions.values_list("codename", flat=True))
     assert allowed <= held
-    special = {"change_parameters", "switch_strategy", "refresh_cache", "add_apitoken", "change_user"}
+    special = {"change_parameters", "stop_strategy", "switch_strategy", "refresh_cache", "add_apitoken", "change_user"}
     assert held & special == allowed & special
 
 

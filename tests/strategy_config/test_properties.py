@@ -88,6 +88,11 @@ def test_writes__any_sequence__version_and_history_follow_the_model(operations: 
         except REFUSALS:
             assert selectors.chain_head() == head
             continue
+        if written.is_unchanged:
+            assert kind in {"set", "merge"}
+            assert model.expected(kind, argument) == (model.parameters or {})
+            assert selectors.chain_head() == head
+            continue
         model.states.append((kind, model.expected(kind, argument)))
         model.enabled = argument if kind == "switch" else model.enabled
         assert (written.version, written.sequence) == (len(model.states), head[0] + 1)

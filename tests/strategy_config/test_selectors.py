@@ -16,7 +16,7 @@ from strategy_config import resolution, selectors, services
 from strategy_config.exceptions import InvalidRequestError, StoreUnavailableError
 from strategy_config.models import StrategyConfig, SymbolOverride
 from tests.factories import NOON, OriginFactory
-from tests.strategy_config.test_services import BTC, SKEW, write
+from tests.strategy_config.test_services import BTC, OWN, SKEW, write
 
 pytestmark = pytest.mark.django_db(transaction=django_settings.IS_ON_MONGODB)
 
@@ -134,7 +134,7 @@ def test_audit_page__cursor__walks_all_rows_newest_first() -> None:
 def test_audit_page__filter__keeps_what_fits(filters: dict[str, Any], sequences: list[int]) -> None:
     write(parameters={})
     write(symbol=None, parameters={}, origin=OriginFactory(at=NOON + timedelta(hours=1), changed_by="bob"))
-    write(symbol=None, parameters={}, origin=OriginFactory(at=NOON + timedelta(hours=2)))
+    write(symbol=None, parameters=OWN, origin=OriginFactory(at=NOON + timedelta(hours=2)))
     rows, _ = selectors.audit_page(strategy_id=SKEW, **filters)
     assert [row.sequence for row in rows] == sequences
 

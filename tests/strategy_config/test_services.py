@@ -76,9 +76,11 @@ def test_set_layer__row_of_history__says_who_what_why() -> None:
     assert row.changed_at == NOON
 
 
-def test_set_layer__same_values_again__is_a_version_all_the_same() -> None:
+def test_set_layer__same_values_again__is_a_version_only_where_it_is_forced() -> None:
     write(parameters={"top_levels": 10})
-    assert write(parameters={"top_levels": 10}).version == 2
+    again = write(parameters={"top_levels": 10})
+    assert (again.is_unchanged, again.version, again.sequence, len(history())) == (True, 1, 1, 1)
+    assert write(parameters={"top_levels": 10}, is_forced=True).version == 2
     assert history()[-1].changes == []
 
 
@@ -151,7 +153,7 @@ REFUSED: list[tuple[str, type[ConfigError], Callable[[], Any]]] = [
     ("surrogate", InvalidRequestError, lambda: write(parameters={}, origin=OriginFactory(reason="\ud800"))),
     ("long reason", InvalidRequestError, lambda: write(parameters={}, origin=OriginFactory(reason="x" * 1_001))),
     ("two targets", InvalidRequestError, lambda: write("roll_back", target_version=1, rollback_id="x")),
-    ("no reason", InvalidRequestError, lambda: write("switch", enabled=False, origin=OriginFactory(reason=" "))),
+    ("no reason", InvalidRequestError, lambda: write("switch", enabled=True, origin=OriginFactory(reason=" "))),
 ]
 
 
