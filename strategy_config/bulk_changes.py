@@ -46,8 +46,8 @@ class WrittenTogether:
 def copy_override(*, strategy_id: str, symbol: str, to_symbols: Sequence[str], origin: Origin) -> WrittenTogether:
     """Give other symbols the same own parameters, with the same expiry; their switches stay as they are.
 
-    The reason is required. Raises NotFoundError where there is nothing to copy, InvalidSymbolError,
-    InvalidRequestError, InvalidParametersError.
+    One that has them already keeps its version. The reason is required. Raises NotFoundError where there is nothing to
+    copy, InvalidSymbolError, InvalidRequestError, InvalidParametersError.
     """
     source = normalise_symbol(symbol)
     keys = [LayerKey(strategy_id, name) for name in dict.fromkeys(map(normalise_symbol, to_symbols)) if name != source]
@@ -59,8 +59,7 @@ def copy_override(*, strategy_id: str, symbol: str, to_symbols: Sequence[str], o
         for key in keys:
             layer = batch.layer(*key)
             layer.record_due_expiry()
-            action = "CREATE" if layer.own.parameters is None else "UPDATE"
-            layer.record(action, layer.validated(template.parameters), origin, expires_at=template.expires_at)
+            layer.record_parameters(layer.validated(template.parameters), origin, expires_at=template.expires_at)
 
     return _write(keys, origin, change)
 

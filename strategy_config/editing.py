@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from realtime_runtime.config.layers import NOTHING, InvalidParametersError
+from realtime_runtime.config.layers import InvalidParametersError
 from strategy_config import resolution
 from strategy_config.exceptions import ConfigError, InvalidRequestError, NotFoundError, VersionConflictError
 from strategy_config.expiries import check_expiry
@@ -79,7 +79,9 @@ def apply_edit(layer: OpenLayer, edit: LayerEdit, origin: Origin, conditions: Co
         return Outcome(is_stop=True, refusal=refusal)
     if is_stop:
         _stop(layer, origin, conditions)
-    _record_parameters(layer, edit, judged, origin, is_forced=conditions.is_forced)
+    # A stop alone forces nothing beside itself.
+    is_forced = conditions.is_forced and not edit.is_stop_alone
+    layer.record_parameters(judged.parameters, origin, expires_at=judged.expires_at, is_forced=is_forced)
     if edit.switch and not layer.is_own_switch_on:
         layer.record_switch(True, origin)
     return Outcome(inherited=judged.inherited, is_stop=is_stop)
@@ -103,15 +105,6 @@ def _judge(layer: OpenLayer, edit: LayerEdit, origin: Origin, conditions: Condit
         until = expires_at if accepted and edit.operation == "merge" else None
     is_still_none = stored is None and not accepted and edit.operation == "merge"
     return _Judged(None if is_still_none else accepted, until, proposal.inherited)
-
-
-def _record_parameters(layer: OpenLayer, edit: LayerEdit, judged: _Judged, origin: Origin, *, is_forced: bool) -> None:
-    own = layer.own.parameters
-    expires_at = layer.own.expires_at if isinstance(layer.own, SymbolOverride) else None
-    if (own, expires_at) == (judged.parameters, judged.expires_at) and not is_forced:
-        return
-    parameters = dict(NOTHING) if judged.parameters is None else judged.parameters
-    layer.record("CREATE" if own is None else "UPDATE", parameters, origin, expires_at=judged.expires_at)
 
 
 def _stop(layer: OpenLayer, origin: Origin, conditions: Conditions) -> None:

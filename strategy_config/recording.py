@@ -157,6 +157,16 @@ class OpenLayer:
         action = "ENABLE" if enabled else "DISABLE"
         self.record(action, self.own.parameters, origin, enabled=enabled, expires_at=expires_at)
 
+    def record_parameters(
+        self, parameters: dict[str, Any] | None, origin: Origin, *, expires_at: datetime | None, is_forced: bool = False
+    ) -> None:
+        """Make ``parameters`` the layer's own; what would change nothing makes no version unless ``is_forced``."""
+        own = self.own
+        before = (own.parameters, own.expires_at if isinstance(own, SymbolOverride) else None)
+        if is_forced or before != (parameters, expires_at):
+            action = "CREATE" if own.parameters is None else "UPDATE"
+            self.record(action, {} if parameters is None else parameters, origin, expires_at=expires_at)
+
     def record(
         self,
         action: str,
