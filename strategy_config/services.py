@@ -28,20 +28,11 @@ from strategy_config.catalogue import sync_catalogue
 from strategy_config.chain import Chain
 from strategy_config.config_transfer import apply_import, export_configuration, plan_import
 from strategy_config.editing import IF_MATCH_PASSED_OVER, Conditions, Outcome, Refusal, apply_edit
-from strategy_config.exceptions import (
-    InvalidRequestError,
-    NotFoundError,
-    StoreUnavailableError,
-    VersionConflictError,
-)
+from strategy_config.exceptions import InvalidRequestError, NotFoundError, StoreUnavailableError, VersionConflictError
 from strategy_config.expiries import check_expiry
 from strategy_config.halts import Halted, Resumed, cover_old_runtimes, halt, resume, take_in_told
 from strategy_config.layer_edits import UNSET, LayerEdit, Unset, edit_of
-from strategy_config.models import (
-    ConfigAudit,
-    RelayPosition,
-    SymbolOverride,
-)
+from strategy_config.models import ConfigAudit, RelayPosition, SymbolOverride
 from strategy_config.origins import Origin, checked_origin, reasoned_origin, stopping_origin
 from strategy_config.previews import ParameterChange, Preview, check_change
 from strategy_config.recording import OpenLayer
