@@ -12,6 +12,7 @@ from collections import deque
 import msgspec
 
 MAX_PENDING = 2_000
+MAX_CROSSED = 10
 # Deeper levels are given up: the exchange's snapshot has 5,000 at most.
 LEVELS_KEPT = 5_000
 
@@ -59,7 +60,7 @@ class _Side:
 
     def __init__(self, levels: list[LevelText], sign: int) -> None:
         self._sign = sign
-        self._levels = {sign * float(level[0]): level for level in levels}
+        self._levels = {sign * float(level[0]): level for level in levels if float(level[1]) > 0.0}
         self._keys = sorted(self._levels)
         self._reach = self._keys[-1] if self._keys else 0.0
 
@@ -122,6 +123,12 @@ class OrderBook:
         """The best bids and asks, best first, as many as there are up to ``levels``."""
         return self._bids.top(levels), self._asks.top(levels)
 
+    @property
+    def is_crossed(self) -> bool:
+        """Whether a bid is as high as an ask: something is wrong, if only for a moment."""
+        bids, asks = self.top(1)
+        return bool(bids and asks) and float(bids[0][0]) >= float(asks[0][0])
+
     def is_beyond_snapshot(self, levels: int) -> bool:
         """Whether a level may be missing among the best ``levels`` of a side, because no snapshot has covered it."""
         return self._bids.is_beyond_snapshot(levels) or self._asks.is_beyond_snapshot(levels)
@@ -137,6 +144,7 @@ class BookBuilder:
     def __init__(self, *, is_futures: bool) -> None:
         self.book: OrderBook | None = None
         self.gaps = 0
+        self._crossed = 0
         self._is_futures = is_futures
         self._pending: deque[Difference] | None = deque(maxlen=MAX_PENDING)
 
@@ -151,7 +159,10 @@ class BookBuilder:
             self._pending = deque(maxlen=MAX_PENDING)
 
     def take(self, difference: Difference) -> bool:
-        """Take the next difference; true where the book now shows it."""
+        """Take the next difference; true where the book now shows it, and is not crossed.
+
+        A book that stays crossed over MAX_CROSSED differences is built anew.
+        """
         pending = self._pending
         if pending is not None:
             if pending and not self._follows(pending[-1], difference):
@@ -161,10 +172,17 @@ class BookBuilder:
         if self.book is None:
             return False
         try:
-            return self.book.apply(difference)
+            is_shown = self.book.apply(difference)
         except SequenceGapError:
             self._start_over(difference)
             return False
+        if not self.book.is_crossed:
+            self._crossed = 0
+            return is_shown
+        self._crossed += 1
+        if self._crossed >= MAX_CROSSED:
+            self._start_over(difference)
+        return False
 
     def take_snapshot(self, snapshot: Snapshot) -> bool:
         """Build the book from a snapshot and what was kept; false where they do not connect: fetch another one."""
@@ -183,7 +201,8 @@ class BookBuilder:
         return number == before.last
 
     def _start_over(self, difference: Difference) -> None:
-        """Something is missing before this difference: neither the book nor what was kept is of use."""
+        """Something is missing before this difference, or the book is wrong: nothing that was kept is of use."""
         self.gaps += 1
+        self._crossed = 0
         self.book = None
         self._pending = deque([difference], maxlen=MAX_PENDING)

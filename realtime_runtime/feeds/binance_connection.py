@@ -2,7 +2,7 @@
 
 The exchange ends each connection after 24 hours, takes at most 5 messages a second from us, and pings every few
 minutes (aiohttp answers). So a connection's successor is opened and subscribed while the old one still delivers;
-what both deliver is recognised by its number.
+what both deliver is recognised by its number. So it is when the exchange announces that it will shut down.
 """
 
 import asyncio
@@ -24,6 +24,7 @@ from realtime_runtime.feeds.binance_streams import (
     Verdict,
     decode_answer,
     in_lots,
+    is_shutdown_notice,
     request,
 )
 from realtime_runtime.feeds.supervision import FeedError, RateLimitedError, Status
@@ -42,6 +43,7 @@ MAX_GARBAGE_IN_A_ROW = 100
 OVERLAP_SECONDS = 2.0
 LIFETIME_JITTER_SHARE = 0.05
 RETRY_SUCCESSOR_SECONDS = 60.0
+RETRY_BEFORE_END_SECONDS = 5.0
 STEADY_SILENCE_SECONDS = 60.0
 SILENCE_CHECK_SECONDS = 10.0
 
@@ -52,11 +54,15 @@ Take = Callable[[Stream, bytes], Awaitable[None]]
 
 @dataclass(slots=True)
 class _Connection:
-    """An open, subscribed connection and what it delivered before anybody asked, in order."""
+    """An open, subscribed connection and what it delivered before anybody asked, in order.
+
+    ``is_ending``: the exchange has announced its end.
+    """
 
     socket: Socket
     held: deque[bytes]
     ends_at: float
+    is_ending: bool = False
 
 
 class StreamConnection:
@@ -108,7 +114,7 @@ class StreamConnection:
                 else:
                     payload = await _receive(connection.socket)
                 if payload is not None:
-                    await self._take_payload(payload)
+                    await self._take_payload(payload, connection)
                 elif successor is None:
                     raise FeedError(f"the exchange closed the connection ({connection.socket.close_code})")
                 now = time.monotonic()
@@ -132,7 +138,8 @@ class StreamConnection:
         except (FeedError, OSError) as error:
             log.warning("feed.replacement_failed", source=self._status.name, error=str(error))
             asked = error.retry_after_seconds if isinstance(error, RateLimitedError) else 0.0
-            old.ends_at = time.monotonic() + max(asked, RETRY_SUCCESSOR_SECONDS)
+            retry_seconds = RETRY_BEFORE_END_SECONDS if old.is_ending else RETRY_SUCCESSOR_SECONDS
+            old.ends_at = time.monotonic() + max(asked, retry_seconds)
             return old
         await _close(old.socket)
         log.info("feed.connection_replaced", source=self._status.name, held=len(replacement.held))
@@ -203,7 +210,7 @@ class StreamConnection:
             raise FeedError(f"the connection was lost: {error}") from error
         return number
 
-    async def _take_payload(self, payload: bytes) -> None:
+    async def _take_payload(self, payload: bytes, connection: _Connection) -> None:
         status = self._status
         status.heard()
         try:
@@ -214,7 +221,10 @@ class StreamConnection:
                 return
             stream = verdict = None
         if stream is None or verdict is None:
-            self._note_garbage(payload)
+            if is_shutdown_notice(payload):
+                self._change_over(connection)
+            else:
+                self._note_garbage(payload)
             return
         self._garbage_in_a_row = 0
         stream.heard_at = status.heard_at
@@ -224,8 +234,18 @@ class StreamConnection:
             status.repeated += 1
             return
         status.missed += stream.missed
+        if verdict is Verdict.NO_MARKET_TRADE:
+            status.no_market_trades += 1
+            return
         status.messages += 1
         await self._take(stream, payload)
+
+    def _change_over(self, connection: _Connection) -> None:
+        """The exchange will end the connection soon: have it replaced at once."""
+        if not connection.is_ending:
+            connection.is_ending = True
+            connection.ends_at = 0.0
+            log.info("feed.shutdown_announced", source=self._status.name)
 
     def _note_garbage(self, payload: bytes) -> None:
         """Count what is no message of our streams; raises FeedError where nothing else comes any more."""

@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
+from realtime_runtime.config.wire import UNREADABLE
 from realtime_runtime.market.messages import StreamName
 from realtime_runtime.market.routing import Router
 
@@ -19,10 +20,13 @@ Endpoint = Literal["public", "market"]
 T = TypeVar("T")
 Method = Literal["SUBSCRIBE", "UNSUBSCRIBE"]
 NAMES_PER_REQUEST = 100
+SHUTDOWN_EVENT = "serverShutdown"
 # Streams that come again within seconds on any listed symbol; trades may rest for an hour.
 STEADY_TYPES = frozenset({"depth5", "depth10", "depth20", "ticker", "markPrice"})
 # USD-M serves books apart from all else; a connection to the other place stays silent.
 _BOOK_TYPES = ("depth", "bookTicker")
+MARKET_EXECUTION = "MARKET"
+"""``X`` of a trade on USD-M; others are prints of the insurance fund, of deleveraging and the like."""
 _decode_name = msgspec.json.Decoder(StreamName).decode
 
 
@@ -74,6 +78,27 @@ def request(method: Method, names: Sequence[str], number: int) -> str:
     return msgspec.json.encode({"method": method, "params": list(names), "id": number}).decode()
 
 
+class _Notice(msgspec.Struct):
+    """An event of the connection's own, bare or in an envelope of its own stream."""
+
+    event: str = msgspec.field(name="e", default="")
+    data: "_Notice | None" = None
+
+
+_decode_notice = msgspec.json.Decoder(_Notice).decode
+
+
+def is_shutdown_notice(payload: bytes) -> bool:
+    """Whether the exchange says that it will end this connection before its time."""
+    if SHUTDOWN_EVENT.encode() not in payload:
+        return False
+    try:
+        notice = _decode_notice(payload)
+    except UNREADABLE:
+        return False
+    return SHUTDOWN_EVENT in (notice.event, "" if notice.data is None else notice.data.event)
+
+
 class Answer(msgspec.Struct):
     """The answer to a control message: ``{"result": null, "id": 1}``, or an error in one of two shapes."""
 
@@ -119,6 +144,7 @@ class _Trade(msgspec.Struct, gc=False):
     last: int = msgspec.field(name="t")
     previous: int = -1
     time_ms: int = msgspec.field(name="E", default=0)
+    execution: str = msgspec.field(name="X", default=MARKET_EXECUTION)
 
 
 class _AggregatedTrade(msgspec.Struct, gc=False):
@@ -159,10 +185,11 @@ def _numbering(stream_type: str, market: Market) -> type[_Numbered]:
 
 
 class Verdict(enum.Enum):
-    """What the numbering says of a message."""
+    """What the numbering says of a message, and of a trade whether it is one of the market."""
 
     NEW = enum.auto()
     REPEATED = enum.auto()
+    NO_MARKET_TRADE = enum.auto()
 
 
 class Stream:
@@ -217,6 +244,8 @@ class Stream:
             elif numbered.previous not in (-1, before):
                 self.missed = 1
         self.last = last
+        if type(numbered) is _Trade and numbered.execution != MARKET_EXECUTION:
+            return Verdict.NO_MARKET_TRADE
         return Verdict.NEW
 
 

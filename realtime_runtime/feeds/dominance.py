@@ -13,11 +13,13 @@ from realtime_runtime.feeds import web
 from realtime_runtime.feeds.live_settings import DominanceSettings
 from realtime_runtime.feeds.publishing import LivePublisher
 from realtime_runtime.feeds.supervision import FeedError, Status
+from realtime_runtime.market.messages import Dominance
+from realtime_runtime.market.observed import FUTURE_MS, ObservedRecord, is_time
 
 SUBJECT = "market.dominance"
 # CoinGecko renews the figure every ten minutes.
 STALE_SECONDS = 1_800.0
-FUTURE_SECONDS = 300.0
+FUTURE_SECONDS = FUTURE_MS / 1_000
 SILENT_INTERVALS = 3
 LEAST_SILENCE_SECONDS = 30.0
 
@@ -45,7 +47,9 @@ _decode = msgspec.json.Decoder(_Answer).decode
 class DominanceSource:
     """Asks every few minutes and publishes each figure once, under the time at which CoinGecko made it.
 
-    A figure that is not renewed is not sent again; after half an hour log, readiness and metrics say that it is stale.
+    A figure out of bounds, or away from the one before by a jump that the next ones do not confirm, is counted and not
+    sent. A figure that is not renewed is not sent again; after half an hour log, readiness and metrics say that it is
+    stale.
     """
 
     def __init__(self, settings: DominanceSettings, publisher: LivePublisher) -> None:
@@ -55,6 +59,8 @@ class DominanceSource:
         self._interval_seconds = settings.interval_seconds
         self._headers = _key_header(settings)
         self._publisher = publisher
+        self._record = ObservedRecord()
+        self._refused_at = 0
 
     async def run(self) -> None:
         """Ask and publish for ever; raises FeedError where the answer cannot be had or used."""
@@ -76,8 +82,17 @@ class DominanceSource:
         self.status.heard()
         if age_seconds > STALE_SECONDS:
             log.warning("feed.dominance_stale", age_seconds=round(age_seconds))
-        if figure.updated_at <= self.status.figure_at:
+        if figure.updated_at <= self.status.figure_at or figure.updated_at == self._refused_at:
             self.status.repeated += 1
+            return
+        made_ms = figure.updated_at * 1_000
+        if not is_time(made_ms, time.time_ns() // 1_000_000) or not self._record.takes_dominance(
+            Dominance(figure.shares.btc, made_ms)
+        ):
+            self._refused_at = figure.updated_at
+            self.status.implausible += 1
+            self.status.last_error = f"a dominance of {figure.shares.btc:g} % of {figure.updated_at} cannot be"
+            log.warning("feed.figure_refused", source=self.status.name, error=self.status.last_error)
             return
         self.status.figure_at = figure.updated_at
         observation = {"btc": figure.shares.btc, "ts": figure.updated_at * 1_000, "source": "coingecko"}

@@ -19,6 +19,7 @@ from realtime_runtime.feeds.live_settings import ExchangeSettings
 from realtime_runtime.feeds.publishing import LivePublisher
 from realtime_runtime.feeds.supervision import FeedError, RateLimitedError, Source, Status
 from realtime_runtime.feeds.web import retry_after
+from realtime_runtime.market.observed import is_time
 
 # ccxt's "coinbase" is the brokerage with its own, aggregated prices; "coinbaseexchange" is the order book behind it.
 CLASSES = {
@@ -41,7 +42,8 @@ log = structlog.get_logger(__name__)
 class ExchangeSource:
     """Publishes every new price of the symbols that an exchange lists, on ``market.price.<exchange>.<SYMBOL>``.
 
-    The time of a price is the exchange's, or that of its receipt where the exchange gives none (kraken).
+    The time of a price is the exchange's, or that of its receipt where the exchange gives none (kraken). One from the
+    future is counted and left out: it would shut out the honest ones after it.
     """
 
     def __init__(
@@ -105,6 +107,9 @@ class ExchangeSource:
             time_ms = time.time_ns() // 1_000_000
         else:
             self.status.event_time(time_ms)
+            if not is_time(time_ms, time.time_ns() // 1_000_000):
+                self.status.implausible += 1
+                return
         before = self._sent.get(symbol, (0.0, 0))
         if (price, time_ms) == before or time_ms < before[1]:
             self.status.repeated += 1

@@ -53,6 +53,8 @@ class FeedCollector(Collector):
             messages.add_metric([status.name, "taken"], status.messages)
             messages.add_metric([status.name, "repeated"], status.repeated)
             messages.add_metric([status.name, "garbage"], status.garbage)
+            messages.add_metric([status.name, "implausible"], status.implausible)
+            messages.add_metric([status.name, "no_market_trade"], status.no_market_trades)
         yield messages
         missed = {source.status.name: source.status.missed for source in feed.sources}
         yield _counters("missed", "Messages that the exchange's own numbering shows to be missing.", "source", missed)

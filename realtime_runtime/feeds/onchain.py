@@ -19,6 +19,8 @@ from realtime_runtime.feeds.live_settings import ONCHAIN_ASSETS, OnchainSettings
 from realtime_runtime.feeds.publishing import LivePublisher
 from realtime_runtime.feeds.supervision import FeedError, RateLimitedError, Status
 from realtime_runtime.feeds.whale_transfers import DAY_SECONDS, WhaleTransfers
+from realtime_runtime.market.messages import OnchainObservation
+from realtime_runtime.market.observed import ObservedRecord, is_time
 
 SUBJECT = "market.onchain"
 METRICS = ("AdrActCnt", "TxTfrValAdjNtv", "FlowInExNtv", "FlowOutExNtv")
@@ -104,7 +106,7 @@ class OnchainSource:
     async def _take(self, days: list[_Day]) -> None:
         self.status.heard()
         for asset in ONCHAIN_ASSETS:
-            own = sorted((day for day in days if day.asset.upper() == asset), key=lambda day: day.time)
+            own = self._plausible(asset, [day for day in days if day.asset.upper() == asset])
             if not own:
                 log.warning("feed.onchain_absent", asset=asset)
                 continue
@@ -114,6 +116,27 @@ class OnchainSource:
             is_news = ends_at > self._newest.get(asset, 0) and 0 <= time.time() - ends_at <= FRESH_SECONDS
             await self._publish(asset, own[-1], is_history=not is_news)
             self._newest[asset] = ends_at
+
+    def _plausible(self, asset: str, days: list[_Day]) -> list[_Day]:
+        """The days in their order, without those of the future and those whose amounts cannot be."""
+        record, now_ms = ObservedRecord(), time.time_ns() // 1_000_000
+        taken = []
+        for day in sorted(days, key=lambda day: day.time):
+            observation = OnchainObservation(
+                asset=asset,
+                time_ms=(int(day.time.timestamp()) + DAY_SECONDS) * 1_000,
+                active_addresses=day.active_addresses,
+                transaction_volume=day.transaction_volume,
+                exchange_inflow=day.exchange_inflow,
+                exchange_outflow=day.exchange_outflow,
+            )
+            if is_time(observation.time_ms, now_ms) and record.takes_chain(observation):
+                taken.append(day)
+                continue
+            self.status.implausible += 1
+            self.status.last_error = f"the figures of {asset} for {day.time:%Y-%m-%d} cannot be"
+            log.warning("feed.figure_refused", source=self.status.name, error=self.status.last_error)
+        return taken
 
     async def _publish(self, asset: str, day: _Day, *, is_history: bool) -> None:
         began_at = int(day.time.timestamp())

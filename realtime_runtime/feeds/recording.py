@@ -1,9 +1,13 @@
-"""Reads recorded market data: one combined-stream message a line, plain, gzip or zstd."""
+"""Reads recorded market data: one combined-stream message a line, plain, gzip or zstd.
+
+Times are Unix milliseconds. Microseconds, as in the exchange's own files since 2025, are turned into them; a line in
+seconds or nanoseconds is refused with that reason.
+"""
 
 import gzip
 import io
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -16,10 +20,16 @@ from realtime_runtime.config.wire import UNREADABLE
 MAX_LINE_BYTES = 1_000_000
 """Just below nats-server's default limit for a payload."""
 PIECE_BYTES = 8 * 1024
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+SECONDS_FROM = 1_000_000_000
+"""From September 2001 on; as milliseconds this is January 1970, when there was no market."""
+SECONDS_UNTIL = 100_000_000_000
+MICROSECONDS_FROM = 100_000_000_000_000
+NANOSECONDS_FROM = 100_000_000_000_000_000
 
 
 class RecordedMessage(NamedTuple):
-    """One line: the envelope as it stands in the file, and what the replay needs to know of it.
+    """One line: the envelope as it stands in the file, with times in milliseconds, and what the replay needs of it.
 
     ``time_ms`` is the line's ``ts``, else the event time ``data.E``, else 0 (not known). ``symbol`` is in capitals,
     empty for a stream of a whole market. ``position`` is how many bytes of the file were read so far.
@@ -45,6 +55,7 @@ class UnreadableLine(NamedTuple):
 class _Event(msgspec.Struct):
     symbol: str = msgspec.field(name="s", default="")
     time_ms: int = msgspec.field(name="E", default=0)
+    other_time_ms: int = msgspec.field(name="T", default=0)
 
 
 class _Line(msgspec.Struct):
@@ -68,6 +79,8 @@ def read_messages(path: Path) -> Iterator[RecordedMessage | UnreadableLine]:
         try:
             while line := lines.readline(MAX_LINE_BYTES + 1):
                 number += 1
+                if number == 1:
+                    line = line.removeprefix(BYTE_ORDER_MARK)
                 if len(line) > MAX_LINE_BYTES:
                     yield UnreadableLine(path, number, f"longer than {MAX_LINE_BYTES:,} bytes")
                     while line and not line.endswith(b"\n"):
@@ -80,12 +93,31 @@ def read_messages(path: Path) -> Iterator[RecordedMessage | UnreadableLine]:
 
 def shift_event_times(payload: bytes, by_ms: int) -> bytes:
     """The message with its event times (``E`` and ``T`` of ``data``, and ``ts``) moved, all else unchanged."""
+    return _with_times(payload, lambda time_ms: time_ms + by_ms)
+
+
+def _with_times(payload: bytes, change: Callable[[int], int]) -> bytes:
     message: dict[str, Any] = msgspec.json.decode(payload)
     for holder, names in ((message, ("ts",)), (message["data"], ("E", "T"))):
         for name in names:
             if isinstance(holder, dict) and isinstance(holder.get(name), int):
-                holder[name] += by_ms
+                holder[name] = change(holder[name])
     return msgspec.json.encode(message)
+
+
+def _in_milliseconds(time: int) -> int:
+    """A time in microseconds as milliseconds, any other one as it is."""
+    return time // 1_000 if MICROSECONDS_FROM <= time < NANOSECONDS_FROM else time
+
+
+def _problem_with(times: Sequence[int]) -> str:
+    """Why the times of a line cannot be used; empty where they can."""
+    for time in times:
+        if SECONDS_FROM <= time < SECONDS_UNTIL:
+            return f"the time {time} is in seconds; write it in milliseconds"
+        if time >= NANOSECONDS_FROM:
+            return f"the time {time} is in nanoseconds; write it in milliseconds"
+    return ""
 
 
 def _parse(payload: bytes, path: Path, number: int, position: int) -> RecordedMessage | UnreadableLine:
@@ -94,9 +126,17 @@ def _parse(payload: bytes, path: Path, number: int, position: int) -> RecordedMe
     except UNREADABLE as error:
         return UnreadableLine(path, number, f"not a market message: {error}")
     event = line.data if isinstance(line.data, _Event) else _Event()
+    times = (line.ts, event.time_ms, event.other_time_ms)
+    if problem := _problem_with(times):
+        return UnreadableLine(path, number, problem)
+    if max(times) >= MICROSECONDS_FROM:
+        payload = _with_times(payload, _in_milliseconds)
     symbol = event.symbol or line.stream.partition("@")[0]
     return RecordedMessage(
-        payload, "" if symbol.startswith("!") else symbol.upper(), line.ts or event.time_ms, position
+        payload,
+        "" if symbol.startswith("!") else symbol.upper(),
+        _in_milliseconds(line.ts or event.time_ms),
+        position,
     )
 
 

@@ -46,7 +46,8 @@ class Status:
     """What a source did since the process started.
 
     ``missed`` counts what the exchange's own numbering shows to be missing, ``repeated`` what came twice or late and
-    was left out. ``skew_ms`` is the exchange's clock minus ours, of the latest message that carries a time.
+    was left out, ``implausible`` figures that cannot be, ``no_market_trades`` prints of an insurance fund or the like;
+    neither is published. ``skew_ms`` is the exchange's clock minus ours, of the latest message that carries a time.
     ``backoff_seconds`` is the wait before the next start that it is in, 0 while it runs. ``figure_at`` is when the
     other side made its latest figure, in Unix seconds, 0 where it sends none with a time of its own.
     """
@@ -58,6 +59,8 @@ class Status:
     missed: int = 0
     repeated: int = 0
     garbage: int = 0
+    implausible: int = 0
+    no_market_trades: int = 0
     skew_ms: int = 0
     rate_limited: int = 0
     rate_limit_seconds: float = 0.0

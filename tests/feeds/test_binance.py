@@ -209,6 +209,51 @@ async def test_binance__before_its_time__a_connection_is_replaced_without_a_gap(
     assert source.status.repeated > 0
 
 
+@pytest.mark.parametrize("is_bare", [False, True], ids=["in an envelope", "bare"])
+async def test_binance__shutdown_announced__is_changed_over_at_once_without_a_gap(
+    is_bare: bool,
+    only: Callable[..., Source],
+    binance: SimulatedBinance,
+    supervised: Supervised,
+    listen: Callable[[str], Any],
+    nats_subject: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(binance_connection, "OVERLAP_SECONDS", 0.1)
+    arrivals = await listen(nats_subject)
+    source = only()
+    event = {"e": "serverShutdown", "E": time.time_ns() // 1_000_000}
+    sent = 0
+    async with supervised(source):
+        await until(lambda: binance.streams == [TRADE])
+        await binance.send_raw(json.dumps(event if is_bare else {"stream": "!serverShutdown", "data": event}))
+        while binance.opened < 2 or len(binance.connections) > 1:
+            sent += 1
+            await binance.send(TRADE, trade(sent))
+            await asyncio.sleep(0.005)
+        await until(lambda: len(arrivals.messages) == sent)
+    assert [data["t"] for data in arrivals.of_stream(TRADE)] == list(range(1, sent + 1))
+    assert (source.status.missed, source.status.failures, source.status.garbage) == (0, 0, 0)
+
+
+async def test_binance__print_that_is_no_market_trade__is_counted_and_not_published(
+    only: Callable[..., Source],
+    binance: SimulatedBinance,
+    supervised: Supervised,
+    listen: Callable[[str], Any],
+    nats_subject: str,
+) -> None:
+    arrivals = await listen(nats_subject)
+    source = only()
+    async with supervised(source):
+        await until(lambda: binance.streams == [TRADE])
+        for number, execution in enumerate(("MARKET", "INSURANCE_FUND", "ADL", "NA", "MARKET"), 1):
+            await binance.send(TRADE, {**trade(number), "X": execution})
+        await until(lambda: len(arrivals.messages) == 2)
+    assert [data["t"] for data in arrivals.of_stream(TRADE)] == [1, 5]
+    assert (source.status.no_market_trades, source.status.missed, source.status.garbage) == (3, 0, 0)
+
+
 async def test_binance__successor_asked_to_wait__is_not_opened_before(
     only: Callable[..., Source], binance: SimulatedBinance, supervised: Supervised, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,7 +7,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from realtime_runtime.feeds.binance_book import BookBuilder, Difference, OrderBook, SequenceGapError, Snapshot
+from realtime_runtime.feeds.binance_book import (
+    MAX_CROSSED,
+    BookBuilder,
+    Difference,
+    OrderBook,
+    SequenceGapError,
+    Snapshot,
+)
 from tests.feeds.conftest import recorded
 
 SPOT = "market/spot-20240808.jsonl.gz"
@@ -93,6 +100,23 @@ def test_builder__snapshot_older_than_the_first_difference__asks_for_another() -
     assert builder.take_snapshot(snapshot(155))
     assert builder.book is not None
     assert builder.book.last == 160
+
+
+def test_book__levels_of_no_quantity_in_the_snapshot__are_left_out() -> None:
+    levels = [("10.5", "0.00000000"), ("10.0", "1")]
+    book = OrderBook(Snapshot(100, bids=levels, asks=[("11.0", "0"), ("12.0", "2")]), is_futures=False)
+    assert book.top(5) == ([("10.0", "1")], [("12.0", "2")])
+
+
+def test_builder__book_that_stays_crossed__is_not_shown_and_built_anew() -> None:
+    builder = BookBuilder(is_futures=False)
+    builder.take(difference(101, 101))
+    assert builder.take_snapshot(snapshot())
+    assert builder.take(difference(102, 102, [("11.5", "1")])) is False
+    assert builder.take(difference(103, 103, [("11.5", "0")])) is True
+    shown = [builder.take(difference(n, n, [("11.5", "1")])) for n in range(104, 104 + MAX_CROSSED)]
+    assert shown == [False] * MAX_CROSSED
+    assert (builder.book, builder.gaps, builder.needs_snapshot) == (None, 1, True)
 
 
 def test_book__levels__are_replaced_removed_and_sorted() -> None:

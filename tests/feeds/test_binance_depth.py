@@ -7,9 +7,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from realtime_runtime.feeds import binance_depth
+from realtime_runtime.feeds.binance_book import Difference, OrderBook, decode_snapshot
 from realtime_runtime.feeds.publishing import LivePublisher
 from tests.feeds.conftest import Supervised, recorded
 from tests.feeds.servers.binance import SimulatedBinance
@@ -38,6 +40,17 @@ async def send_until(
         await asyncio.sleep(0.05)
         if condition():
             return
+
+
+def snapshot_at(number: int, snapshot: bytes, day: list[tuple[str, str]]) -> bytes:
+    """What the exchange would answer later: the snapshot with the differences up to a number."""
+    book = OrderBook(decode_snapshot(snapshot), is_futures=False)
+    for _, line in day:
+        difference = msgspec.json.decode(line[line.index('"data":') + 7 : -1], type=Difference)
+        if difference.last <= number:
+            book.apply(difference)
+    bids, asks = book.top(1_000)
+    return json.dumps({"lastUpdateId": number, "bids": bids, "asks": asks}).encode()
 
 
 async def test_books__recorded_day__publish_what_the_exchange_would(
@@ -88,7 +101,7 @@ async def test_books__gap__are_built_anew_from_another_snapshot(
     monkeypatch.setattr(binance_depth, "RETRY_SECONDS", 0.05)
     arrivals = await listen(nats_subject)
     (source,) = sources(binance, publisher, nats_subject, BINANCE_BOOK_LEVELS="100", BINANCE_STREAMS="depth20@100ms")
-    snapshot = json.loads(binance.snapshots["BTCUSDT"])
+    snapshot = binance.snapshots["BTCUSDT"]
     async with supervised(source):
         await until(lambda: binance.streams == [DIFFERENCES])
         lines = iter(day)
@@ -98,7 +111,7 @@ async def test_books__gap__are_built_anew_from_another_snapshot(
         await binance.send_line(*first_after)
         await until(lambda: source.status.missed == 1)
         later = json.loads(first_after[1])["data"]["u"]
-        binance.snapshots["BTCUSDT"] = json.dumps({**snapshot, "lastUpdateId": later}).encode()
+        binance.snapshots["BTCUSDT"] = snapshot_at(later, snapshot, day)
         await send_until(binance, lines, lambda: arrivals.of_stream(BUILT)[-1]["lastUpdateId"] > later)
     assert arrivals.of_stream(BUILT)[-1]["lastUpdateId"] > later
     assert source.status.missed == 1

@@ -88,6 +88,24 @@ async def test_dominance__garbage__is_not_published_and_asked_for_again(
     assert arrivals.documents[0]["btc"] == pytest.approx(60.7086, abs=1e-4)
 
 
+@pytest.mark.parametrize("btc", [1.15e-29, 0.607, 99.5, 6.07])
+async def test_dominance__figure_that_cannot_be__is_counted_and_not_published(
+    btc: float, make: Make, server: JsonServer, supervised: Supervised, arrivals: Arrivals
+) -> None:
+    source = make()
+    figure: Any = server.answers[PATH]
+    first = figure["data"]["updated_at"]
+    async with supervised(source):
+        await until(lambda: len(arrivals.messages) == 1)
+        figure["data"] |= {"updated_at": first + 60, "market_cap_percentage": {"btc": btc}}
+        await until(lambda: source.status.implausible == 1 and source.status.repeated >= 2)
+        figure["data"] |= {"updated_at": first + 120, "market_cap_percentage": {"btc": 61.0}}
+        await until(lambda: len(arrivals.messages) == 2)
+    assert [document["ts"] for document in arrivals.documents] == [first * 1000, (first + 120) * 1000]
+    assert (source.status.implausible, source.status.failures) == (1, 0)
+    assert "cannot be" in source.status.last_error
+
+
 @pytest.mark.parametrize("status", [429, 503])
 async def test_dominance__refused__comes_back_when_it_may(
     status: int, make: Make, server: JsonServer, supervised: Supervised, arrivals: Arrivals

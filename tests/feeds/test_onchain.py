@@ -103,6 +103,28 @@ async def test_onchain__days__newest_is_news_once_and_absent_is_absent(
     assert [document["history"] for document in second] == [True, True, True]
 
 
+async def test_onchain__days_that_cannot_be__are_counted_and_the_others_published(
+    make: Make, server: JsonServer, supervised: Supervised, arrivals: Arrivals
+) -> None:
+    rows = [
+        day("btc", 4, AdrActCnt="900000"),
+        day("btc", 3, AdrActCnt="9"),
+        day("btc", 2, AdrActCnt="910000", TxTfrValAdjNtv="1e30"),
+        day("btc", 1, AdrActCnt="920000"),
+        day("btc", -1, AdrActCnt="930000"),
+    ]
+    server.answers[METRICS] = {"data": rows}
+    source = make()
+    async with supervised(source):
+        await until(lambda: len(arrivals.messages) >= 2)
+    assert [(each["ts"], each["active_addresses"], "history" in each) for each in arrivals.documents[:2]] == [
+        (end_of(4), 900_000.0, True),
+        (end_of(1), 920_000.0, False),
+    ]
+    assert source.status.implausible >= 3
+    assert source.status.implausible % 3 == 0
+
+
 async def test_onchain__paid_plan__asks_with_its_key_and_passes_the_flows_on(
     make: Make, server: JsonServer, supervised: Supervised, arrivals: Arrivals
 ) -> None:

@@ -66,8 +66,12 @@ def test_read_messages__each_format__gives_the_lines_as_they_are(
         b"[]",
         b'{"stream":"btcusdt@trade","data":' + b"[" * 100_000,
         b'{"stream":"btcusdt@trade","data":{"s":"' + b"A" * MAX_LINE_BYTES + b'"}}',
+        b'{"stream":"btcusdt@trade","data":{"E":1735689600,"s":"BTCUSDT"}}',
+        b'{"stream":"btcusdt@trade","data":{"E":1735689600123,"T":1735689600,"s":"BTCUSDT"}}',
+        b'{"stream":"btcusdt@trade","data":{"E":1735689600123000000,"s":"BTCUSDT"}}',
     ],
-    ids=["text", "no data", "stream is a number", "time is text", "not utf-8", "a list", "too deep", "too long"],
+    ids=["text", "no data", "stream is a number", "time is text", "not utf-8", "a list", "too deep", "too long"]
+    + ["seconds", "seconds beside milliseconds", "nanoseconds"],
 )
 def test_read_messages__an_unreadable_line__is_named_and_the_next_ones_are_read(bad: bytes, tmp_path: Path) -> None:
     path = write_plain(tmp_path / "day.jsonl", b"\n".join([TRADE, bad, DEPTH]))
@@ -75,6 +79,30 @@ def test_read_messages__an_unreadable_line__is_named_and_the_next_ones_are_read(
     assert isinstance(unreadable, UnreadableLine)
     assert str(unreadable).startswith(f"{path}:2: ")
     assert [line.payload for line in (first, last) if isinstance(line, RecordedMessage)] == [TRADE, DEPTH]
+
+
+def test_read_messages__in_seconds__says_so(tmp_path: Path) -> None:
+    path = write_plain(tmp_path / "day.jsonl", b'{"stream":"btcusdt@trade","data":{"E":1735689600,"s":"BTCUSDT"}}')
+    (unreadable,) = read_messages(path)
+    assert isinstance(unreadable, UnreadableLine)
+    assert unreadable.reason == "the time 1735689600 is in seconds; write it in milliseconds"
+
+
+def test_read_messages__in_microseconds__gives_milliseconds(tmp_path: Path) -> None:
+    data = b'{"stream":"btcusdt@trade","data":{"E":%d,"T":%d,"s":"BTCUSDT","p":"1"},"ts":%d}'
+    path = write_plain(tmp_path / "day.jsonl", data % (1735689600123456, 1735689600122000, 1735689600123456))
+    (message,) = read_messages(path)
+    assert isinstance(message, RecordedMessage)
+    assert message.time_ms == 1735689600123
+    assert message.payload == data % (1735689600123, 1735689600122, 1735689600123)
+
+
+@pytest.mark.parametrize("write", [write_plain, write_gzip, write_zstd_in_two_frames])
+def test_read_messages__with_a_byte_order_mark__loses_no_line(
+    write: Callable[[Path, bytes], Path], tmp_path: Path
+) -> None:
+    path = write(tmp_path / "day.jsonl", b"\xef\xbb\xbf" + TRADE + b"\n" + DEPTH)
+    assert [line.payload for line in read_messages(path) if isinstance(line, RecordedMessage)] == [TRADE, DEPTH]
 
 
 @pytest.mark.parametrize("write", [write_gzip, write_zstd_in_two_frames])
