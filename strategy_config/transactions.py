@@ -59,8 +59,11 @@ def _told_of_commits() -> Iterator[None]:
 
 
 def on_commit(action: Callable[[], object]) -> None:
-    """Run ``action`` once what is being written is committed, at once where no transaction is open."""
-    transaction.on_commit(action)
+    """Run ``action`` once what is being written is committed, at once where no transaction is open.
+
+    Its failure is logged and goes no further: what was committed is not answered as refused.
+    """
+    transaction.on_commit(action, robust=True)
 
 
 @contextmanager
@@ -193,7 +196,8 @@ class _Attempts:
     def _judge_lost(self, exception: Exception, now: float) -> None:
         """After a commit that was not answered nothing may be said of the result until the store has answered."""
         lost_at, lost = self._lost or (now, exception)
-        if not (driver_errors.is_conflict(exception) or driver_errors.is_unreachable(exception)):
+        kinds = (driver_errors.is_result_unknown, driver_errors.is_conflict, driver_errors.is_unreachable)
+        if not any(is_kind(exception) for is_kind in kinds):
             raise exception
         if now - lost_at > LOST_SECONDS:
             raise lost

@@ -5,6 +5,7 @@ import time
 from strategy_config import audit, services
 from strategy_config.exceptions import StoreUnavailableError
 from strategy_config.models import ConfigAudit, SymbolOverride
+from strategy_config.plans import LayerKey
 from tests.factories import OriginFactory
 
 BACK_SECONDS = 60.0
@@ -14,6 +15,12 @@ def write() -> services.Written:
     return services.set_layer(
         strategy_id="orderbook_skew", symbol="BTCUSDT", parameters={"top_levels": 7}, origin=OriginFactory()
     )
+
+
+def switch_off_together() -> int:
+    """The version of the same layer after it was switched off as one of many."""
+    key = LayerKey("orderbook_skew", "BTCUSDT")
+    return services.switch_overrides(keys=[key], enabled=False, origin=OriginFactory()).changes[-1].layer_version
 
 
 def write_once_back() -> services.Written:

@@ -21,6 +21,7 @@ class Relay:
         self._flowing = threading.Event()
         self._flowing.set()
         self._sockets: list[socket.socket] = []
+        self._is_losing = False
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._accept, name="relay", daemon=True).start()
@@ -41,6 +42,10 @@ class Relay:
         """Hand on again, with all that has waited."""
         self._flowing.set()
 
+    def lose_answer(self) -> None:
+        """Break the connection over which the server answers next, before the answer is handed on."""
+        self._is_losing = True
+
     def cut(self) -> None:
         """Break every connection."""
         sockets, self._sockets = self._sockets, []
@@ -53,13 +58,16 @@ class Relay:
                 client, _ = self._listener.accept()
                 server = socket.create_connection(self._server)
                 self._sockets += (client, server)
-                for source, sink in ((client, server), (server, client)):
-                    threading.Thread(target=self._pump, args=(source, sink), name="relay", daemon=True).start()
+                for pump in ((client, server, False), (server, client, True)):
+                    threading.Thread(target=self._pump, args=pump, name="relay", daemon=True).start()
 
-    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+    def _pump(self, source: socket.socket, sink: socket.socket, is_answer: bool) -> None:
         with contextlib.suppress(OSError):
             while chunk := source.recv(CHUNK_BYTES):
                 self._flowing.wait()
+                if is_answer and self._is_losing:
+                    self._is_losing = False
+                    break
                 sink.sendall(chunk)
         for each in (source, sink):
             _close(each)

@@ -1,6 +1,7 @@
 """The chain beyond layers: acts on objects, rows of one transaction, rows of a release before, redacted rows."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -9,7 +10,9 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
-from strategy_config import audit, audit_rows, chain, overviews, selectors, services
+from strategy_config import audit, audit_rows, chain, overviews, selectors, services, transactions
+from strategy_config.driver_errors import CommitLostError
+from strategy_config.exceptions import StoreUnavailableError
 from strategy_config.models import ChangeSequence, ConfigAudit
 from tests.factories import NOON, OriginFactory
 from tests.strategy_config import test_services
@@ -76,6 +79,50 @@ def test_roll_back__past_an_expiry_that_nobody_has_recorded__finds_it() -> None:
     assert (written.version, written.config.overrides) == (3, {"top_levels": 5})
     again = services.roll_back(strategy_id=SKEW, symbol=BTC, origin=later, target_version=2)
     assert again.config.overrides == {}
+
+
+def lose_first_commit(monkeypatch: pytest.MonkeyPatch, *, is_made: bool) -> list[None]:
+    """Have the next transaction end unanswered, after its commit or before; the list counts the attempts."""
+    atomic, attempts = transactions.atomic, list[None]()
+
+    @contextmanager
+    def lost() -> Iterator[None]:
+        attempts.append(None)
+        with atomic():
+            yield
+            if len(attempts) == 1 and not is_made:
+                raise CommitLostError("no answer")
+        if len(attempts) == 1:
+            raise CommitLostError("no answer")
+
+    monkeypatch.setattr(transactions, "atomic", lost)
+    return attempts
+
+
+@pytest.mark.parametrize("is_made", [True, False])
+def test_write__commit_that_was_not_answered__is_made_exactly_once(
+    monkeypatch: pytest.MonkeyPatch, is_made: bool
+) -> None:
+    first = write()
+    attempts = lose_first_commit(monkeypatch, is_made=is_made)
+    written = write("switch", enabled=False)
+    assert (first.version, written.version, written.sequence, written.config.enabled) == (1, 2, 2, False)
+    assert len(attempts) == 2
+    assert [row.version for row in ConfigAudit.objects.order_by("position")] == [1, 2]
+    assert write().version == 3
+    assert audit.verify().bad is None
+
+
+def test_write__commit_never_answered__is_not_told_to_have_changed_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    @contextmanager
+    def lost() -> Iterator[None]:
+        yield
+        raise CommitLostError("no answer")
+
+    monkeypatch.setattr(transactions, "LOST_SECONDS", 0.05)
+    monkeypatch.setattr(transactions, "atomic", lost)
+    with pytest.raises(StoreUnavailableError, match="lost while it committed"):
+        write()
 
 
 def write_as_the_release_before() -> None:

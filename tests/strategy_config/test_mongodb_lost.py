@@ -7,6 +7,8 @@ import pytest
 from django.conf import settings as django_settings
 from django.core.management import call_command
 from django.db import connection
+from pymongo.client_session import ClientSession
+from pymongo.errors import AutoReconnect
 from pytest_django import Settings
 
 from embedded.mongo import MongoWireServer
@@ -95,6 +97,29 @@ def test_write__server_killed_in_the_middle__leaves_nothing(
     server.start()
     assert_whole(1)
     assert write_once_back().version == 2
+
+
+def test_write__server_killed_between_commit_and_answer__is_answered_and_made_once(
+    server: MongoWireServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write()
+    commit = ClientSession.commit_transaction
+    calls: list[None] = []
+
+    def commit_and_lose(session: ClientSession) -> None:
+        commit(session)
+        calls.append(None)
+        if len(calls) == 1:
+            server.kill()
+            server.start()
+            error = AutoReconnect("connection closed")
+            error._add_error_label("UnknownTransactionCommitResult")
+            raise error
+
+    monkeypatch.setattr(ClientSession, "commit_transaction", commit_and_lose)
+    assert write().version == 2
+    assert calls
+    assert_whole(2)
 
 
 def test_write__server_restarted__succeeds_at_once(server: MongoWireServer) -> None:

@@ -13,7 +13,7 @@ from configsite.postgresql import driver
 from strategy_config import chain, store_breaker, transactions
 from strategy_config.exceptions import StoreUnavailableError
 from strategy_config.models import ChangeSequence, SymbolOverride
-from tests.lost_store import assert_whole, write, write_once_back
+from tests.lost_store import assert_whole, switch_off_together, write, write_once_back
 from tests.relay import Relay
 
 ANSWER_SECONDS = 1.0
@@ -81,6 +81,27 @@ def test_write__server_lost_at_the_commit__is_all_or_nothing_and_says_so(
     version = write_once_back().version
     assert version in {2, 3}
     assert_whole(version)
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+def test_write__commit_whose_answer_is_lost__is_answered_and_made_once(
+    relay: Relay, monkeypatch: pytest.MonkeyPatch, at_once: bool
+) -> None:
+    write()
+    close = chain.Chain.close
+    calls: list[None] = []
+
+    def close_and_lose(end: chain.Chain) -> None:
+        close(end)
+        calls.append(None)
+        if len(calls) == 1:
+            relay.lose_answer()
+
+    monkeypatch.setattr(chain.Chain, "close", close_and_lose)
+    version = switch_off_together() if at_once else write().version
+    assert len(calls) == 2, "the use case was not asked again"
+    assert version == 2
+    assert_whole(2)
 
 
 def test_write__connection_broken_before__takes_another_one(relay: Relay) -> None:
