@@ -36,3 +36,4 @@ def _sync_catalogue(apps: Any = installed, **kwargs: Any) -> None:
     except LookupError:
         return  # migrated back to before there were tables
     services.sync_catalogue()
+    services.adopt_tokens()

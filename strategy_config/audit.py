@@ -1,14 +1,18 @@
 """Whether the history holds: every row as it was written, none missing, and what is in force as it says."""
 
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from strategy_config import chain, selectors, transactions
 from strategy_config.audit_rows import content_hash, redacted_texts, row_name
 from strategy_config.chain import GENESIS
+from strategy_config.checkpoints import Checkpoint, Witness
 from strategy_config.live_rows import LastChanges
 from strategy_config.models import ChangeSequence, ConfigAudit
+from strategy_config.selectors import LiveState
 
+NOBODY = Witness()
 _SEQUENCE = "sequence: the writers know {} as the last one, the history ends with {}"
 
 
@@ -34,20 +38,15 @@ class Verification:
     redacted: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
-    """A position up to which the history was found to hold, and the hash of its row."""
-
-    position: int = 0
-    hash: str = GENESIS
-
-
 class _Walk:
     """A way along the chain, row by row: what the rows so far lead to."""
 
-    def __init__(self, first: int, known_hash: str | None) -> None:
+    def __init__(self, first: int, known_hash: str | None, against: Sequence[Checkpoint] = ()) -> None:
         """From the row at ``first`` on; ``known_hash`` is that of the row before it, None where it is not known."""
         is_whole = first == 1
+        self._against: dict[int, set[str]] = defaultdict(set)
+        for checkpoint in against:
+            self._against[checkpoint.position].add(checkpoint.hash)
         self._first = first
         self.position = first - 1
         self.hash = known_hash
@@ -67,6 +66,13 @@ class _Walk:
             self.sequence = row.sequence
         return None
 
+    def beyond(self, head: ChangeSequence) -> BadRow | None:
+        """Whether a checkpoint stands where the history does not reach any more."""
+        farthest = max(self._against, default=0)
+        if farthest <= head.position:
+            return None
+        return BadRow(head.position + 1, f"checkpoint: rows up to {farthest} were seen, the newest are missing")
+
     def result(self, bad: BadRow | None, head: ChangeSequence) -> Verification:
         """What was found on the way; ``head`` says the hash where no row was read."""
         rows = self.position - self._first + 1
@@ -83,6 +89,8 @@ class _Walk:
             return BadRow(expected, "link: its predecessor is not the row that it was written after")
         if row.sequence is not None and self.sequence is not None and row.sequence != self.sequence + 1:
             return BadRow(expected, f"sequence gap: sequence {row.sequence} follows sequence {self.sequence}")
+        if row.hash not in self._against.get(expected, {row.hash}):
+            return BadRow(expected, "checkpoint: another row was seen there before, the history was made anew")
         known = self.changes.version_of(row)
         version = row.version if row.object_kind is None else row.object_version
         if known is not None and version != known + 1:
@@ -91,16 +99,18 @@ class _Walk:
 
 
 @transactions.store_errors()
-def verify(from_position: int = 0, *, progress: Callable[[int, int], None] | None = None) -> Verification:
+def verify(
+    from_position: int = 0, *, witness: Witness = NOBODY, progress: Callable[[int, int], None] | None = None
+) -> Verification:
     """Walk the history from ``from_position`` to its end; stops at the first row that does not hold.
 
     Checks each content hash, each link, that no position, no sequence and no version is missing, that the end is the
-    one that the writers know, and that each layer is in force as its last row says (the bad row is then that one).
-    From a position above 1 on, the first row is trusted to be the right successor, and layers that have not been
-    changed since are not compared. ``progress`` is called with (rows done, rows in all).
+    one that the writers know, what the ``witness`` saw (taken before this is called), and that each layer and token is
+    in force as its rows say (the bad row is then its last one). From a position above 1 on, the first row is trusted to
+    be the right successor, and what has no row since is not compared. ``progress`` is called with (rows done, all).
     """
     try:
-        live_sequence, strategies, symbols = selectors.all_layers()
+        live = selectors.live_state()
     except ValueError as exception:
         return Verification(0, 0, GENESIS, BadRow(0, f"live row: unreadable: {exception}"))
     head = chain.head()
@@ -108,21 +118,37 @@ def verify(from_position: int = 0, *, progress: Callable[[int, int], None] | Non
     if first > head.position + 1:
         problem = f"missing: the history ends at {head.position}, before the row to begin with"
         return Verification(0, head.position, head.head_hash, BadRow(head.position + 1, problem))
-    walk = _Walk(first, GENESIS if first == 1 else None)
+    walk = _Walk(first, GENESIS if first == 1 else None, witness.checkpoints)
     live_changes = LastChanges(is_whole=first == 1)
     total = max(head.position - first + 1, 0)
     for row in _rows(first, head.position):
         bad = walk.take(row)
         if isinstance(row, BadRow) or bad is not None:
             return walk.result(bad, head)
-        if row.sequence is not None and row.sequence <= live_sequence:
+        if walk.position <= live.position:
             live_changes.add(row)
         if progress is not None:
             progress(walk.position - first + 1, total)
-    bad = _wrong_end(walk, head)
-    if bad is None and (difference := live_changes.first_difference([*strategies, *symbols])) is not None:
+    bad = _wrong_end(walk, head) or walk.beyond(head) or _contradicted(witness, live, head)
+    if bad is None and (difference := live_changes.first_difference(live.layers, live.tokens)) is not None:
         bad = BadRow(difference.position, difference.problem)
     return walk.result(bad, head)
+
+
+def _contradicted(witness: Witness, live: LiveState, head: ChangeSequence) -> BadRow | None:
+    """What Redis and the relay saw that the history has no rows for."""
+    if witness.sequence is not None and witness.sequence > head.value and not witness.is_replaced:
+        problem = f"redis: runtimes were told up to sequence {witness.sequence}, the store ends at {head.value}"
+        return BadRow(head.position + 1, problem)
+    if witness.rewound is not None:
+        return BadRow(head.position + 1, f"redis: {witness.rewound}")
+    if live.relayed > live.sequence:
+        problem = f"relay: its position is {live.relayed}, the last sequence is {live.sequence}"
+        return BadRow(head.position + 1, problem)
+    if witness.relayed is not None and live.relayed < witness.relayed:
+        problem = f"relay: its position is {live.relayed} and was {witness.relayed}: changes are told twice"
+        return BadRow(head.position, problem)
+    return None
 
 
 def _wrong_end(walk: _Walk, head: ChangeSequence) -> BadRow | None:

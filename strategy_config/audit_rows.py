@@ -17,6 +17,8 @@ from strategy_config.models import ConfigAudit
 from strategy_config.resolution import iso
 
 FORMAT = 2
+LEGACY_ACTOR = "import_legacy"
+"""The actor of rows that stand for changes in the service that this one replaced."""
 SEALED = ("changed_by", "actor", "reason")
 """The texts that may be redacted."""
 _SALT_BYTES = 16

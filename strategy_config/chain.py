@@ -74,16 +74,19 @@ class Chain:
         *,
         kind: str,
         object_id: object,
-        version: int,
         action: str,
+        version: int | None = None,
         origin: Origin,
         changes: Sequence[Mapping[str, Any]] = (),
         is_told: bool = False,
     ) -> ConfigAudit:
         """Add an act on something that is no layer; ``changes`` are {parameter, old, new} of its members.
 
-        ``is_told``: runtimes must learn of it, so that it gets a sequence.
+        ``version`` None: the one after that of its last row. ``is_told``: runtimes must learn of it, so that it gets a
+        sequence.
         """
+        if version is None:
+            version = self._last_version(kind, str(object_id)) + 1
         row = ConfigAudit(
             object_kind=kind,
             object_id=str(object_id),
@@ -118,6 +121,12 @@ class Chain:
         self._head.position, self._head.value = self._position, self._sequence
         self._head.position_hash = self._head.head_hash = previous_hash
         lookups.update(self._head, "position", "value", "head_hash", "position_hash")
+
+    def _last_version(self, kind: str, object_id: str) -> int:
+        rows = ConfigAudit.objects.filter(object_kind=kind, object_id=object_id)
+        stored = rows.order_by("-object_version").values_list("object_version", flat=True).first()
+        here = [row.object_version or 0 for row in self.rows if (row.object_kind, row.object_id) == (kind, object_id)]
+        return max([stored or 0, *here])
 
     def _place(self, row: ConfigAudit, *, keeps_id: bool = False) -> None:
         if not self.rows and not keeps_id:

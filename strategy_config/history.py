@@ -10,8 +10,9 @@ from django.db.models import Q, QuerySet
 
 from realtime_runtime.config.layers import StrategyClass
 from strategy_config import audit, selectors, shared_cache, transactions
-from strategy_config.audit import Checkpoint, Verification
+from strategy_config.audit import Verification
 from strategy_config.audit_rows import ReadRow
+from strategy_config.checkpoints import Checkpoint, verified_key
 from strategy_config.exceptions import NotFoundError
 from strategy_config.models import ConfigAudit
 from strategy_config.previews import ParameterChange, percent_of_range
@@ -123,7 +124,7 @@ def verify_on(at: datetime) -> tuple[Verification, int]:
     found = audit.verify_next(checkpoint, limit=VERIFIED_AT_ONCE)
     if found.bad is None:
         told: dict[Any, Any] = {"position": found.position, "hash": found.hash, "at": at.isoformat()}
-        shared_cache.run(lambda client: client.hset(_key(), mapping=told))
+        shared_cache.run(lambda client: client.hset(verified_key(), mapping=told))
     return found, selectors.last_position()
 
 
@@ -142,12 +143,8 @@ def _filtered(chosen: HistoryFilter) -> QuerySet[ConfigAudit]:
     return rows
 
 
-def _key() -> str:
-    return f"{shared_cache.keys().prefix}:history-verified"
-
-
 def _remembered() -> tuple[Checkpoint, datetime | None]:
-    raw: Any = shared_cache.run(lambda client: client.hgetall(_key()))
+    raw: Any = shared_cache.run(lambda client: client.hgetall(verified_key()))
     if not raw:
         return Checkpoint(), None
     # Before there were positions, the sequence was that.

@@ -9,12 +9,12 @@ from typing import Any
 from realtime_runtime.config import layers
 from realtime_runtime.config.layers import NOTHING, InvalidParametersError, Values
 from strategy_config import chain, publishing, resolution, selectors
+from strategy_config.audit_rows import LEGACY_ACTOR
 from strategy_config.chain import Chain
 from strategy_config.legacy_source import LayerKey, LegacyChange, LegacyConfig, LegacyData
 from strategy_config.models import ConfigAudit, StrategyConfig, SymbolOverride
 from strategy_config.recording import differences
 
-ACTOR = "import_legacy"
 UNRECORDED = "The original service kept no record of this change."
 STATE_AT_IMPORT = "The state at the import, which the original history does not account for."
 MOST_UNRECORDED = 10_000
@@ -225,7 +225,7 @@ class _History:
                 new_parameters=new,
                 changes=differences(old or {}, new or {}),
                 changed_by=change.changed_by,
-                actor=ACTOR,
+                actor=LEGACY_ACTOR,
                 channel="import",
                 # Time does not run backwards in a history, whatever the clocks of the original service did.
                 changed_at=max([change.changed_at, *(row.changed_at for row in self.rows[-1:])]),
@@ -235,7 +235,7 @@ class _History:
 
 
 def _unrecorded(at: datetime, reason: str) -> LegacyChange:
-    return LegacyChange("", "", None, None, None, ACTOR, at, reason)
+    return LegacyChange("", "", None, None, None, LEGACY_ACTOR, at, reason)
 
 
 def counted(plans: Iterable[LayerPlan]) -> int:

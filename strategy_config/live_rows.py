@@ -1,92 +1,185 @@
-"""The rows that are in force against the history: each must be what the last change of its layer wrote."""
+"""The rows that are in force against the history: each must be what the last acts on it wrote."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from strategy_config import resolution
-from strategy_config.models import ConfigAudit, StrategyConfig, SymbolOverride
+from strategy_config.audit_rows import LEGACY_ACTOR
+from strategy_config.models import ApiToken, ConfigAudit, StrategyConfig, SymbolOverride
 
 LayerKey = tuple[str, str]
 _SWITCHED = {ConfigAudit.Action.ENABLE.value: True, ConfigAudit.Action.DISABLE.value: False}
+TOKEN = "token"  # noqa: S105  (the kind of object)
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A layer that is not what its history says; ``position`` is that of its last change, 0 where it has none."""
+    """A live row that is not what its history says; ``position`` is that of its last act, 0 where it has none."""
 
     position: int
     problem: str
 
 
 class LastChanges:
-    """What the history says of each layer: fed with its rows in their order, from the first one on if ``is_whole``."""
+    """What the history says of each layer and object: fed with its rows in order, from the first on if ``is_whole``."""
 
     def __init__(self, *, is_whole: bool) -> None:
         self._is_whole = is_whole
-        self._last: dict[LayerKey, ConfigAudit] = {}
-        self._objects: dict[tuple[str, str | None], int | None] = {}
-        self._enabled: dict[LayerKey, bool] = {}
-        self._expires_at: dict[LayerKey, str | None] = {}
+        self._layers: dict[LayerKey, _LayerHistory] = {}
+        self._objects: dict[tuple[str, str], _ObjectHistory] = {}
+        self._is_of_one_format = True
 
     def add(self, row: ConfigAudit) -> None:
-        """The next row of the history; what is no layer's is compared with nothing."""
-        if row.object_kind is not None:
-            self._objects[row.object_kind, row.object_id] = row.object_version
-            return
-        key = row.strategy_id, row.symbol
-        self._last[key] = row
-        if row.action in _SWITCHED:
-            self._enabled[key] = _SWITCHED[row.action]
-        for change in row.changes:
-            if change["parameter"] == "expires_at":
-                self._expires_at[key] = change["new"]
+        """The next row of the history."""
+        if row.format is None:
+            self._is_of_one_format = False
+        if row.object_kind is None:
+            key = row.strategy_id, row.symbol
+            self._layers.setdefault(key, _LayerHistory(row, self._is_whole)).add(row)
+        else:
+            self._objects.setdefault((row.object_kind, row.object_id or ""), _ObjectHistory(row)).add(row)
 
     def version_of(self, row: ConfigAudit) -> int | None:
         """The version so far of what the row is about; None: not known, its history began before the first row."""
         if row.object_kind is not None:
-            version = self._objects.get((row.object_kind, row.object_id))
-        else:
-            last = self._last.get((row.strategy_id, row.symbol))
-            version = None if last is None else last.version
+            known = self._objects.get((row.object_kind, row.object_id or ""))
+            version = None if known is None else known.last.object_version
+            # An object may be older than its first row: those of before format 2 had none.
+            return 0 if version is None and self._is_whole and self._is_of_one_format else version
+        layer = self._layers.get((row.strategy_id, row.symbol))
+        version = None if layer is None else layer.last.version
         return 0 if version is None and self._is_whole else version
 
-    def first_difference(self, rows: Iterable[StrategyConfig | SymbolOverride]) -> Difference | None:
-        """The one whose last change is the oldest, of ``rows``, which must be all layers as of the last row added.
+    def first_difference(
+        self, layers: Iterable[StrategyConfig | SymbolOverride], tokens: Iterable[ApiToken]
+    ) -> Difference | None:
+        """The one whose last act is the oldest, of all layers and tokens as of the last row added.
 
-        Where the history is not whole, layers without a change in it are passed over.
+        Where the history is not whole, what has no row in it is passed over.
         """
-        found = []
-        missing = dict(self._last)
-        for live in rows:
-            key = live.strategy_id, live.symbol if isinstance(live, SymbolOverride) else ""
-            last = missing.pop(key, None)
-            if last is None and not self._is_whole:
-                continue
-            wrong = self._wrong_fields(live, last, key)
-            if wrong:
-                position = 0 if last is None else _position(last)
-                found.append(Difference(position, f"live row: {', '.join(wrong)} of {_name(key)} not as last recorded"))
-        found.extend(Difference(_position(row), f"live row: {_name(key)} is missing") for key, row in missing.items())
+        found = [*self._layer_differences(layers), *self._token_differences(tokens)]
         return min(found, key=lambda difference: difference.position, default=None)
 
-    def _wrong_fields(
-        self, live: StrategyConfig | SymbolOverride, last: ConfigAudit | None, key: LayerKey
-    ) -> list[str]:
+    def _layer_differences(self, layers: Iterable[StrategyConfig | SymbolOverride]) -> list[Difference]:
+        found = []
+        missing = dict(self._layers)
+        for live in layers:
+            key = live.strategy_id, live.symbol if isinstance(live, SymbolOverride) else ""
+            history = missing.pop(key, None)
+            if history is None and not self._is_whole:
+                continue
+            wrong = _never_written(live) if history is None else history.wrong_members(live)
+            if wrong:
+                position = 0 if history is None else _position(history.last)
+                found.append(Difference(position, f"live row: {', '.join(wrong)} of {_name(key)} not as last recorded"))
+        for key, history in missing.items():
+            found.append(Difference(_position(history.last), f"live row: {_name(key)} is missing"))
+        return found
+
+    def _token_differences(self, tokens: Iterable[ApiToken]) -> list[Difference]:
+        """Of tokens that are there; one that is gone (with its user) opens nothing."""
+        found = []
+        for token in tokens:
+            history = self._objects.get((TOKEN, str(token.pk)))
+            if history is not None:
+                # Without the user: people are renamed, and keys differ from store to store.
+                live = {name: value for name, value in token_members(token).items() if name != "user"}
+                wrong = history.wrong_members(live)
+                if wrong:
+                    problem = f"live row: {', '.join(wrong)} of token {token.pk} not as last recorded"
+                    found.append(Difference(_position(history.last), problem))
+            elif self._is_whole and any(kind == TOKEN for kind, _ in self._objects):
+                found.append(Difference(0, f"live row: nobody is recorded to have made token {token.pk}"))
+        return found
+
+
+def token_members(token: ApiToken) -> dict[str, Any]:
+    """What the history says of a token. The digest is that of 256 random bits, so it may stand there."""
+    return {
+        "name": token.name,
+        "user": token.user.get_username(),
+        "digest": token.digest,
+        "expires_at": resolution.iso(token.expires_at),
+        "revoked_at": resolution.iso(token.revoked_at),
+    }
+
+
+@dataclass(slots=True)
+class _LayerHistory:
+    """What the rows of one layer lead to."""
+
+    last: ConfigAudit
+    is_whole: bool
+    members: dict[str, Any] = field(default_factory=dict)
+    created_at: datetime | None = None
+
+    def add(self, row: ConfigAudit) -> None:
+        self.last = row
+        if row.action in _SWITCHED:
+            self.members["enabled"] = _SWITCHED[row.action]
+        for change in row.changes:
+            if change["parameter"] == "expires_at":
+                self.members["expires_at"] = change["new"]
+        is_created = row.version == 1 or (row.old_parameters is None and row.new_parameters is not None)
+        if row.actor == LEGACY_ACTOR:
+            # The layer came with an instant of its own.
+            self.created_at = None
+        elif is_created:
+            self.created_at = row.changed_at
+
+    def wrong_members(self, live: StrategyConfig | SymbolOverride) -> list[str]:
+        last = self.last
         expected: dict[str, Any] = {
-            "parameters": None if last is None else last.new_parameters,
-            "version": 0 if last is None else last.version,
-            "sequence": 0 if last is None else last.sequence,
+            "parameters": last.new_parameters,
+            "version": last.version,
+            "sequence": last.sequence,
+            "updated_at": last.changed_at,
+            "updated_by": last.changed_by,
+            "reason": last.reason,
         }
-        if key in self._enabled:
-            expected["enabled"] = self._enabled[key]
-        elif self._is_whole:
-            # Never switched: the global switch is left to the environment, a symbol's is on.
-            expected["enabled"] = True if isinstance(live, SymbolOverride) else None
+        if self.created_at is not None:
+            expected["created_at"] = self.created_at
+        if "enabled" in self.members:
+            expected["enabled"] = self.members["enabled"]
+        elif self.is_whole:
+            expected["enabled"] = _unswitched(live)
         wrong = [name for name, value in expected.items() if getattr(live, name) != value]
-        if isinstance(live, SymbolOverride) and (self._is_whole or key in self._expires_at):
-            wrong += ["expires_at"] if resolution.iso(live.expires_at) != self._expires_at.get(key) else []
+        if isinstance(live, SymbolOverride) and (self.is_whole or "expires_at" in self.members):
+            wrong += ["expires_at"] if resolution.iso(live.expires_at) != self.members.get("expires_at") else []
         return wrong
+
+
+@dataclass(slots=True)
+class _ObjectHistory:
+    """What the rows of one object lead to."""
+
+    last: ConfigAudit
+    members: dict[str, Any] = field(default_factory=dict)
+
+    def add(self, row: ConfigAudit) -> None:
+        self.last = row
+        self.members.update({change["parameter"]: change["new"] for change in row.changes})
+
+    def wrong_members(self, live: dict[str, Any]) -> list[str]:
+        return [name for name, value in live.items() if name in self.members and self.members[name] != value]
+
+
+def _never_written(live: StrategyConfig | SymbolOverride) -> list[str]:
+    """What is set of a layer that nobody has ever changed."""
+    nothing: dict[str, Any] = {
+        **{"parameters": None, "version": 0, "sequence": 0, "updated_by": "", "reason": ""},
+        **{"updated_at": None, "created_at": None, "enabled": _unswitched(live)},
+    }
+    if isinstance(live, SymbolOverride):
+        nothing["expires_at"] = None
+    return [name for name, value in nothing.items() if getattr(live, name) != value]
+
+
+def _unswitched(live: StrategyConfig | SymbolOverride) -> bool | None:
+    """Never switched: the global switch is left to the environment, a symbol's is on."""
+    return True if isinstance(live, SymbolOverride) else None
 
 
 def _position(row: ConfigAudit) -> int:

@@ -13,7 +13,7 @@ import structlog
 
 from realtime_runtime import tracing
 from realtime_runtime.config import wire
-from strategy_config import halt_rows, item_failures, metrics, resolution, selectors, shared_cache
+from strategy_config import checkpoints, halt_rows, item_failures, metrics, resolution, selectors, shared_cache
 from strategy_config.exceptions import StoreUnavailableError
 from strategy_config.models import ConfigAudit, Halt
 from strategy_config.resolution import FieldState, iso
@@ -142,6 +142,9 @@ def _catch_up(last: int) -> bool:
     """From ``last``, the last sequence published, to the store's; starts anew where that is no way."""
     for _ in range(ATTEMPTS):
         state = None if last == NOTHING_PUBLISHED else selectors.state_after(last, limit=FARTHEST_BEHIND)
+        if state is not None and last > state.sequence:
+            # Redis is about to forget what it was told: the check of the history must not.
+            checkpoints.note_rewound(told=last, stored=state.sequence)
         if state is None or last > state.sequence:
             _start_anew()
             last = last_published()

@@ -73,6 +73,17 @@ class PublicationState:
     fields: frozenset[str] = frozenset()
 
 
+@dataclass(frozen=True, slots=True)
+class LiveState:
+    """What is in force as of a row of the history. ``relayed``: up to where other services were told."""
+
+    position: int
+    sequence: int
+    layers: list[StrategyConfig | SymbolOverride]
+    tokens: list[ApiToken]
+    relayed: int
+
+
 def strategy_row(strategy_id: str) -> StrategyConfig:
     """The global layer, a new row where there is none yet; raises NotFoundError for a strategy not in the code."""
     resolution.strategy_class(strategy_id)
@@ -268,10 +279,27 @@ def whole_state() -> PublicationState:
 def all_layers() -> tuple[int, list[StrategyConfig], list[SymbolOverride]]:
     """A sequence, and the rows of all layers as of it, those of strategies that the code no longer knows included."""
 
-    def read(sequence: int) -> tuple[int, list[StrategyConfig], list[SymbolOverride]]:
-        return sequence, list(StrategyConfig.objects.all()), list(SymbolOverride.objects.all())
+    def read(head: ChangeSequence) -> tuple[int, list[StrategyConfig], list[SymbolOverride]]:
+        return head.value, list(StrategyConfig.objects.all()), list(SymbolOverride.objects.all())
 
-    return _at_one_sequence(read)
+    return _at_one_end(read)
+
+
+@transactions.store_errors()
+def live_state() -> LiveState:
+    """Everything that the history accounts for, as of one row of it."""
+
+    def read(head: ChangeSequence) -> LiveState:
+        relayed = RelayPosition.objects.filter(pk=RelayPosition.ONLY_ID).first()
+        return LiveState(
+            position=head.position,
+            sequence=head.value,
+            layers=[*StrategyConfig.objects.all(), *SymbolOverride.objects.all()],
+            tokens=list(ApiToken.objects.select_related("user")),
+            relayed=0 if relayed is None else relayed.sequence,
+        )
+
+    return _at_one_end(read)
 
 
 @transactions.store_errors()
@@ -286,11 +314,11 @@ def state_after(sequence: int, *, limit: int) -> PublicationState | None:
     if last - sequence > limit:
         return None
 
-    def read(last: int) -> tuple[int, list[ConfigAudit], list[tuple[StrategyConfig, list[SymbolOverride]]]]:
+    def read(head: ChangeSequence) -> tuple[int, list[ConfigAudit], list[tuple[StrategyConfig, list[SymbolOverride]]]]:
         changes = list(ConfigAudit.objects.filter(sequence__gt=sequence).order_by("sequence"))
-        return last, changes, _touched_by(changes)
+        return head.value, changes, _touched_by(changes)
 
-    last, changes, touched = _at_one_sequence(read)
+    last, changes, touched = _at_one_end(read)
     states: dict[str, resolution.FieldState] = {}
     for row, overrides in touched:
         with item_failures.contained("document", strategy_id=row.strategy_id):
@@ -365,18 +393,19 @@ def _touched_by(changes: list[ConfigAudit]) -> list[tuple[StrategyConfig, list[S
     return touched
 
 
-def _at_one_sequence(read: Callable[[int], T]) -> T:
-    """What ``read``, given the last sequence, finds while no change is accepted.
+def _at_one_end(read: Callable[[ChangeSequence], T]) -> T:
+    """What ``read``, given the end of the history, finds while nothing is accepted.
 
-    Tried without a lock first: where the sequence is the same before and after, nothing was written in between.
+    Tried without a lock first: where the end is the same before and after, nothing was written in between.
     """
     for _ in range(READS_WITHOUT_LOCK):
-        sequence = last_sequence()
-        found = read(sequence)
-        if last_sequence() == sequence:
+        before = ChangeSequence.objects.get(pk=ChangeSequence.ONLY_ID)
+        found = read(before)
+        after = ChangeSequence.objects.get(pk=ChangeSequence.ONLY_ID)
+        if (after.value, after.head_hash) == (before.value, before.head_hash):
             return found
     with transactions.atomic():
-        return read(ChangeSequence.objects.select_for_update().get(pk=ChangeSequence.ONLY_ID).value)
+        return read(ChangeSequence.objects.select_for_update().get(pk=ChangeSequence.ONLY_ID))
 
 
 def etag(config: wire.LayerConfig) -> str:

@@ -37,7 +37,7 @@ from strategy_config.origins import Origin, checked_origin, reasoned_origin, sto
 from strategy_config.previews import ParameterChange, Preview, check_change
 from strategy_config.recording import OpenLayer
 from strategy_config.symbols import normalise_symbol
-from strategy_config.tokens import issue_token, revoke_token
+from strategy_config.tokens import adopt_tokens, issue_token, revoke_token
 
 __all__ = [
     "UNSET",
@@ -49,6 +49,7 @@ __all__ = [
     "Resumed",
     "Unset",
     "Written",
+    "adopt_tokens",
     "apply_import",
     "check_change",
     "check_expiry",

@@ -4,7 +4,7 @@ import structlog
 from celery import shared_task
 from django.utils import timezone
 
-from strategy_config import audit, identities, item_failures, misfit_history, publishing, services, shared_cache
+from strategy_config import identities, integrity, item_failures, misfit_history, publishing, services, shared_cache
 from strategy_config.exceptions import StoreUnavailableError
 from strategy_config.task_metrics import Outcome, audit_intact, measured, redis_may_evict
 
@@ -71,9 +71,9 @@ def note_eviction() -> None:
 @shared_task(name="strategy_config.tasks.verify_audit")
 @measured
 def verify_audit() -> Outcome:
-    """Walk the whole history; a row that does not hold is logged as an error, the checkpoint as information."""
+    """Check the whole history; a row that does not hold is logged as an error, the checkpoint as information."""
     try:
-        found = audit.verify()
+        found = integrity.check()
     except StoreUnavailableError as exception:
         logger.warning("audit.postponed", error=str(exception))
         return "postponed"

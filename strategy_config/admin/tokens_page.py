@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from strategy_config import selectors, services
-from strategy_config.admin.pages import Page, show
+from strategy_config.admin.pages import Page, origin_of, show
 from strategy_config.exceptions import InvalidRequestError
 from strategy_config.models import ApiToken
 from strategy_config.permissions import Permission
@@ -24,10 +24,12 @@ def tokens(request: HttpRequest) -> HttpResponse:
         revoked = selectors.own_token(user=user, token_id=request.POST["revoke"])
         if "confirm" not in request.POST:
             return _ask(request, revoked)
-        services.revoke_token(token=revoked, at=timezone.now())
+        services.revoke_token(token=revoked, at=timezone.now(), origin=origin_of(request, reason=""))
     elif request.method == "POST":
         try:
-            _, plaintext = services.issue_token(user=user, name=name, days=_whole(days))
+            _, plaintext = services.issue_token(
+                user=user, name=name, days=_whole(days), origin=origin_of(request, reason="")
+            )
         except InvalidRequestError as refusal:
             problem = refusal.message
     answer = show(

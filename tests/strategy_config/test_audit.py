@@ -130,8 +130,12 @@ TAMPERED_LIVE: dict[str, tuple[str, dict[str, Any], int, str]] = {
     "switch of all": (STRATEGIES, {"enabled": True}, 6, "enabled"),
     "symbol": (OVERRIDES, {"symbol": "ETHUSDT"}, 0, "ETHUSDT"),
     "expiry": (OVERRIDES, {"expires_at": NOON}, 5, "expires_at"),
+    "author": (OVERRIDES, {"updated_by": "mallory"}, 5, "updated_by"),
+    "reason": (STRATEGIES, {"reason": "never said"}, 6, "reason"),
+    "instant": (OVERRIDES, {"updated_at": NOON + timedelta(days=1)}, 5, "updated_at"),
+    "beginning": (OVERRIDES, {"created_at": NOON + timedelta(days=1)}, 5, "created_at"),
 }
-ONLY_IN_A_WHOLE_HISTORY = {"switch of a symbol", "switch of all", "expiry"}
+ONLY_IN_A_WHOLE_HISTORY = {"switch of a symbol", "switch of all", "expiry", "beginning"}
 
 
 @pytest.mark.parametrize("case", TAMPERED_LIVE)

@@ -7,7 +7,7 @@ from django.conf import settings
 
 from realtime_runtime.strategies.registry import STRATEGIES
 from strategy_config import audit, explanations, history, selectors
-from strategy_config.audit import Checkpoint
+from strategy_config.checkpoints import Checkpoint
 from strategy_config.exceptions import NotFoundError
 from strategy_config.history import HistoryFilter
 from strategy_config.models import ChangeSequence, ConfigAudit

@@ -84,13 +84,13 @@ def test_store_call__inside_another__is_counted_once_by_its_end(error: Exception
     assert rise() == 1
 
 
-def _broken() -> audit.Verification:
+def _broken(*args: object, **kwargs: object) -> audit.Verification:
     return audit.Verification(rows=2, position=1, hash="", bad=audit.BadRow(position=2, problem="changed"))
 
 
 @pytest.mark.parametrize(("verify", "intact"), [(audit.verify, 1), (_broken, 0)])
 def test_verify_audit__by_the_clock__shows_whether_the_history_holds(
-    verify: Callable[[], audit.Verification], intact: int, monkeypatch: pytest.MonkeyPatch
+    verify: Callable[..., audit.Verification], intact: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(audit, "verify", verify)
     runs = Rise("configsite_task_runs_total", task="verify_audit", outcome="done")

@@ -1,12 +1,15 @@
 """Walk the history and say whether it holds."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
-from strategy_config import audit
+from strategy_config import checkpoints, integrity
+from strategy_config.audit import Verification
+from strategy_config.checkpoints import Checkpoint
 from strategy_config.exceptions import StoreUnavailableError
 
 
@@ -14,8 +17,9 @@ class Command(BaseCommand):
     """Exit code 0 where the history holds, 1 where it does not (then the first bad row is named), 2: no store."""
 
     help = (
-        "Verify the chain of audit rows. Keep the printed checkpoint (position and hash) elsewhere: it shows later "
-        "that the history up to there is still the same."
+        "Verify the chain of audit rows, that what is in force is what its last rows say, and that the rows are still "
+        "those of the checkpoints kept in Redis. Keep the printed checkpoint (position and hash) elsewhere, too: "
+        "--against it shows later that the history up to there is still the same."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -29,9 +33,30 @@ class Command(BaseCommand):
             metavar="N",
             help="Begin at this position instead of at the first row.",
         )
+        parser.add_argument(
+            "--against",
+            action="append",
+            default=[],
+            metavar="CHECKPOINT|FILE",
+            help='Compare with a checkpoint ("POSITION HASH"), or with all those in a file: what this command has '
+            "printed, or a log with the lines audit.verified. May be given several times.",
+        )
+        parser.add_argument(
+            "--without-redis",
+            action="store_true",
+            help="Look at the store alone: for a copy, which Redis knows nothing of.",
+        )
+        parser.add_argument(
+            "--forget-checkpoints",
+            action="store_true",
+            help="First forget what Redis has kept: after a restore, when the restored store takes over.",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Verify, with a progress bar on a terminal."""
+        against = [checkpoint for given in options["against"] for checkpoint in _read(given)]
+        if options["forget_checkpoints"] and not integrity.forget_checkpoints():
+            raise CommandError("Redis cannot be reached: nothing was forgotten, and nothing verified.", returncode=2)
         with tqdm(unit=" rows", disable=None if self.stderr.isatty() else True) as bar:
 
             def progress(done: int, total: int) -> None:
@@ -39,20 +64,22 @@ class Command(BaseCommand):
                 bar.update(done - bar.n)
 
             try:
-                found = audit.verify(options["from_position"], progress=progress)
+                found = integrity.check(
+                    options["from_position"],
+                    against=against,
+                    is_redis_asked=not options["without_redis"],
+                    progress=progress,
+                )
             except StoreUnavailableError as exception:
                 raise CommandError(f"Not verified: {exception}", returncode=2) from exception
+        self._report(found, is_json=options["json"])
+
+    def _report(self, found: Verification, *, is_json: bool) -> None:
         bad = None if found.bad is None else {"position": found.bad.position, "problem": found.bad.problem}
-        if options["json"]:
+        if is_json:
             checkpoint = {"position": found.position, "hash": found.hash}
-            report = {
-                "ok": bad is None,
-                "rows": found.rows,
-                "redacted": found.redacted,
-                "checkpoint": checkpoint,
-                "bad": bad,
-            }
-            self.stdout.write(json.dumps(report))
+            counts = {"rows": found.rows, "redacted": found.redacted}
+            self.stdout.write(json.dumps({"ok": bad is None, **counts, "checkpoint": checkpoint, "bad": bad}))
         else:
             self.stdout.write(f"verified up to {found.position} ({found.rows} rows)")
             if found.redacted:
@@ -60,3 +87,17 @@ class Command(BaseCommand):
             self.stdout.write(f"checkpoint: {found.position} {found.hash}")
         if found.bad is not None:
             raise CommandError(f"bad row: {found.bad.position}: {found.bad.problem}", returncode=1)
+
+
+def _read(given: str) -> list[Checkpoint]:
+    """The checkpoints that an argument stands for: itself, or what is in the file."""
+    found = checkpoints.parse(given)
+    if not found:
+        try:
+            found = checkpoints.parse(Path(given).read_text(encoding="utf-8", errors="replace"))
+        except (OSError, ValueError) as exception:
+            message = f"--against {given}: neither a checkpoint (POSITION HASH) nor a readable file: {exception}"
+            raise CommandError(message, returncode=2) from exception
+    if not found:
+        raise CommandError(f"--against {given}: the file holds no checkpoint (POSITION HASH).", returncode=2)
+    return found
