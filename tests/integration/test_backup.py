@@ -178,9 +178,9 @@ def test_backup__restored_into_another_store__is_the_same_to_the_last_hash(
     )
 
     assert after == [
-        "restored and verified up to 5 (5 rows)",
+        "restored and verified up to 6 (6 rows)",
         checkpoint,
-        "verified up to 5 (5 rows)",
+        "verified up to 6 (6 rows)",
         checkpoint,
         before,
     ]
@@ -253,4 +253,4 @@ def test_sqlite_file__copied_while_in_use__holds(stores: Stores, tmp_path: Path)
         writer.execute("BEGIN IMMEDIATE")
         writer.execute("DELETE FROM strategy_config_audit")
         live.backup(copy)
-    assert stores.sqlite("copy.sqlite3").run('call_command("verify_audit")')[0] == "verified up to 5 (5 rows)"
+    assert stores.sqlite("copy.sqlite3").run('call_command("verify_audit")')[0] == "verified up to 6 (6 rows)"
