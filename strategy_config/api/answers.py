@@ -231,6 +231,7 @@ class WriteMetadata(Metadata):
     """
 
     action: Literal["CREATE", "UPDATE", "DELETE", "ROLLBACK", "ENABLE", "DISABLE"] | None
+    symbol: str | None
     sequence: int
     published: bool
     unchanged: bool
@@ -258,6 +259,7 @@ class CheckedMetadata(Metadata):
     """Of ``validate_only``: nothing was changed."""
 
     validate_only: Literal[True]
+    validation: Literal["passed"]
     changes: list[Estimate]
     inherited: list[str]
     warnings: list[str]

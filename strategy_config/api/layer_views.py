@@ -284,6 +284,7 @@ def _check(
         raise InvalidParametersError(preview.errors)
     metadata = {
         "validate_only": True,
+        "validation": "passed",
         "changes": preview.changes,
         "inherited": preview.inherited,
         "warnings": preview.warnings,
@@ -306,4 +307,5 @@ def _delete(request: Request, strategy_id: str, symbol: str | None) -> HttpRespo
 
 def _deleted(written: services.Written) -> dict[str, str]:
     scope = f"for {written.symbol}" if written.symbol else "for all symbols"
-    return {"message": f"The parameters of {written.strategy_id} {scope} are removed; the layers below show through."}
+    gone = f"Parameters of {written.strategy_id} {scope} deleted successfully"
+    return {"message": f"{gone}; the layers below show through."}

@@ -45,6 +45,7 @@ def metadata_of(written: services.Written) -> dict[str, Any]:
     """What every answer to a write says of it."""
     return {
         "action": written.action,
+        "symbol": written.symbol,
         "sequence": written.sequence,
         "published": written.published,
         "unchanged": written.is_unchanged,

@@ -50,3 +50,59 @@ def test_modify__a_value_that_cannot_be__has_a_status_of_its_own_where_that_is_a
 
 def test_issuer_headers__without_a_token_of_ours__change_nothing(neighbourhood: Neighbourhood) -> None:
     assert neighbourhood.ask("GET", STRATEGIES, headers=HEADERS).status_code == 200
+
+
+PAUSES = ["CIO_PAUSE: drawdown beyond the limit", "CRITICAL_FAIL_SAFE: system failure", "CIO_PAUSE: " + "x" * 3_000]
+
+
+@pytest.mark.parametrize("reason", PAUSES, ids=["pause", "fail-safe", "long"])
+def test_pause__of_a_strategy__stops_it(
+    neighbourhood: Neighbourhood, in_force: Callable[[], None], reason: str
+) -> None:
+    path = f"{STRATEGIES}/btc_dominance/config"
+    response = neighbourhood.ask("POST", path, json=body("btc_dominance", {"enabled": False}, reason), headers=HEADERS)
+    assert response.status_code == 200
+    assert response.json()["metadata"]["stopped"]
+    layer = neighbourhood.layer("btc_dominance")
+    assert not layer["enabled"]
+    assert layer["reason"][:900] == reason[:900]
+    in_force()
+    info = neighbourhood.runtime.answer("/info")
+    assert info is not None
+    assert "btc_dominance" not in info.json()["configuration"]["enabled_strategies"]
+    switch_on = {"changed_by": "tests", "reason": "on again"}
+    assert neighbourhood.site.post(f"{STRATEGIES}/btc_dominance/enable", switch_on).json()["success"]
+
+
+def test_pause__beside_what_is_refused__stops_all_the_same(neighbourhood: Neighbourhood) -> None:
+    path = f"{STRATEGIES}/iceberg_detector/config"
+    sent = body("iceberg_detector", {"enabled": False, "no_such_parameter": 1}, "CIO_PAUSE: automated pause")
+    answer = neighbourhood.ask("POST", path, json=sent, headers=HEADERS).json()
+    assert (answer["success"], answer["metadata"]["stopped"]) == (False, True)
+    assert not neighbourhood.layer("iceberg_detector")["enabled"]
+    neighbourhood.site.post(f"{STRATEGIES}/iceberg_detector/enable", {"changed_by": "tests", "reason": "on again"})
+
+
+@pytest.mark.parametrize("parameters", [{}, {"buy_threshold": 1.54}], ids=["nothing", "one"])
+def test_modify__what_others_have_set__leaves_it(
+    neighbourhood: Neighbourhood, symbol: str, parameters: dict[str, Any]
+) -> None:
+    path = f"{STRATEGIES}/orderbook_skew/config/{symbol}"
+    neighbourhood.ask("POST", path, json=body("orderbook_skew", {"top_levels": 7, "buy_threshold": 1.4}, "a trader's"))
+    before = neighbourhood.layer("orderbook_skew", symbol)
+    answer = neighbourhood.ask("POST", path, json=body("orderbook_skew", parameters, "CIO"), headers=HEADERS)
+    assert answer.json()["success"]
+    after = neighbourhood.layer("orderbook_skew", symbol)
+    assert after["overrides"] == {"top_levels": 7, "buy_threshold": 1.4} | parameters
+    assert after["version"] == before["version"] + (1 if parameters else 0)
+
+
+def test_read_and_sent_back__with_one_value_changed__pins_that_one_alone(
+    neighbourhood: Neighbourhood, symbol: str
+) -> None:
+    read = neighbourhood.layer("orderbook_skew", symbol)["parameters"]
+    sent = body("orderbook_skew", {**read, "top_levels": 9}, "round trip")
+    answer = neighbourhood.ask("POST", f"{STRATEGIES}/orderbook_skew/config/{symbol}", json=sent).json()
+    assert answer["success"]
+    assert neighbourhood.layer("orderbook_skew", symbol)["overrides"] == {"top_levels": 9}
+    assert set(answer["metadata"]["inherited"]) == read.keys() - {"top_levels"}

@@ -71,9 +71,9 @@ def test_strategy__that_is_unknown__is_named_in_the_envelope(neighbourhood: Neig
 
 
 def test_config__never_set__comes_from_below(neighbourhood: Neighbourhood) -> None:
-    config = Config.model_validate(neighbourhood.envelope("GET", f"{STRATEGIES}/iceberg_detector/config").data)
+    config = Config.model_validate(neighbourhood.envelope("GET", f"{STRATEGIES}/cross_exchange_spread/config").data)
     assert (config.symbol, config.version, config.source, config.is_override) == (None, 0, "default", False)
-    assert config.parameters["min_refill_count"]
+    assert config.parameters["spread_threshold_percent"]
 
 
 def test_config__set_for_all_symbols__is_answered_and_read(neighbourhood: Neighbourhood) -> None:
@@ -121,6 +121,8 @@ def test_change__to_be_checked_only__changes_nothing(neighbourhood: Neighbourhoo
     body = change({"top_levels": 7}, validate_only=True)
     answer = neighbourhood.envelope("POST", f"{SKEW}/config/{symbol}", json=body)
     assert (answer.success, answer.data) == (True, None)
+    assert answer.metadata is not None
+    assert answer.metadata["validation"] == "passed"
     assert neighbourhood.layer("orderbook_skew", symbol)["version"] == 0
 
 
@@ -128,7 +130,9 @@ def test_delete__of_an_override__shows_what_is_below(neighbourhood: Neighbourhoo
     neighbourhood.envelope("POST", f"{SKEW}/config/{symbol}", json=change({"top_levels": 11}))
     answer = neighbourhood.envelope("DELETE", f"{SKEW}/config/{symbol}?changed_by=admin&reason=Test")
     assert answer.success
-    assert answer.data["message"]
+    assert "deleted successfully" in answer.data["message"]
+    assert answer.metadata is not None
+    assert answer.metadata["symbol"] == symbol
     assert not neighbourhood.layer("orderbook_skew", symbol)["is_override"]
 
 
