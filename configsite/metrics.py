@@ -46,13 +46,13 @@ class RequestMetrics:
         started = time.perf_counter()
         response = self._get_response(request)
         route = UNMATCHED if request.resolver_match is None else request.resolver_match.route
-        method = request.method if request.method in _METHODS else "OTHER"
-        observe(route, method, response.status_code, time.perf_counter() - started)
+        observe(route, request.method or "", response.status_code, time.perf_counter() - started)
         return response
 
 
 def observe(route: str, method: str, status: int, seconds: float) -> None:
     """Count and time one answered request, and say in its span what it was."""
+    method = method if method in _METHODS else "OTHER"
     requests, duration = _of(route, method, status)
     requests.inc()
     duration.observe(seconds)

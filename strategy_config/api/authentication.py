@@ -154,6 +154,11 @@ def identify_token(header: str, *, counter: bytes | None, method: str) -> Identi
     return _unexpired(identity)
 
 
+def carries_credentials(environ: Mapping[str, Any]) -> bool:
+    """Whether a request has a token or a session with it, which may hold or not."""
+    return "HTTP_AUTHORIZATION" in environ or _session_digest(environ) is not None
+
+
 def remembered_digest(environ: Mapping[str, Any]) -> str | None:
     """The digest of a request's token or session where this process has seen it hold; it may have ended since."""
     header = environ.get("HTTP_AUTHORIZATION")

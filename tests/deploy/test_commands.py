@@ -19,7 +19,7 @@ ENTRYPOINT = PROJECT_ROOT / "docker-entrypoint.sh"
 @pytest.fixture
 def spoken(tmp_path: Path) -> dict[str, str]:
     """An environment in which the product's programs only say how they were called."""
-    for program in ("python", "granian", "celery"):
+    for program in ("python", "celery"):
         path = tmp_path / program
         path.write_text('#!/bin/sh\necho "$(basename "$0") $*"\n')
         path.chmod(0o755)

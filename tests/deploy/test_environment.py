@@ -45,7 +45,8 @@ def read_by(container: Container) -> set[str]:
         return {"NATS_URL", "NATS_CONSUMER_TOPIC"}
     if container.command == "runtime":
         return variables_in(READ_BY_RUNTIME, PROJECT_ROOT / "realtime_runtime/settings.py") | of_the_strategies()
-    site = variables_in(READ_BY_SITE, *PROJECT_ROOT.glob("configsite/settings/*.py"))
+    files = [*PROJECT_ROOT.glob("configsite/settings/*.py"), PROJECT_ROOT / "configsite/server/__main__.py"]
+    site = variables_in(READ_BY_SITE, *files)
     return site | variables_in(READ_BY_PROCFILE, PROJECT_ROOT / "Procfile") | of_the_strategies() | BY_LIBRARIES
 
 

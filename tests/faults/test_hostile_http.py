@@ -1,50 +1,82 @@
-"""Anonymous clients that are slow, or that go away in the middle: the others are answered all the same."""
+"""Anonymous clients that are slow, or that go away in the middle: everybody else is answered all the same."""
 
-import socket
-import struct
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
 
-from embedded.servers import HOST
-from tests.live_site import LiveSite
+import httpx
+import pytest
 
-STREAMS = 10
-CONNECTIONS = 14
-_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-_SETTINGS, _HEADERS, _END_HEADERS, _ACK = 4, 1, 4, 1
+from tests.faults.hostile import Client, abort, slow_clients, under_attack, uploads_over_http_2
+from tests.live_site import LOGIN, LiveSite
+from tests.plain_http import NO_ROOTS
 
-
-def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
-    """One frame of HTTP/2."""
-    return struct.pack(">I", len(payload))[1:] + bytes([kind, flags]) + struct.pack(">I", stream) + payload
-
-
-def header(name: bytes, value: bytes) -> bytes:
-    """A header in HPACK, as a literal that is not indexed."""
-    return b"\0" + bytes([len(name)]) + name + bytes([len(value)]) + value
+COUNT = 200
+# On a machine that does other things as well; alone it is a hundredth of it.
+ANSWERS_WITHIN_SECONDS = 10.0
+LAYER = "/api/v1/strategies/orderbook_skew/config"
+DISABLE = "/api/v1/strategies/orderbook_skew/disable"
+LARGE = "/api/schema/"
+POSTS = (LOGIN, DISABLE, LAYER)
 
 
-def abort_uploads(port: int) -> None:
-    """Begin ten uploads to the login over HTTP/2 without being asked, and go away before their bodies."""
-    login = b"/admin/login/"
-    # POST, http, :path, :authority
-    head = b"\x83\x86\x04" + bytes([len(login)]) + login + b"\x01" + bytes([len(HOST)]) + HOST.encode()
-    head += header(b"content-length", b"1000") + header(b"content-type", b"application/x-www-form-urlencoded")
-    head += header(b"cookie", b"csrftoken=0D8OR4ccsjOuhYRkv1D1LKuDTcdiy1JZ")
-    uploads = b"".join(frame(_HEADERS, _END_HEADERS, 1 + 2 * number, head) for number in range(STREAMS))
-    with socket.create_connection((HOST, port), timeout=10) as connection:
-        connection.sendall(_PREFACE + frame(_SETTINGS, 0, 0))
-        connection.recv(4096)
-        try:
-            connection.sendall(frame(_SETTINGS, _ACK, 0) + uploads)
-            connection.recv(4096)
-        except OSError:
-            pass  # It has been refused.
+def logs_in(site: LiveSite) -> httpx.Response:
+    """A login as a browser does it, on connections of its own."""
+    with httpx.Client(base_url=site.url, headers={"Referer": site.url}, timeout=60, verify=NO_ROOTS) as client:
+        client.get(LOGIN)
+        fields = {"username": "admin", "password": "admin", "csrfmiddlewaretoken": client.cookies["csrftoken"]}
+        return client.post(LOGIN, data=fields)
 
 
-def test_web__aborted_uploads_over_http_2__still_answers(live_site: Callable[..., LiveSite]) -> None:
+def asks(site: LiveSite, method: str, path: str, **options: Any) -> httpx.Response:
+    """As admin, on a connection of its own."""
+    headers = {"Authorization": f"Bearer {site.token}"}
+    return httpx.request(method, site.url + path, headers=headers, timeout=60, verify=NO_ROOTS, **options)
+
+
+def all_answer(site: LiveSite) -> None:
+    """Probes, a login, a read and the kill switch, three times; says how long each took."""
+    stop = {"changed_by": "faults", "reason": "under attack"}
+    questions: list[tuple[Callable[[], httpx.Response], int]] = [
+        (partial(asks, site, "GET", "/healthz"), 200),
+        (partial(asks, site, "GET", "/ready"), 200),
+        (partial(asks, site, "GET", "/metrics"), 200),
+        (partial(logs_in, site), 302),
+        (partial(asks, site, "GET", LAYER), 200),
+        (partial(asks, site, "POST", DISABLE, json=stop), 200),
+    ]
+    for ask, status in questions * 3:
+        started = time.monotonic()
+        answer = ask()
+        seconds = time.monotonic() - started
+        print(f"{answer.request.method} {answer.request.url.path}: {seconds * 1000:.0f} ms")
+        assert answer.status_code == status, answer.text[:500]
+        assert seconds < ANSWERS_WITHIN_SECONDS, answer.request.url
+
+
+@pytest.fixture(scope="module")
+def site(prepared_site: LiveSite, tmp_path_factory: pytest.TempPathFactory, valkey: Any) -> Iterator[LiveSite]:
+    prepared = (prepared_site.store, prepared_site.tokens)
+    directory = tmp_path_factory.mktemp("hostile")
+    site = LiveSite(directory, redis_url=valkey.url, prefix="hostile", workers=2, prepared=prepared).start()
+    yield site
+    site.stop()
+
+
+@pytest.mark.parametrize("kind", slow_clients(LARGE, LOGIN))
+def test_web__crowd_of_one_kind__answers_the_others(site: LiveSite, kind: str) -> None:
+    clients = [slow_clients(LARGE, path)[kind] for path in POSTS]
+    under_attack(site.port, clients, COUNT, lambda: all_answer(site))
+
+
+def test_web__crowd_of_all_kinds__answers_the_others(site: LiveSite) -> None:
+    clients = [client for path in POSTS for client in slow_clients(LARGE, path).values()]
+    under_attack(site.port, clients, COUNT, lambda: all_answer(site))
+
+
+def test_web__aborted_uploads_over_http_2__still_answers(site: LiveSite) -> None:
     """Each of them used to keep a thread and a part of a core for ever."""
-    site = live_site(workers=2)
-    for _ in range(CONNECTIONS):
-        abort_uploads(site.port)
-    for _ in range(10):
-        assert site.get("/healthz", timeout=20).status_code == 200
+    for _ in range(14):
+        abort(site.port, Client(uploads_over_http_2(LOGIN)))
+    all_answer(site)

@@ -1,0 +1,52 @@
+"""``python -m configsite.server``: the web process and its workers, until it is told to end.
+
+A worker that dies is started again; granian says so in the log. The other ones go on.
+"""
+
+import sys
+
+from django.core.exceptions import ImproperlyConfigured
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
+from granian.server import Server
+
+from configsite import env
+from configsite.server import worker
+from configsite.server.lanes import RESERVED_THREADS
+
+# Connections of one worker at a time; the next ones wait until one of them ends.
+CONNECTIONS = 1_024
+# Also how long a connection may be idle between two requests.
+HEADERS_SECONDS = 30
+# Of one request; granian holds as much for every connection.
+HEADERS_BYTES = 32 * 1024
+# A change that waits for the runtimes takes 5 s.
+STOP_SECONDS = 10
+
+
+def main() -> None:
+    """Serve; the address and the numbers come from WEB_HOST, WEB_PORT, WEB_WORKERS and WEB_THREADS."""
+    server = Server(
+        "configsite.wsgi:application",
+        address=env.text("WEB_HOST", "0.0.0.0"),  # noqa: S104  # in a pod, probes and clients come from outside
+        port=env.integer("WEB_PORT", default=8080, minimum=1),
+        interface=Interfaces.WSGI,
+        workers=env.integer("WEB_WORKERS", default=2, minimum=1),
+        blocking_threads=env.integer("WEB_THREADS", default=32, minimum=1) + RESERVED_THREADS,
+        # HTTP/1 alone: granian never gives up a request over HTTP/2 whose client goes away before its body.
+        http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(header_read_timeout=HEADERS_SECONDS * 1_000, max_buffer_size=HEADERS_BYTES),
+        websockets=False,
+        backpressure=CONNECTIONS,
+        respawn_failed_workers=True,
+        # A worker that is told to end while it still starts forgets it: without it granian waits for ever.
+        workers_kill_timeout=STOP_SECONDS,
+    )
+    server.serve(spawn_target=worker.serve)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except ImproperlyConfigured as error:
+        sys.exit(str(error))

@@ -1,0 +1,71 @@
+"""Threads that requests of one kind may take at once, so that none of another kind can take them away."""
+
+import re
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import structlog
+
+LIVENESS_THREADS = 2
+PROBE_THREADS = 3
+STOP_THREADS = 8
+WAIT_THREADS = 32
+# Those, and two that bring requests to their lanes.
+RESERVED_THREADS = LIVENESS_THREADS + PROBE_THREADS + STOP_THREADS + WAIT_THREADS + 2
+_STOPS = re.compile(r"/api/v1/(?:halt|strategies/[^/]+/disable)|/admin/(?:.+/)?(?:switch|switch-all|halts)/", re.ASCII)
+_PROBES = frozenset({"/ready", "/metrics", "/info"})
+_logger = structlog.get_logger(__name__)
+
+
+class Lane:
+    """Runs work in the threads of whoever brings it, at most ``limit`` at a time; the rest waits, first come first."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._lock = threading.Lock()
+        self._running = 0
+        self._waiting: deque[Callable[[], None]] = deque()
+
+    def enter(self, work: Callable[[], None]) -> None:
+        """Run it now, and then what has come meanwhile; or leave it to a thread that is in here."""
+        with self._lock:
+            if self._running >= self.limit:
+                self._waiting.append(work)
+                return
+            self._running += 1
+        while True:
+            try:
+                work()
+            except Exception:
+                # The thread belongs to whoever comes next.
+                _logger.exception("request.lost")
+            with self._lock:
+                if not self._waiting:
+                    self._running -= 1
+                    return
+                work = self._waiting.popleft()
+
+
+class Lanes:
+    """The lanes of a worker process; ``threads`` are those for whatever is neither a probe, nor a stop, nor a wait."""
+
+    def __init__(self, threads: int) -> None:
+        self.liveness = Lane(LIVENESS_THREADS)
+        self.probes = Lane(PROBE_THREADS)
+        self.stops = Lane(STOP_THREADS)
+        self.others = Lane(threads)
+        # Who waits for runtimes or for changes holds a thread that does nothing for seconds.
+        self.waits = Lane(WAIT_THREADS)
+
+    def of(self, environ: Mapping[str, Any]) -> Lane:
+        """Where a request runs."""
+        path = environ["PATH_INFO"]
+        if path == "/healthz":
+            return self.liveness
+        if path in _PROBES:
+            return self.probes
+        if environ["REQUEST_METHOD"] != "GET" and _STOPS.fullmatch(path):
+            return self.stops
+        return self.waits if "wait" in environ["QUERY_STRING"] else self.others
