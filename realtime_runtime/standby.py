@@ -57,6 +57,11 @@ class Standby:
         return self.keeper.role is Role.HOLDER
 
     @property
+    def is_decided(self) -> bool:
+        """Whether it is known which runtime trades this share; until then signals are kept."""
+        return self.keeper.role is not Role.UNDECIDED
+
+    @property
     def is_standby(self) -> bool:
         """Whether another runtime trades its share."""
         return self.keeper.role is Role.STANDBY

@@ -73,5 +73,5 @@ class Market:
 
 
 async def is_listening(app: App) -> None:
-    """Return when the app's subscriptions stand on the server."""
-    await eventually(lambda: app.runtime.bus.is_subscribed)
+    """Return when the app's subscriptions stand on the server, and it is known who trades its share."""
+    await eventually(lambda: app.runtime.bus.is_subscribed and app.runtime.standby.is_decided)

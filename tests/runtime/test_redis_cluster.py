@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from embedded.servers import NatsServer, Valkey
+from embedded.servers import NatsServer, Valkey, free_port
 from realtime_runtime.config import wire
 from tests.live_site import LiveSite
 from tests.runtime.conftest import Environ, RunningApp, eventually
@@ -19,7 +19,9 @@ SLOTS = 16_384
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[Valkey]:
     """A cluster of one node that has all slots."""
-    with Valkey(tmp_path / "cluster", arguments=("--cluster-enabled", "yes")) as server:
+    # By default the nodes talk on a port that is 10,000 higher, which may be too high.
+    arguments = ("--cluster-enabled", "yes", "--cluster-port", str(free_port()))
+    with Valkey(tmp_path / "cluster", arguments=arguments) as server:
         with redis.Redis.from_url(server.url) as client:
             client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, SLOTS - 1)
             while "cluster_state:ok" not in str(client.execute_command("CLUSTER", "INFO")):

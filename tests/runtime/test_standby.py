@@ -1,19 +1,12 @@
 """Two runtimes of one share: one trades, the other keeps warm and takes over."""
 
 from embedded.servers import NatsServer, Valkey
-from realtime_runtime.app import App
 from realtime_runtime.config import wire
 from tests.runtime.conftest import Environ, RunningApp, eventually, get_json
-from tests.runtime.market import Market
+from tests.runtime.market import Market, is_listening
 from tests.runtime.site import Site
-from tests.runtime.test_app import is_listening
 
 SKEW = "orderbook_skew"
-
-
-async def _is_decided(app: App) -> None:
-    await is_listening(app)
-    await eventually(lambda: app.runtime.standby.is_holder or app.runtime.standby.is_standby)
 
 
 async def test_second_runtime_of_a_share__emits_nothing_and_says_so(
@@ -21,9 +14,9 @@ async def test_second_runtime_of_a_share__emits_nothing_and_says_so(
 ) -> None:
     await site.set_layer(SKEW, min_signal_interval_seconds=0.0)
     async with running_app(shared_servers) as first:
-        await _is_decided(first)
+        await is_listening(first)
         async with running_app(shared_servers) as second:
-            await _is_decided(second)
+            await is_listening(second)
             market = await Market.connect(shared_servers)
             for _ in range(10):
                 await market.turn()
@@ -47,9 +40,9 @@ async def test_holder_ends__standby_trades_from_the_next_message_and_keeps_the_i
 ) -> None:
     await site.set_layer(SKEW, min_signal_interval_seconds=3_600.0)
     async with running_app(shared_servers) as second_holder:
-        await _is_decided(second_holder)
+        await is_listening(second_holder)
         async with running_app(shared_servers) as standby:
-            await _is_decided(standby)
+            await is_listening(standby)
             market = await Market.connect(shared_servers)
             await market.turn("BTCUSDT")
             await eventually(lambda: market.signals)
@@ -69,7 +62,7 @@ async def test_runtime_alone__redis_away_from_the_start__trades(
     variables = environ | {"REDIS_URL": fresh_valkey.url, "NATS_URL": nats_server.url}
     fresh_valkey.stop()
     async with running_app(variables) as app:
-        await _is_decided(app)
+        await is_listening(app)
         market = await Market.connect(variables)
         await market.turn()
         await eventually(lambda: market.signals)
@@ -81,8 +74,8 @@ async def test_different_symbols__no_common_share__both_trade(shared_servers: En
         running_app(shared_servers | {"TRADING_SYMBOLS": "BTCUSDT"}) as first,
         running_app(shared_servers | {"TRADING_SYMBOLS": "ETHUSDT"}) as second,
     ):
-        await _is_decided(first)
-        await _is_decided(second)
+        await is_listening(first)
+        await is_listening(second)
         assert first.runtime.standby.is_holder
         assert second.runtime.standby.is_holder
 
@@ -91,7 +84,7 @@ async def test_lease__of_the_holder__ends_with_it_in_good_order(
     shared_servers: Environ, valkey: Valkey, site: Site, running_app: RunningApp
 ) -> None:
     async with running_app(shared_servers) as app:
-        await _is_decided(app)
+        await is_listening(app)
         key = wire.Keys(shared_servers["REDIS_KEY_PREFIX"]).share(app.runtime.settings.share_name)
         assert await app.runtime.redis.pttl(key) > 0
     assert await site.redis.get(key) is None
