@@ -1,4 +1,6 @@
-"""Tells every worker when tokens, users, groups or permissions change, so that no cached identity outlives it.
+"""Tells every worker when tokens, users, groups or permissions change, and when somebody logs out.
+
+No cached identity outlives that.
 
 The store counts the changes; Redis shows the count under ``wire.Keys.identities``. The number shown has random
 low bits, so that no two announcements are ever equal, in whatever order they arrive.
@@ -7,7 +9,7 @@ low bits, so that no two announcements are ever equal, in whatever order they ar
 import secrets
 from typing import Any
 
-from django.contrib.auth import get_user_model
+from django.contrib.auth import get_user_model, user_logged_out
 from django.contrib.auth.models import Group
 from django.db.models import F
 from django.db.models.signals import m2m_changed, post_delete, post_save
@@ -26,6 +28,7 @@ def connect() -> None:
     for model in (ApiToken, user, Group):
         post_save.connect(_changed, sender=model, dispatch_uid=f"identities.save.{model.__name__}")
         post_delete.connect(_changed, sender=model, dispatch_uid=f"identities.delete.{model.__name__}")
+    user_logged_out.connect(_changed, dispatch_uid="identities.logout")
     for relation in (user.groups.through, user.user_permissions.through, Group.permissions.through):
         m2m_changed.connect(_changed, sender=relation, dispatch_uid=f"identities.{relation.__name__}")
 

@@ -184,11 +184,14 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DocumentBytes(msgspec.Struct, frozen=True, kw_only=True):
-    """A ``Document`` whose configs stay the bytes they are: for serving them unchanged."""
+    """A ``Document`` whose configs stay the bytes they are: for serving them unchanged.
+
+    ``after`` is "null", or empty, where there is none: msgspec decodes no union with Raw.
+    """
 
     config: msgspec.Raw
     expires_at_ms: int | None = None
-    after: msgspec.Raw | None = None
+    after: msgspec.Raw = msgspec.Raw()
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):

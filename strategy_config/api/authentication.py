@@ -1,10 +1,10 @@
 """Who is asking: bearer tokens and admin sessions, remembered for a short while.
 
 A token's identity is remembered in the process as long as the shared counter ``identities`` stands still
-(it rises with every change of a token, user or group), at most ten minutes. A revoked token therefore ends
-with its next request, in every process. Where the counter cannot be read, the store is asked every time.
-Where the store cannot be asked either, identities seen within ten minutes may still read, unless the counter
-says that rights have changed since.
+(it rises with every change of a token, user or group, and with every logout), at most ten minutes. A revoked token
+therefore ends with its next request, in every process. Where the counter cannot be read, the store is asked every time.
+The store is asked for a session every time. Where it cannot be asked, identities of both kinds seen within ten minutes
+may still read, unless the counter says that rights have changed, or that somebody has logged out, since.
 """
 
 import hashlib
@@ -85,17 +85,24 @@ class IdentityMemory:
         return entry.identity
 
     def identify(
-        self, digest: str, load: Callable[[], Identity], *, counter: bytes | None, may_be_old: bool
+        self,
+        digest: str,
+        load: Callable[[], Identity],
+        *,
+        counter: bytes | None,
+        may_be_old: bool,
+        is_always_loaded: bool = False,
     ) -> Identity:
         """The identity behind ``digest``: remembered, or by ``load``.
 
-        ``counter`` is the shared counter, None where it could not be read or says nothing of this.
+        ``counter`` is the shared counter, None where it could not be read. ``is_always_loaded``: the store is asked
+        every time, where it can be.
         ``may_be_old`` lets an identity seen within ten minutes stand in where the store cannot be reached, or is
         slow; not one from before the counter moved, which may have lost its rights since. Otherwise that raises
         StoreUnavailableError. What ``load`` raises of itself goes through, and then the
         identity is forgotten.
         """
-        known = None if counter is None else self.recall(digest, counter)
+        known = None if counter is None or is_always_loaded else self.recall(digest, counter)
         if known is not None:
             return known
         now = time.monotonic()
@@ -224,9 +231,14 @@ class AdminSessionAuthentication(SessionAuthentication):
             return None
         try:
             identity = memory.identify(
-                digest, lambda: self._load(request), counter=None, may_be_old=request.method in SAFE_METHODS
+                digest,
+                lambda: self._load(request),
+                counter=_shared_counter(request.META),
+                may_be_old=request.method in SAFE_METHODS,
+                is_always_loaded=True,
             )
-        except NoSessionError:
+            _unexpired(identity)
+        except (NoSessionError, AuthenticationFailed):
             return None
         return identity, identity
 
@@ -235,7 +247,7 @@ class AdminSessionAuthentication(SessionAuthentication):
         found = super().authenticate(request)
         if found is None:
             raise NoSessionError
-        return _identity_of(found[0])
+        return _identity_of(found[0], expires_at=request.session.get_expiry_date())
 
 
 def counter_command() -> bytes:

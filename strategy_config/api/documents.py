@@ -158,13 +158,12 @@ def _prepare(raw: bytes, symbol: str | None, now_ms: int, *, is_borrowed: bool) 
     document = wire.decode_document(raw)
     stored = wire.decode_document_bytes(raw)
     config: wire.LayerConfig | None = document.config
-    config_bytes: msgspec.Raw | None = stored.config
+    served = bytes(stored.config)
     expires_at_ms = document.expires_at_ms
     if expires_at_ms is not None and expires_at_ms <= now_ms:
-        config, config_bytes, expires_at_ms = document.after, stored.after, None
-    if config is None or config_bytes is None:
+        config, served, expires_at_ms = document.after, bytes(stored.after), None
+    if config is None:
         return None
-    served = bytes(config_bytes)
     if is_borrowed and symbol is not None:
         config = _borrow(config, symbol)
         served = wire.encode(config)

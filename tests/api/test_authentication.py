@@ -120,3 +120,18 @@ def test_identify__store_away__is_asked_once_a_second(clock: list[float]) -> Non
         clock[0] += 0.1
         _identify(memory, store, None)
     assert store.asked <= 4
+
+
+def test_identify__always_loaded__asks_every_time_and_is_known_without_the_store(clock: list[float]) -> None:
+    memory, store = IdentityMemory(), Store()
+
+    def identify(counter: bytes) -> Identity:
+        return memory.identify("session", store, counter=counter, may_be_old=True, is_always_loaded=True)
+
+    for _ in range(3):
+        identify(b"1")
+    assert store.asked == 3
+    store.failure = StoreUnavailableError("away")
+    assert identify(b"1") == JANE
+    with pytest.raises(StoreUnavailableError):
+        identify(b"2")

@@ -176,6 +176,8 @@ def test_expiry__in_the_future__is_shown_and_does_not_hold_yet(site: LiveSite, c
     assert written.json()["data"]["expires_at"] == read["expires_at"]
     assert read["expires_at"].startswith(until_then.strftime("%Y-%m-%dT%H:%M:%S"))
     assert (read["parameters"]["top_levels"], read["is_override"]) == (10, True)
+    for accept in ("*/*", "text/html, */*;q=0.1"):
+        assert site.get(config_url, headers={"Accept": accept}).json()["metadata"]["cache_hit"]
 
 
 def test_expiry__at_its_instant__holds_by_itself(site: LiveSite, config_url: str) -> None:

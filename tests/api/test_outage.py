@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
+import httpx
+
 from embedded.mongo import MongoWireServer
 from embedded.servers import Valkey
 from strategy_config.api import answers
 from tests.faults.conftest import until
 from tests.live_site import LiveSite
+from tests.plain_http import NO_ROOTS
 
 CONFIG = "/api/v1/strategies/orderbook_skew/config"
 BODY = {"parameters": {"top_levels": 10}, "changed_by": "jane"}
@@ -77,19 +80,29 @@ def test_token_revoked_while_redis_is_away__refused(site_of_own_redis: LiveSite,
     assert site.get(CONFIG, token=site.tokens["viewer"]).status_code == 401
 
 
-def test_store_away__known_tokens_read__writes_and_history_503(
+def test_store_away__known_tokens_and_sessions_read__writes_and_history_503(
     valkey: Valkey, redis_prefix: str, tmp_path: Path
 ) -> None:
-    """On MongoDB, which can go away under a running site; one of two tokens has been seen before."""
+    """On MongoDB, which can go away under a running site; one of two tokens was seen before, one session has ended."""
     with MongoWireServer(tmp_path / "mongo") as mongo:
         store = {"MONGODB_URI": mongo.url, "MONGODB_DATABASE": "away", "MONGODB_TIMEOUT_MS": "1000"}
         site = LiveSite(tmp_path / "site", redis_url=valkey.url, prefix=redis_prefix, environment=store).start()
+        expiring = {**BODY, "expires_at": "2099-01-01T00:00:00Z"}
+        assert site.post(f"{CONFIG}/EXPIRING", expiring).json()["success"]
+        stayed, left = site.log_in("admin"), site.log_in("admin")
+        assert left.get(CONFIG).status_code == 200
+        cookies = dict(left.cookies)
+        left.post("/admin/logout/", data={"csrfmiddlewaretoken": cookies["csrftoken"]}, headers={"Referer": site.url})
         for _ in range(2):
             assert site.get(CONFIG).json()["success"]
+            assert stayed.get(CONFIG).status_code == 200
         assert site.get("/ready").json()["status"] == "ready"
     try:
         assert site.get(CONFIG).json()["metadata"]["cache_hit"] is True
         assert site.get(f"{CONFIG}/NEVERSET").status_code == 200
+        assert site.get(f"{CONFIG}/EXPIRING").json()["data"]["parameters"]["top_levels"] == 10
+        assert stayed.get(CONFIG).status_code == 200
+        assert httpx.get(site.url + CONFIG, cookies=cookies, timeout=30, verify=NO_ROOTS).status_code in {401, 503}
         for response in (
             site.post(CONFIG, BODY),
             site.get("/api/v1/strategies/orderbook_skew/audit"),

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.contrib.auth import user_logged_out
 from django.contrib.auth.models import Group, Permission, User, update_last_login
 from django.utils import timezone
 
@@ -33,6 +34,7 @@ CHANGES: dict[str, Callable[[User], Any]] = {
     "user left a group": lambda user: user.groups.clear(),
     "user got a permission": lambda user: user.user_permissions.add(Permission.objects.get(codename="refresh_cache")),
     "group lost a permission": lambda user: Group.objects.get(name="trader").permissions.clear(),
+    "user logged out": lambda user: user_logged_out.send(User, request=None, user=user),
     "user deleted": lambda user: user.delete(),
 }
 
