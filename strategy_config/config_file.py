@@ -17,17 +17,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-import yaml
-
 from realtime_runtime.strategies.registry import STRATEGIES
-from strategy_config import resolution
+from strategy_config import resolution, strict_yaml
 from strategy_config.exceptions import InvalidRequestError, InvalidSymbolError
 from strategy_config.plans import LayerKey, Refusal, Wanted
 from strategy_config.symbols import normalise_symbol
 
-LONGEST_BYTES = 900 * 1024
-DEEPEST = 12
+LONGEST_BYTES = strict_yaml.LONGEST_BYTES
 MOST_LAYERS = 5_000
+MOST_MEMBERS = 200
 _TOP = {"strategies"}
 _GLOBAL = {"enabled", "parameters", "symbols"}
 _SYMBOL = {"enabled", "expires_at", "parameters"}
@@ -35,30 +33,20 @@ _SYMBOL = {"enabled", "expires_at", "parameters"}
 
 @dataclass(slots=True)
 class ConfigFile:
-    """What a file says: the layers that it wants, the strategies that it names, and what makes no sense in it."""
+    """What a file says: the layers that it wants, the strategies that it names, and what makes no sense in it.
+
+    ``unknown`` are named strategies that the code does not have.
+    """
 
     wanted: list[Wanted] = field(default_factory=list)
     strategy_ids: list[str] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
+    keys: set[LayerKey] = field(default_factory=set)
 
     def refuse(self, where: str, message: str) -> None:
         """Add a refusal."""
         self.refusals.append(Refusal(where, message))
-
-
-class _Loader(yaml.CSafeLoader):
-    """Refuses a name that stands twice in one place, where YAML would take the last one."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key_node, _ in node.value:
-            if not isinstance(key_node, yaml.ScalarNode):
-                raise _refused("a name must be a text", key_node.start_mark)
-            if key_node.value in seen:
-                raise _refused(f"{key_node.value[:64]!r} stands here twice", key_node.start_mark)
-            seen.add(key_node.value)
-        found: dict[Any, Any] = super().construct_mapping(node, deep)
-        return found
 
 
 def read(content: bytes) -> ConfigFile:
@@ -67,59 +55,47 @@ def read(content: bytes) -> ConfigFile:
     found = ConfigFile()
     if not isinstance(document, dict) or not isinstance(document.get("strategies"), dict):
         raise InvalidRequestError("The file must have `strategies:` with strategies below it.", field="file")
+    _refuse_too_many({"": document, **document["strategies"]})
     _refuse_unknown(found, "file", document, _TOP)
     for strategy_id, entry in document["strategies"].items():
         _read_strategy(found, strategy_id, entry)
-    if len(found.wanted) > MOST_LAYERS:
-        raise InvalidRequestError(f"The file names {len(found.wanted)} layers; at most {MOST_LAYERS}.", field="file")
     return found
 
 
 def write(wanted: Mapping[str, list[Wanted]], *, heading: str = "") -> str:
     """The file that says this, by strategy; ``heading`` becomes a comment."""
     document = {strategy_id: dict(_entries(layers)) for strategy_id, layers in wanted.items()}
-    text = yaml.dump({"strategies": document}, Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True, width=120)
-    return "".join(f"# {line}\n" for line in heading.splitlines()) + text
+    return "".join(f"# {line}\n" for line in heading.splitlines()) + strict_yaml.dump({"strategies": document})
 
 
 def _load(content: bytes) -> Any:
     if len(content) > LONGEST_BYTES:
         raise InvalidRequestError(f"The file must have at most {LONGEST_BYTES // 1024} KiB.", field="file")
     try:
-        text = content.decode("utf-8-sig")
-        _refuse_traps(text)
-        return yaml.load(text, Loader=_Loader)  # noqa: S506  (a safe loader)
-    except UnicodeDecodeError:
-        raise InvalidRequestError("The file is not text in UTF-8.", field="file") from None
-    except (yaml.YAMLError, ValueError, OverflowError) as exception:
-        raise InvalidRequestError(f"The file is not valid YAML: {_told(exception)}", field="file") from None
+        return strict_yaml.load(content)
+    except strict_yaml.StrictYamlError as exception:
+        raise InvalidRequestError(f"The file is not valid YAML: {exception}", field="file") from None
 
 
-def _refuse_traps(text: str) -> None:
-    """Before anything is built: no aliases, which can multiply, and no depth that a parser would drown in."""
-    depth = 0
-    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
-        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
-            raise _refused("anchors and aliases are not allowed", event.start_mark)
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > DEEPEST:
-            raise _refused(f"more than {DEEPEST} levels deep", event.start_mark)
-
-
-def _refused(problem: str, mark: Any) -> yaml.MarkedYAMLError:
-    return yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
-
-
-def _told(exception: Exception) -> str:
-    if isinstance(exception, yaml.MarkedYAMLError) and exception.problem_mark is not None:
-        mark = exception.problem_mark
-        return f"line {mark.line + 1}, column {mark.column + 1}: {exception.problem}."
-    return f"{str(exception).splitlines()[0][:200]}."
+def _refuse_too_many(strategies: dict[Any, Any]) -> None:
+    """Before anything is compared: how many layers the file names, and how many values each."""
+    entries = [each for each in strategies.values() if isinstance(each, dict)]
+    symbols = [each["symbols"] for each in entries if isinstance(each.get("symbols"), dict)]
+    count = len(entries) + sum(map(len, symbols))
+    if count > MOST_LAYERS:
+        raise InvalidRequestError(f"The file names {count} layers; at most {MOST_LAYERS}.", field="file")
+    layers = [*entries, *(layer for each in symbols for layer in each.values() if isinstance(layer, dict))]
+    for layer in layers:
+        for members in (layer, layer.get("parameters")):
+            if isinstance(members, dict) and len(members) > MOST_MEMBERS:
+                raise InvalidRequestError(
+                    f"A layer of the file has {len(members)} names; at most {MOST_MEMBERS}.", field="file"
+                )
 
 
 def _read_strategy(found: ConfigFile, strategy_id: Any, entry: Any) -> None:
     if strategy_id not in STRATEGIES:
-        found.refuse(str(strategy_id)[:64], f"There is no such strategy. There are: {', '.join(STRATEGIES)}.")
+        found.unknown.append(str(strategy_id)[:64])
         return
     where = f"{strategy_id} global"
     if not isinstance(entry, dict):
@@ -145,7 +121,9 @@ def _read_symbol(found: ConfigFile, strategy_id: str, name: Any, entry: Any) -> 
     except InvalidSymbolError as exception:
         found.refuse(f"{strategy_id} on {name[:64]}", exception.message)
         return
-    if any(each.key == key for each in found.wanted):
+    is_second = key in found.keys
+    found.keys.add(key)
+    if is_second:
         found.refuse(str(key), "It stands in the file twice.")
     elif entry is None:
         found.wanted.append(Wanted(key, has_parameters=True))
@@ -176,11 +154,12 @@ def _read_layer(found: ConfigFile, key: LayerKey, entry: dict[Any, Any]) -> None
 
 def _instant(value: Any) -> datetime | None:
     """The instant in UTC; None for anything else, and where UTC has no such year."""
-    if not isinstance(value, datetime) or value.tzinfo is None:
+    if not isinstance(value, str):
         return None
     try:
-        return resolution.to_milliseconds(value)
-    except OverflowError:
+        instant = datetime.fromisoformat(value)
+        return None if instant.tzinfo is None else resolution.to_milliseconds(instant)
+    except (ValueError, OverflowError):
         return None
 
 

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from realtime_runtime.strategies.registry import STRATEGIES
@@ -11,7 +11,7 @@ from strategy_config import batches, config_file, plans, resolution, selectors, 
 from strategy_config.exceptions import VersionConflictError
 from strategy_config.models import StrategyConfig, SymbolOverride
 from strategy_config.origins import Origin, reasoned_origin
-from strategy_config.plans import ImportRefusedError, LayerKey, Plan, Wanted
+from strategy_config.plans import ImportRefusedError, LayerKey, Plan, Refusal, Wanted
 from strategy_config.symbols import normalise_symbol
 
 
@@ -22,6 +22,14 @@ class Applied:
     plan: Plan
     sequence: int | None
     published: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    prune: bool
+    may_switch: bool
+    allow_enable: bool
+    removed: set[str]
 
 
 @transactions.store_errors()
@@ -50,16 +58,22 @@ def export_configuration(*, at: datetime, strategy_ids: Collection[str] = (), sy
 
 
 @transactions.store_errors()
-def plan_import(*, content: bytes, at: datetime, prune: bool = False, may_switch: bool = True) -> Plan:
+def plan_import(
+    *, content: bytes, at: datetime, prune: bool = False, may_switch: bool = True, allow_enable: bool = False
+) -> Plan:
     """What an import of the file would change, and everything in it that is refused; changes nothing.
 
     ``prune`` also deletes the parameters of layers that the file leaves out of the strategies that it names; nothing
-    is ever switched on by being left out. Raises InvalidRequestError where the file cannot be read at all.
+    is ever switched on by being left out. Without ``allow_enable`` what is off stays off, whatever the file says: an
+    export of before a stop must not undo it; ``Plan.kept_off`` names these layers. A strategy that the store has and
+    the code no longer has is passed over. Raises InvalidRequestError where the file cannot be read at all.
     """
     file = config_file.read(content)
+    removed = set(selectors.removed_strategies())
     rows = StrategyConfig.objects.filter(strategy_id__in=file.strategy_ids)
     overrides = SymbolOverride.objects.filter(strategy_id__in=file.strategy_ids)
-    return _plan(file, list(rows), list(overrides), at, prune=prune, may_switch=may_switch)
+    options = _Options(prune, may_switch, allow_enable, removed)
+    return _plan(file, list(rows), list(overrides), at, options)
 
 
 @traced
@@ -69,6 +83,7 @@ def apply_import(
     origin: Origin,
     prune: bool = False,
     may_switch: bool = True,
+    allow_enable: bool = False,
     fingerprint: str | None = None,
 ) -> Applied:
     """Import the file: all of it in one transaction under ``origin.reason``, which is required, or nothing.
@@ -78,10 +93,11 @@ def apply_import(
     """
     origin = reasoned_origin(origin)
     file = config_file.read(content)
+    options = _Options(prune, may_switch, allow_enable, set(selectors.removed_strategies()))
 
     def change(batch: batches.OpenBatch) -> Plan:
         overrides = [each for strategy_id in file.strategy_ids for each in batch.overrides(strategy_id)]
-        plan = _plan(file, batch.rows, overrides, origin.at, prune=prune, may_switch=may_switch)
+        plan = _plan(file, batch.rows, overrides, origin.at, options)
         if plan.refusals:
             raise ImportRefusedError(plan)
         if fingerprint is not None and fingerprint != plan.fingerprint:
@@ -98,13 +114,22 @@ def _plan(
     rows: Sequence[StrategyConfig],
     overrides: Sequence[SymbolOverride],
     at: datetime,
-    *,
-    prune: bool,
-    may_switch: bool,
+    options: _Options,
 ) -> Plan:
-    wanted = [*file.wanted, *(_left_out(file, rows, overrides) if prune else ())]
-    plan = plans.make_plan(rows=rows, overrides=overrides, wanted=wanted, at=at, may_switch=may_switch)
-    return Plan(plan.changes, (*file.refusals, *plan.refusals), plan.unchanged)
+    wanted = [*file.wanted, *(_left_out(file, rows, overrides) if options.prune else ())]
+    plan = plans.make_plan(
+        rows=list(selectors.with_new_strategies(rows).values()),
+        overrides=overrides,
+        wanted=wanted,
+        at=at,
+        may_switch=options.may_switch,
+        allow_enable=options.allow_enable,
+    )
+    unheard_of = [
+        Refusal(each, resolution.unknown_strategy(each).message) for each in file.unknown if each not in options.removed
+    ]
+    passed_over = tuple(each for each in file.unknown if each in options.removed)
+    return replace(plan, refusals=(*unheard_of, *file.refusals, *plan.refusals), passed_over=passed_over)
 
 
 def _left_out(

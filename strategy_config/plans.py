@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ from strategy_config.origins import Origin
 from strategy_config.recording import differences
 
 PlannedAction = Literal["CREATE", "UPDATE", "DELETE", "ENABLE", "DISABLE"]
+LONGEST_SECONDS = 20.0
+"""What a request may spend on a plan."""
 MAY_NOT_SWITCH = "Enabling and disabling is for operators. Leave enabled out, or ask one of them."
 
 
@@ -69,11 +72,17 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Every change to come, in order, and every refusal: with one of those nothing can be applied."""
+    """Every change to come, in order, and every refusal: with one of those nothing can be applied.
+
+    ``kept_off`` are layers that are off and were wanted on, without the permission to switch on; ``passed_over``
+    strategies that the code no longer has.
+    """
 
     changes: tuple[PlannedChange, ...]
     refusals: tuple[Refusal, ...]
     unchanged: int
+    kept_off: tuple[LayerKey, ...] = ()
+    passed_over: tuple[str, ...] = ()
 
     @property
     def fingerprint(self) -> str:
@@ -124,9 +133,12 @@ class _StrategyState:
 
 
 class _Planner:
-    def __init__(self, at: datetime, may_switch: bool) -> None:
+    def __init__(self, at: datetime, *, may_switch: bool, allow_enable: bool) -> None:
         self._at = at
         self._may_switch = may_switch
+        self._allow_enable = allow_enable
+        self._ends_at = time.monotonic() + LONGEST_SECONDS
+        self.kept_off: list[LayerKey] = []
         self.changes: list[PlannedChange] = []
         self.refusals: list[Refusal] = []
         self.unchanged = 0
@@ -136,6 +148,11 @@ class _Planner:
         strategy_id, own = state.row.strategy_id, resolution.own_values(state.row)
         untouched = self._untouched(state)
         for wanted in sorted(state.wanted, key=lambda each: each.key.symbol or ""):
+            if time.monotonic() > self._ends_at:
+                raise InvalidRequestError(
+                    f"This takes longer than {LONGEST_SECONDS:.0f} s; nothing was changed. Split the file.",
+                    field="file",
+                )
             is_global = wanted.key.symbol is None
             below = resolution.values_below(strategy_id, None if is_global else own)
             stored = state.own(wanted.key.symbol, self._at) or NOTHING
@@ -190,6 +207,10 @@ class _Planner:
         layer = state.layer(wanted.key.symbol)
         if wanted.enabled is None or wanted.enabled == layer.enabled:
             return
+        is_on = layer.enabled if isinstance(layer, SymbolOverride) else resolution.is_enabled(layer)
+        if wanted.enabled and not is_on and not self._allow_enable:
+            self.kept_off.append(wanted.key)
+            return
         if not self._may_switch:
             self.refusals.append(Refusal(str(wanted.key), MAY_NOT_SWITCH))
             return
@@ -212,6 +233,7 @@ def make_plan(
     wanted: Sequence[Wanted],
     at: datetime,
     may_switch: bool = True,
+    allow_enable: bool = False,
 ) -> Plan:
     """Compare how layers are with how they are wanted, and judge the result as a whole; changes nothing.
 
@@ -223,10 +245,10 @@ def make_plan(
     states = {row.strategy_id: _StrategyState(row, above[row.strategy_id]) for row in rows}
     for each in wanted:
         states[each.key.strategy_id].wanted.append(each)
-    planner = _Planner(at, may_switch)
+    planner = _Planner(at, may_switch=may_switch, allow_enable=allow_enable)
     for state in states.values():
         planner.plan_strategy(state)
-    return Plan(tuple(planner.changes), tuple(planner.refusals), planner.unchanged)
+    return Plan(tuple(planner.changes), tuple(planner.refusals), planner.unchanged, tuple(planner.kept_off))
 
 
 def record(plan: Plan, batch: OpenBatch, origin: Origin) -> None:

@@ -47,7 +47,12 @@ def plan(request: HttpRequest) -> HttpResponse:
         except InvalidRequestError as refusal:
             return _show_start(request, problem=refusal.message)
         text = content.decode("utf-8-sig")
-        request.session[SESSION_KEY] = {"text": text, "name": str(file.name)[:100], "prune": "prune" in request.POST}
+        request.session[SESSION_KEY] = {
+            "text": text,
+            "name": str(file.name)[:100],
+            "prune": "prune" in request.POST,
+            "allow_enable": "allow_enable" in request.POST,
+        }
         return HttpResponseRedirect(reverse("admin:import_plan"))
     kept = request.session.get(SESSION_KEY)
     if kept is None:
@@ -72,6 +77,7 @@ def apply(request: HttpRequest) -> HttpResponse:
             origin=origin_of(request, reason=reason, channel="import"),
             prune=kept["prune"],
             may_switch=may(request, Permission.SWITCH_STRATEGY),
+            allow_enable=kept.get("allow_enable", False),
             fingerprint=request.POST.get("fingerprint"),
         )
     except (VersionConflictError, ImportRefusedError) as refusal:
@@ -99,6 +105,7 @@ def _show_plan(request: HttpRequest, kept: dict[str, Any], *, status: int = 200,
         at=timezone.now(),
         prune=kept["prune"],
         may_switch=may(request, Permission.SWITCH_STRATEGY),
+        allow_enable=kept.get("allow_enable", False),
     )
     return show(
         request,

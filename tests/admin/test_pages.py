@@ -19,7 +19,7 @@ from django.test import Client
 from realtime_runtime.strategies.registry import STRATEGIES
 from strategy_config import audit, audit_rows, overviews, selectors, services
 from strategy_config.admin import live
-from strategy_config.models import ApiToken, ConfigAudit, SymbolOverride
+from strategy_config.models import ApiToken, ConfigAudit, StrategyConfig, SymbolOverride
 from strategy_config.templatetags.console import relative
 from tests.factories import NOON, OriginFactory, UserFactory
 from tests.strategy_config.conftest import CacheUnderTest
@@ -237,6 +237,20 @@ def test_import__refused_line_or_switch_of_a_trader__applies_nothing(login: Logi
     fields = {"fingerprint": page.context["plan"].fingerprint, "reason": "why"}
     assert client.post("/admin/transfer/apply/", fields).status_code == status
     assert selectors.last_sequence() == 0
+
+
+def test_import__a_layer_that_is_off__is_switched_on_only_where_the_box_is_ticked(login: Login) -> None:
+    services.switch(strategy_id="orderbook_skew", enabled=False, origin=OriginFactory())
+    client = login("operator")
+    text = "strategies: {orderbook_skew: {enabled: true}}"
+    kept_off = upload(client, text)
+    assert not kept_off.context["plan"].changes
+    assert 'id="kept-off"' in kept_off.content.decode()
+    marked = upload(client, text, allow_enable="1")
+    assert "<strong>Switches on:</strong>" in marked.content.decode()
+    fields = {"fingerprint": marked.context["plan"].fingerprint, "reason": "release"}
+    assert client.post("/admin/transfer/apply/", fields).status_code == 302
+    assert StrategyConfig.objects.get(strategy_id="orderbook_skew").enabled
 
 
 @pytest.mark.parametrize("text", ["strategies: [", "a: &a 1", "x" * 950_000])

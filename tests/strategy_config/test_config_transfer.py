@@ -1,5 +1,6 @@
 """Export and import: the same configuration out and in; as a whole or not at all; nothing trusted."""
 
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -7,10 +8,11 @@ import pytest
 from django.conf import settings
 
 from realtime_runtime.strategies.registry import STRATEGIES
-from strategy_config import audit, chain, config_file, selectors, services
+from strategy_config import audit, chain, config_file, plans, selectors, services, strict_yaml
 from strategy_config.exceptions import InvalidRequestError, VersionConflictError
 from strategy_config.models import ConfigAudit, StrategyConfig, SymbolOverride
 from strategy_config.plans import MAY_NOT_SWITCH, ImportRefusedError, Plan
+from tests import catalogues
 from tests.factories import NOON, OriginFactory
 from tests.strategy_config.conftest import CacheUnderTest
 from tests.strategy_config.test_services import BTC, SKEW, own, write
@@ -183,7 +185,14 @@ UNREADABLE = {
     "a list": b"- strategies",
     "empty": b"",
     "strategies a list": b"strategies: [orderbook_skew]",
-    "impossible date": b"strategies: {orderbook_skew: {parameters: {top_levels: 2024-99-99}}}",
+    "huge number": b"strategies: {orderbook_skew: {parameters: {top_levels: %s}}}" % (b"9" * 800_000),
+    "base 60 by a tag": b"strategies: {orderbook_skew: {parameters: {top_levels: !!int '1:59:59'}}}",
+    "merge by a tag": b"strategies: {orderbook_skew: {parameters: {!!merge <<: {top_levels: 1}}}}",
+    "too many symbols": b"strategies: {orderbook_skew: {symbols: {%s}}}"
+    % b",".join(b"S%05d: " % n for n in range(6_000)),
+    "too many values": b"strategies: {orderbook_skew: {parameters: {%s}}}"
+    % b",".join(b"a%d: 1" % n for n in range(300)),
+    "too many entries": b"strategies: [%s]" % (b"a," * 250_000),
     "list as a name": b"strategies: {[a]: 1}",
 }
 
@@ -205,7 +214,12 @@ REFUSED = {
     "infinity": skew("{parameters: {buy_threshold: .inf}}"),
     "text for a number": skew("{parameters: {top_levels: '5'}}"),
     "true for a number": skew("{parameters: {top_levels: true}}"),
-    "huge": skew("{parameters: {top_levels: %s}}" % ("9" * 4_000)),
+    "huge": skew("{parameters: {top_levels: %s}}" % ("9" * 60)),
+    "impossible date": skew("{parameters: {top_levels: 2024-99-99}}"),
+    "base 60": skew("{parameters: {top_levels: 1:30}}"),
+    "underscore": skew("{parameters: {top_levels: 1_5}}"),
+    "merge key": skew("{parameters: {<<: {top_levels: 9}}}"),
+    "switch of YAML 1.1": skew("{enabled: yes}"),
     "a date for a number": skew("{parameters: {top_levels: 2024-01-01}}"),
     "null for a number": skew("{parameters: {top_levels: null}}"),
     "parameters a list": skew("{parameters: [top_levels]}"),
@@ -237,3 +251,71 @@ def test_plan_import__nonsense__is_refused_and_prune_deletes_nothing_for_it(text
         apply(text, prune=True)
     assert (selectors.last_sequence(), StrategyConfig.objects.get(strategy_id=SKEW).parameters) == (1, None)
     assert SymbolOverride.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("010", 10), ("0o10", 8), ("0x0f", 15), ("+7", 7), ("1e1", None), ("1.2e0", None)],
+)
+def test_read__number_of_yaml_1_2__is_read_as_such(text: str, value: int | None) -> None:
+    name = "top_levels" if value is not None else "buy_threshold"
+    [wanted] = config_file.read(skew(f"{{parameters: {{{name}: {text}}}}}").encode()).wanted
+    assert wanted.parameters == {name: float(text) if value is None else value}
+
+
+def test_write__texts_that_look_like_something_else__are_read_as_texts() -> None:
+    texts = ["010", "1e-3", "0o7", "1:30", "yes", "null", "~", "true", "2030-01-01", ".5", "1_0"]
+    assert strict_yaml.load(strict_yaml.dump(texts).encode()) == texts
+
+
+def test_read__symbols_up_to_the_limit__takes_time_in_proportion() -> None:
+    """Twice as many cost about twice as much: comparing each with each would cost four times."""
+
+    def seconds(count: int) -> float:
+        text = skew(f"{{symbols: {{{','.join(f'S{n:05d}: {{}}' for n in range(count))}}}}}")
+        started = time.process_time()
+        config_file.read(text.encode())
+        return time.process_time() - started
+
+    seconds(100)
+    assert min(seconds(4_800) for _ in range(2)) < 12 * min(seconds(1_200) for _ in range(3))
+
+
+def test_make_plan__takes_too_long__is_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plans, "LONGEST_SECONDS", -1.0)
+    with pytest.raises(InvalidRequestError, match="Split the file"):
+        plan(FILE)
+
+
+def test_apply_import__of_an_export_before_a_stop__does_not_undo_it() -> None:
+    write("switch", enabled=True)
+    write("switch", symbol=None, enabled=True)
+    exported = services.export_configuration(at=NOON)
+    write("switch", enabled=False)
+    write("switch", symbol=None, enabled=False)
+    write(symbol=None, parameters={"top_levels": 7})
+    assert [str(key) for key in plan(exported).kept_off] == [f"{SKEW} global"]
+    apply(exported)
+    assert StrategyConfig.objects.get(strategy_id=SKEW).enabled is False
+    assert StrategyConfig.objects.get(strategy_id=SKEW).parameters is None
+    found = plan(exported, allow_enable=True)
+    assert (found.kept_off, [change.action for change in found.changes]) == ((), ["ENABLE"])
+    apply(exported, allow_enable=True)
+    assert StrategyConfig.objects.get(strategy_id=SKEW).enabled is True
+
+
+def test_apply_import__a_symbol_that_is_off__stays_off_without_the_permission() -> None:
+    write("switch", enabled=False)
+    text = skew("{symbols: {BTCUSDT: {enabled: true, parameters: {top_levels: 4}}}}")
+    apply(text)
+    assert (SymbolOverride.objects.get().enabled, own()) == (False, {"top_levels": 4})
+    apply(text, allow_enable=True)
+    assert SymbolOverride.objects.get().enabled
+
+
+def test_plan_import__a_strategy_that_was_removed__is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = FILE.replace("ticker_velocity", "iceberg_detector")
+    catalogues.run_version(monkeypatch, catalogues.without("iceberg_detector"))
+    found = plan(text)
+    assert (found.refusals, found.passed_over) == ((), ("iceberg_detector",))
+    assert "iceberg_detector" not in services.export_configuration(at=NOON)

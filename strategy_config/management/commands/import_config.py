@@ -40,6 +40,11 @@ class Command(BaseCommand):
             action="store_true",
             help="Delete the parameters of layers that the file leaves out of the strategies that it names.",
         )
+        parser.add_argument(
+            "--allow-enable",
+            action="store_true",
+            help="Switch on what the file says to be on; without it, what is off stays off.",
+        )
         parser.add_argument("--json", action="store_true", help="Print one JSON object instead of text.")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -60,12 +65,12 @@ class Command(BaseCommand):
             )
 
     def _run(self, content: bytes, options: dict[str, Any]) -> tuple[Plan, bool | None]:
-        prune = options["prune"]
+        chosen = {"prune": options["prune"], "allow_enable": options["allow_enable"]}
         if options["plan"]:
-            return services.plan_import(content=content, at=timezone.now(), prune=prune), None
+            return services.plan_import(content=content, at=timezone.now(), **chosen), None
         who = options["changed_by"] or getpass.getuser()
         origin = services.Origin(who, ACTOR, "import", request_id="", at=timezone.now(), reason=options["reason"])
-        applied = services.apply_import(content=content, origin=origin, prune=prune)
+        applied = services.apply_import(content=content, origin=origin, **chosen)
         return applied.plan, applied.published
 
     def _content(self, name: str) -> bytes:
@@ -83,7 +88,12 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps({"applied": is_applied, "published": published, **_as_json(plan)}))
             return
         for change in plan.changes:
-            self.stdout.write(f"{change.action.lower():8}{change.key}: {wording.row_sentence(change.changes)}")
+            line = f"{change.action.lower():8}{change.key}: {wording.row_sentence(change.changes)}"
+            self.stdout.write(self.style.ERROR(f"{line} (SWITCHES ON)") if change.action == "ENABLE" else line)
+        for key in plan.kept_off:
+            self.stdout.write(f"kept off {key}: the file says on; --allow-enable would switch it on")
+        for strategy_id in plan.passed_over:
+            self.stdout.write(f"passed over {strategy_id}: not in this version of the code")
         for refusal in plan.refusals:
             self.stderr.write(f"refused {refusal.where}: {refusal.message}")
         verb = "changed" if is_applied else "to change"
@@ -105,5 +115,7 @@ def _as_json(plan: Plan) -> dict[str, Any]:
             for change in plan.changes
         ],
         "unchanged": plan.unchanged,
+        "kept_off": [key._asdict() for key in plan.kept_off],
+        "passed_over": list(plan.passed_over),
         "refused": [{"where": refusal.where, "message": refusal.message} for refusal in plan.refusals],
     }
