@@ -8,7 +8,7 @@ from celery.signals import worker_init, worker_ready
 from django.conf import settings
 from prometheus_client import start_http_server
 
-from configsite import env, environment_log
+from configsite import clock, env, environment_log
 from realtime_runtime import tracing
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "configsite.settings.base")
@@ -29,6 +29,7 @@ app.conf.update(
     # Nobody steers it from afar, and the Procfile keeps it from talking to other workers: it needs no channel of Redis.
     worker_enable_remote_control=False,
     worker_hijack_root_logger=False,
+    beat_scheduler="configsite.clock:Clock",
     beat_schedule={
         "reconcile": {
             "task": "strategy_config.tasks.reconcile",
@@ -57,8 +58,16 @@ def _trace(**kwargs: Any) -> None:
 
 
 @worker_ready.connect
-def _reconcile_at_start(**kwargs: Any) -> None:
+def _begin(**kwargs: Any) -> None:
+    """Catch up, and check the history: a worker that is restarted within each hour would never come to it."""
     app.send_task("strategy_config.tasks.reconcile")
+    app.send_task("strategy_config.tasks.verify_audit", expires=VERIFY_SECONDS)
+
+
+@worker_ready.connect
+def _watch_clock(sender: Any, **kwargs: Any) -> None:
+    if sender.controller.beat is not None:
+        clock.watch(sender.controller.beat)
 
 
 @worker_ready.connect
