@@ -104,6 +104,8 @@ def neighbourhood(
         environment = {"REDIS_URL": valkey.url, "REDIS_KEY_PREFIX": PREFIX, "NATS_URL": server.url}
         try:
             site.start()
+            # As the worker does at its start: a runtime that finds nothing waits for it.
+            assert site.post(f"{STRATEGIES}/cache/refresh").json()["success"]
             with RuntimeProcess(environment, folder) as runtime:
                 deadline = time.monotonic() + 60
                 while runtime.status() is None:
