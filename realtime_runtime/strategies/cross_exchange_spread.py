@@ -21,7 +21,7 @@ from realtime_runtime.strategies.base import (
 Exchange = Literal["binance", "coinbase", "kraken", "bybit", "okx", "bitstamp"]
 EXCHANGES: tuple[Exchange, ...] = ("binance", "coinbase", "kraken", "bybit", "okx", "bitstamp")
 MAX_AGE_MS = 60_000
-"""A price further than this from the time of the event being decided on does not count."""
+"""A price further than this from the latest one of the symbol does not count: a late one is no news of the others."""
 
 
 def _list_to_tuple(value: Any) -> Any:
@@ -111,7 +111,7 @@ class CrossExchangeSpreadParameters(Parameters):
 class CrossExchangeSpread(Strategy[CrossExchangeSpreadParameters]):
     """Keeps the last price of the symbol on each exchange and watches the widest gap between them."""
 
-    __slots__ = ("_periods", "_prices", "_sides")
+    __slots__ = ("_latest_ms", "_periods", "_prices", "_sides")
 
     id = "cross_exchange_spread"
     name = "Cross-Exchange Spread"
@@ -129,6 +129,7 @@ class CrossExchangeSpread(Strategy[CrossExchangeSpreadParameters]):
     def __init__(self, market: SymbolMarket) -> None:
         super().__init__(market)
         self._prices: dict[str, tuple[float, int]] = {}
+        self._latest_ms = 0
         self._sides: tuple[str, float, str, float] | None = None
         self._periods = 0
 
@@ -157,9 +158,11 @@ class CrossExchangeSpread(Strategy[CrossExchangeSpreadParameters]):
         if known is not None and 0 < known[1] - now_ms <= MAX_AGE_MS:
             return NO_DECISION  # Late: a newer price of this exchange is already in.
         prices[exchange] = (price, now_ms)
+        if now_ms > self._latest_ms or self._latest_ms - now_ms > MAX_AGE_MS:
+            self._latest_ms = now_ms
         if len(prices) < 2:
             return NO_DECISION
-        sides = self._cheapest_and_dearest(now_ms, parameters)
+        sides = self._cheapest_and_dearest(parameters)
         if sides is None:
             self._sides = None
             self._periods = 0
@@ -183,15 +186,13 @@ class CrossExchangeSpread(Strategy[CrossExchangeSpreadParameters]):
         self.last_signals[pair] = now_ms
         return self._decisions(sides, spread_percent, parameters)
 
-    def _cheapest_and_dearest(
-        self, now_ms: int, parameters: CrossExchangeSpreadParameters
-    ) -> tuple[str, float, str, float] | None:
+    def _cheapest_and_dearest(self, parameters: CrossExchangeSpreadParameters) -> tuple[str, float, str, float] | None:
         """(cheapest exchange, its price, dearest exchange, its price); None where no two prices differ."""
         buy_exchange = sell_exchange = ""
         low = high = 0.0
         for exchange in parameters.exchanges:
             known = self._prices.get(exchange)
-            if known is None or not -MAX_AGE_MS <= now_ms - known[1] <= MAX_AGE_MS:
+            if known is None or not -MAX_AGE_MS <= self._latest_ms - known[1] <= MAX_AGE_MS:
                 continue
             price = known[0]
             if not buy_exchange or price < low:

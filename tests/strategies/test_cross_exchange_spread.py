@@ -134,6 +134,11 @@ def apart(percent: float = 0.8, *, times: int = 3, step_ms: int = 1000) -> list[
             [*apart(times=2), *[trade(1000 + i, 99.2063) for i in range(5)]], [3], id="unmoved does not count"
         ),
         pytest.param([*apart(times=2), trade(1500, 99.9), *apart(times=2)[1:]], [], id="must be consecutive"),
+        pytest.param(
+            [trade(0, 100.0), quote("kraken", 1.0, 60_001), *[quote("coinbase", 90.0 + i, 100 + i) for i in range(5)]],
+            [],
+            id="stale beside a price that is late itself",
+        ),
         pytest.param([quote("coinbase", 100.0, 0), *[trade(60_001 + i, 90.0 + i) for i in range(5)]], [], id="stale"),
         pytest.param([quote("coinbase", 100.0, 10**12), *[trade(i, 90.0 + i) for i in range(5)]], [], id="far ahead"),
         pytest.param([trade(i, 90.0 + i) for i in range(5)], [], id="one exchange"),
