@@ -1,6 +1,6 @@
 """Runs a symbol's plan on an event and makes signals of what the strategies decide. Pure."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from realtime_runtime.config.active import ActiveConfig
@@ -28,12 +28,12 @@ class Decider:
         self,
         counters: EngineCounters,
         isolation: Isolation,
-        states: Mapping[str, SymbolState],
+        dollars: DollarPrices,
         invalidate: Callable[[], None],
     ) -> None:
         self._counters = counters
         self._isolation = isolation
-        self._dollars = DollarPrices(states)
+        self._dollars = dollars
         self._invalidate = invalidate
 
     def run(

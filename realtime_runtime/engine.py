@@ -30,6 +30,7 @@ from realtime_runtime.market.observed import ObservedRecord
 from realtime_runtime.market.plausibility import HIGH, LOW, MAX_REFERENCE_AGE_MS
 from realtime_runtime.market.routing import Kind, Route, Router
 from realtime_runtime.plans import EmittedSignals, Plans, SymbolState
+from realtime_runtime.pricing import DollarPrices
 from realtime_runtime.signals import SIMULATED, Signal
 from realtime_runtime.strategies.base import Strategy
 
@@ -57,6 +58,7 @@ class Engine:
         "_admission",
         "_config",
         "_decide",
+        "_dollars",
         "_is_replay",
         "_isolation",
         "_owns_symbol",
@@ -94,7 +96,8 @@ class Engine:
         self.counters = EngineCounters()
         self._admission = Admission(self.counters, owns_symbol, self._ttl_ms)
         self._timeliness = self._admission.timeliness
-        self._decide = Decider(self.counters, self._isolation, self._states, self._plans.invalidate).run
+        self._dollars = DollarPrices(self._states)
+        self._decide = Decider(self.counters, self._isolation, self._dollars, self._plans.invalidate).run
         self.last_event_ms = 0
 
     @property
@@ -156,6 +159,8 @@ class Engine:
         decode = route.decode
         if decode is None:
             self._admission.set_aside(route)
+            if route.reference is not None:
+                self._dollars.take_foreign(route, payload, received_ms)
             return NO_SIGNALS
         if subject_symbol is not None and subject_symbol != route.symbol and not self._owns_symbol(subject_symbol):
             counters.foreign += 1

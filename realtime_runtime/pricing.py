@@ -2,20 +2,40 @@
 
 from collections.abc import Mapping
 
-from realtime_runtime.market.contracts import DOLLARS, Contract
+from realtime_runtime.config.wire import UNREADABLE
+from realtime_runtime.market.contracts import DOLLARS, PEGS, Contract
+from realtime_runtime.market.routing import Route
 from realtime_runtime.plans import SymbolState
 
 MAX_PRICE_AGE_MS = 300_000
 """A price further than this from the time of the decision converts nothing."""
-PEGS = ("USDT", "USDC", "FDUSD", "USD")
-"""Dollar quotes in which the price of another currency is looked for, the most traded first."""
+FOREIGN_SAMPLE = 64
+"""Of the prices of a symbol that another runtime trades one in so many is decoded, beginning with the first."""
+_NONE = (0.0, 0)
 
 
 class DollarPrices:
-    """Converts prices by the last prices of other symbols: ETHBTC by BTCUSDT, USDTTRY by itself, BTCJPY by BTCUSDT."""
+    """Converts prices by the last prices of other symbols: ETHBTC by BTCUSDT, USDTTRY by itself, BTCJPY by BTCUSDT.
+
+    Also by those that another runtime trades, as far as their messages come here.
+    """
 
     def __init__(self, states: Mapping[str, SymbolState]) -> None:
         self._states = states
+        self._foreign: dict[str, tuple[float, int]] = {}
+        self._seen: dict[str, int] = {}
+
+    def take_foreign(self, route: Route, payload: bytes, received_ms: int) -> None:
+        """Note the price of a trade or ticker that is not this runtime's, now and then."""
+        seen = self._seen.get(route.symbol, 0)
+        self._seen[route.symbol] = seen + 1
+        if route.reference is None or seen % FOREIGN_SAMPLE:
+            return
+        try:
+            event = route.reference(payload).data
+        except UNREADABLE:
+            return
+        self._foreign[route.symbol] = (event.price, event.time_ms or received_ms)
 
     def unit_dollars(self, contract: Contract, price: float, time_ms: int) -> float | None:
         """Dollars for one base unit (one coin of an inverse symbol) at ``price``; None where nothing recent says so.
@@ -41,6 +61,7 @@ class DollarPrices:
     def _price(self, symbol: str, time_ms: int) -> float:
         """The symbol's last price; 0 where it has none or it is too old."""
         state = self._states.get(symbol)
-        if state is None or abs(time_ms - state.last_ms) > MAX_PRICE_AGE_MS:
-            return 0.0
-        return state.market.last_price
+        price, priced_ms = (
+            self._foreign.get(symbol, _NONE) if state is None else (state.market.last_price, state.last_ms)
+        )
+        return price if abs(time_ms - priced_ms) <= MAX_PRICE_AGE_MS else 0.0

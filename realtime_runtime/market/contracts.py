@@ -10,6 +10,8 @@ from functools import lru_cache
 
 DOLLARS = frozenset({"USD", "USDT", "USDC", "FDUSD", "TUSD", "BUSD", "USDP", "USD1", "USDS", "DAI"})
 """Currencies that count as one dollar."""
+PEGS = ("USDT", "USDC", "FDUSD", "USD")
+"""Dollars in which the price of another currency is looked for, the most traded first."""
 QUOTES = (
     *("FDUSD", "USDT", "USDC", "TUSD", "BUSD", "USDP", "USD1", "USDS", "BIDR", "IDRT", "BVND", "EURI", "DOGE"),
     *("BTC", "ETH", "BNB", "XRP", "TRX", "DOT", "SOL", "DAI", "VAI", "USD", "EUR", "GBP", "AUD", "TRY", "BRL", "JPY"),
@@ -35,6 +37,15 @@ class Contract:
     def quantity(self, worth_dollars: float, unit_dollars: float) -> float:
         """What ``worth_dollars`` buy: base units at ``unit_dollars`` each, of an inverse symbol contracts."""
         return worth_dollars / (self.multiplier if self.is_inverse else unit_dollars)
+
+
+def converts(symbol: str) -> bool:
+    """Whether the symbol's price says what a quote is worth in dollars: BTCUSDT, EURUSDT, USDTTRY."""
+    contract = contract_of(symbol)
+    if contract is None or contract.is_inverse:
+        return False
+    sides = (contract.base, contract.quote)
+    return any(side in PEGS for side in sides) and all(side in QUOTES for side in sides)
 
 
 @lru_cache(maxsize=KEPT)

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from realtime_runtime.config.wire import SYMBOL_PATTERN
+from realtime_runtime.market.contracts import converts
 from realtime_runtime.market.messages import DepthMessage, Envelope, StreamName, Ticker, Trade
 
 MAX_ROUTES = 20_000
@@ -73,7 +74,8 @@ _decode_stream_name = msgspec.json.Decoder(StreamName).decode
 class Route:
     """Where the messages of one stream go. ``decode`` is None for the kinds that are only counted.
 
-    ``levels``: so many a side has a book of the stream.
+    ``levels``: so many a side has a book of the stream. ``reference`` decodes prices of a symbol that another runtime
+    trades, where they say what a quote is worth in dollars.
     """
 
     symbol: str
@@ -81,6 +83,7 @@ class Route:
     stream_type: str
     decode: Decode | None
     levels: int = 0
+    reference: Decode | None = None
 
 
 def is_symbol(text: str) -> bool:
@@ -143,7 +146,9 @@ class Router:
             return Route("", Kind.INVALID, "", None)
         route = route_stream(stream)
         if route.symbol and not self._owns_symbol(route.symbol):
-            route = Route(route.symbol, Kind.FOREIGN, route.stream_type, None)
+            is_price = route.kind in (Kind.TRADE, Kind.TICKER) and converts(route.symbol)
+            reference = route.decode if is_price else None
+            route = Route(route.symbol, Kind.FOREIGN, route.stream_type, None, reference=reference)
         name, prefix = stream.encode("utf-8", "surrogatepass"), self.prefix(payload)
         if prefix in {b'{"stream":"' + name, b'{"stream": "' + name}:
             if len(self.known) >= MAX_ROUTES:

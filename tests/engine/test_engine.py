@@ -294,6 +294,15 @@ def test_decision__on_a_symbol_of_unknown_worth__is_counted_by_quote_and_not_sen
     assert engine.counters.signals == {("echo", "buy"): 2}
 
 
+def test_decision__in_the_quote_of_another_runtimes_symbol__is_worth_what_that_one_says() -> None:
+    engine, _ = make_engine(Echo, owns_symbol=lambda symbol: symbol == "ETHBTC")
+    for price in ("60000", "61000"):
+        engine.market(trade(price=price), received_ms=NOW_MS, is_replay=True)
+    assert one(engine, trade("ETHBTC", price="0.05")).quantity == pytest.approx(50 / 3_000)
+    assert (engine.counters.foreign, engine.symbols_seen()) == (2, ["ETHBTC"])
+    assert not engine.market(trade("ETHBTC", price="0.05", time_ms=NOW_MS + 300_001), received_ms=0, is_replay=True)
+
+
 def test_counters__unused_and_unknown_types__are_counted_by_type_and_bounded() -> None:
     engine, _ = make_engine(Echo)
     streams = ["btcusdt@kline_1m", "btcusdt@kline_5m", "btcusdt@bookTicker"]

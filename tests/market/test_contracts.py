@@ -2,7 +2,7 @@
 
 import pytest
 
-from realtime_runtime.market.contracts import Contract, contract_of
+from realtime_runtime.market.contracts import Contract, contract_of, converts
 from realtime_runtime.plans import SymbolState
 from realtime_runtime.pricing import MAX_PRICE_AGE_MS, DollarPrices
 from realtime_runtime.signals import default_quantity
@@ -49,6 +49,12 @@ def test_contract__of_a_coin_margined_symbol__is_inverse(symbol: str, base: str,
 @pytest.mark.parametrize("symbol", ["ABCDEF", "USDT", "USD_PERP", "BTC"])
 def test_contract__of_a_name_without_a_known_quote__is_not_known(symbol: str) -> None:
     assert contract_of(symbol) is None
+
+
+@pytest.mark.parametrize(("symbol", "is_one"), [("BTCUSDT", True), ("EURUSDT", True), ("USDTTRY", True),
+    ("ADAUSDT", False), ("ETHBTC", False), ("BTCUSD_PERP", False), ("ABCDEF", False)])  # fmt: skip
+def test_converts__symbols_whose_price_a_quote_is_worth(symbol: str, is_one: bool) -> None:
+    assert converts(symbol) is is_one
 
 
 def prices(**known: float) -> DollarPrices:
