@@ -8,19 +8,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 import structlog
 
 from realtime_runtime import tracing
 from realtime_runtime.config import wire
-from strategy_config import checkpoints, halt_rows, item_failures, metrics, resolution, selectors, shared_cache
+from strategy_config import (
+    change_entries,
+    checkpoints,
+    halt_rows,
+    item_failures,
+    metrics,
+    resolution,
+    selectors,
+    shared_cache,
+)
 from strategy_config.exceptions import StoreUnavailableError
 from strategy_config.models import ConfigAudit, Halt
-from strategy_config.resolution import FieldState, iso
+from strategy_config.resolution import FieldState
 from strategy_config.selectors import PublicationState
 from strategy_config.shared_cache import SharedCacheUnavailableError
 
-EMBEDDED_LAYERS = 16
 FARTHEST_BEHIND = 1_000
 ATTEMPTS = 10
 # Writers commit one after another and publish right after: the one before may be a moment late.
@@ -62,9 +69,9 @@ def publish(changes: Sequence[ConfigAudit], states: Mapping[str, FieldState]) ->
 def _publish(changes: Sequence[ConfigAudit], states: Mapping[str, FieldState]) -> bool:
     predecessor = changes[0].told_sequence - 1
     layers = _layers(states)
-    entries = _entries(changes, layers)
     give_up_at = time.monotonic() + PREDECESSOR_SECONDS
     try:
+        entries = _entries(changes, layers)
         while True:
             is_written, last = shared_cache.publish(predecessor, layers, entries, **_halts_of(changes))
             if is_written:
@@ -114,7 +121,7 @@ def rewrite_all(*, is_forced: bool) -> Rewritten:
         # A document that another version wrote better is listed again, should its sequence be lost.
         layers.extend((field, state.states[field].sequence, found[field]) for field in _unlisted(state, found, listed))
         layers.extend((field, state.sequence, b"") for field in ownerless)
-        if shared_cache.publish(state.sequence, layers, [_reload_notice(state.sequence)], **halts)[0]:
+        if shared_cache.publish(state.sequence, layers, [change_entries.reload_notice(state.sequence)], **halts)[0]:
             if wrong:
                 logger.warning("shared_cache.repaired", fields=wrong[:20], count=len(wrong), sequence=state.sequence)
             return Rewritten(len({**found, **wanted}.keys() - ownerless), state.sequence, wrong)
@@ -182,7 +189,7 @@ def _start_anew() -> None:
     shared_cache.publish(
         START_ANEW,
         _layers(state.states),
-        [_reload_notice(state.sequence)],
+        [change_entries.reload_notice(state.sequence)],
         halts=halt_rows.in_force(selectors.open_halts()),
         resumed=halt_rows.ended(selectors.ended_halts()),
     )
@@ -193,7 +200,7 @@ def tell_resumed(halts: Sequence[Halt]) -> None:
     """Tell runtimes once more that these halts have ended. Raises SharedCacheUnavailableError."""
     for _ in range(ATTEMPTS):
         last = last_published()
-        notice = _reload_notice(max(last, 0), is_partial=True)
+        notice = change_entries.reload_notice(max(last, 0), is_partial=True)
         if shared_cache.publish(last, [], [notice], resumed=halt_rows.ended(halts))[0]:
             return
     raise SharedCacheUnavailableError("Other writers were faster each time.")
@@ -259,9 +266,17 @@ def is_published(sequence: int) -> bool:
         return False
 
 
-def _entries(changes: Sequence[ConfigAudit], layers: Sequence[tuple[str, int, bytes]]) -> list[tuple[str, bytes]]:
-    encoded = {field: msgspec.Raw(document) for field, _, document in layers}
-    return [(f"{change.sequence}-0", wire.encode(_entry(change, encoded))) for change in changes]
+def _entries(changes: Sequence[ConfigAudit], layers: change_entries.Layers) -> list[tuple[str, bytes]]:
+    """The stream's entries; what is too large for it is in Redis when this returns."""
+    told = change_entries.told(changes, layers)
+    try:
+        shared_cache.keep_sets(told.apart)
+    except SharedCacheUnavailableError as exception:
+        if not exception.is_forbidden:
+            raise
+        # A user of Redis from before there were sets: larger entries then.
+        told = change_entries.told(changes, layers, is_apart_allowed=False)
+    return told.entries
 
 
 def _layers(states: Mapping[str, FieldState]) -> list[tuple[str, int, bytes]]:
@@ -270,53 +285,3 @@ def _layers(states: Mapping[str, FieldState]) -> list[tuple[str, int, bytes]]:
         with item_failures.contained("document", field=field):
             found.append((field, state.sequence, wire.encode(state.document)))
     return found
-
-
-def _entry(change: ConfigAudit, encoded: Mapping[str, msgspec.Raw]) -> wire.Change:
-    """The stream's entry of one change: with the documents where they are few, else with the names of their fields."""
-    if halt_rows.is_halt(change):
-        return _common_entry(change, **halt_rows.entry_members(change))
-    fields = [wire.field_name(change.strategy_id, change.symbol)] if change.symbol else _of_strategy(change, encoded)
-    # A document that cannot be made is missing here; the change is told all the same, so that no sequence is.
-    fields = [field for field in fields if field in encoded]
-    is_embedded = len(fields) <= EMBEDDED_LAYERS
-    return _common_entry(
-        change,
-        kind="change",
-        strategy_id=change.strategy_id,
-        symbol=change.symbol or None,
-        version=change.layer_version,
-        documents={field: encoded[field] for field in fields} if is_embedded else {},
-        fields=[] if is_embedded else fields,
-    )
-
-
-def _common_entry(change: ConfigAudit, **members: Any) -> wire.Change:
-    """An entry with what all of them have."""
-    return wire.Change(
-        sequence=change.told_sequence,
-        action=change.action,
-        changed_by=change.changed_by,
-        reason=change.reason or None,
-        changed_at=iso(change.changed_at),
-        published_at_ms=time.time() * 1000,
-        request_id=change.request_id or None,
-        traceparent=tracing.traceparent() or None,
-        **members,
-    )
-
-
-def _of_strategy(change: ConfigAudit, encoded: Mapping[str, msgspec.Raw]) -> list[str]:
-    own = wire.field_name(change.strategy_id, None)
-    return [field for field in encoded if field == own or field.startswith(f"{own}:")]
-
-
-def _reload_notice(sequence: int, *, is_partial: bool = False) -> tuple[str, bytes]:
-    """Under an id that rises with the clock: whoever waits behind an earlier notice sees this one too."""
-    now = time.time()
-    parent = tracing.traceparent() or None
-    change = wire.Change(
-        sequence=sequence, kind="reload", is_partial=is_partial, published_at_ms=now * 1000, traceparent=parent
-    )
-    payload = wire.encode(change)
-    return f"{sequence}-{int(now * 1_000_000)}", payload

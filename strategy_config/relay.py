@@ -203,4 +203,9 @@ def _traces_of(entries: Iterable[Mapping[bytes, bytes]]) -> dict[int, str]:
     """By sequence: the trace in which the change was published, where an entry of the stream names one."""
     # One that cannot be read is no loss: what there is to tell comes from the store.
     changes = stream_entries.readable(entries, wire.decode_change, event="relay.entry_unreadable")
-    return {change.sequence: change.traceparent for change in changes if change.traceparent}
+    return {
+        sequence: change.traceparent
+        for change in changes
+        if change.traceparent
+        for sequence in range(change.first_sequence or change.sequence, change.sequence + 1)
+    }

@@ -23,6 +23,8 @@ _log = structlog.get_logger(__name__)
 class Acknowledgement:
     """What one live runtime has made of a change so far. ``latency_ms`` is None where it did not measure it.
 
+    ``error``: why it was rejected, or what of an applied one was left out.
+
     ``silent_seconds`` is the age of its last heartbeat.
     """
 
@@ -133,7 +135,7 @@ def _first_answers(sequence: int, newest_first: Iterable[dict[bytes, bytes]]) ->
 def _acknowledgement(beat: wire.Heartbeat, ack: wire.Ack | None, sequence: int, at: datetime) -> Acknowledgement:
     silence = silent_seconds(beat, at)
     if ack is not None:
-        error = None if ack.status == "applied" else ack.error or "Rejected without a reason."
+        error = ack.error or (None if ack.status == "applied" else "Rejected without a reason.")
         latency_ms = ack.latency_ms if ack.sequence == sequence else None
         return Acknowledgement(beat.instance_id, ack.status, latency_ms, error, silence)
     state: State = "applied" if beat.sequence >= sequence else "waiting"

@@ -4,7 +4,7 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, TypeVar
 
 import redis
@@ -150,6 +150,16 @@ def _reply(connection: Any) -> Any:
         return connection.read_response()
     except redis.ResponseError as error:
         return error
+
+
+def keep_sets(sets: Sequence[tuple[str, bytes]]) -> None:
+    """Keep the content of sets of changes, (key, payload), for a day; raises SharedCacheUnavailableError."""
+    for key, payload in sets:
+        run(partial(_keep_set, key=key, payload=payload))
+
+
+def _keep_set(client: redis.Redis, *, key: str, payload: bytes) -> None:
+    client.set(key, payload, ex=wire.SET_TTL_SECONDS)
 
 
 def publish(

@@ -7,6 +7,7 @@ import structlog
 from realtime_runtime.config.acks import AckOutbox
 from realtime_runtime.config.condition import ConfigCounters, few
 from realtime_runtime.config.state import Rejection, Update
+from realtime_runtime.config.wire import SetMember
 from realtime_runtime.timings import WAIT_BOUNDS, Histogram
 
 log = structlog.get_logger(__name__)
@@ -46,9 +47,33 @@ class Answers:
         for rejection in rejections:
             self.outbox.add(sequence, is_applied=False, error=rejection.reason, field=rejection.field)
 
-    def of(self, update: Update, sequence: int, *, at_ms: float, published_at_ms: float) -> None:
-        """The answer to the change that ``update`` was."""
-        if update.rejected:
+    def of(
+        self,
+        update: Update,
+        sequence: int,
+        *,
+        at_ms: float,
+        published_at_ms: float,
+        members: Sequence[SetMember] = (),
+    ) -> None:
+        """The answer to the change that ``update`` was, or to each of the ``members`` of a set.
+
+        A refused document is told of the last member that altered it.
+        """
+        if members:
+            blamed = [
+                max((m.sequence for m in members if m.touches(each.field)), default=sequence)
+                for each in update.rejected
+            ]
+            for member in members:
+                own = [each for each, blame in zip(update.rejected, blamed, strict=True) if blame == member.sequence]
+                if own:
+                    self.rejected(member.sequence, own)
+                else:
+                    self.applied(
+                        member.sequence, at_ms=at_ms, published_at_ms=published_at_ms, left_out=update.left_out
+                    )
+        elif update.rejected:
             self.rejected(sequence, update.rejected)
         else:
             self.applied(sequence, at_ms=at_ms, published_at_ms=published_at_ms, left_out=update.left_out)

@@ -19,7 +19,7 @@ from realtime_runtime.config.acks import AckOutbox
 from realtime_runtime.config.answers import Answers
 from realtime_runtime.config.condition import ColdStart, ConfigCondition, ConfigCounters
 from realtime_runtime.config.connection import Command, RedisConnection, refuse_error
-from realtime_runtime.config.halt_reader import HaltReader, TakesHalts
+from realtime_runtime.config.halt_reader import HaltReader, HaltsInMemory, TakesHalts
 from realtime_runtime.config.keeping import SnapshotKeeper
 from realtime_runtime.config.state import LiveConfig, Rejection, Update
 from realtime_runtime.config.takeover import Takeover
@@ -35,6 +35,7 @@ UNKEPT = "in force, but the file of halts (HALTS_PATH) cannot be written: a rest
 DAMAGE_CHECK_SECONDS = 3.0
 REPAIR_SECONDS = 60
 
+_Content = tuple[Mapping[str, bytes | None], Sequence[wire.SetMember]]
 log = structlog.get_logger(__name__)
 
 
@@ -53,7 +54,7 @@ class ConfigClient:
         instance_id: str,
         ttl_seconds: float,
         snapshot_path: Path,
-        halting: TakesHalts,
+        halting: TakesHalts | None = None,
         cold_start: ColdStart = "defaults",
         cold_start_seconds: float = 30.0,
     ) -> None:
@@ -65,7 +66,7 @@ class ConfigClient:
         self._keys = wire.Keys(prefix)
         self._ttl_seconds = ttl_seconds
         self._snapshots = SnapshotKeeper(live, self.counters, path=snapshot_path, prefix=prefix)
-        self.halts = HaltReader(self._keys, halting)
+        self.halts = HaltReader(self._keys, halting or HaltsInMemory(live.active))
         self._acks = AckOutbox(self._keys.acks, instance_id)
         self._answers = Answers(self._acks, self.counters)
         self._takeover = Takeover(live, self.condition, self.counters, self._answers)
@@ -249,7 +250,7 @@ class ConfigClient:
             return False
         if change.sequence <= self.live.sequence:
             return True
-        if change.sequence != self.live.sequence + 1:
+        if (change.first_sequence or change.sequence) != self.live.sequence + 1:
             self.counters.gaps += 1
             log.warning("config.gap", expected=self.live.sequence + 1, sequence=change.sequence)
             return False
@@ -257,19 +258,22 @@ class ConfigClient:
             return await self._put_in_force(connection, change, is_kept=is_kept)
 
     async def _put_in_force(self, connection: RedisConnection, change: wire.Change, *, is_kept: bool) -> bool:
-        documents = await self._documents_of(connection, change)
-        if documents is None:
+        content = await self._content_of(connection, change)
+        if content is None:
             return False
+        documents, members = content
         update = await self._check(documents)
         self.live.merge(update, sequence=change.sequence, now_ms=_now_ms())
-        self.counters.changes += 1
+        self.counters.changes += max(1, len(members))
         if not is_kept:
             update.rejected.append(Rejection(self._keys.halts, UNKEPT, b""))
-        self._answers.of(update, change.sequence, at_ms=_now_ms(), published_at_ms=change.published_at_ms)
+        times = {"at_ms": _now_ms(), "published_at_ms": change.published_at_ms}
+        self._answers.of(update, change.sequence, members=members, **times)
         self._note_change()
         log.info(
             "config.rejected" if update.rejected else "config.applied",
             sequence=change.sequence,
+            first_sequence=change.first_sequence,
             strategy_id=change.strategy_id,
             symbol=change.symbol,
             action=change.action,
@@ -281,8 +285,24 @@ class ConfigClient:
         )
         return True
 
+    async def _content_of(self, connection: RedisConnection, change: wire.Change) -> _Content | None:
+        """The documents of a change, or of a set with its members; None where one that must be there is missing."""
+        if change.first_sequence is None:
+            documents = await self._documents_of(connection, change)
+            return None if documents is None else (documents, ())
+        content = change.content
+        if content is None:
+            async with asyncio.timeout(REPLY_TIMEOUT_SECONDS):
+                (raw,) = await connection.exchange([("GET", self._keys.change_set(change.sequence))])
+            try:
+                content = wire.decode_set(raw if isinstance(raw, bytes) else b"")
+            except wire.WireError as exception:
+                log.warning("config.set_unreadable", sequence=change.sequence, error=str(exception))
+                return None
+        return {field: bytes(raw) for field, raw in content.documents.items()}, content.members
+
     async def _documents_of(self, connection: RedisConnection, change: wire.Change) -> dict[str, bytes | None] | None:
-        """The change's documents, None where one that must be there is missing. Gone is what is not listed either."""
+        """The documents of one change. Gone is what is not listed either."""
         documents: dict[str, bytes | None] = {field: bytes(raw) for field, raw in change.documents.items()}
         if change.fields:
             names = (self._keys.config, self._keys.sequences)

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 import structlog
 
 from realtime_runtime.config import wire
+from realtime_runtime.config.active import ActiveConfigs
 from realtime_runtime.config.connection import Command
 from realtime_runtime.config.halts import TOLD_CAP, Halt, Halts, read_halt, read_halts
 
@@ -24,6 +25,28 @@ class TakesHalts(Protocol):
 
     def await_telling(self, halts: Sequence[Halt]) -> None:
         """Have Redis told of these halts."""
+
+
+class HaltsInMemory:
+    """Takes halts for a client without a runtime around it: they hold, and are neither kept nor told."""
+
+    def __init__(self, active: ActiveConfigs) -> None:
+        self._active = active
+
+    @property
+    def halts(self) -> Halts:
+        """The halts in force."""
+        return self._active.halts
+
+    async def take(self, halts: Sequence[Halt], resumed: Sequence[str] = ()) -> bool:
+        """Put halts in force and end others."""
+        ended, new = self.halts.resume(resumed), self.halts.add(halts)
+        if ended or new:
+            self._active.note_halts()
+        return True
+
+    def await_telling(self, halts: Sequence[Halt]) -> None:
+        """There is nobody to tell them."""
 
 
 class HaltReader:

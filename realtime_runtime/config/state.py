@@ -9,7 +9,6 @@ import dataclasses
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 
-from realtime_runtime.config import traded
 from realtime_runtime.config.active import ActiveConfig, ActiveConfigs
 from realtime_runtime.config.documents import AcceptedLayer, Catalogue, LayerKey, RejectedDocumentError
 from realtime_runtime.config.wire import field_name
@@ -17,12 +16,11 @@ from realtime_runtime.config.wire import field_name
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Rejection:
-    """A document whose parameters were refused: its field, why, its bytes, and the sequence that it names."""
+    """A document whose parameters were refused: its field, why, and its bytes."""
 
     field: str
     reason: str
     raw: bytes
-    sequence: int = 0
 
 
 @dataclasses.dataclass(slots=True)
@@ -52,6 +50,7 @@ class LiveConfig:
         self._base = catalogue.base_layers()
         self._held: dict[str, AcceptedLayer] = {}
         self._foreign: dict[str, Rejection] = {}
+        self._refused_at: dict[str, int] = {}
         self._current: dict[LayerKey, ActiveConfig] = dict(self._base)
         self.active = ActiveConfigs(self._current)
         self.sequence = 0
@@ -65,7 +64,7 @@ class LiveConfig:
     def refused(self) -> tuple[Rejection, ...]:
         """The documents that stand refused now, those that were to be read and are missing among them."""
         own = (
-            Rejection(field, layer.problem, layer.raw, layer.sequence)
+            Rejection(field, layer.problem, layer.raw)
             for field, layer in self._held.items()
             if layer.problem is not None
         )
@@ -74,7 +73,7 @@ class LiveConfig:
     @property
     def applied(self) -> int:
         """The last change that is in force as it was published: ``sequence`` without refused ones at its end."""
-        refused = {rejection.sequence for rejection in self.refused}
+        refused = {self._refused_at.get(rejection.field, 0) for rejection in self.refused}
         applied = self.sequence
         while applied in refused and applied > 0:
             applied -= 1
@@ -127,12 +126,11 @@ class LiveConfig:
             update.kept.add(field)
             known = self._foreign.get(field)
             if known is None or known.raw != raw:
-                sequence = traded.outline_of(raw).sequence or 0
-                update.rejected.append(Rejection(field, str(exception), raw, sequence))
+                update.rejected.append(Rejection(field, str(exception), raw))
             return
         update.accepted[field] = layer
         if layer.problem is not None:
-            update.rejected.append(Rejection(field, layer.problem, raw, layer.sequence))
+            update.rejected.append(Rejection(field, layer.problem, raw))
         elif layer.left_out:
             update.left_out[field] = layer.left_out
 
@@ -269,5 +267,8 @@ class LiveConfig:
 
     def _finish(self, update: Update, sequence: int) -> None:
         self._foreign.update((each.field, each) for each in update.rejected if each.field not in self._held)
+        standing = {each.field for each in self.refused}
+        self._refused_at = {field: at for field, at in self._refused_at.items() if field in standing}
+        self._refused_at.update((each.field, sequence) for each in update.rejected)
         self.sequence = sequence
         self.active.swap(self._current)

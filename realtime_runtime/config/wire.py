@@ -6,7 +6,8 @@
   that an older document never replaces a newer one, and a field that it alone has is known to be lost.
 - ``<prefix>:sequence``: the last published sequence. Absent: nothing has been published here.
 - stream ``<prefix>:changes``: one ``Change`` an accepted change under the id ``<sequence>-0``; a reload
-  notice under ``<sequence>-<n>``. Capped, ids ascend, no sequence is left out.
+  notice under ``<sequence>-<n>``. Capped, ids ascend, no sequence is left out: a set is one entry for all of its own.
+  ``<prefix>:set:<sequence>``: the content of a set that is too large for the stream.
 - halts: hashes ``<prefix>:halts`` and ``<prefix>:resumed``, stream ``<prefix>:halts:told`` (see ``halts``).
 - ``<prefix>:repair``: there while a runtime asks the site to write everything anew, because something is missing.
 - ``<prefix>:runtime:<instance>``: ``Heartbeat`` with a time to live; stream ``<prefix>:acks``: ``Ack``;
@@ -30,6 +31,7 @@ import msgspec
 Source = Literal["default", "environment", "global", "symbol", "refused"]
 CHANGES_CAP = 10_000
 ACKS_CAP = 10_000
+SET_TTL_SECONDS = 86_400
 SIGNALS_CAP = 10_000
 HEARTBEAT_TTL_SECONDS = 15
 CHANGES_SUBJECT = "config.changed"
@@ -89,6 +91,10 @@ class Keys:
     def repair(self) -> str:
         """What a runtime found missing here, for a minute: the site then writes everything anew."""
         return f"{self.prefix}:repair"
+
+    def change_set(self, sequence: int) -> str:
+        """The ``SetContent`` of the set that ends with ``sequence``, for a day."""
+        return f"{self.prefix}:set:{sequence}"
 
     @property
     def acks(self) -> str:
@@ -194,11 +200,35 @@ class DocumentBytes(msgspec.Struct, frozen=True, kw_only=True):
     after: msgspec.Raw = msgspec.Raw()
 
 
+class SetMember(msgspec.Struct, frozen=True, kw_only=True):
+    """One change of a set."""
+
+    sequence: int
+    strategy_id: str
+    symbol: str | None
+    action: str
+    version: int
+
+    def touches(self, field: str) -> bool:
+        """Whether the change altered the document of this field."""
+        own = field_name(self.strategy_id, self.symbol)
+        return field == own or (self.symbol is None and field.startswith(f"{own}:"))
+
+
+class SetContent(msgspec.Struct, frozen=True, kw_only=True):
+    """The changes of a set and, by field, all documents that they altered, as of the last of them."""
+
+    members: list[SetMember]
+    documents: dict[str, msgspec.Raw]
+
+
 class Change(msgspec.Struct, frozen=True, kw_only=True):
     """One stream entry: an accepted change, a halt or a resume, or (``kind`` reload) the notice to read all anew.
 
     ``documents`` maps each field that the change touched to its document. Where they are too many for the stream,
     ``fields`` names them instead, to be read from the hash.
+    ``first_sequence``: a set, all changes from there to ``sequence``, to be swapped in together. Its ``content`` is
+    here or, too large for the stream, under ``Keys.change_set``. Who does not know sets sees a gap, and reads all.
     ``is_partial``: a notice that does not say that what is there is all there is.
     ``halts`` are the records of a halt, ``ids`` those that a resume ends.
     ``published_at_ms`` is the site's clock in Unix milliseconds, with fractions. ``request_id`` is that of the request
@@ -219,6 +249,8 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     halts: list[msgspec.Raw] = []
     ids: list[str] = []
     is_partial: bool = False
+    first_sequence: int | None = None
+    content: SetContent | None = None
     published_at_ms: float = 0.0
     request_id: str | None = None
     traceparent: str | None = None
@@ -319,7 +351,7 @@ def field_name(strategy_id: str, symbol: str | None) -> str:
 
 _encoder = msgspec.json.Encoder()
 _decoders: dict[type, msgspec.json.Decoder[Any]] = {
-    kind: msgspec.json.Decoder(kind) for kind in (Document, DocumentBytes, Change, Ack, Heartbeat)
+    kind: msgspec.json.Decoder(kind) for kind in (Document, DocumentBytes, SetContent, Change, Ack, Heartbeat)
 }
 
 
@@ -347,6 +379,11 @@ def decode_document_bytes(raw: bytes) -> DocumentBytes:
 def decode_change(raw: bytes) -> Change:
     """Raises WireError where ``raw`` is no Change."""
     return _decode(Change, raw)  # type: ignore[no-any-return]  # the decoder's table is untyped
+
+
+def decode_set(raw: bytes) -> SetContent:
+    """Raises WireError where ``raw`` is no SetContent."""
+    return _decode(SetContent, raw)  # type: ignore[no-any-return]  # the decoder's table is untyped
 
 
 def decode_ack(raw: bytes) -> Ack:

@@ -229,7 +229,8 @@ def _runtime(beat: wire.Heartbeat, sequence: int | None, current: set[str], at: 
         "instance_id": beat.instance_id,
         "applied": ("standby · " if beat.standby else "")
         + (f"change {reached:,}" if reached else "nothing yet")
-        + (f", {behind:,} behind" if behind else ""),
+        + (f", {behind:,} behind" if behind else "")
+        + (f", {beat.refused:,} refused" if beat.refused else ""),
         "rate": f"{beat.messages_per_second:,.0f}",
         "lag": f"{beat.lag_ms:.3g} ms",
         "symbols": len(beat.symbols),

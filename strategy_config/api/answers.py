@@ -396,8 +396,9 @@ class ConfigCheck(Success):
 class Runtime(Answer):
     """A live runtime instance, as it last said of itself.
 
-    ``halts`` are the ids of the halts in force there; null: a version without halts. ``standby``: another runtime
-    trades its share.
+    ``sequence`` is the last change that it applied, ``refused`` the number of documents that it refuses now,
+    ``formats`` those of documents that it reads. ``halts`` are the ids of the halts in force there; null: a version
+    without halts. ``standby``: another runtime trades its share.
     """
 
     instance_id: str
@@ -418,6 +419,8 @@ class Runtime(Answer):
     replica: str
     halts: list[str] | None
     standby: bool
+    refused: int
+    formats: list[int]
 
 
 class RuntimesMetadata(CountMetadata):

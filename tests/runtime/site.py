@@ -82,6 +82,11 @@ class Site:
         await self._run(-1, documents, f"{self.sequence}-0", wire.encode(change))
         return self.sequence
 
+    async def publish_entry(self, documents: Mapping[str, bytes], change: wire.Change) -> None:
+        """Write documents and an entry of the test's own; its sequence is the last one then."""
+        self.sequence = change.sequence
+        await self._run(-1, dict(documents), f"{change.sequence}-0", wire.encode(change))
+
     async def set_layer(self, strategy_id: str, symbol: str | None = None, **own: Any) -> int:
         """One change of one layer; its version is the change's sequence."""
         number = self.sequence + 1

@@ -118,12 +118,14 @@ async def test_change__with_a_poisoned_document__refused_alone_and_acknowledged(
         velocity: Any = client.live.active.lookup("ticker_velocity", None).parameters
         assert velocity.time_window == 120
         assert [refused.field for refused in client.live.refused] == [field]
+        assert (client.live.sequence, client.live.applied) == (2, 1)
 
         await site.publish(
             {field: document(layer_config(SKEW, sequence=3, buy_threshold=1.6)) if field == SKEW else None}
         )
         await eventually(lambda: client.live.sequence == 3)
         assert client.live.refused == ()
+        assert client.live.applied == 3
 
 
 async def test_change__with_an_unknown_parameter__in_force_without_it_and_said_so(

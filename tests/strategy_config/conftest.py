@@ -34,8 +34,13 @@ class CacheUnderTest:
         ]
 
     def published(self) -> list[int]:
-        """The sequences of the changes in the stream, in its order."""
-        return [change.sequence for _, change in self.entries() if change.kind == "change"]
+        """The sequences of the changes in the stream, in its order, those of a set among them."""
+        return [
+            sequence
+            for _, change in self.entries()
+            if change.kind == "change"
+            for sequence in range(change.first_sequence or change.sequence, change.sequence + 1)
+        ]
 
     def forget(self) -> None:
         """Lose everything, like a server that lost its memory."""

@@ -94,8 +94,9 @@ def test_copy_override__refused__changes_nothing(error: type[ConfigError], targe
     assert selectors.chain_head() == (0, chain.GENESIS)
 
 
-def test_switch_overrides__redis_there__every_change_is_one_entry(cache: CacheUnderTest) -> None:
+def test_switch_overrides__redis_there__all_changes_are_one_entry(cache: CacheUnderTest) -> None:
     make_three()
     assert services.switch_overrides(keys=KEYS, enabled=False, origin=OriginFactory()).published
     assert cache.published() == [2, 3, 4, 5, 6]
+    assert [change.first_sequence for _, change in cache.entries()][-1] == 4
     assert cache.document(f"{SKEW}:ETHUSDT").config.enabled is False

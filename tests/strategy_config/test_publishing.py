@@ -9,7 +9,7 @@ from django.conf import settings
 
 from embedded.servers import Valkey
 from realtime_runtime.config import wire
-from strategy_config import publishing, selectors, services, shared_cache, tasks
+from strategy_config import change_entries, publishing, selectors, services, shared_cache, tasks
 from strategy_config.exceptions import StoreUnavailableError
 from strategy_config.models import ChangeSequence
 from tests.factories import NOON, OriginFactory
@@ -60,11 +60,11 @@ def test_set_layer__global__rewrites_all_overrides_under_one_sequence(cache: Cac
 
 
 def test_set_layer__global_over_many_overrides__names_fields_instead_of_documents(cache: CacheUnderTest) -> None:
-    for number in range(publishing.EMBEDDED_LAYERS):
+    for number in range(change_entries.EMBEDDED_LAYERS):
         write(symbol=f"COIN{number}USDT", parameters={})
     write(symbol=None, parameters={"buy_threshold": 2.0})
     _, change = cache.entries()[-1]
-    assert (len(change.fields), change.documents) == (publishing.EMBEDDED_LAYERS + 1, {})
+    assert (len(change.fields), change.documents) == (change_entries.EMBEDDED_LAYERS + 1, {})
 
 
 def test_delete_layer__document__keeps_the_version_and_nothing_else(cache: CacheUnderTest) -> None:
@@ -294,3 +294,54 @@ def test_rewrite__list_of_fields_that_differs__repaired(cache: CacheUnderTest, f
     tasks.rewrite()
     assert {each.decode() for each in cache.client.hkeys(cache.keys.sequences)} == cache.fields()
     assert cache.entries()[-1][1].kind == "reload"
+
+
+def _import(count: int, levels: int) -> int:
+    lines = "".join(f"      S{number:03}USDT: {{parameters: {{top_levels: {levels}}}}}\n" for number in range(count))
+    other = f"  ticker_velocity: {{parameters: {{time_window: {levels * 10}}}}}\n"
+    text = f"strategies:\n  {SKEW}:\n    symbols:\n{lines}{other}"
+    return services.apply_import(content=text.encode(), origin=OriginFactory()).sequence
+
+
+def _content(cache: CacheUnderTest, change: wire.Change) -> wire.SetContent:
+    return change.content or wire.decode_set(cache.client.get(cache.keys.change_set(change.sequence)))
+
+
+@pytest.mark.parametrize("count", [3, change_entries.EMBEDDED_LAYERS + 5])
+def test_import__of_several_layers__is_one_entry_with_all_documents(cache: CacheUnderTest, count: int) -> None:
+    assert publishing.publish_pending()
+    sequence = _import(count, 9)
+    _, change = cache.entries()[-1]
+    assert (change.kind, change.first_sequence, change.sequence) == ("change", 1, sequence)
+    assert (change.content is None) is (count > change_entries.EMBEDDED_LAYERS)
+    content = _content(cache, change)
+    assert [member.sequence for member in content.members] == list(range(1, sequence + 1))
+    assert set(content.documents) >= {"ticker_velocity", *(f"{SKEW}:S{number:03}USDT" for number in range(count))}
+    assert all(cache.document(field) == wire.decode_document(bytes(raw)) for field, raw in content.documents.items())
+    assert all(0 < cache.client.ttl(key) <= 86_400 for key in cache.client.keys(f"{cache.keys.prefix}:set:*"))
+    events, _ = selectors.changes_after(0, limit=100)
+    assert [event.sequence for event in events] == list(range(1, sequence + 1))
+
+
+@pytest.mark.parametrize("count", [3, change_entries.EMBEDDED_LAYERS + 5])
+def test_import__that_redis_missed__is_told_whole_with_what_came_after(
+    own_cache: CacheUnderTest, fresh_valkey: Valkey, no_rest: None, count: int
+) -> None:
+    """Its documents are as of the change after it by then: told apart, they would be half of that one."""
+    assert publishing.publish_pending()
+    fresh_valkey.stop()
+    sequence = _import(count, 9)
+    assert not write(parameters={"top_levels": 7}).published
+    fresh_valkey.start()
+    own_cache.client.set(own_cache.keys.sequence, 0)
+    assert publishing.publish_pending()
+    _, change = own_cache.entries()[-1]
+    assert (change.first_sequence, change.sequence, own_cache.sequence()) == (1, sequence + 1, sequence + 1)
+    assert FIELD in _content(own_cache, change).documents
+
+
+def test_change__of_one_layer_and_row__is_told_as_ever(cache: CacheUnderTest) -> None:
+    assert publishing.publish_pending()
+    write(parameters={"top_levels": 7})
+    _, change = cache.entries()[-1]
+    assert (change.first_sequence, change.content, set(change.documents)) == (None, None, {FIELD})

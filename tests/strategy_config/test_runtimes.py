@@ -7,9 +7,9 @@ import msgspec
 import pytest
 
 from realtime_runtime.config import wire
-from strategy_config import runtimes, signal_rates
+from strategy_config import runtimes, services, signal_rates
 from strategy_config.admin import live
-from tests.factories import NOON
+from tests.factories import NOON, OriginFactory
 from tests.strategy_config.conftest import CacheUnderTest
 
 BEAT = wire.Heartbeat(
@@ -113,3 +113,15 @@ def test_feed__tells_first_what_is_least_like_a_live_market(
     feed = live.feed_of(heartbeats, NOON + timedelta(seconds=after_seconds))
     assert feed.kind == kind
     assert words in feed.detail
+
+
+@pytest.mark.django_db
+def test_live__of_a_runtime_that_refused_the_last_change__is_not_told_as_applied(cache: CacheUnderTest) -> None:
+    services.switch(strategy_id="orderbook_skew", enabled=False, origin=OriginFactory(reason="kill"))
+    beat(cache, sequence=0, refused=1)
+    ack(cache, 1, "rejected", error="top_levels 25 must be between 1 and 20 (levels).")
+    found = live.document(NOON)
+    assert "change 1 applied by 0 of 1 runtimes" in found["answer"]
+    assert found["runtimes"][0]["applied"] == "nothing yet, 1 behind, 1 refused"
+    beat(cache, sequence=1, refused=0)
+    assert live.document(NOON)["runtimes"][0]["applied"] == "change 1"
