@@ -8,7 +8,6 @@ import asyncio
 import hmac
 import time
 from datetime import UTC, datetime
-from hashlib import sha256
 from typing import Any
 from uuid import UUID, uuid4, uuid5
 
@@ -21,16 +20,18 @@ from realtime_runtime.bus import Bus
 from realtime_runtime.config.halts import (
     BY_LENGTH,
     REASON_LENGTH,
+    SIGNATURE_HEADER,
     Halt,
     Scope,
     cut_text,
     instant,
     is_halt_id,
     read_scope,
+    signature_of,
+    wire_request,
 )
 from realtime_runtime.halting import Halting
 
-SIGNATURE_HEADER = "Halt-Signature"
 SECRET_HEADER = "X-Halt-Secret"  # noqa: S105  (the name of a header)
 MAX_BODY = 64 * 1024
 BODY_SECONDS = 2.0
@@ -49,16 +50,6 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     scope: Scope | None = None
     is_kept: bool = False
     error: str = ""
-
-
-class _Body(msgspec.Struct, frozen=True, kw_only=True):
-    """What goes to other runtimes."""
-
-    id: str
-    scope: Scope
-    at: str
-    by: str
-    reason: str
 
 
 class HaltPaths:
@@ -122,7 +113,7 @@ class HaltPaths:
         """Tell the other runtimes over NATS; false where that has to be tried again."""
         if not self.is_nats_on:
             return True
-        body = msgspec.json.encode(_Body(id=halt.id, scope=halt.scope, at=halt.at, by=halt.by, reason=halt.reason))
+        body = wire_request(halt)
         headers = {SIGNATURE_HEADER: signature_of(body, self._secret)} if self._secret else {}
         return await self._bus.publish(self.subject, body, headers)
 
@@ -160,11 +151,6 @@ class HaltPaths:
             scheme, _, given = request.headers.get("Authorization", "").partition(" ")
             given = given.strip() if scheme.lower() == "bearer" else ""
         return bool(self._secret) and hmac.compare_digest(given.encode("utf-8", "surrogateescape"), self._secret)
-
-
-def signature_of(body: bytes, secret: bytes) -> str:
-    """The HMAC-SHA256 of a body in hexadecimal digits."""
-    return hmac.new(secret, body, sha256).hexdigest()
 
 
 def requested_halt(body: bytes, *, channel: str, default_id: str, now_seconds: float) -> Halt:

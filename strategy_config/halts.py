@@ -17,7 +17,17 @@ from realtime_runtime.config import wire
 from realtime_runtime.config.halts import EVERYTHING, Scope, cut_text, is_halt_id
 from realtime_runtime.strategies.registry import STRATEGIES
 from realtime_runtime.tracing import traced
-from strategy_config import bulk_changes, chain, halt_rows, publishing, resolution, runtimes, selectors, shared_cache
+from strategy_config import (
+    bulk_changes,
+    chain,
+    halt_rows,
+    halt_telling,
+    publishing,
+    resolution,
+    runtimes,
+    selectors,
+    shared_cache,
+)
 from strategy_config.batches import OpenBatch
 from strategy_config.chain import Chain
 from strategy_config.exceptions import InvalidRequestError, NotFoundError, StoreUnavailableError
@@ -35,12 +45,21 @@ logger = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Halted:
-    """A halt that is in force. ``switched_off``: layers switched off beside it, for runtimes without halts."""
+    """A halt that is in force. ``switched_off``: layers switched off beside it, for runtimes without halts.
+
+    ``sequence`` None: the store is away; runtimes were told over ``told_over``, and the clock stores it later.
+    """
 
     halt: Halt
-    sequence: int
+    sequence: int | None
     published: bool
     switched_off: int = 0
+    told_over: tuple[str, ...] = ()
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether it is in the store."""
+        return self.sequence is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +79,8 @@ def halt(*, scope: Scope, origin: Origin, halt_id: str | None = None) -> Halted:
     """Stop a strategy, a symbol, a strategy on a symbol, or everything, until exactly this halt is resumed.
 
     Texts that are too long are cut: a stop is not refused for its form. A strategy need not be in the code. While a
-    runtime without halts is live, what is halted is switched off as well. Raises InvalidSymbolError,
-    StoreUnavailableError.
+    runtime without halts is live, what is halted is switched off as well. While the store is away, the runtimes are
+    told over Redis and NATS. Raises InvalidSymbolError; StoreUnavailableError where nobody could be told.
     """
     symbol = None if scope.symbol is None else normalise_symbol(scope.symbol)
     scope = Scope(strategy_id=scope.strategy_id, symbol=symbol)
@@ -75,8 +94,16 @@ def halt(*, scope: Scope, origin: Origin, halt_id: str | None = None) -> Halted:
         reason=origin.reason,
         channel=origin.channel,
     )
-    recorded, published = _record([row], [origin])
-    return Halted(row, recorded[-1].told_sequence, published, _cover([row], origin))
+    try:
+        recorded, published = _record([row], [origin])
+    except StoreUnavailableError:
+        told_over = halt_telling.tell(halt_rows.stored_record(row))
+        if not told_over:
+            raise
+        return Halted(row, None, False, told_over=told_over)
+    # None where an earlier attempt of the caller has stored it under this id.
+    sequence = recorded[-1].told_sequence if recorded else selectors.halts_by_id([str(row.id)])[str(row.id)].sequence
+    return Halted(row, sequence, published, _cover([row], origin))
 
 
 @traced

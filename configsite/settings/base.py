@@ -116,11 +116,14 @@ REDIS_KEY_PREFIX = env.text("REDIS_KEY_PREFIX", "strategies")
 CONFIG_CACHE_TTL_SECONDS = env.integer("CONFIG_CACHE_TTL_SECONDS", default=60, minimum=1)
 # Where the worker answers Prometheus; 0: nowhere.
 WORKER_METRICS_PORT = env.integer("WORKER_METRICS_PORT", default=0, minimum=0)
-# Only `manage.py relay_changes` speaks to NATS.
+# `manage.py relay_changes` speaks to NATS, and whoever halts while the store is away.
 NATS_URL = env.text("NATS_URL", "nats://localhost:4222")
 NATS_CA_FILE = env.file("NATS_CA_FILE")
 NATS_CREDS_FILE = env.file("NATS_CREDS_FILE")
 NATS_NKEY_SEED_FILE = env.file("NATS_NKEY_SEED_FILE")
+NATS_TOPIC_CONTROL = env.text("NATS_TOPIC_CONTROL", f"control.{REDIS_KEY_PREFIX}")
+HALT_SECRET = env.text("HALT_SECRET", "")
+HALT_TRUST_BROKER = env.flag("HALT_TRUST_BROKER", default=False)
 API_ANONYMOUS = env.choice("API_ANONYMOUS", "none", "read", "write", default="none")
 CONFLICT_CHECK_URLS = env.pairs("CONFLICT_CHECK_URLS")
 STRATEGY_ENVIRONMENT = MappingProxyType(

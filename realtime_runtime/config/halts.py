@@ -7,8 +7,10 @@ In Redis: hash ``<prefix>:halts`` (id -> ``Halt``) and hash ``<prefix>:resumed``
 each halt and resume; stream ``<prefix>:halts:told``, in which runtimes pass on what reached them without the site.
 """
 
+import hmac
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
@@ -21,6 +23,7 @@ STRATEGY_ID_LENGTH = 64
 SYMBOL_LENGTH = 24
 BY_LENGTH = 100
 REASON_LENGTH = 1_000
+SIGNATURE_HEADER = "Halt-Signature"
 CUT = "… (cut)"
 FILE_CHANNEL = "file"
 """The channel of a halt that a runtime set itself because its file of halts was damaged: it holds for that one only."""
@@ -167,6 +170,17 @@ def read_scope(content: object) -> Scope:
     if not (_is_name(strategy_id, STRATEGY_ID_LENGTH) and _is_name(symbol, SYMBOL_LENGTH)):
         return EVERYTHING
     return Scope(strategy_id=strategy_id, symbol=None if symbol is None else symbol.upper())
+
+
+def wire_request(halt: Halt) -> bytes:
+    """The body that asks a runtime for this halt over NATS."""
+    members = {"id": halt.id, "scope": halt.scope, "at": halt.at, "by": halt.by, "reason": halt.reason}
+    return msgspec.json.encode(members)
+
+
+def signature_of(body: bytes, secret: bytes) -> str:
+    """The HMAC-SHA256 of such a body in hexadecimal digits."""
+    return hmac.new(secret, body, sha256).hexdigest()
 
 
 def cut_text(text: object, length: int) -> str:

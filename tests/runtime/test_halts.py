@@ -15,8 +15,8 @@ import pytest
 from embedded.servers import NatsServer, Valkey
 from realtime_runtime.app import App
 from realtime_runtime.bus import OutgoingSignal
-from realtime_runtime.config.halts import EVERYTHING, Halt, Scope
-from realtime_runtime.halt_paths import SECRET_HEADER, SIGNATURE_HEADER, signature_of
+from realtime_runtime.config.halts import EVERYTHING, SIGNATURE_HEADER, Halt, Scope, signature_of
+from realtime_runtime.halt_paths import SECRET_HEADER
 from tests.runtime.conftest import Environ, RunningApp, eventually, get_json
 from tests.runtime.market import Market, is_listening
 from tests.runtime.site import Site
