@@ -14,7 +14,7 @@ import structlog
 
 from realtime_runtime.config import halts as wire_halts
 from realtime_runtime.config import wire
-from realtime_runtime.config.halts import EVERYTHING, Scope, cut_text, is_halt_id
+from realtime_runtime.config.halts import EVERYTHING, Scope
 from realtime_runtime.strategies.registry import STRATEGIES
 from realtime_runtime.tracing import traced
 from strategy_config import (
@@ -31,13 +31,17 @@ from strategy_config import (
 from strategy_config.batches import OpenBatch
 from strategy_config.chain import Chain
 from strategy_config.exceptions import InvalidRequestError, NotFoundError, StoreUnavailableError
-from strategy_config.models import CHANGED_BY_LENGTH, ConfigAudit, Halt
-from strategy_config.origins import Channel, Origin, checked_origin
+from strategy_config.models import ConfigAudit, Halt
+from strategy_config.origins import Channel, Origin, reasoned_origin, stopping_origin
 from strategy_config.plans import LayerKey
 from strategy_config.symbols import normalise_symbol
 
 _RUNTIME = "runtime"
 _COVERED_BY = "halt:"
+_NOBODY_TOLD = (
+    "The database is away, and the runtimes could not be told over Redis or NATS. Nothing was halted: halt each "
+    "runtime on its own port (POST /halt with HALT_SECRET), or stop the runtimes."
+)
 _KNOWN_AS_RESUMED = "Runtimes know this halt as resumed; the store did not, as after a restore of an older backup."
 
 logger = structlog.get_logger(__name__)
@@ -80,30 +84,52 @@ def halt(*, scope: Scope, origin: Origin, halt_id: str | None = None) -> Halted:
 
     Texts that are too long are cut: a stop is not refused for its form. A strategy need not be in the code. While a
     runtime without halts is live, what is halted is switched off as well. While the store is away, the runtimes are
-    told over Redis and NATS. Raises InvalidSymbolError; StoreUnavailableError where nobody could be told.
+    told over Redis and NATS. Raises InvalidSymbolError; InvalidRequestError where the halt of this id was resumed;
+    StoreUnavailableError where nobody could be told.
     """
-    symbol = None if scope.symbol is None else normalise_symbol(scope.symbol)
-    scope = Scope(strategy_id=scope.strategy_id, symbol=symbol)
-    origin = _stopping(origin)
-    row = Halt(
+    origin = stopping_origin(origin)
+    row = _new(scope, origin, halt_id)
+    try:
+        recorded, published = _record([row], [origin])
+    except StoreUnavailableError:
+        return _tell(row)
+    if not recorded:
+        return _known(str(row.id))
+    return Halted(row, recorded[-1].told_sequence, published, _cover([row], origin))
+
+
+def halt_without_store(*, scope: Scope, origin: Origin) -> Halted:
+    """As ``halt``, where the store was found to be away: runtimes are told, and the clock stores it later."""
+    return _tell(_new(scope, stopping_origin(origin), None))
+
+
+def _new(scope: Scope, origin: Origin, halt_id: str | None) -> Halt:
+    return Halt(
         id=UUID(halt_id) if halt_id is not None else uuid4(),
         strategy_id=scope.strategy_id or "",
-        symbol=scope.symbol or "",
+        symbol="" if scope.symbol is None else normalise_symbol(scope.symbol),
         at=origin.at,
         by=origin.changed_by,
         reason=origin.reason,
         channel=origin.channel,
     )
-    try:
-        recorded, published = _record([row], [origin])
-    except StoreUnavailableError:
-        told_over = halt_telling.tell(halt_rows.stored_record(row))
-        if not told_over:
-            raise
-        return Halted(row, None, False, told_over=told_over)
-    # None where an earlier attempt of the caller has stored it under this id.
-    sequence = recorded[-1].told_sequence if recorded else selectors.halts_by_id([str(row.id)])[str(row.id)].sequence
-    return Halted(row, sequence, published, _cover([row], origin))
+
+
+def _tell(row: Halt) -> Halted:
+    told_over = halt_telling.tell(halt_rows.stored_record(row))
+    if not told_over:
+        raise StoreUnavailableError(_NOBODY_TOLD)
+    return Halted(row, None, False, told_over=told_over)
+
+
+def _known(halt_id: str) -> Halted:
+    """The halt that the caller has asked for before, under the same id."""
+    row = selectors.halts_by_id([halt_id])[halt_id]
+    if row.resumed_at is not None:
+        raise InvalidRequestError(
+            "The halt of this id was resumed and does not halt again: send a new id, or none.", field="id"
+        )
+    return Halted(row, row.sequence, True)
 
 
 @traced
@@ -116,9 +142,7 @@ def resume(
     required. Raises InvalidRequestError, NotFoundError where there is nothing of the kind to end,
     StoreUnavailableError.
     """
-    origin = checked_origin(origin)
-    if not origin.reason.strip():
-        raise InvalidRequestError("A reason must be given.", field="reason")
+    origin = reasoned_origin(origin)
     if (ids is None) == (scope is None):
         raise InvalidRequestError("Give ids or scope, and not both.", field="ids")
     try:
@@ -206,7 +230,7 @@ def cover_old_runtimes(*, at: datetime) -> int:
         return 0
     first = rows[0]
     origin = Origin(first.by or _RUNTIME, _RUNTIME, "schedule", request_id="", at=at, reason=first.reason)
-    return _cover(rows, _stopping(origin))
+    return _cover(rows, stopping_origin(origin))
 
 
 def _record(rows: Sequence[Halt], origins: Sequence[Origin]) -> tuple[list[ConfigAudit], bool]:
@@ -258,8 +282,7 @@ def _cover(rows: Sequence[Halt], origin: Origin) -> int:
             return 0
         switched = 0
         for row in rows:
-            reason = origin.reason or "Halted without a reason."
-            marked = replace(origin, request_id=f"{_COVERED_BY}{row.id}", reason=reason)
+            marked = replace(origin, request_id=f"{_COVERED_BY}{row.id}")
             keys = _keys_of(halt_rows.scope_of(row))
             switched += len(bulk_changes.stop_layers(keys=keys, origin=marked))
     except (shared_cache.SharedCacheUnavailableError, StoreUnavailableError) as exception:
@@ -336,18 +359,7 @@ def _row_of(halt: wire_halts.Halt, origin: Origin) -> Halt:
 
 def _origin_of(halt: wire_halts.Halt, at: datetime) -> Origin:
     channel = cast(Channel, halt.channel or _RUNTIME)
-    return _stopping(Origin(halt.by or _RUNTIME, _RUNTIME, channel, request_id="", at=at, reason=halt.reason))
-
-
-def _stopping(origin: Origin) -> Origin:
-    """The origin of a stop: what cannot be stored is taken out, what is too long is cut."""
-    return replace(
-        origin,
-        changed_by=cut_text(origin.changed_by, CHANGED_BY_LENGTH) or origin.actor,
-        reason=cut_text(origin.reason, wire_halts.REASON_LENGTH),
-        request_id=cut_text(origin.request_id, 128),
-        at=resolution.to_milliseconds(origin.at),
-    )
+    return stopping_origin(Origin(halt.by or _RUNTIME, _RUNTIME, channel, request_id="", at=at, reason=halt.reason))
 
 
 def _members(row: Halt) -> list[dict[str, Any]]:
@@ -360,11 +372,3 @@ def _instant(text: str) -> datetime | None:
     except ValueError:
         return None
     return resolution.to_milliseconds(found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC))
-
-
-def require_id(text: str) -> str:
-    """The id of a halt in its usual form; raises InvalidRequestError."""
-    lowered = text.lower()
-    if not is_halt_id(lowered):
-        raise InvalidRequestError("id must be a UUID.", field="id")
-    return lowered

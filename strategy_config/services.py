@@ -30,7 +30,7 @@ from strategy_config.config_transfer import apply_import, export_configuration, 
 from strategy_config.editing import IF_MATCH_PASSED_OVER, Conditions, Outcome, Refusal, apply_edit
 from strategy_config.exceptions import InvalidRequestError, NotFoundError, StoreUnavailableError, VersionConflictError
 from strategy_config.expiries import check_expiry
-from strategy_config.halts import Halted, Resumed, cover_old_runtimes, halt, resume, take_in_told
+from strategy_config.halts import Halted, Resumed, cover_old_runtimes, halt, halt_without_store, resume, take_in_told
 from strategy_config.layer_edits import UNSET, LayerEdit, Unset, edit_of
 from strategy_config.models import ConfigAudit, RelayPosition, SymbolOverride
 from strategy_config.origins import Origin, checked_origin, reasoned_origin, stopping_origin
@@ -60,6 +60,7 @@ __all__ = [
     "expire_due",
     "export_configuration",
     "halt",
+    "halt_without_store",
     "issue_token",
     "merge_layer",
     "normalise_symbol",

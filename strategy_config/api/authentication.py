@@ -26,6 +26,7 @@ from rest_framework.request import Request
 from strategy_config import identities, shared_cache, tokens, transactions
 from strategy_config.exceptions import StoreUnavailableError
 from strategy_config.models import ApiToken
+from strategy_config.permissions import Permission
 
 REMEMBERED_SECONDS = 600.0
 STORE_RETRY_SECONDS = 1.0
@@ -154,10 +155,10 @@ class IdentityMemory:
 memory = IdentityMemory()
 
 
-def identify_token(header: str, *, counter: bytes | None, method: str) -> Identity:
+def identify_token(header: str, *, counter: bytes | None, may_be_old: bool) -> Identity:
     """The identity behind an ``Authorization`` header; raises AuthenticationFailed, StoreUnavailableError."""
     digest = _digest(header)
-    identity = memory.identify(digest, lambda: _load_token(digest), counter=counter, may_be_old=method in SAFE_METHODS)
+    identity = memory.identify(digest, lambda: _load_token(digest), counter=counter, may_be_old=may_be_old)
     return _unexpired(identity)
 
 
@@ -213,7 +214,7 @@ class BearerAuthentication(BaseAuthentication):
         header = request.META.get("HTTP_AUTHORIZATION")
         if header is None:
             return None
-        identity = identify_token(header, counter=_shared_counter(request.META), method=request.method or "")
+        identity = identify_token(header, counter=_shared_counter(request.META), may_be_old=_may_be_old(request))
         return identity, identity
 
     def authenticate_header(self, request: Request) -> str:
@@ -234,12 +235,15 @@ class AdminSessionAuthentication(SessionAuthentication):
                 digest,
                 lambda: self._load(request),
                 counter=_shared_counter(request.META),
-                may_be_old=request.method in SAFE_METHODS,
+                may_be_old=_may_be_old(request),
                 is_always_loaded=True,
             )
             _unexpired(identity)
         except (NoSessionError, AuthenticationFailed):
             return None
+        if request.method not in SAFE_METHODS:
+            # Also where the identity was remembered: another site must not stop anything in somebody's name.
+            self.enforce_csrf(request)
         return identity, identity
 
     @transactions.store_errors()
@@ -248,6 +252,13 @@ class AdminSessionAuthentication(SessionAuthentication):
         if found is None:
             raise NoSessionError
         return _identity_of(found[0], expires_at=request.session.get_expiry_date())
+
+
+def _may_be_old(request: Request) -> bool:
+    """Reads and stops: whoever was seen within ten minutes may do them while the store is away."""
+    view = request.parser_context.get("view")
+    needed = getattr(view, "permission_by_method", {}).get(request.method)
+    return request.method in SAFE_METHODS or needed is Permission.STOP_STRATEGY
 
 
 def counter_command() -> bytes:

@@ -22,10 +22,15 @@ class EnvelopedResponse(HttpResponse):
 
 
 def success(
-    request: Any, data: Any, *, headers: Mapping[str, str] | None = None, metadata: Mapping[str, Any] | None = None
+    request: Any,
+    data: Any,
+    *,
+    headers: Mapping[str, str] | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    status: int = 200,
 ) -> EnvelopedResponse:
-    """Answer 200 with ``data`` (anything that msgspec encodes; ``msgspec.Raw`` goes out as it is)."""
-    return _respond(request, 200, data=data, error=None, metadata=metadata, headers=headers)
+    """Answer 200, or another ``status``, with ``data``: anything that msgspec encodes; msgspec.Raw goes as it is."""
+    return _respond(request, status, data=data, error=None, metadata=metadata, headers=headers)
 
 
 def plain(request: Any, data: Any) -> HttpResponse:

@@ -24,6 +24,11 @@ ROLL_BACK: dict[str, Any] = {
 }
 ENABLE: dict[str, Any] = {"Back on": {"changed_by": "jane", "reason": "feed is healthy again"}}
 DISABLE: dict[str, Any] = {"Off": {"changed_by": "jane", "reason": "feed looks wrong"}}
+HALT: dict[str, Any] = {
+    "Everything": {"reason": "exchange down"},
+    "One symbol": {"scope": {"symbol": SYMBOL}, "reason": "odd books"},
+}
+RESUME: dict[str, Any] = {"Everything again": {"scope": {}, "reason": "exchange is back"}}
 CHECK: dict[str, Any] = {
     "One symbol": {"strategy_id": STRATEGY_ID, "symbol": SYMBOL, "parameters": {"buy_threshold": 1.5}},
     "All symbols": {"strategy_id": STRATEGY_ID, "parameters": {"buy_threshold": 1.5, "sell_threshold": 0.7}},

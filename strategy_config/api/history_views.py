@@ -4,15 +4,16 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from django.http import HttpResponse
-from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 
+from realtime_runtime.config.halts import Scope
 from strategy_config import selectors, services
-from strategy_config.api import answers, change_answers, envelope, examples, requests, schema
+from strategy_config.api import answers, change_answers, envelope, examples, halt_answers, requests, schema
 from strategy_config.api.base import ApiView, if_match, lenient_origin, origin_of
+from strategy_config.api.halt_views import answer_halted
 from strategy_config.api.permissions import Permission
 from strategy_config.api.writes import write
-from strategy_config.exceptions import InvalidRequestError
+from strategy_config.exceptions import StoreUnavailableError
 from strategy_config.models import ConfigAudit
 from strategy_config.resolution import iso
 
@@ -173,6 +174,7 @@ class DisableView(ApiView):
         tag="Operation",
         summary="Switch a strategy off",
         answer=answers.WriteResult,
+        accepted=(halt_answers.Halted, "Halted instead; the database is away, so that it is recorded later."),
         path=("strategy_id",),
         body=requests.Stop,
         query=requests.LayerActionQuery,
@@ -182,17 +184,16 @@ class DisableView(ApiView):
     def post(self, request: Request, strategy_id: str) -> HttpResponse:
         """Switch off, for all symbols or for one: the runtimes stop deciding within milliseconds.
 
-        A stop is refused neither for its body, of which what cannot be kept is left out or cut, nor by If-Match.
+        A stop is refused neither for its body, of which what cannot be kept is left out or cut, nor by If-Match. While
+        the database is away, the same is halted instead, which only `resume` ends.
         """
-        return _switch(request, strategy_id, lenient_origin(request, _given(request)), enabled=False)
-
-
-def _given(request: Request) -> Mapping[str, Any]:
-    """What the body says, as far as it can be read."""
-    try:
-        return requests.raw_body(request)
-    except (InvalidRequestError, APIException):
-        return {}
+        origin = lenient_origin(request, requests.given(request))
+        try:
+            return _switch(request, strategy_id, origin, enabled=False)
+        except StoreUnavailableError:
+            query = requests.query(request, requests.LayerActionQuery)
+            scope = Scope(strategy_id=strategy_id, symbol=query.symbol)
+            return answer_halted(request, services.halt_without_store(scope=scope, origin=origin))
 
 
 def _switch(request: Request, strategy_id: str, origin: services.Origin, *, enabled: bool) -> HttpResponse:

@@ -2,7 +2,7 @@
 
 import re
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -18,18 +18,22 @@ from pydantic import (
     WithJsonSchema,
 )
 from pydantic_core import CoreSchema
+from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 
+from realtime_runtime.config.halts import Scope
 from realtime_runtime.market.analytics import Timeframe
 from realtime_runtime.strategies.registry import STRATEGIES
 from strategy_config import texts
 from strategy_config.api.answers import AuditAction
 from strategy_config.api.parsing import parse_object
 from strategy_config.exceptions import InvalidRequestError
-from strategy_config.models import CHANGED_BY_LENGTH, REASON_LENGTH
+from strategy_config.models import CHANGED_BY_LENGTH, REASON_LENGTH, STRATEGY_ID_LENGTH
 from strategy_config.services import normalise_symbol
 
 SYMBOL_PATTERN = "^[A-Za-z0-9][A-Za-z0-9_]{3,23}$"
+ANY_STRATEGY_PATTERN = "^[A-Za-z0-9_.-]+$"
+"""Also the id of a strategy that the code no longer has."""
 CURSOR_PATTERN = "^[0-9]{1,15}$"
 MAX_VERSION = 2**31 - 1
 MAX_SEQUENCE = 10**15 - 1
@@ -223,6 +227,44 @@ class Stop(_Body):
         return found
 
 
+class HaltScope(_Body):
+    """A strategy, a symbol of all strategies, a strategy on a symbol; neither: everything."""
+
+    strategy_id: Annotated[str, Field(max_length=STRATEGY_ID_LENGTH, pattern=ANY_STRATEGY_PATTERN)] | None = Field(
+        default=None, description="It need not be in the code any more."
+    )
+    symbol: Symbol | None = None
+
+    @property
+    def halted(self) -> Scope:
+        """As the services take it."""
+        return Scope(strategy_id=self.strategy_id, symbol=self.symbol)
+
+
+class Halt(_Body):
+    """What to stop, who stops it, and why. Left out: everything, the caller, no reason."""
+
+    scope: HaltScope | None = None
+    changed_by: Any = Field(default=None, description="Who stops, as claimed. What cannot be kept of it is cut.")
+    reason: Any = Field(default=None, description="Why, for the history. What cannot be kept of it is cut.")
+    id: RowId | None = Field(default=None, description="An id of the caller's own: the same halt is stored once.")
+
+    @property
+    def halted_scope(self) -> Scope:
+        """As the services take it."""
+        return Scope() if self.scope is None else self.scope.halted
+
+
+class Resume(_Body):
+    """Which halts to end: those of these ids, or all in force that have exactly this scope."""
+
+    ids: Annotated[list[RowId], Field(min_length=1, max_length=1_000)] | None = None
+    scope: HaltScope | None = None
+    restore: bool = Field(default=False, description="Switch on again what was switched off beside the halts.")
+    changed_by: ChangedBy = None
+    reason: RequiredReason
+
+
 class Check(_Body):
     """A change to check against this service and those that conflict checks are configured for."""
 
@@ -348,6 +390,14 @@ def raw_body(request: Request) -> dict[str, Any]:
     """
     data = request.data
     return data if isinstance(data, dict) else parse_object(b"")
+
+
+def given(request: Request) -> Mapping[str, Any]:
+    """What the body says, as far as it can be read."""
+    try:
+        return raw_body(request)
+    except (InvalidRequestError, APIException):
+        return {}
 
 
 def body(request: Request, model: type[Model]) -> Model:

@@ -103,12 +103,14 @@ def operation(
     names_strategy: bool = False,
     needs_cache: bool = False,
     not_found: str = _FAILURES[404],
+    accepted: tuple[type[BaseModel], str] | None = None,
 ) -> Callable[[View], View]:
     """Document a method of a view; its docstring is the description.
 
     ``is_cached``: it answers with an ETag, and 304. ``is_change``: it takes If-Match and Prefer, answers 412 and
     422. ``is_edit``: a stop may be stored where the rest is refused. ``names_strategy``: the body or the query does,
     so 404 is possible. ``needs_cache``: 503 also where Redis is away. ``not_found``: what 404 means.
+    ``accepted``: the answer of 202, and what it means.
     """
     statuses = {401, 403, 406, 413, 429, 500, 503}
     statuses |= {404} if path or names_strategy else set()
@@ -119,6 +121,8 @@ def operation(
         200: OpenApiResponse(answer, description="Done, or refused parameters." if is_change else ""),
         **_failures(statuses, needs_cache=needs_cache, not_found=not_found),
     }
+    if accepted:
+        responses[202] = OpenApiResponse(accepted[0], description=accepted[1])
     parameters = [*(_PATH[name] for name in path), *_query_parameters(query), _REQUEST_ID, _CHALLENGE, _RETRY_AFTER]
     if is_cached:
         responses[304] = OpenApiResponse(description="The client has it.")

@@ -44,6 +44,9 @@ ENDPOINTS: list[tuple[str, str, Any, set[str]]] = [
     ("POST", f"{BASE}/restore", {"changed_by": "jane"}, TRADERS),
     ("POST", f"{BASE}/enable", SWITCH, OPERATORS),
     ("POST", f"{BASE}/disable", SWITCH, TRADERS),
+    ("GET", "/api/v1/halts", None, READERS),
+    ("POST", "/api/v1/halt", {"scope": {"symbol": "PERMISSIONS"}}, TRADERS),
+    ("POST", "/api/v1/resume", {"scope": {"symbol": "PERMISSIONS"}, "reason": "test"}, OPERATORS),
     ("POST", "/api/v1/strategies/cache/refresh", None, OPERATORS),
 ]
 
