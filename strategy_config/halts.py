@@ -31,7 +31,7 @@ from strategy_config import (
 from strategy_config.batches import OpenBatch
 from strategy_config.chain import Chain
 from strategy_config.exceptions import InvalidRequestError, NotFoundError, StoreUnavailableError
-from strategy_config.models import ConfigAudit, Halt
+from strategy_config.models import STRATEGY_ID_LENGTH, ConfigAudit, Halt
 from strategy_config.origins import Channel, Origin, reasoned_origin, stopping_origin
 from strategy_config.plans import LayerKey
 from strategy_config.symbols import normalise_symbol
@@ -104,6 +104,10 @@ def halt_without_store(*, scope: Scope, origin: Origin) -> Halted:
 
 
 def _new(scope: Scope, origin: Origin, halt_id: str | None) -> Halt:
+    if scope.strategy_id is not None and len(scope.strategy_id) > STRATEGY_ID_LENGTH:
+        raise InvalidRequestError(
+            f"strategy_id must have at most {STRATEGY_ID_LENGTH} characters.", field="strategy_id"
+        )
     return Halt(
         id=UUID(halt_id) if halt_id is not None else uuid4(),
         strategy_id=scope.strategy_id or "",

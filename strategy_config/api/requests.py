@@ -256,7 +256,19 @@ class Halt(_Body):
 
 
 class Resume(_Body):
-    """Which halts to end: those of these ids, or all in force that have exactly this scope."""
+    """Which halts to end: those of these ids, or all in force that have exactly this scope. One of the two."""
+
+    model_config = ConfigDict(
+        strict=True,
+        extra="forbid",
+        frozen=True,
+        json_schema_extra={
+            "oneOf": [
+                {"required": ["ids"], "properties": {"ids": {"type": "array"}, "scope": {"type": "null"}}},
+                {"required": ["scope"], "properties": {"ids": {"type": "null"}, "scope": {"type": "object"}}},
+            ]
+        },
+    )
 
     ids: Annotated[list[RowId], Field(min_length=1, max_length=1_000)] | None = None
     scope: HaltScope | None = None

@@ -55,7 +55,7 @@ def test_document__each_operation__has_id_summary_security_and_every_status(gene
             assert set(operation["tags"]) <= described
             assert operation["security"] == [{"bearer": []}, {"session": []}]
             assert {"200", "401", "403", "406", "413", "429", "500", "503"} <= operation["responses"].keys()
-            names_one = "{" in path or path.endswith(("/validate", "/signals"))
+            names_one = "{" in path or path.endswith(("/validate", "/signals", "/resume"))
             assert ("404" in operation["responses"]) == names_one
             if "requestBody" in operation:
                 assert {"400", "415"} <= operation["responses"].keys()
