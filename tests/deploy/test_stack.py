@@ -86,9 +86,9 @@ class Stack:
         """The end of what the process has written."""
         return (self.directory / f"{name}.log").read_text()[-3000:]
 
-    def get(self, name: str, path: str) -> httpx.Response:
+    def get(self, name: str, path: str, **options: Any) -> httpx.Response:
         """As a probe asks: by the pod's address."""
-        return httpx.get(f"http://{HOST}:{self.ports[name]}{path}", timeout=10, verify=NO_ROOTS)
+        return httpx.get(f"http://{HOST}:{self.ports[name]}{path}", timeout=10, verify=NO_ROOTS, **options)
 
     def until_ready(self, name: str) -> None:
         """Wait until /ready answers 200."""
@@ -169,6 +169,8 @@ def test_stack__started_in_its_order__is_ready_probed_and_ends_in_time(stack: St
         stack.until_ready(name)
         for path in PATHS:
             assert stack.get(name, path).status_code == 200, (name, path)
+    for host in ("petrosa-realtime-strategies", "realtime-strategies-service:8080"):
+        assert stack.get("web", "/info", headers={"Host": host}).status_code == 200, host
     stack.until("worker", lambda: all(_exec_probe(stack, command) for command in _worker_checks(stack)))
     for name in ("web", "runtime"):
         for path in _probe_paths(stack.containers[name]):
