@@ -15,6 +15,7 @@ from strategy_config import misfits, selectors, shared_cache, transactions
 from strategy_config.exceptions import StoreUnavailableError
 
 NAME = "realtime-strategies"
+_STARTED = time.monotonic()
 SHOWN_MISFITS = 20
 ENDPOINTS = {
     "health": "/healthz",
@@ -40,7 +41,14 @@ def root(request: HttpRequest) -> HttpResponse:
 @require_safe
 def healthz(request: HttpRequest) -> HttpResponse:
     """The process is up."""
-    return JsonResponse({"status": "ok"})
+    return JsonResponse(
+        {
+            "status": "healthy",
+            "version": settings.SPECTACULAR_SETTINGS["VERSION"],
+            "uptime_seconds": round(time.monotonic() - _STARTED, 3),
+            "checks": {"server_running": True},
+        }
+    )
 
 
 @require_safe

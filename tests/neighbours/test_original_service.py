@@ -39,7 +39,10 @@ def test_root__asked_by_a_browser__is_the_documentation(neighbourhood: Neighbour
 
 
 def test_healthz__of_both_processes__is_200_with_a_status(neighbourhood: Neighbourhood) -> None:
-    assert neighbourhood.ask("GET", "/healthz").json()["status"]
+    site = neighbourhood.ask("GET", "/healthz").json()
+    assert site["status"] == "healthy"
+    assert site["uptime_seconds"] >= 0
+    assert site.keys() >= {"checks", "version"}
     runtime = neighbourhood.runtime.answer("/healthz")
     assert runtime is not None
     assert runtime.status_code == 200
