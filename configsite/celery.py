@@ -6,9 +6,8 @@ from typing import Any
 from celery import Celery
 from celery.signals import worker_init, worker_ready
 from django.conf import settings
-from prometheus_client import start_http_server
 
-from configsite import clock, env, environment_log
+from configsite import clock, env, environment_log, worker_metrics
 from realtime_runtime import tracing
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "configsite.settings.base")
@@ -74,4 +73,4 @@ def _watch_clock(sender: Any, **kwargs: Any) -> None:
 def _show_metrics(**kwargs: Any) -> None:
     """From the start of the consumer on: the clock's process has been forked by then, and does not hold the port."""
     if settings.WORKER_METRICS_PORT:
-        start_http_server(settings.WORKER_METRICS_PORT)
+        worker_metrics.serve(settings.WORKER_METRICS_PORT)

@@ -99,6 +99,11 @@ class Crowd:
             connection.close()
         self._selector.close()
 
+    @property
+    def are_all_closed(self) -> bool:
+        """Whether the server has ended every connection of those that read."""
+        return not self._selector.get_map()
+
     def _drip(self) -> None:
         while not self._is_over.wait(DRIP_SECONDS):
             for key, _ in self._selector.select(0):

@@ -1,0 +1,89 @@
+"""Slow and aborted connections to the small listeners: of a runtime, of a feed, of the worker."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from embedded.servers import HOST, free_port
+from realtime_runtime import http_server
+from realtime_runtime.http_server import HttpServer
+from tests.faults.conftest import Installation, until
+from tests.faults.hostile import Crowd, slow_clients, under_attack
+from tests.faults.processes import Worker
+from tests.faults.test_hostile_http import ANSWERS_WITHIN_SECONDS, COUNT
+from tests.plain_http import NO_ROOTS
+
+
+def get(port: int, path: str) -> httpx.Response:
+    return httpx.get(f"http://{HOST}:{port}{path}", timeout=60, verify=NO_ROOTS)
+
+
+def answers(port: int) -> bool:
+    try:
+        return get(port, "/metrics").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+@pytest.fixture(params=["runtime", "worker", "feed"])
+def port(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[int]:
+    """Of each listener: that of a feed has its class in common with the others, and no more."""
+    if request.param == "feed":
+        server = HttpServer(0, {})
+        server.start_in_thread()
+        yield server.port
+        return
+    installation: Installation = request.getfixturevalue("installation")
+    if request.param == "runtime":
+        yield installation.runtime.port
+        return
+    port = free_port()
+    with Worker(installation.site, tmp_path, WORKER_METRICS_PORT=str(port)):
+        until(lambda: answers(port))
+        yield port
+
+
+def test_listener__crowd_of_all_kinds__answers_the_others(port: int) -> None:
+    def ask() -> None:
+        for path in ("/healthz", "/metrics") * 3:
+            started = time.monotonic()
+            assert get(port, path).status_code in {200, 404}
+            seconds = time.monotonic() - started
+            print(f"{path}: {seconds * 1000:.0f} ms")
+            assert seconds < ANSWERS_WITHIN_SECONDS
+
+    under_attack(port, list(slow_clients("/metrics", "/halt").values()), COUNT, ask)
+
+
+def test_listener__more_connections_than_it_keeps__answers_the_newest(port: int) -> None:
+    silent = slow_clients("/metrics", "/halt")["silent"]
+    with Crowd(port, [silent], http_server.MAX_CONNECTIONS + 100):
+        assert get(port, "/healthz").status_code == 200
+
+
+def test_listener__slow_connection__ends_in_time(port: int) -> None:
+    for kind in ("silent", "head", "body of a GET"):
+        client = slow_clients("/metrics", "/halt")[kind]
+        with Crowd(port, [client], 1) as crowd:
+            until(lambda crowd=crowd: crowd.are_all_closed)
+
+
+def test_listener__answered__closes_the_connection(port: int) -> None:
+    """So that a deadline of a connection is one of its request."""
+    assert get(port, "/healthz").headers["connection"] == "close"
+
+
+async def test_listener__what_is_no_http__is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """Each would be kilobytes in the log of a runtime."""
+    server = HttpServer(0, {})
+    await server.start()
+    reader, writer = await asyncio.open_connection(HOST, server.port)
+    writer.write(b"GET /" + b"x" * 20_000 + b" HTTP/1.1\r\n\r\n")
+    assert b" 400 " in (await reader.read())[:20]
+    writer.close()
+    await server.stop()
+    assert caplog.records == []
