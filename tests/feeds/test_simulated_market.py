@@ -44,8 +44,8 @@ def play(messages: list[FeedMessage]) -> tuple[Engine, list[Signal]]:
 def test_simulated_market__three_minutes__every_strategy_fires(seed: int) -> None:
     engine, signals = play(market(180, seed=seed))
     assert {signal.strategy_id for signal in signals} == set(STRATEGIES)
-    assert engine.counters.errors == 0
-    assert engine.counters.strategy_errors == {}
+    assert set(engine.counters.set_aside().values()) == {0}
+    assert (engine.counters.errors, engine.counters.strategy_errors, engine.counters.unpriced) == (0, {}, {})
     assert {signal.metadata["source"] for signal in signals} == {"simulated"}
 
 
