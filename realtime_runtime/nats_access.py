@@ -3,6 +3,7 @@
 import asyncio
 import re
 import ssl
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,12 @@ def _is_seed(text: bytes) -> bool:
     return True
 
 
+def _subject_of(command: bytes) -> bytes:
+    """The subject of a PUB or HPUB; empty for another command."""
+    name, _, rest = command.partition(b" ")
+    return rest.partition(b" ")[0] if name in {b"PUB", b"HPUB"} else b""
+
+
 class CredentialsError(errors.Error):
     """The files that hold this process's credentials cannot be used now."""
 
@@ -90,11 +97,20 @@ class CheckedClient(Client):
 
     refusal = ""
 
-    def discard_unsent(self) -> None:
-        """Without a connection, forget what was published and not written: for callers that publish it again."""
-        if not self.is_connected:
+    def discard_unsent(self, subjects: Collection[str] | None = None) -> None:
+        """Without a connection, forget what was published (on ``subjects``, else at all) and not written.
+
+        For callers that publish it again, or for whom it is worth nothing by now. Leans on ``_pending``, a list of
+        whole commands.
+        """
+        if self.is_connected:
+            return
+        if subjects is None:
             self._pending = []
-            self._pending_data_size = 0
+        else:
+            unwanted = {subject.encode() for subject in subjects}
+            self._pending = [command for command in self._pending if _subject_of(command) not in unwanted]
+        self._pending_data_size = sum(map(len, self._pending))
 
     async def close(self) -> None:
         """Close the connection, in CLOSE_SECONDS at most: the library waits for a server that hangs.

@@ -1,5 +1,6 @@
 """What one process of the live feed consists of, for those who look at it."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -8,9 +9,12 @@ from realtime_runtime.feeds.dominance import DominanceSource
 from realtime_runtime.feeds.exchanges import exchange_sources
 from realtime_runtime.feeds.live_settings import LiveSettings
 from realtime_runtime.feeds.onchain import OnchainSource
-from realtime_runtime.feeds.publishing import LivePublisher
+from realtime_runtime.feeds.publishing import KEEP_SECONDS, LivePublisher
 from realtime_runtime.feeds.supervision import Source
 from realtime_runtime.nats_access import CheckedClient
+
+PRICES = frozenset({"binance", "exchanges"})
+"""The sources whose messages are worth nothing seconds later; figures of the other two hold for minutes or hours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +28,10 @@ class LiveFeed:
 
 def assemble(settings: LiveSettings, client: CheckedClient) -> LiveFeed:
     """The feed that the settings ask for; nothing runs yet."""
-    publishers = {name: LivePublisher(client) for name in settings.sources}
+    publishers = {
+        name: LivePublisher(client, keep_seconds=KEEP_SECONDS if name in PRICES else math.inf)
+        for name in settings.sources
+    }
     return LiveFeed(client, publishers, list(_sources(settings, publishers)))
 
 

@@ -63,7 +63,7 @@ class FeedCollector(Collector):
         published = {name: publisher.published for name, publisher in feed.publishers.items()}
         yield _counters("published", "Messages handed to NATS.", "kind", published)
         lost = {name: publisher.lost for name, publisher in feed.publishers.items()}
-        yield _counters("lost", "Messages that did not fit into the buffer while NATS was away.", "kind", lost)
+        yield _counters("lost", "Messages that were given up while NATS was away.", "kind", lost)
         reconnects = feed.client.stats["reconnects"]
         yield CounterMetricFamily(f"{PREFIX}_nats_reconnects", "Reconnections to NATS.", reconnects)
         waiting = feed.client.pending_data_size

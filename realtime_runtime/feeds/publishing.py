@@ -1,7 +1,9 @@
 """How feeds reach NATS: one connection that is never given up, subjects, and the mark of data of another time."""
 
 import asyncio
+import math
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -23,6 +25,8 @@ PING_SECONDS = 10
 # Room for what is published during a reconnect: two windows of the largest usual messages are 10 MB.
 PENDING_BYTES = 32 * 1024 * 1024
 TRACE_SECONDS = 1.0
+KEEP_SECONDS = 5.0
+"""For how long of an outage prices are kept: longer than NATS takes to start anew."""
 
 
 def subject_for(topic: str, symbol: str) -> str:
@@ -37,13 +41,17 @@ def subject_for(topic: str, symbol: str) -> str:
 class LivePublisher:
     """Publishes live messages as they come.
 
-    While NATS is away they wait in the client's buffer of 32 MB; what does not fit is lost, counted and said once an
-    outage: live data is worth less by the second. Where this process traces, one message in TRACE_SECONDS carries the
-    trace of its publication in its header ``traceparent``; runtimes go on with it.
+    While NATS is away they wait in the client's buffer of 32 MB. What does not fit is lost, counted and said once an
+    outage, and so is everything after ``keep_seconds`` of it, with what has waited by then: spot books bear no time,
+    and after the outage runtimes would take them for new. Where this process traces, one message in TRACE_SECONDS
+    carries the trace of its publication in its header ``traceparent``; runtimes go on with it.
     """
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: CheckedClient, *, keep_seconds: float = math.inf) -> None:
         self._client = client
+        self._keep_seconds = keep_seconds
+        self._away_since = math.inf
+        self._waiting: Counter[str] = Counter()
         self._is_losing = False
         self._is_traced = tracing.is_on()
         self._next_trace_at = 0.0
@@ -52,19 +60,44 @@ class LivePublisher:
 
     async def publish(self, subject: str, payload: bytes) -> None:
         """Publish one message; never raises for a server that is away."""
+        is_away = not self._client.is_connected
+        if is_away and self._is_too_late():
+            self._lose("NATS is away: live messages are given up until it is back")
+            return
         try:
             if self._is_traced and time.monotonic() >= self._next_trace_at:
                 await self._publish_traced(subject, payload)
             else:
                 await self._client.publish(subject, payload)
         except errors.OutboundBufferLimitError:
-            self.lost += 1
-            if not self._is_losing:
-                self._is_losing = True
-                say("NATS is away and the buffer is full: live messages are being lost")
+            self._lose("NATS is away and the buffer is full: live messages are being lost")
             return
-        self._is_losing = False
         self.published += 1
+        if is_away:
+            self._waiting[subject] += 1
+        elif self._away_since != math.inf:
+            self._is_losing = False
+            self._away_since = math.inf
+            self._waiting.clear()
+
+    def _is_too_late(self) -> bool:
+        """Whether the outage has lasted too long for what waits; gives that up, the first time that it has."""
+        now = time.monotonic()
+        self._away_since = min(self._away_since, now)
+        if now - self._away_since < self._keep_seconds:
+            return False
+        if self._waiting:
+            self._client.discard_unsent(self._waiting.keys())
+            self.published -= self._waiting.total()
+            self.lost += self._waiting.total()
+            self._waiting.clear()
+        return True
+
+    def _lose(self, what_happens: str) -> None:
+        self.lost += 1
+        if not self._is_losing:
+            self._is_losing = True
+            say(what_happens)
 
     async def _publish_traced(self, subject: str, payload: bytes) -> None:
         self._next_trace_at = time.monotonic() + TRACE_SECONDS

@@ -4,6 +4,7 @@ import asyncio
 import time
 
 import pytest
+from nats.aio.msg import Msg
 
 from embedded.servers import NatsServer
 from realtime_runtime.feeds import publishing, web
@@ -13,6 +14,7 @@ from realtime_runtime.feeds.turns import Turns
 from realtime_runtime.nats_access import NatsAccess
 from tests.feeds.servers.http import JsonServer
 from tests.feeds.test_replay import until
+from tests.runtime.conftest import eventually
 
 
 async def test_live_publisher__nats_away__keeps_what_fits_counts_the_rest_and_goes_on(
@@ -34,6 +36,41 @@ async def test_live_publisher__nats_away__keeps_what_fits_counts_the_rest_and_go
         await publisher.publish(nats_subject, b"x")
         assert publisher.lost == lost
     assert capsys.readouterr().err.count("live messages are being lost") == 1
+
+
+async def test_live_publisher__of_prices_in_a_long_outage__gives_up_what_has_waited_and_no_other_message(
+    fresh_nats: NatsServer, nats_subject: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prices, figures = f"{nats_subject}.prices", f"{nats_subject}.figures"
+    async with connected(fresh_nats.url, name="tested", access=NatsAccess()) as client:
+        of_prices, of_figures = LivePublisher(client, keep_seconds=0.2), LivePublisher(client)
+        fresh_nats.stop()
+        await until(lambda: not client.is_connected)
+        await of_prices.publish(prices, b"old")
+        await of_figures.publish(figures, b"kept")
+        assert (of_prices.published, of_prices.lost) == (1, 0)
+
+        async def is_given_up() -> bool:
+            await of_prices.publish(prices, b"old")
+            return of_prices.published == 0
+
+        await eventually(is_given_up)
+        assert (of_figures.published, of_figures.lost) == (1, 0)
+        fresh_nats.start()
+        arrived: list[bytes] = []
+
+        async def take(message: Msg) -> None:
+            arrived.append(message.data)
+
+        # The client that was cut off takes up its subscriptions before it writes what has waited.
+        await client.subscribe(f"{nats_subject}.>", cb=take)
+        await until(lambda: client.is_connected)
+        lost = of_prices.lost
+        await of_prices.publish(prices, b"new")
+        await until(lambda: b"new" in arrived)
+        assert arrived == [b"kept", b"new"]
+        assert (of_prices.published, of_prices.lost) == (1, lost)
+    assert capsys.readouterr().err.count("given up until it is back") == 1
 
 
 async def test_turns__many_at_once__come_at_their_distance_and_in_order() -> None:
