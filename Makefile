@@ -42,12 +42,12 @@ test-slow: $(INSTALLED) ## Run the tests that are marked slow (but for those of 
 # Everything that touches the store. The wire server is not a mongod: MONGODB_TEST_URI names a replica set of your own.
 test-mongodb: $(INSTALLED) ## Run the site's tests on MongoDB (a wire server of PyPI, or MONGODB_TEST_URI=...)
 	TEST_STORE=mongodb $(BIN)/python -m pytest -n 2 --dist loadscope -m "not slow" --timeout 300 \
-		tests/strategy_config tests/admin tests/api tests/contract tests/integration tests/neighbours
+		tests/strategy_config tests/evolution tests/admin tests/api tests/contract tests/integration tests/neighbours
 
 test-postgresql: $(INSTALLED) ## Run the site's tests on PostgreSQL (Debian's, or POSTGRES_TEST_URL=... of a role that may create databases)
 	TEST_STORE=postgresql $(BIN)/python -m embedded.postgresql \
 		$(BIN)/python -m pytest -n 2 --dist loadscope --timeout 300 \
-		tests/strategy_config tests/api tests/contract tests/integration
+		tests/strategy_config tests/evolution tests/api tests/contract tests/integration
 
 check-deploy: $(INSTALLED) ## Check Dockerfile, Compose file and k8s/ (kubectl renders; no container engine is needed)
 	$(BIN)/python -m pytest -n 2 --dist loadscope tests/deploy

@@ -7,6 +7,7 @@ from django.apps import apps as installed
 from django.core.checks import Tags, register
 from django.db import connection
 from django.db.models.signals import post_migrate
+from django.utils import timezone
 
 
 class StrategyConfigConfig(AppConfig):
@@ -36,4 +37,5 @@ def _sync_catalogue(apps: Any = installed, **kwargs: Any) -> None:
     except LookupError:
         return  # migrated back to before there were tables
     services.sync_catalogue()
+    services.take_over_renamed(at=timezone.now())
     services.adopt_tokens()

@@ -30,7 +30,7 @@ class OpenBatch:
         self._rows = {row.strategy_id: row for row in (rows if wanted is None else rows.filter(strategy_id__in=wanted))}
         for strategy_id in STRATEGIES:
             if strategy_id not in self._rows and (wanted is None or strategy_id in wanted):
-                self._rows[strategy_id] = StrategyConfig(strategy_id=strategy_id)
+                self._rows[strategy_id] = resolution.new_row(strategy_id)
         self._overrides: dict[str, dict[str, SymbolOverride]] = defaultdict(dict)
         for override in SymbolOverride.objects.filter(strategy_id__in=list(self._rows)):
             self._overrides[override.strategy_id][override.symbol] = override

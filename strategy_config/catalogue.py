@@ -30,8 +30,9 @@ def sync_catalogue() -> None:
     # Where there is a history already, nobody was promised to be told of it.
     RelayPosition.objects.get_or_create(pk=RelayPosition.ONLY_ID, defaults={"sequence": head.value})
     known = set(StrategyConfig.objects.values_list("strategy_id", flat=True))
-    for strategy_id in STRATEGIES:
-        if strategy_id not in known:
+    for strategy_id, strategy in STRATEGIES.items():
+        # One that had another id gets its row with what was set under that: see `renamed_strategies`.
+        if strategy_id not in known and not strategy.former_ids:
             StrategyConfig.objects.get_or_create(strategy_id=strategy_id)
     permissions = {
         permission.codename: permission

@@ -74,7 +74,7 @@ class OpenLayer:
         """
         row = lookups.find(StrategyConfig, strategy_id=strategy_id)
         if row is None:
-            row = StrategyConfig(strategy_id=resolution.strategy_class(strategy_id).id)
+            row = resolution.new_row(strategy_id)
         if symbol is None:
             return cls(chain, row, list(SymbolOverride.objects.filter(strategy_id=strategy_id).order_by()), None, at)
         override = lookups.find(SymbolOverride, strategy_id=strategy_id, symbol=symbol)

@@ -63,6 +63,15 @@ def is_known(strategy_id: str) -> bool:
     return strategy_id in STRATEGIES
 
 
+def new_row(strategy_id: str) -> StrategyConfig:
+    """The global layer of a strategy that has none yet. One that had another name is off until that is taken over.
+
+    Raises NotFoundError.
+    """
+    strategy = strategy_class(strategy_id)
+    return StrategyConfig(strategy_id=strategy.id, enabled=False if strategy.former_ids else None)
+
+
 def strategy_class(strategy_id: str) -> StrategyClass:
     """The strategy's declaration; raises NotFoundError."""
     try:

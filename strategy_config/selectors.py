@@ -95,7 +95,7 @@ def any_strategy_row(strategy_id: str) -> StrategyConfig:
     try:
         return StrategyConfig.objects.get(strategy_id=strategy_id)
     except StrategyConfig.DoesNotExist:
-        return StrategyConfig(strategy_id=resolution.strategy_class(strategy_id).id)
+        return resolution.new_row(strategy_id)
 
 
 @transactions.store_errors()
@@ -110,7 +110,7 @@ def with_new_strategies(rows: Iterable[StrategyConfig]) -> dict[str, StrategyCon
     Those that the code no longer has come last.
     """
     found = {row.strategy_id: row for row in rows}
-    known = {each: found[each] if each in found else StrategyConfig(strategy_id=each) for each in STRATEGIES}
+    known = {each: found[each] if each in found else resolution.new_row(each) for each in STRATEGIES}
     return {**known, **found}
 
 

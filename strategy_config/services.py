@@ -36,6 +36,7 @@ from strategy_config.models import ConfigAudit, RelayPosition, SymbolOverride
 from strategy_config.origins import Origin, checked_origin, reasoned_origin, stopping_origin
 from strategy_config.previews import ParameterChange, Preview, check_change
 from strategy_config.recording import OpenLayer
+from strategy_config.renamed_strategies import stop_former, take_over_renamed
 from strategy_config.symbols import normalise_symbol
 from strategy_config.tokens import adopt_tokens, issue_token, revoke_token
 
@@ -75,6 +76,7 @@ __all__ = [
     "switch_off_all",
     "switch_overrides",
     "sync_catalogue",
+    "take_over_renamed",
     "take_in_told",
 ]
 T = TypeVar("T")
@@ -242,7 +244,10 @@ def switch(
         layer.record_switch(enabled, origin)
         return Outcome(is_stop=not enabled, warnings=warnings)
 
-    return _written(strategy_id, symbol, origin, change)
+    written = _written(strategy_id, symbol, origin, change)
+    if not enabled:
+        stop_former(strategy_id, symbol, origin)
+    return written
 
 
 @traced

@@ -24,6 +24,8 @@ def reconcile() -> Outcome:
             services.expire_due(at=timezone.now())
         with item_failures.contained("task_step", step="halts"):
             _take_in_halts()
+        with item_failures.contained("task_step", step="take_over_renamed"):
+            services.take_over_renamed(at=timezone.now())
         with item_failures.contained("task_step", step="record_misfits"):
             misfit_history.record(timezone.now())
         with item_failures.contained("task_step", step="publish"):

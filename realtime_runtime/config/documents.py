@@ -81,11 +81,13 @@ class Catalogue:
         self._base: Layers = MappingProxyType(
             {
                 (strategy_id, None): ActiveConfig(
-                    enabled=environment[strategy_id].enabled,
+                    enabled=environment[strategy_id].enabled and not strategy.former_ids,
                     parameters=layers.resolve(strategy, environment=environment[strategy_id].values).parameters,
                     sequence=0,
                     global_version=0,
                     symbol_version=0,
+                    # It may have been stopped under its former name.
+                    held_back=f"no layer yet since it was {strategy.former_ids[-1]}" if strategy.former_ids else None,
                 )
                 for strategy_id, strategy in strategies.items()
             }
@@ -146,7 +148,8 @@ class Catalogue:
     ) -> tuple[ActiveConfig, str | None]:
         """What the config puts in force, and why its parameters were refused, where they were."""
         strategy_id, unknown = key[0], self._unknown(config)
-        known = {name: value for name, value in config.parameters.items() if name not in unknown}
+        carried_over = layers.carried_over(self._strategies[strategy_id], config.parameters)
+        known = {name: value for name, value in carried_over.items() if name not in unknown}
         try:
             resolved = layers.resolve(
                 self._strategies[strategy_id],
@@ -190,7 +193,8 @@ class Catalogue:
         return self._base[key[0], None]
 
     def _unknown(self, config: traded.TradedLayer) -> set[str]:
-        return config.parameters.keys() - self._strategies[config.strategy_id].parameters.model_fields.keys()
+        strategy = self._strategies[config.strategy_id]
+        return layers.carried_over(strategy, config.parameters).keys() - strategy.parameters.model_fields.keys()
 
 
 def _require_layer(document: traded.TradedDocument, key: LayerKey) -> None:

@@ -214,7 +214,8 @@ def read_environment(strategy: StrategyClass, environ: Mapping[str, str]) -> Env
         values.update(accepted)
         variables[spec.name] = variable
     problems.extend(_drop_broken(strategy, values, variables))
-    variable = strategy.enabled_variable()
+    names = strategy.enabled_variables()
+    variable = next((name for name in names if environ.get(name, "").strip()), names[0])
     text = environ.get(variable, "").strip()
     switch = _parse_switch(text)
     if switch is None and text:

@@ -175,6 +175,8 @@ class Strategy(Generic[P]):
     parameters: ClassVar[ParametersClass]
     renamed: ClassVar[Mapping[str, str]] = MappingProxyType({})
     """Parameters that had another name: {"old": "new"}. Stored values, variables and documents are carried over."""
+    former_ids: ClassVar[tuple[str, ...]] = ()
+    """Ids that the strategy had. The site takes its layers over; until it has, the strategy does not trade."""
 
     def __init__(self, market: SymbolMarket) -> None:
         self.market = market
@@ -227,7 +229,12 @@ class Strategy(Generic[P]):
     @classmethod
     def enabled_variable(cls) -> str:
         """The environment variable of the lowest layer of the enabled switch."""
-        return f"STRATEGY_ENABLED_{cls.id.upper()}"
+        return cls.enabled_variables()[0]
+
+    @classmethod
+    def enabled_variables(cls) -> tuple[str, ...]:
+        """The same, then those of former ids."""
+        return tuple(f"STRATEGY_ENABLED_{each.upper()}" for each in (cls.id, *cls.former_ids))
 
 
 def lift(base: float, strength: float) -> float:

@@ -208,3 +208,11 @@ def test_effects__of_a_strategy__name_only_declared_parameters(strategy: type[St
 
     shown = {name for strategy_id, name in EFFECTS if strategy_id == strategy.id}
     assert shown == {spec.name for spec in strategy.specs()}
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES.values(), ids=STRATEGIES)
+def test_renames__of_a_strategy__lead_to_what_there_is_and_from_what_is_gone(strategy: type[Strategy[Any]]) -> None:
+    names = strategy.parameters.model_fields.keys()
+    assert set(strategy.renamed.values()) <= names
+    assert strategy.renamed.keys().isdisjoint(names)
+    assert STRATEGIES.keys().isdisjoint(strategy.former_ids)
