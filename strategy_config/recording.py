@@ -33,12 +33,21 @@ def require_match(
         if resolution.is_due(own, at):
             version += 1
     tag = resolution.etag(row.strategy_id, symbol, version, max(row.sequence, own.sequence)).strip('"')
-    if not any(given in {tag, str(version)} for weak, given in _ENTITY_TAG.findall(if_match) if not weak):
-        message = (
-            f'If-Match does not name the layer as it is now, at version {version} ("{tag}"). Somebody may have '
-            "changed it: read it again, then decide."
-        )
-        raise VersionConflictError(message, current_version=version)
+    given = _ENTITY_TAG.findall(if_match)
+    if not any(text in {tag, str(version)} for weak, text in given if not weak):
+        message = f'If-Match does not name the layer as it is now, at version {version} ("{tag}"). '
+        raise VersionConflictError(message + _why_not(given, {tag, str(version)}), current_version=version)
+
+
+def _why_not(given: list[tuple[str, str]], held: set[str]) -> str:
+    """What to do about entity tags that do not match: they are of another state, or not tags that can match."""
+    if not given:
+        return 'Send an entity tag in quotes, as a read answers it, a version as "3", or *.'
+    if any(weak for weak, _ in given):
+        return "A weak tag (W/) never matches here: send the ETag as it was answered, without W/."
+    if any(text.startswith(tag) for _, text in given for tag in held if not tag.isdigit()):
+        return "A proxy has marked the tag: send the ETag without what was added to it."
+    return "Somebody may have changed it: read it again, then decide."
 
 
 def expiry_origin(row: SymbolOverride, at: datetime) -> Origin:

@@ -20,6 +20,8 @@ REST_FRAMEWORK: dict[str, Any] = {
 }
 
 SPECTACULAR_SETTINGS: dict[str, Any] = {
+    # A merge takes the same body by POST and by PATCH.
+    "COMPONENT_SPLIT_PATCH": False,
     "TITLE": "Real-time strategies: configuration",
     "DESCRIPTION": (
         "Change the parameters of running trading strategies without a restart, and see who changed what, when and why."

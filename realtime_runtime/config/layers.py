@@ -30,6 +30,7 @@ Values = Mapping[str, Any]
 StrategyClass = type[Strategy[Any]]
 NOTHING: Values = MappingProxyType({})
 
+LARGEST_EXACT = 2**53
 _SHOWN_LENGTH = 40
 _SHOWN_ITEMS = 6
 _TRUE = frozenset({"1", "true", "yes", "on"})
@@ -112,7 +113,7 @@ def check_values(strategy: StrategyClass, values: Values) -> tuple[dict[str, Any
     known: dict[str, Any] = {}
     for name, value in values.items():
         if name in specs:
-            known[name] = value
+            known[name] = _whole(value) if specs[name].type == "int" else value
         else:
             errors[name] = ParameterError(name, "UNKNOWN_PARAMETER", _unknown_message(strategy, name))
     try:
@@ -264,7 +265,15 @@ def _parse_number(text: str, kind: str) -> int | float:
     """Python also reads ``1_000`` and digits of other scripts; here these are typing errors."""
     if "_" in text or not text.isascii():
         raise ValueError
-    return int(text) if kind == "int" else float(text)
+    if kind == "float":
+        return float(text)
+    try:
+        return int(text)
+    except ValueError:
+        number = _whole(float(text))
+        if isinstance(number, int):
+            return number
+        raise
 
 
 @cache
@@ -329,6 +338,12 @@ def _drop_broken(
             if name in values:
                 del values[name]
                 yield EnvironmentProblem(variables.pop(name), name, rule.message)
+
+
+def _whole(value: Any) -> Any:
+    """JSON's 8.0 is the integer 8, as far as a float holds integers exactly."""
+    is_whole = type(value) is float and value.is_integer() and abs(value) <= LARGEST_EXACT
+    return int(value) if is_whole else value
 
 
 def _normalise(spec: ParameterSpec, value: Any) -> Any:

@@ -40,6 +40,30 @@ class Failure(Answer):
     metadata: Metadata
 
 
+class RateLimitedDetails(Answer):
+    """Seconds to wait, as in the Retry-After header."""
+
+    retry_after: int
+
+
+class RateLimitedError(Answer):
+    """RATE_LIMITED."""
+
+    code: Literal["RATE_LIMITED"]
+    message: str
+    details: RateLimitedDetails
+
+
+class RateLimited(Answer):
+    """The caller asks too fast. ``retry_after`` also stands here, where clients of the original look for it."""
+
+    success: Literal[False]
+    data: None
+    error: RateLimitedError
+    metadata: Metadata
+    retry_after: int
+
+
 class RefusedParameter(Answer):
     """One reason for a refusal. ``suggested_value`` would be accepted; null: no suggestion."""
 

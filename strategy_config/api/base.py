@@ -9,10 +9,12 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from strategy_config import request_ids, services
-from strategy_config.api import rate_limits
+from strategy_config.api import rate_limits, requests, schema
 from strategy_config.api.permissions import Permission
+from strategy_config.exceptions import InvalidRequestError
 
 ANONYMOUS = "anonymous"
+_OTHER_CONDITIONS = ("If-None-Match", "If-Modified-Since", "If-Unmodified-Since")
 
 
 class ApiView(APIView):
@@ -37,6 +39,9 @@ class ApiView(APIView):
                 raise
         else:
             super().initial(request, *args, **kwargs)
+        handler = getattr(self, (request.method or "").lower(), None)
+        if handler is not None and getattr(handler, schema.QUERY_MODEL, None) is None:
+            requests.query(request, requests.NoQuery)
 
     def asks_stop(self, request: Request) -> bool:
         """Whether the request stops something: no limit refuses that."""
@@ -68,6 +73,12 @@ def lenient_origin(request: Request, given: Mapping[str, Any]) -> services.Origi
 
 
 def if_match(request: Request) -> str | None:
-    """The If-Match header, None where there is none."""
+    """The If-Match header, None where there is none.
+
+    Raises InvalidRequestError where another condition is set, which a write does not look at.
+    """
+    for name in _OTHER_CONDITIONS:
+        if f"HTTP_{name.upper().replace('-', '_')}" in request.META:
+            raise InvalidRequestError(f"{name} is not looked at by writes: send If-Match, or nothing.", field=name)
     header: str | None = request.META.get("HTTP_IF_MATCH")
     return header

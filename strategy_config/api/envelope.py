@@ -48,10 +48,15 @@ def failure(
     details: Mapping[str, Any] | None = None,
     headers: Mapping[str, str] | None = None,
     metadata: Mapping[str, Any] | None = None,
+    retry_after: int | None = None,
 ) -> EnvelopedResponse:
-    """Answer an error; ``code`` is stable, ``message`` is for people."""
+    """Answer an error; ``code`` is stable, ``message`` is for people, ``retry_after`` are seconds to wait."""
     error = {"code": code, "message": message, "details": dict(details or {})}
-    return _respond(request, status, data=None, error=error, metadata=metadata, headers=headers)
+    if retry_after is not None:
+        headers = {**(headers or {}), "Retry-After": str(retry_after)}
+    return _respond(
+        request, status, data=None, error=error, metadata=metadata, headers=headers, retry_after=retry_after
+    )
 
 
 def _respond(
@@ -62,23 +67,28 @@ def _respond(
     error: Mapping[str, Any] | None,
     metadata: Mapping[str, Any] | None,
     headers: Mapping[str, str] | None,
+    retry_after: int | None = None,
 ) -> EnvelopedResponse:
     request_id = request_ids.of(request)
-    body = encode(request_id, data=data, error=error, metadata=metadata)
+    body = encode(request_id, data=data, error=error, metadata=metadata, retry_after=retry_after)
     return EnvelopedResponse(
         body, status=status, content_type=CONTENT_TYPE, headers={REQUEST_ID_HEADER: request_id, **(headers or {})}
     )
 
 
 def encode(
-    request_id: str, *, data: Any, error: Mapping[str, Any] | None, metadata: Mapping[str, Any] | None = None
+    request_id: str,
+    *,
+    data: Any,
+    error: Mapping[str, Any] | None,
+    metadata: Mapping[str, Any] | None = None,
+    retry_after: int | None = None,
 ) -> bytes:
-    """The envelope as JSON."""
-    return _encoder.encode(
-        {
-            "success": error is None,
-            "data": data,
-            "error": error,
-            "metadata": {"request_id": request_id, **(metadata or {})},
-        }
-    )
+    """The envelope as JSON. ``retry_after`` stands at the top, where clients of the original look for it."""
+    members = {
+        "success": error is None,
+        "data": data,
+        "error": error,
+        "metadata": {"request_id": request_id, **(metadata or {})},
+    }
+    return _encoder.encode(members if retry_after is None else {**members, "retry_after": retry_after})

@@ -167,11 +167,19 @@ def _answer_framework(request: Any, exception: exceptions.APIException) -> HttpR
     headers: dict[str, str] = {}
     if challenge := getattr(exception, "auth_header", None):
         headers["WWW-Authenticate"] = challenge
-    if (wait := getattr(exception, "wait", None)) is not None:
-        headers["Retry-After"] = str(int(wait))
+    wait = getattr(exception, "wait", None)
+    retry_after = None if wait is None else int(wait)
     if isinstance(exception, exceptions.MethodNotAllowed):
         headers["Allow"] = ", ".join(request.parser_context["view"].allowed_methods)
     message = str(exception.detail)
     if isinstance(exception, exceptions.UnsupportedMediaType):
         message = "Send the body as JSON, with Content-Type: application/json."
-    return _fail(request, exception.status_code, message, headers=headers)
+    return envelope.failure(
+        request,
+        status=exception.status_code,
+        code=CODES[exception.status_code],
+        message=message,
+        details={} if retry_after is None else {"retry_after": retry_after},
+        headers=headers,
+        retry_after=retry_after,
+    )

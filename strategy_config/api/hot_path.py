@@ -148,21 +148,27 @@ def _is_anonymous(environ: Mapping[str, Any]) -> bool:
 def _refuse(environ: Mapping[str, Any], wait: int, route: str) -> Answer:
     request_id = request_ids.choose(environ.get("HTTP_X_REQUEST_ID"))
     refusal = Throttled(wait)
-    error = {"code": errors.CODES[refusal.status_code], "message": str(refusal.detail), "details": {}}
+    error = {
+        "code": errors.CODES[refusal.status_code],
+        "message": str(refusal.detail),
+        "details": {"retry_after": wait},
+    }
     headers = {
         "Content-Type": envelope.CONTENT_TYPE,
         envelope.REQUEST_ID_HEADER: request_id,
         "Retry-After": str(wait),
         "X-Content-Type-Options": "nosniff",
     }
-    return Answer(refusal.status_code, headers, envelope.encode(request_id, data=None, error=error), route)
+    return Answer(
+        refusal.status_code, headers, envelope.encode(request_id, data=None, error=error, retry_after=wait), route
+    )
 
 
 def _is_plain(environ: Mapping[str, Any]) -> bool:
     """Nothing that Django would have to look at: any answer's form, a host of ours. The API is never redirected."""
     accept = environ.get("HTTP_ACCEPT")
     is_any_form = accept is None or accept in {"*/*", envelope.CONTENT_TYPE}
-    return is_any_form and _is_our_host(environ.get("HTTP_HOST", ""))
+    return is_any_form and not environ.get("QUERY_STRING") and _is_our_host(environ.get("HTTP_HOST", ""))
 
 
 @lru_cache(maxsize=64)

@@ -13,6 +13,7 @@ from realtime_runtime.config.layers import InvalidParametersError
 from strategy_config import request_ids, services, shared_cache
 from strategy_config.api import answers, documents, envelope, examples, hot_path, requests, schema
 from strategy_config.api.base import ApiView, if_match, lenient_origin, origin_of
+from strategy_config.api.parsing import MergePatchParser, StrictJSONParser
 from strategy_config.api.permissions import Permission, caller_may
 from strategy_config.api.writes import stop_in_spite_of, write
 from strategy_config.exceptions import InvalidRequestError
@@ -22,6 +23,7 @@ from strategy_config.resolution import strategy_class
 
 class _LayerView(ApiView):
     stopping_methods = frozenset({"POST", "PUT", "PATCH"})
+    parser_classes = (StrictJSONParser, MergePatchParser)
 
     def asks_stop(self, request: Request) -> bool:
         """Whether the body does, whatever else it says."""
@@ -61,6 +63,7 @@ class GlobalLayerView(_LayerView):
         query=requests.EditQuery,
         is_change=True,
         is_edit=True,
+        is_merge=True,
         examples=examples.MERGE,
     )
     def post(self, request: Request, strategy_id: str) -> HttpResponse:
@@ -97,6 +100,7 @@ class GlobalLayerView(_LayerView):
         query=requests.EditQuery,
         is_change=True,
         is_edit=True,
+        is_merge=True,
         examples=examples.MERGE,
     )
     def patch(self, request: Request, strategy_id: str) -> HttpResponse:
@@ -144,6 +148,7 @@ class SymbolLayerView(_LayerView):
         query=requests.EditQuery,
         is_change=True,
         is_edit=True,
+        is_merge=True,
         examples=examples.MERGE,
     )
     def post(self, request: Request, strategy_id: str, symbol: str) -> HttpResponse:
@@ -180,6 +185,7 @@ class SymbolLayerView(_LayerView):
         query=requests.EditQuery,
         is_change=True,
         is_edit=True,
+        is_merge=True,
         examples=examples.MERGE,
     )
     def patch(self, request: Request, strategy_id: str, symbol: str) -> HttpResponse:
@@ -224,6 +230,7 @@ def _change(
         query = requests.query(request, requests.EditQuery)
         body = requests.body(request, model)
         _require_right(request, body)
+        condition = if_match(request)
     except (requests.MalformedRequestError, InvalidRequestError, NotAllowedError) as refusal:
         if not _asks_stop(given):
             raise
@@ -241,7 +248,7 @@ def _change(
             symbol=symbol,
             parameters=body.parameters,
             origin=origin,
-            if_match=if_match(request),
+            if_match=condition,
             may_enable=caller_may(request, Permission.SWITCH_STRATEGY),
             is_forced=query.force,
             **expiry,

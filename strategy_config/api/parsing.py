@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import IO, Any, NoReturn
 
+from rest_framework.exceptions import UnsupportedMediaType
 from rest_framework.parsers import JSONParser
 
 from strategy_config.exceptions import InvalidRequestError
@@ -20,6 +21,20 @@ class StrictJSONParser(JSONParser):
     ) -> dict[str, Any]:
         """The object in the body; raises InvalidRequestError for anything else."""
         return parse_object(stream.read())
+
+
+class MergePatchParser(StrictJSONParser):
+    """The same under the media type of RFC 7396, where a body merges."""
+
+    media_type = "application/merge-patch+json"
+
+    def parse(
+        self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """As `StrictJSONParser`; raises UnsupportedMediaType for a method that does not merge."""
+        if parser_context is None or parser_context["request"].method not in {"POST", "PATCH"}:
+            raise UnsupportedMediaType(self.media_type)
+        return super().parse(stream, media_type, parser_context)
 
 
 def parse_object(body: bytes) -> dict[str, Any]:

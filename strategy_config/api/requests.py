@@ -395,11 +395,21 @@ class MalformedRequestError(Exception):
         self.known = tuple(known)
 
 
+class EncodedBodyError(InvalidRequestError):
+    """The body is compressed."""
+
+    code = "UNSUPPORTED_MEDIA_TYPE"
+    status = 415
+
+
 def raw_body(request: Request) -> dict[str, Any]:
     """The request's body as a JSON object, not judged; raises InvalidRequestError.
 
     A request without a body and without a Content-Type has an empty object for its body.
     """
+    encoding = request.META.get("HTTP_CONTENT_ENCODING", "identity").strip().lower()
+    if encoding != "identity":
+        raise EncodedBodyError("Send the body as it is, without Content-Encoding: it is not decompressed here.")
     data = request.data
     return data if isinstance(data, dict) else parse_object(b"")
 

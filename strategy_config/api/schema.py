@@ -15,6 +15,9 @@ from strategy_config.api.permissions import anonymous_permissions
 View = TypeVar("View", bound=Callable[..., Any])
 Tag = Literal["Strategies", "Configuration", "History", "Operation", "Market"]
 JsonSchema = dict[str, Any]
+QUERY_MODEL = "query_model"
+"""Under this name a documented method has the model of its query string; None: it takes no parameters."""
+_STRATEGY_IDS: JsonSchema = {"type": "string", "enum": list(STRATEGIES)}
 _STRING: JsonSchema = {"type": "string"}
 _SECONDS: JsonSchema = {"type": "integer", "minimum": 1}
 
@@ -100,6 +103,7 @@ def operation(
     is_cached: bool = False,
     is_change: bool = False,
     is_edit: bool = False,
+    is_merge: bool = False,
     names_strategy: bool = False,
     needs_cache: bool = False,
     not_found: str = _FAILURES[404],
@@ -108,9 +112,9 @@ def operation(
     """Document a method of a view; its docstring is the description.
 
     ``is_cached``: it answers with an ETag, and 304. ``is_change``: it takes If-Match and Prefer, answers 412 and
-    422. ``is_edit``: a stop may be stored where the rest is refused. ``names_strategy``: the body or the query does,
-    so 404 is possible. ``needs_cache``: 503 also where Redis is away. ``not_found``: what 404 means.
-    ``accepted``: the answer of 202, and what it means.
+    422. ``is_edit``: a stop may be stored where the rest is refused. ``names_strategy``: the body or the query
+    does, so 404 is possible. ``is_merge``: it takes a merge patch. ``needs_cache``: 503 also where Redis is away.
+    ``not_found``: what 404 means. ``accepted``: the answer of 202, and what it means.
     """
     statuses = {401, 403, 406, 413, 429, 500, 503}
     statuses |= {404} if path or names_strategy else set()
@@ -133,22 +137,34 @@ def operation(
             description="VALIDATION_ERROR, with `Prefer: handling=strict`.",
         )
         parameters += [_IF_MATCH, _PREFER, _PREFERENCE_APPLIED, _answer_header(_ETAG, [200], required=False)]
-    return extend_schema(
+    media_types = ("application/json", "application/merge-patch+json") if is_merge else ("application/json",)
+    describe = extend_schema(
         operation_id=operation_id,
         tags=[tag],
         summary=summary,
         parameters=parameters,
-        request={"application/json": body} if body else None,
+        request=dict.fromkeys(media_types, body) if body else None,
         responses=responses,
         examples=[OpenApiExample(name, value, request_only=True) for name, value in (examples or {}).items()],
     )
+
+    def decorate(view: View) -> View:
+        setattr(view, QUERY_MODEL, query)
+        return describe(view)
+
+    return decorate
 
 
 def _failures(statuses: Iterable[int], *, needs_cache: bool, not_found: str) -> dict[int, OpenApiResponse]:
     descriptions = {**_FAILURES, 404: not_found}
     if needs_cache:
         descriptions[503] = "STORE_UNAVAILABLE: the store or the shared cache cannot be reached; see Retry-After."
-    return {status: OpenApiResponse(answers.Failure, description=descriptions[status]) for status in sorted(statuses)}
+    return {
+        status: OpenApiResponse(
+            answers.RateLimited if status == 429 else answers.Failure, description=descriptions[status]
+        )
+        for status in sorted(statuses)
+    }
 
 
 def _answer_header(header: OpenApiParameter, statuses: list[int], *, required: bool = True) -> OpenApiParameter:
@@ -235,4 +251,17 @@ def complete(result: JsonSchema, generator: Any, request: Any, public: bool) -> 
                 reference = described["requestBody"]["content"]["application/json"]["schema"]["$ref"]
                 body = result["components"]["schemas"][reference.rpartition("/")[2]]
                 described["requestBody"]["required"] = "required" in body
+    result["components"]["schemas"]["StrategyId"] = {**_STRATEGY_IDS, "description": "A strategy of the catalogue."}
+    for part in (result["paths"], *result["components"]["schemas"].values()):
+        _share_strategy_ids(part)
     return result
+
+
+def _share_strategy_ids(part: Any) -> None:
+    """Generated clients get one type for the id of a strategy, wherever it stands."""
+    members = part.items() if isinstance(part, dict) else enumerate(part) if isinstance(part, list) else ()
+    for name, value in list(members):
+        if isinstance(value, dict) and _STRATEGY_IDS.items() <= value.items():
+            part[name] = {"$ref": "#/components/schemas/StrategyId"}
+        else:
+            _share_strategy_ids(value)

@@ -125,6 +125,10 @@ def test_rate_limit__spent__refuses_no_stop(live_site: Callable[..., LiveSite]) 
     url = f"{BASE}/config/BTCUSDT"
     changes = [site.post(url, {"parameters": {"top_levels": level}}).status_code for level in range(2, 12)]
     assert 429 in changes
+    refused = [site.post(url, {"parameters": {"top_levels": level}}) for level in range(2, 12)]
+    limited = next(answer for answer in refused if answer.status_code == 429)
+    told = answers.RateLimited.model_validate_json(limited.content)
+    assert told.retry_after == told.error.details.retry_after == int(limited.headers["Retry-After"])
     for _ in range(10):
         assert site.post(url, STOP).status_code == 200
         assert site.post(f"{BASE}/disable").status_code == 200

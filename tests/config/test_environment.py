@@ -60,7 +60,7 @@ def test_read_environment__usable_variables__become_the_layer(
     ("variable", "text"),
     [
         ("ORDERBOOK_SKEW_TOP_LEVELS", "many"),
-        ("ORDERBOOK_SKEW_TOP_LEVELS", "5.0"),
+        ("ORDERBOOK_SKEW_TOP_LEVELS", "5.5"),
         ("ORDERBOOK_SKEW_TOP_LEVELS", "21"),
         ("ORDERBOOK_SKEW_TOP_LEVELS", "1_0"),
         ("ORDERBOOK_SKEW_TOP_LEVELS", "٥"),
