@@ -403,6 +403,14 @@ class Conflict(Answer):
     resolution: str
 
 
+class ServiceCheck(Answer):
+    """Whether another service had its say on the change; ``reason`` where it had not."""
+
+    service: str
+    status: Literal["answered", "no_answer", "not_asked"]
+    reason: str | None
+
+
 class CheckReport(Answer):
     validation_passed: bool
     errors: list[RefusedParameter]
@@ -410,6 +418,7 @@ class CheckReport(Answer):
     suggested_fixes: list[str]
     estimated_impact: Impact
     conflicts: list[Conflict]
+    services: list[ServiceCheck]
 
 
 class ConfigCheck(Success):

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from strategy_config import services
 from strategy_config.api import answers, envelope, errors, examples, requests, schema
 from strategy_config.api.base import ApiView
-from strategy_config.api.conflicts import find_conflicts
+from strategy_config.api.conflicts import HOP_HEADER, find_conflicts
 from strategy_config.api.permissions import Permission
 
 
@@ -31,7 +31,9 @@ class CheckView(ApiView):
     def post(self, request: Request) -> HttpResponse:
         """Check parameters as POST …/config would, estimate the impact, and ask other services for conflicts.
 
-        A service that does not answer within two seconds is a warning, not a failure.
+        A service that does not answer within two seconds is a warning, not a failure; `services` says for each whether
+        it had its say. Nobody is asked about a change that is being asked about, nor for a request with
+        `X-Conflict-Check-Hop`: it is part of another service's check.
         """
         body = requests.body(request, requests.Check)
         preview = services.check_change(
@@ -41,20 +43,24 @@ class CheckView(ApiView):
             is_merge=True,
             at=timezone.now(),
         )
-        conflicts, unanswered = find_conflicts(
-            strategy_id=body.strategy_id, symbol=body.symbol, parameters=body.parameters
+        found = find_conflicts(
+            strategy_id=body.strategy_id,
+            symbol=body.symbol,
+            parameters=body.parameters,
+            hop=request.headers.get(HOP_HEADER),
         )
         report = {
             "validation_passed": not preview.errors,
             "errors": [errors.render_parameter_error(error) for error in preview.errors],
-            "warnings": [*preview.warnings, *unanswered],
+            "warnings": [*preview.warnings, *found.warnings],
             "suggested_fixes": [
                 f"Set {error.field} to {error.suggested_value}."
                 for error in preview.errors
                 if error.suggested_value is not None
             ],
             "estimated_impact": _impact(preview, body.symbol, len(body.parameters)),
-            "conflicts": conflicts,
+            "conflicts": found.conflicts,
+            "services": found.services,
         }
         return envelope.success(request, report)
 

@@ -1,133 +1,165 @@
-"""What other services hold against a change: all asked in parallel, two seconds in all."""
+"""What other services hold against a change: all asked at once, two seconds in all, whatever they do meanwhile.
 
-from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from typing import Any
+One event loop in a daemon thread asks them: a deadline there ends a request wherever it is (connecting, in the headers,
+in the body), no thread is held by a service that drips, and none keeps the process from ending.
+"""
 
+import asyncio
+import concurrent.futures
+import threading
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Literal, TypeVar
+
+import aiohttp
 import msgspec
 import structlog
-import urllib3
 from django.conf import settings
 
-from realtime_runtime.config import wire
+from strategy_config.api import checks_under_way, peer_answers
+from strategy_config.api.peer_answers import Conflict, NotUnderstoodError
 
 LIMIT_SECONDS = 2.0
+# The loop ends what is late by itself; this is for a loop that cannot.
+GRACE_SECONDS = 0.5
 MAX_ANSWER_BYTES = 256 * 1024
-MAX_THREADS = 8
-MAX_TEXT = 500
+MOST_REQUESTS = 64
+HOP_HEADER = "X-Conflict-Check-Hop"
+Status = Literal["answered", "no_answer", "not_asked"]
+T = TypeVar("T")
 _log = structlog.get_logger(__name__)
+_free = threading.BoundedSemaphore(MOST_REQUESTS)
 
 
-class Conflict(msgspec.Struct, frozen=True, kw_only=True):
-    """One objection of one service."""
+class ServiceCheck(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether a service had its say; ``reason`` where it had not."""
 
     service: str
-    conflict_type: str
-    description: str
-    resolution: str
+    status: Status
+    reason: str | None = None
 
 
-class _PeerError(msgspec.Struct):
-    message: str
-    code: str = "VALIDATION_ERROR"
-    field: str | None = None
-    suggested_value: Any = None
+@dataclass(frozen=True, slots=True)
+class Found:
+    """All objections, and for each service whether it had its say."""
+
+    conflicts: list[Conflict]
+    services: list[ServiceCheck]
+
+    @property
+    def warnings(self) -> list[str]:
+        """A sentence for each service without a say."""
+        return [
+            f"{check.service} {'was not' if check.status == 'not_asked' else 'could not be'} asked for conflicts: "
+            f"{check.reason}."
+            for check in self.services
+            if check.status != "answered"
+        ]
 
 
-class _PeerConflict(msgspec.Struct):
-    conflict_type: str = "CONFLICT"
-    description: str = ""
-    resolution: str = ""
+def find_conflicts(*, strategy_id: str, symbol: str | None, parameters: Mapping[str, Any], hop: str | None) -> Found:
+    """Ask every service of CONFLICT_CHECK_URLS. ``hop`` is the HOP_HEADER of the request that this is for.
 
-
-class _PeerReport(msgspec.Struct):
-    errors: list[_PeerError] = []
-    conflicts: list[_PeerConflict] = []
-
-
-class _PeerAnswer(msgspec.Struct):
-    data: _PeerReport
-
-
-_pool = urllib3.PoolManager(
-    num_pools=MAX_THREADS, maxsize=MAX_THREADS, retries=False, timeout=urllib3.Timeout(total=LIMIT_SECONDS)
-)
-_threads = ThreadPoolExecutor(max_workers=MAX_THREADS, thread_name_prefix="conflict-check")
-_decoder = msgspec.json.Decoder(_PeerAnswer)
-
-
-def find_conflicts(
-    *, strategy_id: str, symbol: str | None, parameters: Mapping[str, Any]
-) -> tuple[list[Conflict], list[str]]:
-    """(objections, warnings): a service that does not answer in time, or not sensibly, is a warning."""
+    Nobody is asked for a request that is part of another check, nor about a change that is being asked about.
+    """
     services: Mapping[str, str] = settings.CONFLICT_CHECK_URLS
     if not services:
-        return [], []
-    body = msgspec.json.encode({"strategy_id": strategy_id, "symbol": symbol, "parameters": parameters})
-    asked = {name: _threads.submit(_ask, url, body) for name, url in services.items()}
-    wait(asked.values(), timeout=LIMIT_SECONDS)
+        return Found([], [])
+    if hop is not None and hop.strip() not in {"", "0"}:
+        return _not_asked(services, "this check is part of another service's")
+    key = checks_under_way.key_of(strategy_id, symbol, parameters)
+    if not checks_under_way.begin(key):
+        return _not_asked(services, "a check of the same change is under way, or was a moment ago")
+    # `config_type` is what the data manager calls this kind of configuration; the others pass over it.
+    content = {"strategy_id": strategy_id, "symbol": symbol, "parameters": parameters, "config_type": "strategy"}
+    found = _ask_all(services, msgspec.json.encode(content))
+    if all(check.status == "answered" for check in found.services):
+        checks_under_way.end(key)
+    return found
+
+
+def _ask_all(services: Mapping[str, str], body: bytes) -> Found:
+    asked: dict[str, concurrent.futures.Future[list[Conflict]] | None] = {}
+    for name, url in services.items():
+        asked[name] = _submit(_ask(name, url, body)) if _free.acquire(blocking=False) else None
+    answers = [answer for answer in asked.values() if answer is not None]
+    concurrent.futures.wait(answers, timeout=LIMIT_SECONDS + GRACE_SECONDS)
     conflicts: list[Conflict] = []
-    warnings: list[str] = []
+    checks: list[ServiceCheck] = []
     for name, answer in asked.items():
+        if answer is None:
+            reason = "too many checks are under way"
+            checks.append(ServiceCheck(service=name, status="not_asked", reason=reason))
+            continue
         problem = _problem(answer)
         if problem is None:
-            conflicts.extend(_objections(name, answer.result()))
+            conflicts.extend(answer.result())
+            checks.append(ServiceCheck(service=name, status="answered"))
         else:
             answer.cancel()
             _log.warning("conflict_check.unanswered", service=name, error=problem)
-            warnings.append(f"{name} could not be asked for conflicts: {problem}.")
-    return conflicts, warnings
+            checks.append(ServiceCheck(service=name, status="no_answer", reason=problem))
+    return Found(conflicts, checks)
 
 
-def _ask(url: str, body: bytes) -> _PeerReport:
-    response = _pool.request(
-        "POST",
-        f"{url.rstrip('/')}/api/v1/config/validate",
-        body=body,
-        headers={"Content-Type": "application/json", "Accept": "application/json"},
-        redirect=False,
-        preload_content=False,
-    )
-    try:
-        answer = response.read(MAX_ANSWER_BYTES + 1)
-    finally:
-        response.release_conn()
-    if response.status != 200 or len(answer) > MAX_ANSWER_BYTES:
-        raise ValueError(f"it answered {response.status} with {len(answer)} bytes")
-    return _decoder.decode(answer).data
+def _not_asked(services: Mapping[str, str], reason: str) -> Found:
+    return Found([], [ServiceCheck(service=name, status="not_asked", reason=reason) for name in services])
 
 
-def _problem(answer: Future[_PeerReport]) -> str | None:
+async def _ask(service: str, url: str, body: bytes) -> list[Conflict]:
+    headers = {
+        **{"Content-Type": "application/json", "Accept": "application/json", "Accept-Encoding": "identity"},
+        HOP_HEADER: "1",
+    }
+    address = f"{url.rstrip('/')}/api/v1/config/validate"
+    async with (
+        asyncio.timeout(LIMIT_SECONDS),
+        aiohttp.ClientSession(auto_decompress=False) as session,
+        session.post(address, data=body, headers=headers, allow_redirects=False) as response,
+    ):
+        return peer_answers.objections(service, response.status, await _read(response))
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    answer = bytearray()
+    async for chunk in response.content.iter_chunked(64 * 1024):
+        answer += chunk
+        if len(answer) > MAX_ANSWER_BYTES:
+            raise NotUnderstoodError(f"its answer is longer than {MAX_ANSWER_BYTES // 1024} KiB")
+    return bytes(answer)
+
+
+def _problem(answer: concurrent.futures.Future[list[Conflict]]) -> str | None:
     """Why the service has no say, None where it has; never the service's own words."""
     if not answer.done():
         return f"no answer within {LIMIT_SECONDS:g} s"
     exception = answer.exception()
     if exception is None:
         return None
-    if isinstance(exception, wire.UNREADABLE):
-        return "its answer is not understood"
-    return str(exception) if isinstance(exception, ValueError) else "it cannot be reached"
+    if isinstance(exception, NotUnderstoodError):
+        return str(exception)
+    return f"no answer within {LIMIT_SECONDS:g} s" if isinstance(exception, TimeoutError) else "it cannot be reached"
 
 
-def _objections(service: str, report: _PeerReport) -> list[Conflict]:
-    errors = [
-        Conflict(
-            service=service,
-            conflict_type=error.code[:MAX_TEXT],
-            description=error.message[:MAX_TEXT],
-            resolution=""
-            if error.suggested_value is None
-            else f"Set {error.field or 'the parameter'} to {error.suggested_value}."[:MAX_TEXT],
-        )
-        for error in report.errors
-    ]
-    conflicts = [
-        Conflict(
-            service=service,
-            conflict_type=conflict.conflict_type[:MAX_TEXT],
-            description=conflict.description[:MAX_TEXT],
-            resolution=conflict.resolution[:MAX_TEXT],
-        )
-        for conflict in report.conflicts
-    ]
-    return errors + conflicts
+def _submit(work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
+    """Run it in the loop; its place among MOST_REQUESTS is free when it is done, cancelled before it began included."""
+    answer = asyncio.run_coroutine_threadsafe(work, _loop())
+    answer.add_done_callback(lambda _: _free.release())
+    return answer
+
+
+_starting = threading.Lock()
+
+
+def _loop() -> asyncio.AbstractEventLoop:
+    """The loop of this process, started by the first check: a fork before that has nothing to lose."""
+    with _starting:
+        return _started()
+
+
+@cache
+def _started() -> asyncio.AbstractEventLoop:
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, name="conflict-check", daemon=True).start()
+    return loop

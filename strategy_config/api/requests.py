@@ -283,6 +283,9 @@ class Check(_Body):
     strategy_id: StrategyId
     symbol: Symbol | None = None
     parameters: OwnParameters
+    config_type: Literal["strategy"] = Field(
+        default="strategy", description="What some services call this kind; there is no other here."
+    )
 
 
 class _Query(BaseModel):
