@@ -32,7 +32,7 @@ class CheckView(ApiView):
         """Check parameters as POST …/config would, estimate the impact, and ask other services for conflicts.
 
         A service that does not answer within two seconds is a warning, not a failure; `services` says for each whether
-        it had its say. Nobody is asked about a change that is being asked about, nor for a request with
+        it had its say. Nobody is asked twice at once about a change, nor for a request with
         `X-Conflict-Check-Hop`: it is part of another service's check.
         """
         body = requests.body(request, requests.Check)

@@ -1,4 +1,4 @@
-"""Which changes other services are being asked about: they may ask us about the same, and that must end somewhere.
+"""Which services are being asked about which changes: they may ask us about the same, and that must end somewhere.
 
 A mark in Redis, for all processes; in this process alone while Redis is away.
 """
@@ -6,7 +6,7 @@ A mark in Redis, for all processes; in this process alone while Redis is away.
 import hashlib
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import msgspec
@@ -20,7 +20,7 @@ LATE_SECONDS = 30.0
 MOST_IN_PROCESS = 1_000
 
 _lock = threading.Lock()
-_here: dict[str, float] = {}
+_here: dict[tuple[str, str], float] = {}
 
 
 def key_of(strategy_id: str, symbol: str | None, parameters: Mapping[str, Any]) -> str:
@@ -29,35 +29,46 @@ def key_of(strategy_id: str, symbol: str | None, parameters: Mapping[str, Any]) 
     return hashlib.sha256(msgspec.json.encode(content, order="sorted")).hexdigest()
 
 
-def begin(key: str) -> bool:
-    """Mark the change; false where it is marked already: nobody is to be asked again."""
+def begin(key: str, services: Collection[str]) -> list[str]:
+    """Mark the change for those of the services that are not being asked about it, and answer them."""
     now = time.monotonic()
     with _lock:
         for old in [each for each, until in _here.items() if until < now]:
             del _here[old]
-        if key in _here or len(_here) >= MOST_IN_PROCESS:
-            return False
-        _here[key] = now + LATE_SECONDS
+        free = [service for service in services if (key, service) not in _here]
+        free = free[: max(MOST_IN_PROCESS - len(_here), 0)]
+        _here.update({(key, service): now + LATE_SECONDS for service in free})
+
+    def mark(client: Any) -> list[Any]:
+        pipeline = client.pipeline(transaction=False)
+        for service in free:
+            pipeline.set(_name(key, service), 1, nx=True, px=int(LATE_SECONDS * 1000))
+        answers: list[Any] = pipeline.execute()
+        return answers
+
     try:
-        milliseconds = int(LATE_SECONDS * 1000)
-        is_first = bool(shared_cache.run(lambda client: client.set(_name(key), 1, nx=True, px=milliseconds)))
+        marked = shared_cache.run(mark) if free else []
     except SharedCacheUnavailableError:
-        return True
-    if not is_first:
-        with _lock:
-            _here.pop(key, None)
-    return is_first
-
-
-def end(key: str) -> None:
-    """Every service has answered: the change may be asked about again. Else the mark ends by itself."""
+        return free
+    mine = [service for service, is_mine in zip(free, marked, strict=True) if is_mine]
     with _lock:
-        _here.pop(key, None)
+        for service in set(free).difference(mine):
+            _here.pop((key, service), None)
+    return mine
+
+
+def end(key: str, services: Collection[str]) -> None:
+    """These have answered: they may be asked about the change again. The marks of others end by themselves."""
+    if not services:
+        return
+    with _lock:
+        for service in services:
+            _here.pop((key, service), None)
     try:
-        shared_cache.run(lambda client: client.delete(_name(key)))
+        shared_cache.run(lambda client: client.delete(*(_name(key, service) for service in services)))
     except SharedCacheUnavailableError:
         return
 
 
-def _name(key: str) -> str:
-    return f"{shared_cache.keys().prefix}:conflict-check:{key}"
+def _name(key: str, service: str) -> str:
+    return f"{shared_cache.keys().prefix}:conflict-check:{key}:{service}"

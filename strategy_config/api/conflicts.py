@@ -7,7 +7,7 @@ in the body), no thread is held by a service that drips, and none keeps the proc
 import asyncio
 import concurrent.futures
 import threading
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal, TypeVar
@@ -26,6 +26,7 @@ GRACE_SECONDS = 0.5
 MAX_ANSWER_BYTES = 256 * 1024
 MOST_REQUESTS = 64
 HOP_HEADER = "X-Conflict-Check-Hop"
+UNDER_WAY = "it is being asked about the same change already, or has not answered a moment ago"
 Status = Literal["answered", "no_answer", "not_asked"]
 T = TypeVar("T")
 _log = structlog.get_logger(__name__)
@@ -61,7 +62,7 @@ class Found:
 def find_conflicts(*, strategy_id: str, symbol: str | None, parameters: Mapping[str, Any], hop: str | None) -> Found:
     """Ask every service of CONFLICT_CHECK_URLS. ``hop`` is the HOP_HEADER of the request that this is for.
 
-    Nobody is asked for a request that is part of another check, nor about a change that is being asked about.
+    Nobody is asked for a request that is part of another check, nor about a change that it is being asked about.
     """
     services: Mapping[str, str] = settings.CONFLICT_CHECK_URLS
     if not services:
@@ -69,14 +70,13 @@ def find_conflicts(*, strategy_id: str, symbol: str | None, parameters: Mapping[
     if hop is not None and hop.strip() not in {"", "0"}:
         return _not_asked(services, "this check is part of another service's")
     key = checks_under_way.key_of(strategy_id, symbol, parameters)
-    if not checks_under_way.begin(key):
-        return _not_asked(services, "a check of the same change is under way, or was a moment ago")
+    free = checks_under_way.begin(key, services)
     # `config_type` is what the data manager calls this kind of configuration; the others pass over it.
     content = {"strategy_id": strategy_id, "symbol": symbol, "parameters": parameters, "config_type": "strategy"}
-    found = _ask_all(services, msgspec.json.encode(content))
-    if all(check.status == "answered" for check in found.services):
-        checks_under_way.end(key)
-    return found
+    found = _ask_all({name: services[name] for name in free}, msgspec.json.encode(content))
+    checks_under_way.end(key, [check.service for check in found.services if check.status == "answered"])
+    others = _not_asked([name for name in services if name not in free], UNDER_WAY)
+    return Found(found.conflicts, [*found.services, *others.services])
 
 
 def _ask_all(services: Mapping[str, str], body: bytes) -> Found:
@@ -103,7 +103,7 @@ def _ask_all(services: Mapping[str, str], body: bytes) -> Found:
     return Found(conflicts, checks)
 
 
-def _not_asked(services: Mapping[str, str], reason: str) -> Found:
+def _not_asked(services: Iterable[str], reason: str) -> Found:
     return Found([], [ServiceCheck(service=name, status="not_asked", reason=reason) for name in services])
 
 

@@ -200,8 +200,10 @@ def test_find_conflicts__under_way_in_another_process__is_not_asked_again(peer: 
     find()
     checks_under_way._here.clear()
     before = len(_Peer.asked)
-    assert "is under way" in find()[1][0]
-    assert len(_Peer.asked) == before
+    settings.CONFLICT_CHECK_URLS = {"tradeengine": f"{peer}/silent", "fine": f"{peer}/objects"}
+    found, warnings = find()
+    assert conflicts.UNDER_WAY in warnings[0]
+    assert ({conflict.service for conflict in found}, len(_Peer.asked)) == ({"fine"}, before + 1)
 
 
 def test_find_conflicts__all_have_answered__may_be_asked_again_at_once(peer: str, settings: Any, cache: Any) -> None:
