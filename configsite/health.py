@@ -25,6 +25,7 @@ ENDPOINTS = {
     "configuration_api": "/api/v1/strategies",
     "api_docs": "/docs",
     "api_schema": "/api/schema/",
+    "openapi_spec": "/openapi.json",
     "admin": "/admin/",
 }
 

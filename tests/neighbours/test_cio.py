@@ -3,8 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
+import httpx
 import pytest
 
+from tests.faults.conftest import until
+from tests.live_site import LiveSite
 from tests.neighbours.conftest import STRATEGIES, Neighbourhood
 
 HEADERS = {"X-Petrosa-Issuer": "CIO", "X-Petrosa-Internal-Token": "of the CIO"}
@@ -106,3 +109,32 @@ def test_read_and_sent_back__with_one_value_changed__pins_that_one_alone(
     assert answer["success"]
     assert neighbourhood.layer("orderbook_skew", symbol)["overrides"] == {"top_levels": 9}
     assert set(answer["metadata"]["inherited"]) == read.keys() - {"top_levels"}
+
+
+def test_modify__with_floats_alone__takes_whole_ones_as_integers(neighbourhood: Neighbourhood, symbol: str) -> None:
+    path = f"{STRATEGIES}/orderbook_skew/config/{symbol}"
+    sent = body("orderbook_skew", {"top_levels": 8.0}, "CIO automated parameter adjustment")
+    assert neighbourhood.ask("POST", path, json=sent, headers=HEADERS).json()["success"]
+    assert neighbourhood.layer("orderbook_skew", symbol)["overrides"] == {"top_levels": 8}
+
+
+def test_rate_limit__of_writes__says_in_the_body_how_long_to_wait_and_refuses_no_pause(
+    live_site: Callable[..., LiveSite],
+) -> None:
+    limits = {"RATE_LIMIT_WRITES_PER_SECOND": "1", "RATE_LIMIT_WRITES_BURST": "1"}
+    site = live_site(environment={"API_ANONYMOUS": "write", **limits})
+    path = f"{STRATEGIES}/orderbook_skew/config"
+
+    def post(parameters: dict[str, Any]) -> httpx.Response:
+        return site.request("POST", path, token=None, json=body("orderbook_skew", parameters, "CIO"), headers=HEADERS)
+
+    def refused() -> httpx.Response | None:
+        response = post({"top_levels": 7})
+        return response if response.status_code == 429 else None
+
+    response = until(refused)
+    # Where it finds none it waits for an hour.
+    assert response.json()["retry_after"] == int(response.headers["Retry-After"]) == 1
+    assert until(refused)
+    assert post({"enabled": False}).status_code == 200
+    assert not site.get(path).json()["data"]["enabled"]
