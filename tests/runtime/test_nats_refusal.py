@@ -10,6 +10,9 @@ import pytest
 from nats.aio.msg import Msg
 
 from embedded.servers import Valkey
+from realtime_runtime import metrics
+from realtime_runtime.feeds import live_health, live_metrics
+from realtime_runtime.feeds.live_feed import LiveFeed
 from realtime_runtime.feeds.publishing import connected
 from realtime_runtime.nats_access import CheckedClient, NatsAccess
 from tests.guarded_nats import GuardedNats
@@ -50,6 +53,7 @@ async def test_runtime__whose_password_was_changed__stays_degraded_says_so_and_g
 
             await eventually(is_refused)
             assert app.runtime.bus.refusal.lower() == "authorization violation"
+            assert b"realtime_runtime_nats_refused 1.0" in metrics.render(app.runtime)
             guarded.replace(OLD)
             await eventually(lambda: app.runtime.bus.is_connected and not app.runtime.bus.refusal)
             assert app.runtime.engine.symbols_seen() == ["BTCUSDT"]
@@ -117,6 +121,11 @@ async def test_feed__whose_password_was_changed__goes_on_when_it_is_let_in_again
         async with connected(guarded.url_as("rt:old"), name="test", access=NatsAccess(), closed=closed) as client:
             guarded.replace(NEW)
             await eventually(lambda: client.refusal)
+            feed = LiveFeed(client, {}, [])
+            nats = live_health.readiness(feed, now=0.0)["checks"]["nats"]
+            assert nats["status"] == "degraded"
+            assert "refuses" in nats["reason"]
+            assert b"realtime_feed_nats_refused 1.0" in live_metrics.render(feed)
             guarded.replace(OLD)
             await eventually(lambda: client.is_connected and not client.refusal)
             await client.publish("market", b"1")
