@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from embedded.servers import Valkey
+from realtime_runtime.config import snapshot as snapshot_module
 from realtime_runtime.config import wire
 from realtime_runtime.config.client import ConfigClient
 from realtime_runtime.engine import Engine
@@ -312,6 +313,25 @@ async def test_start__that_knows_nothing__does_what_cold_start_says_and_says_so(
         assert client.live.held_back == {}
     if path.is_dir():
         shutil.rmtree(path)
+
+
+async def test_start__with_a_snapshot_that_lacks_strategies__does_not_trade_those(
+    site: Site, valkey: Valkey, running_client: RunningClient, tmp_path: Path, redis_prefix: str
+) -> None:
+    """As a version wrote it that took a loss in Redis for the truth; and with one document that no longer fits."""
+    path = tmp_path / "snapshot.json"
+    published = documents(1)
+    kept = {SKEW: published[SKEW], "ticker_velocity": SPOILED["out of range"](published["ticker_velocity"])}
+    saved = snapshot_module.Snapshot(redis_prefix, 1, "2026-01-01T00:00:00.000+00:00", kept)
+    snapshot_module.write(path, saved)
+    async with running_client(NOWHERE, path=path) as client:
+        assert trading(client) == {(SKEW, BTC), (SKEW, ETH)}
+        assert "not trading" in (client.degraded or "")
+        assert set(client.live.held_back) == set(STRATEGIES) - {SKEW}
+    await site.publish(published)
+    async with running_client(valkey.url, path=path) as client:
+        assert trading(client) == {(strategy_id, symbol) for strategy_id in STRATEGIES for symbol in (BTC, ETH)}
+        assert client.degraded is None
 
 
 async def test_start__that_knows_nothing__trades_as_soon_as_redis_tells(

@@ -29,6 +29,9 @@ def keys_of(prefix: str) -> dict[str, str]:
     return {
         "config": keys.config,
         "sequence": keys.sequence,
+        "sequences": keys.sequences,
+        "set": keys.change_set(1),
+        "repair": keys.repair,
         "changes": keys.changes,
         "halts": keys.halts,
         "resumed": keys.resumed,
@@ -50,6 +53,9 @@ Attempt = Callable[[Any, dict[str, str]], object]
 RUNTIME_DENIED: dict[str, Attempt] = {
     "write a config": lambda client, keys: client.execute_command("HSET", keys["config"], "f", "v"),
     "write the sequence": lambda client, keys: client.set(keys["sequence"], 1),
+    "forge the list of what was written": lambda client, keys: client.hdel(keys["sequences"], "f"),
+    "forge a set": lambda client, keys: client.set(keys["set"], "x"),
+    "read what another asked for": lambda client, keys: client.get(keys["repair"]),
     "delete the changes": lambda client, keys: client.delete(keys["changes"]),
     "forge a change": lambda client, keys: client.xadd(keys["changes"], {"p": "x"}),
     "end a halt": lambda client, keys: client.execute_command("HDEL", keys["halts"], "f"),
