@@ -18,6 +18,14 @@ def flush(installed: Installation) -> None:
     installed.redis().flushall()
 
 
+def lose_documents(installed: Installation) -> None:
+    installed.redis().delete(wire.Keys(PREFIX).config)
+
+
+def lose_the_list(installed: Installation) -> None:
+    installed.redis().delete(wire.Keys(PREFIX).sequences)
+
+
 def start(installed: Installation) -> None:
     installed.valkey.start()
 
@@ -50,6 +58,8 @@ def nothing(installed: Installation) -> None:
     [
         pytest.param(kill, start, 3, id="killed"),
         pytest.param(flush, nothing, 4, id="flushed"),
+        pytest.param(lose_documents, nothing, 7, id="documents-lost"),
+        pytest.param(lose_the_list, nothing, 8, id="list-lost"),
         pytest.param(fill_up, give_memory, 5, id="out-of-memory"),
         pytest.param(make_replica, make_primary, 6, id="read-only"),
     ],
