@@ -2,24 +2,17 @@
 
 from django.contrib import admin
 from django.urls import include, path
-from django.views.decorators.cache import cache_page
 from drf_spectacular.renderers import OpenApiJsonRenderer
 from drf_spectacular.views import SpectacularRedocView, SpectacularSwaggerView
 
 from configsite import health
 from strategy_config.api.document_view import DocumentView
 
-SCHEMA_SECONDS = 3_600
-
 urlpatterns = [
     path("", health.root),
     path("api/v1/", include("strategy_config.api.urls")),
-    path("api/schema/", cache_page(SCHEMA_SECONDS)(DocumentView.as_view()), name="schema"),
-    path(
-        "openapi.json",
-        cache_page(SCHEMA_SECONDS)(DocumentView.as_view(renderer_classes=[OpenApiJsonRenderer])),
-        name="schema_json",
-    ),
+    path("api/schema/", DocumentView.as_view(), name="schema"),
+    path("openapi.json", DocumentView.as_view(renderer_classes=[OpenApiJsonRenderer]), name="schema_json"),
     path(
         "docs",
         SpectacularSwaggerView.as_view(url_name="schema", template_name="strategy_config/docs.html"),

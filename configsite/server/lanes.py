@@ -12,9 +12,11 @@ LIVENESS_THREADS = 2
 PROBE_THREADS = 3
 STOP_THREADS = 8
 WAIT_THREADS = 32
+DOCUMENT_THREADS = 2
 # Those, and two that bring requests to their lanes.
-RESERVED_THREADS = LIVENESS_THREADS + PROBE_THREADS + STOP_THREADS + WAIT_THREADS + 2
+RESERVED_THREADS = LIVENESS_THREADS + PROBE_THREADS + STOP_THREADS + WAIT_THREADS + DOCUMENT_THREADS + 2
 _STOPS = re.compile(r"/api/v1/(?:halt|strategies/[^/]+/disable)|/admin/(?:.+/)?(?:switch|switch-all|halts)/", re.ASCII)
+_DOCUMENTS = frozenset({"/api/schema/", "/openapi.json"})
 _PROBES = frozenset({"/ready", "/metrics", "/info"})
 _logger = structlog.get_logger(__name__)
 
@@ -58,6 +60,8 @@ class Lanes:
         self.others = Lane(threads)
         # Who waits for runtimes or for changes holds a thread that does nothing for seconds.
         self.waits = Lane(WAIT_THREADS)
+        # The first one makes the document, for seconds; who asks as well waits for that.
+        self.documents = Lane(DOCUMENT_THREADS)
 
     def of(self, environ: Mapping[str, Any]) -> Lane:
         """Where a request runs."""
@@ -68,4 +72,6 @@ class Lanes:
             return self.probes
         if environ["REQUEST_METHOD"] != "GET" and _STOPS.fullmatch(path):
             return self.stops
+        if path in _DOCUMENTS:
+            return self.documents
         return self.waits if "wait" in environ["QUERY_STRING"] else self.others
