@@ -24,9 +24,13 @@ VERIFIED_AT_ONCE = 2_000
 
 @dataclass(frozen=True, slots=True)
 class HistoryFilter:
-    """Which rows; "" and None: any. ``symbol`` GLOBAL is the global layer, ``who`` the claimed or the real name."""
+    """Which rows; "" and None: any. ``symbol`` GLOBAL is the global layer, ``who`` the claimed or the real name.
+
+    ``kind`` is that of the object that a row is about, LAYER for those about layers.
+    """
 
     GLOBAL = "global"
+    LAYER = "layer"
     strategy_id: str = ""
     symbol: str = ""
     who: str = ""
@@ -34,6 +38,8 @@ class HistoryFilter:
     channel: str = ""
     since: datetime | None = None
     until: datetime | None = None
+    kind: str = ""
+    object_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +136,20 @@ def verify_on(at: datetime) -> tuple[Verification, int]:
 
 def _filtered(chosen: HistoryFilter) -> QuerySet[ConfigAudit]:
     rows = ConfigAudit.objects.order_by("-position")
-    exact = {"strategy_id": chosen.strategy_id, "action": chosen.action, "channel": chosen.channel}
+    exact = {
+        "strategy_id": chosen.strategy_id,
+        "action": chosen.action,
+        "channel": chosen.channel,
+        "object_kind": "" if chosen.kind == HistoryFilter.LAYER else chosen.kind,
+        "object_id": chosen.object_id,
+    }
     rows = rows.filter(**{name: value for name, value in exact.items() if value})
-    if chosen.symbol:
-        rows = rows.filter(symbol="" if chosen.symbol == HistoryFilter.GLOBAL else chosen.symbol)
+    if chosen.kind == HistoryFilter.LAYER:
+        rows = rows.filter(object_kind=None)
+    if chosen.symbol == HistoryFilter.GLOBAL:
+        rows = rows.filter(symbol="", object_kind=None)
+    elif chosen.symbol:
+        rows = rows.filter(symbol=chosen.symbol)
     if chosen.who:
         rows = rows.filter(Q(changed_by=chosen.who) | Q(actor=chosen.who))
     if chosen.since is not None:

@@ -5,7 +5,7 @@ from difflib import get_close_matches
 
 from pydantic_core import ErrorDetails
 
-from strategy_config.api.requests import CURSOR_PATTERN, MalformedRequestError
+from strategy_config.api.requests import ANY_STRATEGY_PATTERN, CURSOR_PATTERN, MalformedRequestError
 
 _BY_TYPE: Mapping[str, str] = {
     "missing": "is required",
@@ -23,6 +23,7 @@ _BY_TYPE: Mapping[str, str] = {
 }
 _BY_PATTERN: Mapping[str, str] = {
     CURSOR_PATTERN: "must be the next_cursor of an earlier answer",
+    ANY_STRATEGY_PATTERN: "must be letters, digits, underscores, dots or hyphens",
 }
 
 
@@ -37,7 +38,7 @@ def explain(refusal: MalformedRequestError) -> list[dict[str, str]]:
 def _message(detail: ErrorDetails, known: Sequence[str]) -> str:
     context = detail.get("ctx", {})
     if detail["type"] == "string_pattern_mismatch":
-        return _BY_PATTERN[context["pattern"]]
+        return _BY_PATTERN.get(context["pattern"], f"must match {context['pattern']}")
     if detail["type"] == "extra_forbidden":
         return unknown(str(detail["loc"][-1]), known)
     template = _BY_TYPE.get(detail["type"])

@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from strategy_config.api.audit_views import HistoryView
 from strategy_config.api.check_views import CheckView
 from strategy_config.api.halt_views import HaltsView, HaltView, ResumeView
 from strategy_config.api.history_views import (
@@ -35,6 +36,7 @@ urlpatterns = [
     path("strategies/<str:strategy_id>/restore", RestoreView.as_view()),
     path("strategies/<str:strategy_id>/enable", EnableView.as_view()),
     path("strategies/<str:strategy_id>/disable", DisableView.as_view()),
+    path("audit", HistoryView.as_view()),
     path("halt", HaltView.as_view()),
     path("halts", HaltsView.as_view()),
     path("resume", ResumeView.as_view()),

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from strategy_config.api import answers
+from strategy_config.api import answers, audit_answers
 from tests.live_site import LiveSite
 
 AUDIT = "/api/v1/strategies/orderbook_skew/audit"
@@ -161,3 +161,41 @@ def test_enable__without_reason__400(site: LiveSite, body: dict[str, str], symbo
     site.post(f"{BASE}/disable?symbol={symbol}", {"reason": "off"})
     assert site.post(f"{BASE}/enable?symbol={symbol}", body).status_code == 400
     assert site.get(f"{BASE}/config/{symbol}").json()["data"]["enabled"] is False
+
+
+EVERYTHING = "/api/v1/audit"
+
+
+def test_all_rows__pages__follow_the_chain_without_gap(site: LiveSite, config_url: str, symbol: str) -> None:
+    _set(site, config_url, *range(1, 5))
+    rows: list[audit_answers.HistoryItem] = []
+    cursor = ""
+    while cursor is not None:
+        answer = site.get(f"{EVERYTHING}?limit=7{cursor and f'&cursor={cursor}'}")
+        rows += audit_answers.HistoryPage.model_validate_json(answer.content).data
+        cursor = answer.json()["metadata"]["next_cursor"]
+    assert [row.position for row in rows] == list(range(len(rows), 0, -1))
+    assert [newer.previous_hash for newer in rows[:-1]] == [older.hash for older in rows[1:]]
+    tokens = [row for row in rows if row.object is not None and row.object.kind == "token"]
+    assert tokens
+    assert all((row.sequence, row.strategy_id, row.version) == (None, None, None) for row in tokens)
+
+
+def test_all_rows__filters__by_kind_object_layer_and_person(site: LiveSite, config_url: str, symbol: str) -> None:
+    _set(site, config_url, 1, 2)
+
+    def found(query: str) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = site.get(f"{EVERYTHING}?{query}").json()["data"]
+        return rows
+
+    tokens = found("kind=token&action=CREATE")
+    assert tokens
+    assert [row["id"] for row in found(f"object_id={tokens[0]['object']['id']}")] == [tokens[0]["id"]]
+    assert [row["version"] for row in found(f"kind=layer&strategy_id=orderbook_skew&symbol={symbol.lower()}")] == [2, 1]
+    assert [row["version"] for row in found(f"who=by%202&symbol={symbol}")] == [2]
+    assert found("strategy_id=never_there") == []
+
+
+@pytest.mark.parametrize("query", ["kind=Token", "action=create", "cursor=x", "limit=0", "other=1", "strategy_id=%20"])
+def test_all_rows__bad_query__is_refused(site: LiveSite, query: str) -> None:
+    assert site.get(f"{EVERYTHING}?{query}").status_code == 400
