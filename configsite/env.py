@@ -1,11 +1,15 @@
 """The only reader of the environment on the site. A missing or unparsable value stops the start by its name."""
 
 import os
+import re
 from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import NamedTuple
 
 from django.core.exceptions import ImproperlyConfigured
 
 _SWITCHES = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+_HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]*", re.ASCII)
 
 
 def everything() -> Mapping[str, str]:
@@ -77,6 +81,44 @@ def header(name: str, default: str) -> tuple[str, str] | None:
     if not separator or not key.strip() or not value.strip():
         raise ImproperlyConfigured(f"{name} must be Header-Name=value or none, not {given!r}.")
     return f"HTTP_{key.strip().upper().replace('-', '_')}", value.strip()
+
+
+def header_names(name: str) -> tuple[str, ...]:
+    """A comma-separated list of headers, each as WSGI names it: ``X-My-Token`` is "HTTP_X_MY_TOKEN"."""
+    found = []
+    for item in items(name):
+        if _HEADER.fullmatch(item) is None:
+            raise ImproperlyConfigured(f"{name} must be a list of header names, and {item!r} is none.")
+        found.append(f"HTTP_{item.upper().replace('-', '_')}")
+    return tuple(found)
+
+
+class Grant(NamedTuple):
+    """A right that is given to whoever comes from a network, or (None) from anywhere."""
+
+    right: str
+    network: IPv4Network | IPv6Network | None
+
+    def __str__(self) -> str:
+        return self.right if self.network is None else f"{self.right}@{self.network}"
+
+
+def grants(name: str, *rights: str) -> tuple[Grant, ...]:
+    """``none``, or a comma-separated list of ``right`` and ``right@network``, such as ``read, stop@10.1.0.0/16``."""
+    given = items(name)
+    if [item.lower() for item in given] in ([], ["none"]):
+        return ()
+    found = []
+    for item in given:
+        right, separator, network = (part.strip() for part in item.partition("@"))
+        if right.lower() not in rights:
+            known = ", ".join(rights)
+            raise ImproperlyConfigured(f"{name} must be none, or a list of {known}, each with @network; not {item!r}.")
+        try:
+            found.append(Grant(right.lower(), ip_network(network) if separator else None))
+        except ValueError as exception:
+            raise ImproperlyConfigured(f"{name}: {item!r} names no network like 10.0.0.0/8: {exception}.") from None
+    return tuple(found)
 
 
 def pairs(name: str) -> dict[str, str]:

@@ -89,7 +89,7 @@ def info(request: HttpRequest) -> HttpResponse:
                 "enabled_strategies": enabled_strategies,
                 "config": {
                     "environment": settings.ENVIRONMENT,
-                    "api_anonymous": settings.API_ANONYMOUS,
+                    "api_anonymous": ", ".join(map(str, settings.API_ANONYMOUS)) or "none",
                     "redis_key_prefix": settings.REDIS_KEY_PREFIX,
                     "cache_ttl_seconds": settings.CONFIG_CACHE_TTL_SECONDS,
                     "conflict_check_services": sorted(settings.CONFLICT_CHECK_URLS),

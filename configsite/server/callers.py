@@ -18,7 +18,7 @@ from strategy_config.exceptions import StoreUnavailableError
 
 def may_use_api(environ: Mapping[str, Any]) -> bool:
     """Whether there is anything in the request by which the API could let its caller in."""
-    return carries_credentials(environ) or bool(anonymous_permissions())
+    return carries_credentials(environ) or bool(anonymous_permissions(environ))
 
 
 def has_session(environ: dict[str, Any]) -> bool:

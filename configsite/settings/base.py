@@ -124,7 +124,10 @@ NATS_NKEY_SEED_FILE = env.file("NATS_NKEY_SEED_FILE")
 NATS_TOPIC_CONTROL = env.text("NATS_TOPIC_CONTROL", f"control.{REDIS_KEY_PREFIX}")
 HALT_SECRET = env.text("HALT_SECRET", "")
 HALT_TRUST_BROKER = env.flag("HALT_TRUST_BROKER", default=False)
-API_ANONYMOUS = env.choice("API_ANONYMOUS", "none", "read", "write", default="none")
+# What callers without credentials may do, by their network.
+API_ANONYMOUS = env.grants("API_ANONYMOUS", "read", "write", "stop")
+# Other headers that carry a token, beside Authorization.
+API_TOKEN_HEADERS = env.header_names("API_TOKEN_HEADERS")
 CONFLICT_CHECK_URLS = env.pairs("CONFLICT_CHECK_URLS")
 STRATEGY_ENVIRONMENT = MappingProxyType(
     {strategy_id: read_environment(strategy, env.everything()) for strategy_id, strategy in STRATEGIES.items()}

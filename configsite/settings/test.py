@@ -32,7 +32,7 @@ STORAGES = {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 REDIS_URL = "redis://127.0.0.1:1/0"
-API_ANONYMOUS = "none"
+API_ANONYMOUS = ()
 CONFLICT_CHECK_URLS = {}
 STRATEGY_ENVIRONMENT = MappingProxyType(
     {strategy_id: read_environment(strategy, {}) for strategy_id, strategy in STRATEGIES.items()}

@@ -162,14 +162,26 @@ def identify_token(header: str, *, counter: bytes | None, may_be_old: bool) -> I
     return _unexpired(identity)
 
 
+def credential_of(environ: Mapping[str, Any]) -> str | None:
+    """The Authorization header; else the token in the first of ``settings.API_TOKEN_HEADERS`` there is, as if in it."""
+    header: str | None = environ.get("HTTP_AUTHORIZATION")
+    if header is not None:
+        return header
+    for name in settings.API_TOKEN_HEADERS:
+        token: str | None = environ.get(name)
+        if token is not None:
+            return token if token[:7].lower() == "bearer " else f"Bearer {token}"
+    return None
+
+
 def carries_credentials(environ: Mapping[str, Any]) -> bool:
     """Whether a request has a token or a session with it, which may hold or not."""
-    return "HTTP_AUTHORIZATION" in environ or _session_digest(environ) is not None
+    return credential_of(environ) is not None or _session_digest(environ) is not None
 
 
 def remembered_digest(environ: Mapping[str, Any]) -> str | None:
     """The digest of a request's token or session where this process has seen it hold; it may have ended since."""
-    header = environ.get("HTTP_AUTHORIZATION")
+    header = credential_of(environ)
     try:
         digest = _session_digest(environ) if header is None else _digest(header)
     except AuthenticationFailed:
@@ -207,11 +219,11 @@ def _unexpired(identity: Identity) -> Identity:
 
 
 class BearerAuthentication(BaseAuthentication):
-    """``Authorization: Bearer <token>``."""
+    """``Authorization: Bearer <token>``, or a token in a header of ``settings.API_TOKEN_HEADERS``."""
 
     def authenticate(self, request: Request) -> tuple[Any, Identity] | None:
         """Nobody without the header; raises AuthenticationFailed for a header that does not hold."""
-        header = request.META.get("HTTP_AUTHORIZATION")
+        header = credential_of(request.META)
         if header is None:
             return None
         identity = identify_token(header, counter=_shared_counter(request.META), may_be_old=_may_be_old(request))

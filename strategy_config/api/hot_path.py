@@ -142,7 +142,7 @@ def render(reading: documents.Reading, request_id: str, if_none_match: str | Non
 
 
 def _is_anonymous(environ: Mapping[str, Any]) -> bool:
-    return "HTTP_AUTHORIZATION" not in environ and "HTTP_COOKIE" not in environ
+    return authentication.credential_of(environ) is None and "HTTP_COOKIE" not in environ
 
 
 def _refuse(environ: Mapping[str, Any], wait: int, route: str) -> Answer:
@@ -180,8 +180,8 @@ def _is_our_host(host: str) -> bool:
 def _may_view(environ: Mapping[str, Any], digest: str | None, counter: bytes) -> bool:
     """``digest`` is of the request's token or session, None where it has neither."""
     if digest is None:
-        return Permission.VIEW in anonymous_permissions()
-    if "HTTP_AUTHORIZATION" not in environ:
+        return Permission.VIEW in anonymous_permissions(environ)
+    if authentication.credential_of(environ) is None:
         return False
     try:
         identity = authentication.recall_token(digest, counter)

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from django.http import HttpResponse
-from rest_framework.exceptions import PermissionDenied
+from rest_framework.exceptions import NotAuthenticated, PermissionDenied
 from rest_framework.request import Request
 
 from realtime_runtime.config.layers import InvalidParametersError
@@ -262,10 +262,12 @@ def _asks_stop(given: Mapping[str, Any]) -> bool:
 
 
 def _require_right(request: Request, body: requests.EditGlobal) -> None:
-    """Whoever may only stop may not do anything beside it; raises PermissionDenied, NotAllowedError beside a stop."""
+    """Whoever may only stop may not do anything beside it; raises NotAllowedError beside a stop."""
     if caller_may(request, Permission.CHANGE_PARAMETERS):
         return
     if not asks_stop(body.parameters):
+        if request.auth is None:
+            raise NotAuthenticated("Send a token as: Authorization: Bearer <token>.")
         raise PermissionDenied(f"This needs the permission {Permission.CHANGE_PARAMETERS}; none of your groups has it.")
     if len(body.parameters) > 1 or _gives_expiry(body):
         raise NotAllowedError(f"All but the stop needs the permission {Permission.CHANGE_PARAMETERS}.")

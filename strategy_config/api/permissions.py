@@ -8,27 +8,42 @@ from rest_framework.exceptions import NotAuthenticated, PermissionDenied
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
+from strategy_config.client_address import client_ip
 from strategy_config.permissions import Permission, is_held
 
-__all__ = ["HasPermission", "Permission", "anonymous_permissions", "caller_may"]
+__all__ = ["HasPermission", "Permission", "anonymous_permissions", "caller_may", "possible_anonymous_permissions"]
 
 
 _ANONYMOUS: Mapping[str, frozenset[str]] = {
-    "none": frozenset(),
     "read": frozenset({Permission.VIEW}),
+    "stop": frozenset({Permission.STOP_STRATEGY}),
     "write": frozenset(Permission),
 }
 
 
-def anonymous_permissions() -> frozenset[str]:
-    """What somebody without credentials may do, by the setting ``API_ANONYMOUS``."""
-    return _ANONYMOUS[settings.API_ANONYMOUS]
+def anonymous_permissions(environ: Mapping[str, Any]) -> frozenset[str]:
+    """What a caller without credentials may do, by the setting ``API_ANONYMOUS`` and by where the request is from."""
+    grants = settings.API_ANONYMOUS
+    if all(grant.network is None for grant in grants):
+        return possible_anonymous_permissions()
+    address = client_ip(environ)
+    held = [
+        _ANONYMOUS[grant.right]
+        for grant in grants
+        if grant.network is None or (address is not None and address in grant.network)
+    ]
+    return frozenset().union(*held)
+
+
+def possible_anonymous_permissions() -> frozenset[str]:
+    """What callers without credentials may do from one network or another."""
+    return frozenset().union(*(_ANONYMOUS[grant.right] for grant in settings.API_ANONYMOUS))
 
 
 def caller_may(request: Request, permission: Permission) -> bool:
     """Whether the caller holds the permission, by an identity or as somebody without credentials."""
     identity: Any = request.auth
-    held = anonymous_permissions() if identity is None else identity.permissions
+    held = anonymous_permissions(request.META) if identity is None else identity.permissions
     return is_held(permission, held.__contains__)
 
 
@@ -43,7 +58,7 @@ class HasPermission(BasePermission):
         by_method: Mapping[str, Permission] = view.permission_by_method
         needed = by_method.get("GET" if request.method == "HEAD" else request.method or "")
         if request.auth is None:
-            if _is_open(request, view, needed) if needed is not None else anonymous_permissions():
+            if _is_open(request, view, needed) if needed is not None else anonymous_permissions(request.META):
                 return True
             raise NotAuthenticated("Send a token as: Authorization: Bearer <token>.")
         if needed is not None and not _is_open(request, view, needed):

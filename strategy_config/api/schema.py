@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from realtime_runtime.strategies.registry import STRATEGIES
 from strategy_config.api import answers, examples, requests
-from strategy_config.api.permissions import anonymous_permissions
+from strategy_config.api.permissions import possible_anonymous_permissions
 
 View = TypeVar("View", bound=Callable[..., Any])
 Tag = Literal["Strategies", "Configuration", "History", "Operation", "Market"]
@@ -239,7 +239,7 @@ class ApiSchema(AutoSchema):
     def get_auth(self) -> list[JsonSchema]:
         """The security requirements, any of which will do."""
         needed = getattr(self.view, "permission_by_method", {}).get(self.method)
-        optional: list[JsonSchema] = [{}] if needed in anonymous_permissions() else []
+        optional: list[JsonSchema] = [{}] if needed in possible_anonymous_permissions() else []
         return [*super().get_auth(), *optional]
 
 

@@ -153,3 +153,42 @@ def test_admin_session__reads__and_writes_with_csrf_token_only(site: LiveSite, c
 def test_session__of_nobody__401(site: LiveSite, config_url: str) -> None:
     response = httpx.get(site.url + config_url, cookies={"sessionid": "x" * 32}, timeout=30, verify=NO_ROOTS)
     assert response.status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("granted", "reading", "stopping", "changing"),
+    [
+        ("read@127.0.0.0/8", 200, 401, 401),
+        ("stop@127.0.0.1", 401, 200, 401),
+        ("read@10.0.0.0/8, stop@10.1.0.0/16, write@2001:db8::/32", 401, 401, 401),
+        ("read, stop@127.0.0.0/8", 200, 200, 401),
+        ("write@127.0.0.0/8", 200, 200, 200),
+    ],
+)
+def test_anonymous__by_network_and_kind__may_what_is_granted(
+    live_site: Callable[..., LiveSite], granted: str, reading: int, stopping: int, changing: int
+) -> None:
+    site = live_site(environment={"API_ANONYMOUS": granted})
+    stop = {"parameters": {"enabled": False}}
+    assert site.get(f"{BASE}/config", token=None).status_code == reading
+    assert site.get("/api/v1/strategies", token=None).status_code == reading
+    assert site.post(f"{BASE}/disable", token=None).status_code == stopping
+    assert site.post(f"{BASE}/config/BTCUSDT", stop, token=None).status_code == stopping
+    assert site.post(f"{BASE}/config", BODY, token=None).status_code == changing
+    beside = site.post(f"{BASE}/config/ETHUSDT", {"parameters": {"enabled": False, "lookback_ticks": 22}}, token=None)
+    assert beside.status_code == stopping
+    if stopping == 200:
+        assert beside.json()["success"] is (changing == 200)
+        assert beside.json()["metadata"]["stopped"]
+
+
+def test_token__in_a_header_of_the_setting__is_one(live_site: Callable[..., LiveSite]) -> None:
+    site = live_site(environment={"API_TOKEN_HEADERS": "X-Petrosa-Internal-Token, X-Api-Key"})
+    for header in ("X-Petrosa-Internal-Token", "X-Api-Key"):
+        for value in (site.tokens["trader"], f"Bearer {site.tokens['trader']}"):
+            for _ in range(2):
+                assert site.get(f"{BASE}/config", token=None, headers={header: value}).status_code == 200
+            assert site.post(f"{BASE}/config", BODY, token=None, headers={header: value}).status_code == 200
+        assert site.get(f"{BASE}/config", token=None, headers={header: "rts_wrong"}).status_code == 401
+    other = site.get(f"{BASE}/config", token=None, headers={"X-Other": site.tokens["trader"]})
+    assert other.status_code == 401

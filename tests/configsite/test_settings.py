@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,18 @@ READERS: list[tuple[Callable[[], Any], str, Any]] = [
     (lambda: env.items("X"), " a, ,b ", ["a", "b"]),
     (lambda: env.pairs("X"), "a=http://h:1/?q=1, b=c", {"a": "http://h:1/?q=1", "b": "c"}),
     (lambda: env.pairs("X"), "", {}),
+    (lambda: env.grants("X", "read", "stop"), "None", ()),
+    (
+        lambda: env.grants("X", "read", "stop"),
+        "READ, stop@10.0.0.0/8",
+        (env.Grant("read", None), env.Grant("stop", ip_network("10.0.0.0/8"))),
+    ),
+    (lambda: env.grants("X", "read"), "all", ImproperlyConfigured),
+    (lambda: env.grants("X", "read"), "read, none", ImproperlyConfigured),
+    (lambda: env.grants("X", "read"), "read@10.0.0.1/8", ImproperlyConfigured),
+    (lambda: env.grants("X", "read"), "read@", ImproperlyConfigured),
+    (lambda: env.header_names("X"), "X-My-Token, Other", ("HTTP_X_MY_TOKEN", "HTTP_OTHER")),
+    (lambda: env.header_names("X"), "X_My_Token", ImproperlyConfigured),
     (lambda: env.pairs("X"), "a", ImproperlyConfigured),
 ]
 

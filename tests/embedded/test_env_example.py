@@ -9,7 +9,9 @@ from realtime_runtime.config.layers import read_environment
 from realtime_runtime.strategies.registry import STRATEGIES
 from tests.conftest import PROJECT_ROOT
 
-READ_BY_SITE = re.compile(r"env\.(?:text|flag|integer|choice|items|pairs|file|header)\(\s*\"([A-Z_]+)\"")
+READ_BY_SITE = re.compile(
+    r"env\.(?:text|flag|integer|choice|items|pairs|file|grants|header|header_names)\(\s*\"([A-Z_]+)\""
+)
 READ_BY_RUNTIME = re.compile(r"reader\.get\(\"([A-Z_]+)\"")
 READ_BY_LAUNCHER = re.compile(r"environ\.get\(\"([A-Z_]+)\"|_port\(environ, \"([A-Z_]+)\"")
 READ_BY_PROCFILE = re.compile(r"\$\{([A-Z_]+):-")
