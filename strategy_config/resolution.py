@@ -277,16 +277,17 @@ def resolved(row: StrategyConfig, symbol_own: Values) -> ResolvedValues:
     it, fills in what is missing, and judges them itself. Above all it is to learn of the switch.
     """
     own = own_values(row)
-    if not is_known(row.strategy_id):
+    strategy = STRATEGIES.get(row.strategy_id)
+    if strategy is None:
         sources: dict[str, layers.Source] = {**dict.fromkeys(own, "global"), **dict.fromkeys(symbol_own, "symbol")}
         return ResolvedValues({**own, **symbol_own}, sources)
     found = usable.resolve(
-        strategy_class(row.strategy_id),
+        strategy,
         environment=environment_of(row.strategy_id).values,
         global_values=own,
         symbol_values=symbol_own,
     )
-    return ResolvedValues(layers.as_json(found.parameters), dict(found.sources), found.refused)
+    return ResolvedValues(layers.as_json(found.parameters), found.sources, found.refused)
 
 
 def _config(row: StrategyConfig, override: SymbolOverride | None, found: ResolvedValues) -> wire.LayerConfig:
@@ -310,11 +311,15 @@ def _config(row: StrategyConfig, override: SymbolOverride | None, found: Resolve
         reason=told_by.reason or None,
         expires_at=None if override is None else iso(override.expires_at),
         sequence=row.sequence if override is None else max(row.sequence, override.sequence),
-        refused=[
-            wire.RefusedValue(parameter=each.parameter, layer=each.layer, value=each.value, message=each.message)
-            for each in found.refused
-        ],
+        refused=_told(found.refused) if found.refused else [],
     )
+
+
+def _told(refused: Iterable[usable.RefusedValue]) -> list[wire.RefusedValue]:
+    return [
+        wire.RefusedValue(parameter=each.parameter, layer=each.layer, value=each.value, message=each.message)
+        for each in refused
+    ]
 
 
 def _source(sources: Mapping[str, layers.Source]) -> str:

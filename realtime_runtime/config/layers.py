@@ -91,15 +91,15 @@ class EnvironmentLayer:
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """All parameters of a strategy and the layer that each came from."""
+    """All parameters of a strategy and the layer that each came from; ``sources`` belongs to the caller."""
 
     parameters: Parameters
-    sources: Mapping[str, Layer]
+    sources: dict[str, Source]
 
 
 def carried_over(strategy: StrategyClass, values: Values) -> Values:
     """The values under the names that parameters have now; one under its present name counts more."""
-    if strategy.renamed.keys().isdisjoint(values):
+    if not strategy.renamed or strategy.renamed.keys().isdisjoint(values):
         return values
     names = {name: strategy.renamed.get(name, name) for name in values}
     return {names[name]: value for name, value in values.items() if names[name] == name or names[name] not in values}
@@ -136,7 +136,7 @@ def resolve(
 ) -> Resolved:
     """Resolve the layers, each already checked or not; raises InvalidParametersError with every error."""
     merged: dict[str, Any] = {}
-    sources: dict[str, Layer] = dict.fromkeys(strategy.parameters.model_fields, "default")
+    sources: dict[str, Source] = dict.fromkeys(strategy.parameters.model_fields, "default")
     layers: tuple[tuple[Layer, Values], ...] = (
         ("environment", environment),
         ("global", global_values),
@@ -147,7 +147,7 @@ def resolve(
         merged.update(values)
         sources.update(dict.fromkeys(values, source))
     try:
-        return Resolved(strategy.parameters.model_validate(merged), MappingProxyType(sources))
+        return Resolved(strategy.parameters.model_validate(merged), sources)
     except ValidationError:
         raise InvalidParametersError(_all_errors(strategy, merged)) from None
 

@@ -6,8 +6,7 @@ or other variables of the environment, may have changed that since.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from realtime_runtime.config import layers
 from realtime_runtime.config.layers import NOTHING, InvalidParametersError, Layer, Source, StrategyClass, Values
@@ -28,15 +27,15 @@ class RefusedValue:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class UsableResolution:
+class UsableResolution(NamedTuple):
     """What is in force. ``refused`` are the values that would be in force instead if they fitted.
 
     ``sources`` is "refused" for their parameters; a parameter that the strategy does not have is in ``refused`` alone.
+    It belongs to the caller.
     """
 
     parameters: Parameters
-    sources: Mapping[str, Source]
+    sources: dict[str, Source]
     refused: tuple[RefusedValue, ...] = ()
 
 
@@ -89,14 +88,14 @@ def _resolve_what_fits(strategy: StrategyClass, given: Mapping[Layer, Values]) -
         global_values=usable["global"],
         symbol_values=usable["symbol"],
     )
-    sources: dict[str, Source] = dict(found.sources)
+    sources = dict(found.sources)
     missed = tuple(
         each
         for each in refused
         if each.parameter not in sources or _RANK[each.layer] > _RANK[found.sources[each.parameter]]
     )
     sources.update({each.parameter: "refused" for each in missed if each.parameter in sources})
-    return UsableResolution(found.parameters, MappingProxyType(sources), missed)
+    return UsableResolution(found.parameters, sources, missed)
 
 
 def _merged(usable: Mapping[Layer, Values]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from realtime_runtime.config import wire
 from strategy_config import (
     audit_rows,
     halt_rows,
+    misfits,
     overviews,
     resolution,
     runtimes,
@@ -97,7 +98,7 @@ def document(at: datetime) -> dict[str, Any]:
         "at": resolution.iso(at),
         "feed": asdict(feed),
         "answer": _halted(halts) + _answer(cards, trading, sequence, current),
-        "parts": [asdict(part) for part in _parts(sequence, heartbeats, published_sequence)],
+        "parts": [asdict(part) for part in (*_parts(sequence, heartbeats, published_sequence), *_values_part())],
         "runtimes": [_runtime(beat, sequence, current, at) for beat in heartbeats or ()],
         "runtimes_text": feed.detail if feed.kind in {"none", "silent", "unknown"} else "",
         "strategies": cards,
@@ -280,6 +281,15 @@ def _parts(
     sequence: int | None, heartbeats: Sequence[wire.Heartbeat] | None, published: int | None
 ) -> tuple[Part, Part, Part]:
     return _store_part(sequence), _redis_part(sequence, heartbeats, published), _nats_part(heartbeats)
+
+
+def _values_part() -> tuple[Part, ...]:
+    """Said only where something is wrong with them."""
+    try:
+        count = misfits.current().refused_count
+    except StoreUnavailableError:
+        return ()
+    return (Part("Values", "bad", f"{count:,} set that do not fit and are not in force"),) if count else ()
 
 
 def _store_part(sequence: int | None) -> Part:

@@ -89,12 +89,14 @@ function showRuntimes(live) {
 function showParts(parts) {
   const container = document.getElementById("parts");
   parts.forEach((part, index) => {
-    const element = container.children[index];
+    const element = container.children[index] ?? container.appendChild(words("span", ""));
+    if (!element.firstElementChild) element.replaceChildren(words("strong", part.name), "");
     element.className = `part part-${part.state}`;
     setText(element.firstElementChild, part.name);
     const text = ` ${part.text}`;
     if (element.lastChild.textContent !== text) element.lastChild.textContent = text;
   });
+  while (container.children.length > parts.length) container.lastElementChild.remove();
 }
 
 function showChanges(changes) {
