@@ -16,7 +16,10 @@ class SignalConfig(Answer):
 
 
 class SignalMetadata(Answer):
-    """``source`` simulated: decided on a simulated market. The other members are the numbers that decided it."""
+    """``source`` simulated: decided on a simulated market. The other members are the numbers that decided it.
+
+    ``observed_at``: the time of the observation that was decided on, where it was no market event.
+    """
 
     model_config = ConfigDict(extra="allow", strict=True)
 
@@ -24,13 +27,19 @@ class SignalMetadata(Answer):
     decision: str
     signal_action: str
     source: Literal["simulated"] | None = None
+    observed_at: Instant | None = None
 
 
 class Signal(Answer):
-    """One signal, as it went to order management. Prices in quote units, quantity in base units, ``_pct`` fractions."""
+    """One signal, as it went to order management. Prices in quote units, ``_pct`` fractions.
+
+    ``quantity`` is in base units, of COIN-M symbols in contracts. ``signal_id`` and ``intent_id`` repeat ``id``;
+    signals of a runtime of before have no ``intent_id``.
+    """
 
     id: Annotated[str, Field(json_schema_extra={"format": "uuid"})]
     signal_id: Annotated[str, Field(json_schema_extra={"format": "uuid"})]
+    intent_id: Annotated[str, Field(json_schema_extra={"format": "uuid"})] = ""
     strategy_id: str
     strategy_mode: Literal["deterministic"]
     symbol: str
