@@ -6,6 +6,7 @@ All labels are bounded. What services measure of themselves is in `strategy_conf
 import os
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import lru_cache
 
 from django.http import HttpRequest
@@ -83,8 +84,10 @@ class SharedState(Collector):
             with transactions.quickly():
                 sequence.add_metric(["relay"], selectors.relayed_sequence())
                 sequence.add_metric(["store"], selectors.last_sequence())
-                refused.add_metric([], misfits.current().refused_count)
             connected.add_metric(["store"], 1)
+            with suppress(StoreUnavailableError):
+                # After a change this reads every layer: being late says nothing of the store.
+                refused.add_metric([], misfits.current().refused_count)
         except StoreUnavailableError:
             connected.add_metric(["store"], 0)
         try:
