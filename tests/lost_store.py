@@ -1,6 +1,7 @@
 """What the tests of a lost store do on each store: write, write once it is back, look that nothing is half-done."""
 
 import time
+from itertools import cycle
 
 from strategy_config import audit, services
 from strategy_config.exceptions import StoreUnavailableError
@@ -11,9 +12,14 @@ from tests.factories import OriginFactory
 BACK_SECONDS = 60.0
 
 
+_LEVELS = cycle(range(1, 10))
+
+
 def write() -> services.Written:
+    """Another value each time: one that is there already makes no version."""
+    parameters = {"top_levels": next(_LEVELS)}
     return services.set_layer(
-        strategy_id="orderbook_skew", symbol="BTCUSDT", parameters={"top_levels": 7}, origin=OriginFactory()
+        strategy_id="orderbook_skew", symbol="BTCUSDT", parameters=parameters, origin=OriginFactory()
     )
 
 

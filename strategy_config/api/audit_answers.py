@@ -8,7 +8,6 @@ from strategy_config.api import requests
 from strategy_config.api.answers import Answer, AuditMetadata, Instant, Success
 from strategy_config.models import STRATEGY_ID_LENGTH
 
-LAYER: Literal["layer"] = "layer"
 KIND_PATTERN = "^[a-z_]{1,32}$"
 
 
