@@ -136,7 +136,7 @@ def test_halts_page__resumes_exactly_the_chosen_ones__for_operators_with_a_reaso
 @pytest.mark.parametrize(
     ("path", "words"),
     [
-        (PAGE, "Switched off by <strong>alice</strong>"),
+        (PAGE, "Switched off by <strong><bdi>alice</bdi></strong>"),
         (f"{PAGE}symbols/{BTC}/", "is off for all symbols, so it is off here"),
         ("/admin/strategies/onchain_metrics/", "Off by default"),
     ],

@@ -35,11 +35,17 @@ function words(tag, text) {
   return Object.assign(document.createElement(tag), { textContent: text });
 }
 
+// What people write stands in an element of its own: its direction ends with it, and it breaks anywhere.
+function why(reason) {
+  return reason ? [": “", words("bdi", reason), "”"] : [];
+}
+
 function changedLine(changed) {
   if (!changed) return ["never changed"];
   const where = changed.symbol ? ` on ${changed.symbol}` : "";
-  const why = changed.reason ? `: “${changed.reason}”` : "";
-  return [`v${changed.version}${where} by `, words("strong", changed.by), " ", timeElement(changed.at), why];
+  const who = document.createElement("strong");
+  who.append(words("bdi", changed.by));
+  return [`v${changed.version}${where} by `, who, " ", timeElement(changed.at), ...why(changed.reason)];
 }
 
 function showCard(card) {
@@ -110,9 +116,9 @@ function showChanges(changes) {
     const item = document.createElement("li");
     const tag = words("span", change.action.toLowerCase());
     tag.className = `tag tag-${change.action.toLowerCase()}`;
-    const rest = words("span", `by ${change.by} `);
+    const rest = words("span", "by ");
     rest.className = "muted";
-    rest.append(timeElement(change.at), change.reason ? `: “${change.reason}”` : "");
+    rest.append(words("bdi", change.by), " ", timeElement(change.at), ...why(change.reason));
     item.append(tag, ` ${change.where}: `, words("strong", change.words), " ", rest);
     list.append(item);
   }

@@ -12,11 +12,11 @@ function concerns(change) {
 function tell(change) {
   const element = (tag, members) => Object.assign(document.createElement(tag), members);
   const what = element("span", { className: "meanwhile-what", title: change.reason });
-  const why = change.reason ? `: “${change.reason}”` : "";
+  const why = change.reason ? [": “", element("bdi", { textContent: change.reason }), "”"] : [];
   what.append(
     "Changed meanwhile: ", element("strong", { textContent: `${change.where}: ${change.words}` }),
     // A time that keeps itself current would be read out again and again.
-    ` by ${change.by} at ${change.at.slice(11, 19)} UTC${why}`,
+    " by ", element("bdi", { textContent: change.by }), ` at ${change.at.slice(11, 19)} UTC`, ...why,
   );
   place.replaceChildren(what, then, " ", element("a", { textContent: "Load it anew", href: location.pathname }));
 }
