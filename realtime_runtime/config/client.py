@@ -246,7 +246,7 @@ class ConfigClient:
             return False
         # Whatever becomes of the sequence: a halt that was told holds.
         is_kept = await self.halts.take_change(change)
-        if not self.condition.is_populated:
+        if not (self.condition.is_populated and self.halts.is_readable(change)):
             return False
         if change.sequence <= self.live.sequence:
             return True

@@ -95,6 +95,10 @@ class HaltReader:
             return True
         return await self._target.take(read_halts(bytes(raw) for raw in change.halts), change.ids)
 
+    def is_readable(self, change: wire.Change) -> bool:
+        """Whether each halt of an entry names its id; where one does not, the hash has it under its id."""
+        return len(read_halts(bytes(raw) for raw in change.halts)) == len(change.halts)
+
     def streams(self) -> dict[str, bytes]:
         """The stream to wait on and the last entry seen of it; empty where it cannot be read."""
         return {} if self._told_id is None else {self._keys.told_halts: self._told_id}

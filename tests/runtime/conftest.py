@@ -105,6 +105,8 @@ def running_client(redis_prefix: str, tmp_path: Path) -> RunningClient:
     ) -> AsyncIterator[ConfigClient]:
         configured = settings.read({})
         live = LiveConfig(Catalogue(configured.strategies, configured.strategy_environment))
+        halting = Halting(live.active, tmp_path / "halts.json", instance_id="tested", drop_waiting=int)
+        halting.load()
         client = ConfigClient(
             live,
             redis_url=url,
@@ -112,7 +114,7 @@ def running_client(redis_prefix: str, tmp_path: Path) -> RunningClient:
             instance_id="tested",
             ttl_seconds=ttl_seconds,
             snapshot_path=path or tmp_path / "snapshot.json",
-            halting=Halting(live.active, tmp_path / "halts.json", instance_id="tested", drop_waiting=int),
+            halting=halting,
             **cold_start,
         )
         client.load_snapshot()

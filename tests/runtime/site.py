@@ -115,6 +115,12 @@ class Site:
         )
         return self.sequence
 
+    async def halt_by_record(self, halt_id: str, record: bytes) -> None:
+        """Halt by a record that is not what a site writes."""
+        self.sequence += 1
+        change = wire.Change(sequence=self.sequence, kind="halt", action="HALT", halts=[msgspec.Raw(record)])
+        await self._run(-1, {}, f"{self.sequence}-0", wire.encode(change), halts={halt_id: record})
+
     async def resume(self, *ids: str) -> int:
         """End halts, as one change; returns its sequence."""
         self.sequence += 1

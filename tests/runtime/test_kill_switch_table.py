@@ -13,6 +13,7 @@ from embedded.servers import Valkey
 from realtime_runtime.config import snapshot as snapshot_module
 from realtime_runtime.config import wire
 from realtime_runtime.config.client import ConfigClient
+from realtime_runtime.config.halts import Halt
 from realtime_runtime.engine import Engine
 from realtime_runtime.strategies.registry import STRATEGIES
 from tests.runtime.conftest import RunningClient, eventually
@@ -52,6 +53,11 @@ STATES: dict[str, tuple[Callable[[str, str | None], bool], Stopped]] = {
         {(strategy_id, symbol) for strategy_id in STRATEGIES for symbol in (BTC, ETH)},
     ),
 }
+HALT = Halt(id="5f0c5a52-30cf-4f43-9a8a-0f6f9a2a1c11", by="ann", reason="a test", channel="api")
+HALTED = {
+    "halted": (lambda strategy_id, symbol: False, STATES["all off"][1]),
+}
+EVERY_STATE = {**STATES, **HALTED}
 
 
 def trading(client: ConfigClient) -> Stopped:
@@ -70,6 +76,7 @@ def trading(client: ConfigClient) -> Stopped:
         for strategy_id in STRATEGIES
         for symbol in (BTC, ETH)
         if client.live.active.lookup(strategy_id, symbol).enabled
+        and not client.live.active.halts.is_halted(strategy_id, symbol)
     }
     assert set(sent) == switched_on & {(SKEW, BTC), (SKEW, ETH)}
     return switched_on
@@ -130,6 +137,55 @@ async def test_stop__in_a_document_that_cannot_be_taken__is_obeyed(
         assert not trading(client) & stopped
 
 
+SPOILED_HALTS: dict[str, bytes] = {
+    "null": b"null",
+    "a list": b"[]",
+    "without a scope": f'{{"id": "{HALT.id}"}}'.encode(),
+    "a scope of another shape": f'{{"id": "{HALT.id}", "scope": "everything"}}'.encode(),
+    "a scope of another version": f'{{"id": "{HALT.id}", "scope": {{"side": "BUY"}}, "format": 2}}'.encode(),
+    "texts of other types": f'{{"id": "{HALT.id}", "scope": null, "by": 7, "reason": [], "at": 0}}'.encode(),
+}
+
+
+@pytest.mark.parametrize("is_restarted", [False, True], ids=["running", "restarted"])
+@pytest.mark.parametrize("spoiled", SPOILED_HALTS)
+async def test_halt__whose_record_cannot_be_taken__is_obeyed(
+    site: Site, valkey: Valkey, running_client: RunningClient, spoiled: str, is_restarted: bool
+) -> None:
+    stopped = HALTED["halted"][1]
+    async with running_client(valkey.url) as client:
+        await site.publish(documents(1))
+        await eventually(lambda: trading(client) >= stopped)
+        if not is_restarted:
+            await site.halt_by_record(HALT.id, SPOILED_HALTS[spoiled])
+            await eventually(lambda: client.live.sequence == 2)
+            assert not trading(client) & stopped
+    if is_restarted:
+        await site.halt_by_record(HALT.id, SPOILED_HALTS[spoiled])
+        async with running_client(valkey.url) as client:
+            await eventually(lambda: client.live.sequence == 2)
+            assert not trading(client) & stopped
+    async with running_client(NOWHERE) as client:
+        assert not trading(client) & stopped
+
+
+async def test_halt__then_switched_on_by_everything__stays(
+    site: Site, valkey: Valkey, running_client: RunningClient
+) -> None:
+    """No change, complete read or rewrite ends it; its own resume does."""
+    off, stopped = HALTED["halted"]
+    async with running_client(valkey.url, ttl_seconds=0.2) as client:
+        await _stop(site, client, off, stopped)
+        await site.publish(documents(3))
+        await eventually(lambda: client.live.sequence == 3)
+        assert not trading(client) & stopped
+        await site.rewrite(documents(3))
+        await _looked_again(client)
+        assert not trading(client) & stopped
+        await site.resume(HALT.id)
+        await eventually(lambda: trading(client) >= stopped)
+
+
 async def _spoiled_stop(site: Site, off: Callable[[str, str | None], bool], spoiled: str) -> None:
     """Only the documents of what is stopped are spoiled, the others are as they should be."""
     wanted = documents(2, off)
@@ -184,11 +240,11 @@ LOSSES: dict[str, Callable[[Site], Awaitable[None]]] = {
 
 @pytest.mark.parametrize("is_restarted", [False, True], ids=["running", "restarted"])
 @pytest.mark.parametrize("loss", LOSSES)
-@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("state", EVERY_STATE)
 async def test_stop__then_redis_loses_something__stays(
     site: Site, valkey: Valkey, running_client: RunningClient, state: str, loss: str, is_restarted: bool
 ) -> None:
-    off, stopped = STATES[state]
+    off, stopped = EVERY_STATE[state]
     async with running_client(valkey.url, ttl_seconds=0.2) as client:
         await _stop(site, client, off, stopped)
         if not is_restarted:
@@ -207,7 +263,11 @@ async def test_stop__then_redis_loses_something__stays(
 async def _stop(site: Site, client: ConfigClient, off: Callable[[str, str | None], bool], stopped: Stopped) -> None:
     await site.publish(documents(1))
     await eventually(lambda: trading(client) >= stopped)
-    await site.publish(documents(2, off))
+    if off is HALTED["halted"][0]:
+        await site.halt(HALT)
+        await eventually(lambda: client.live.sequence == 2)
+    else:
+        await site.publish(documents(2, off))
     await eventually(lambda: not trading(client) & stopped)
     assert await client.save_snapshot()
 
@@ -254,11 +314,11 @@ SNAPSHOTS: dict[str, Callable[[Path], None]] = {
 
 
 @pytest.mark.parametrize("snapshot", SNAPSHOTS)
-@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("state", EVERY_STATE)
 async def test_stop__then_the_snapshot_is_gone__stays_by_redis(
     site: Site, valkey: Valkey, running_client: RunningClient, tmp_path: Path, state: str, snapshot: str
 ) -> None:
-    off, stopped = STATES[state]
+    off, stopped = EVERY_STATE[state]
     path = tmp_path / "snapshot.json"
     async with running_client(valkey.url, path=path) as client:
         await _stop(site, client, off, stopped)
@@ -270,7 +330,7 @@ async def test_stop__then_the_snapshot_is_gone__stays_by_redis(
 
 
 @pytest.mark.parametrize("loss", [name for name in LOSSES if not name.startswith("the last change")])
-@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("state", EVERY_STATE)
 async def test_stop__then_snapshot_and_part_of_redis_are_gone__does_not_trade_on_hold(
     site: Site, valkey: Valkey, running_client: RunningClient, tmp_path: Path, state: str, loss: str
 ) -> None:
@@ -278,7 +338,7 @@ async def test_stop__then_snapshot_and_part_of_redis_are_gone__does_not_trade_on
 
     Not with a Redis that was set back: nothing left there knows of the stop, until the worker tells of it again.
     """
-    off, stopped = STATES[state]
+    off, stopped = EVERY_STATE[state]
     path = tmp_path / "snapshot.json"
     async with running_client(valkey.url, path=path) as client:
         await _stop(site, client, off, stopped)
