@@ -105,9 +105,10 @@ def verify(
     """Walk the history from ``from_position`` to its end; stops at the first row that does not hold.
 
     Checks each content hash, each link, that no position, no sequence and no version is missing, that the end is the
-    one that the writers know, what the ``witness`` saw (taken before this is called), and that each layer and token is
-    in force as its rows say (the bad row is then its last one). From a position above 1 on, the first row is trusted to
-    be the right successor, and what has no row since is not compared. ``progress`` is called with (rows done, all).
+    one that the writers know, what the ``witness`` saw (taken before this is called), and that each layer, token and
+    halt is in force as its rows say (the bad row is then its last one). From a position above 1 on, the first row is
+    trusted to be the right successor, and what has no row since is not compared. ``progress`` is called with (rows
+    done, all).
     """
     try:
         live = selectors.live_state()
@@ -130,7 +131,7 @@ def verify(
         if progress is not None:
             progress(walk.position - first + 1, total)
     bad = _wrong_end(walk, head) or walk.beyond(head) or _contradicted(witness, live, head)
-    if bad is None and (difference := live_changes.first_difference(live.layers, live.tokens)) is not None:
+    if bad is None and (difference := live_changes.first_difference(live)) is not None:
         bad = BadRow(difference.position, difference.problem)
     return walk.result(bad, head)
 

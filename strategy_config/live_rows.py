@@ -3,15 +3,32 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from strategy_config import resolution
-from strategy_config.audit_rows import LEGACY_ACTOR
-from strategy_config.models import ApiToken, ConfigAudit, StrategyConfig, SymbolOverride
+from strategy_config.audit_rows import LEGACY_ACTOR, redacted_texts
+from strategy_config.models import ApiToken, ConfigAudit, Halt, StrategyConfig, SymbolOverride
 
 LayerKey = tuple[str, str]
 _SWITCHED = {ConfigAudit.Action.ENABLE.value: True, ConfigAudit.Action.DISABLE.value: False}
+HALT = "halt"
 TOKEN = "token"  # noqa: S105  (the kind of object)
+
+
+class LiveRows(Protocol):
+    """All rows that the history accounts for."""
+
+    @property
+    def layers(self) -> list[StrategyConfig | SymbolOverride]:
+        """Of strategies and of symbols."""
+
+    @property
+    def tokens(self) -> list[ApiToken]:
+        """Revoked and expired ones, too."""
+
+    @property
+    def halts(self) -> list[Halt]:
+        """Ended ones, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +69,16 @@ class LastChanges:
         version = None if layer is None else layer.last.version
         return 0 if version is None and self._is_whole else version
 
-    def first_difference(
-        self, layers: Iterable[StrategyConfig | SymbolOverride], tokens: Iterable[ApiToken]
-    ) -> Difference | None:
-        """The one whose last act is the oldest, of all layers and tokens as of the last row added.
+    def first_difference(self, live: LiveRows) -> Difference | None:
+        """The one whose last act is the oldest, of all layers, tokens and halts as of the last row added.
 
         Where the history is not whole, what has no row in it is passed over.
         """
-        found = [*self._layer_differences(layers), *self._token_differences(tokens)]
+        found = [
+            *self._layer_differences(live.layers),
+            *self._token_differences(live.tokens),
+            *self._halt_differences(live.halts),
+        ]
         return min(found, key=lambda difference: difference.position, default=None)
 
     def _layer_differences(self, layers: Iterable[StrategyConfig | SymbolOverride]) -> list[Difference]:
@@ -93,6 +112,39 @@ class LastChanges:
             elif self._is_whole and any(kind == TOKEN for kind, _ in self._objects):
                 found.append(Difference(0, f"live row: nobody is recorded to have made token {token.pk}"))
         return found
+
+    def _halt_differences(self, halts: Iterable[Halt]) -> list[Difference]:
+        found = []
+        missing = {halt_id: history for (kind, halt_id), history in self._objects.items() if kind == HALT}
+        for row in halts:
+            history = missing.pop(str(row.pk), None)
+            if history is None:
+                if self._is_whole:
+                    found.append(Difference(0, f"live row: nobody is recorded to have set halt {row.pk}"))
+                continue
+            wrong = _wrong_halt_members(row, history.last)
+            if wrong:
+                problem = f"live row: {', '.join(wrong)} of halt {row.pk} not as last recorded"
+                found.append(Difference(_position(history.last), problem))
+        for halt_id, history in missing.items():
+            found.append(Difference(_position(history.last), f"live row: halt {halt_id} is missing"))
+        return found
+
+
+def _wrong_halt_members(row: Halt, last: ConfigAudit) -> list[str]:
+    """What of a halt is not what its last act says: its scope, and who set or ended it."""
+    is_ended = last.action == "RESUME"
+    recorded = {change["parameter"]: change["old" if is_ended else "new"] for change in last.changes}
+    expected: dict[str, Any] = {
+        "strategy_id": recorded.get("strategy_id") or "",
+        "symbol": recorded.get("symbol") or "",
+        "resumed_at": last.changed_at if is_ended else None,
+        "resumed_by" if is_ended else "by": last.changed_by,
+        "resume_reason" if is_ended else "reason": last.reason,
+    }
+    redacted = set(redacted_texts(last))
+    texts = {"by": "changed_by", "resumed_by": "changed_by", "reason": "reason", "resume_reason": "reason"}
+    return [name for name, value in expected.items() if texts.get(name) not in redacted and getattr(row, name) != value]
 
 
 def token_members(token: ApiToken) -> dict[str, Any]:

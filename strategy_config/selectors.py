@@ -81,6 +81,7 @@ class LiveState:
     sequence: int
     layers: list[StrategyConfig | SymbolOverride]
     tokens: list[ApiToken]
+    halts: list[Halt]
     relayed: int
 
 
@@ -296,6 +297,7 @@ def live_state() -> LiveState:
             sequence=head.value,
             layers=[*StrategyConfig.objects.all(), *SymbolOverride.objects.all()],
             tokens=list(ApiToken.objects.select_related("user")),
+            halts=list(Halt.objects.all()),
             relayed=0 if relayed is None else relayed.sequence,
         )
 

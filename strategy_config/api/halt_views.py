@@ -34,7 +34,7 @@ class HaltView(ApiView):
         summary="Halt everything, a strategy or a symbol",
         answer=halt_answers.Halted,
         accepted=(halt_answers.Halted, "Halted; the database is away, so that it is recorded later."),
-        body=requests.Halt,
+        body=requests.HaltBody,
         query=requests.WaitQuery,
         examples=examples.HALT,
     )
@@ -43,7 +43,7 @@ class HaltView(ApiView):
 
         Everybody who may change or stop a strategy may halt. Who and why is cut where it is too long.
         """
-        body = requests.body(request, requests.Halt)
+        body = requests.body(request, requests.HaltBody)
         query = requests.query(request, requests.WaitQuery)
         wait = RuntimeWait(query.wait_for_runtimes) if query.wait_for_runtimes else None
         halted = services.halt(
@@ -75,7 +75,7 @@ class ResumeView(ApiView):
         tag="Operation",
         summary="Resume what was halted",
         answer=halt_answers.Resumed,
-        body=requests.Resume,
+        body=requests.ResumeBody,
         query=requests.WaitQuery,
         names_strategy=True,
         not_found="NOT_FOUND: no such halt is in force.",
@@ -86,7 +86,7 @@ class ResumeView(ApiView):
 
         With `restore`, what was switched off beside the halts (for runtimes of a version without halts) is switched on.
         """
-        body = requests.body(request, requests.Resume)
+        body = requests.body(request, requests.ResumeBody)
         query = requests.query(request, requests.WaitQuery)
         wait = RuntimeWait(query.wait_for_runtimes) if query.wait_for_runtimes else None
         resumed = services.resume(

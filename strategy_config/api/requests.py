@@ -227,7 +227,7 @@ class Stop(_Body):
         return found
 
 
-class HaltScope(_Body):
+class ScopeBody(_Body):
     """A strategy, a symbol of all strategies, a strategy on a symbol; neither: everything."""
 
     strategy_id: Annotated[str, Field(max_length=STRATEGY_ID_LENGTH, pattern=ANY_STRATEGY_PATTERN)] | None = Field(
@@ -241,10 +241,10 @@ class HaltScope(_Body):
         return Scope(strategy_id=self.strategy_id, symbol=self.symbol)
 
 
-class Halt(_Body):
+class HaltBody(_Body):
     """What to stop, who stops it, and why. Left out: everything, the caller, no reason."""
 
-    scope: HaltScope | None = None
+    scope: ScopeBody | None = None
     changed_by: Any = Field(default=None, description="Who stops, as claimed. What cannot be kept of it is cut.")
     reason: Any = Field(default=None, description="Why, for the history. What cannot be kept of it is cut.")
     id: RowId | None = Field(default=None, description="An id of the caller's own: the same halt is stored once.")
@@ -255,7 +255,7 @@ class Halt(_Body):
         return Scope() if self.scope is None else self.scope.halted
 
 
-class Resume(_Body):
+class ResumeBody(_Body):
     """Which halts to end: those of these ids, or all in force that have exactly this scope. One of the two."""
 
     model_config = ConfigDict(
@@ -271,7 +271,7 @@ class Resume(_Body):
     )
 
     ids: Annotated[list[RowId], Field(min_length=1, max_length=1_000)] | None = None
-    scope: HaltScope | None = None
+    scope: ScopeBody | None = None
     restore: bool = Field(default=False, description="Switch on again what was switched off beside the halts.")
     changed_by: ChangedBy = None
     reason: RequiredReason

@@ -68,7 +68,9 @@ def test_halt__with_texts_that_are_too_long_or_no_texts__stands(site: LiveSite, 
     assert answer.data.by == "trader"
 
 
-@pytest.mark.parametrize("scope", [{"strategy": "orderbook_skew"}, {"symbol": "BTC-USDT"}, "everything", []])
+@pytest.mark.parametrize(
+    "scope", [{"strategy": "orderbook_skew"}, {"strategy_id": ""}, {"symbol": "BTC-USDT"}, "everything", []]
+)
 def test_halt__whose_scope_is_misspelt__is_refused_by_name(site: LiveSite, scope: Any) -> None:
     assert site.post("/api/v1/halt", {"scope": scope}).status_code == 400
 

@@ -40,7 +40,7 @@ def test_api__fuzzed_as_admin__answers_as_documented(live_site: Callable[..., Li
     site = live_site()
     done = _fuzz(site, tmp_path, phases="examples,coverage,fuzzing,stateful", token=site.token)
     assert done.returncode == 0, done.stdout[-20_000:]
-    assert "Selected: 27/27" in done.stdout
+    assert "Selected: 30/30" in done.stdout
     assert "request.failed" not in site.log_path.read_text()
 
 

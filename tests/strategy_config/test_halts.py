@@ -8,11 +8,12 @@ from uuid import uuid4
 
 import pytest
 from django.conf import settings
+from django.core.management import CommandError, call_command
 
 from embedded.servers import Valkey
 from realtime_runtime.config import wire
 from realtime_runtime.config.halts import EVERYTHING, REASON_LENGTH, Scope, read_halt
-from strategy_config import audit, backup, overviews, publishing, selectors, services, shared_cache, tasks
+from strategy_config import audit, backup, halt_rows, overviews, publishing, selectors, services, shared_cache, tasks
 from strategy_config.exceptions import InvalidRequestError, InvalidSymbolError, NotFoundError
 from strategy_config.halts import Halted
 from strategy_config.models import ConfigAudit, Halt, StrategyConfig, SymbolOverride
@@ -260,6 +261,42 @@ def test_restore__of_a_backup_from_before_the_resume__is_recorded_as_resumed(
     assert tasks.reconcile() == "done"
     assert selectors.open_halts() == ()
     assert audit.verify().bad is None
+
+
+@pytest.mark.parametrize(
+    ("spoil", "problem"),
+    [
+        (lambda rows: rows.update(resumed_at=NOON), "resumed_at"),
+        (lambda rows: rows.update(strategy_id=SKEW), "strategy_id"),
+        (lambda rows: rows.update(by="mallory"), "by"),
+        (lambda rows: rows.delete(), "is missing"),
+    ],
+)
+def test_verify__halt_that_was_tampered_with__is_found(spoil: Any, problem: str) -> None:
+    ended = str(halt().halt.id)
+    services.resume(ids=[ended], origin=OriginFactory())
+    open_one = halt()
+    assert audit.verify().bad is None
+    spoil(Halt.objects.filter(pk=open_one.halt.id))
+    bad = audit.verify().bad
+    assert bad is not None
+    assert (bad.position, problem in bad.problem) == (3, True)
+
+
+@pytest.mark.parametrize(
+    ("options", "scope"),
+    [({}, EVERYTHING), ({"strategy": SKEW}, Scope(strategy_id=SKEW)), ({"symbol": BTC}, Scope(symbol=BTC))],
+)
+def test_commands__halt_and_resume__are_on_record(options: dict[str, str], scope: Scope, capsys: Any) -> None:
+    call_command("halt", reason="exchange down", changed_by="ops", **options)
+    row = Halt.objects.get()
+    assert (halt_rows.scope_of(row), row.by, row.reason, row.channel) == (scope, "ops", "exchange down", "command")
+    call_command("resume")
+    assert str(row.id) in capsys.readouterr().out
+    with pytest.raises(CommandError):
+        call_command("resume", str(row.id))
+    call_command("resume", str(row.id), reason="back", changed_by="ops")
+    assert selectors.open_halts() == ()
 
 
 def test_changes__with_halts_among_them__leave_no_sequence_out(cache: CacheUnderTest) -> None:
