@@ -152,7 +152,7 @@ def test_network__of_every_pod__is_closed_but_for_what_is_named(overlay: str) ->
         assert wanted <= manifest["spec"]["template"]["metadata"]["labels"].items()
     ports = {rule["port"] for rule in one(overlay, "NetworkPolicy", "runtime-servers")["spec"]["egress"][0]["ports"]}
     assert ports == {6379, 4222}
-    ports = {rule["port"] for rule in one(overlay, "NetworkPolicy", "worker-nats")["spec"]["egress"][0]["ports"]}
+    ports = {rule["port"] for rule in one(overlay, "NetworkPolicy", "site-nats")["spec"]["egress"][0]["ports"]}
     assert ports == {4222}
 
 

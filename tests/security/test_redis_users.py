@@ -178,7 +178,7 @@ def test_relay__as_the_workers_user__is_told_by_the_stream(
     site = live_site(redis_url=guarded_redis.url("web"))
     with RelayProcess(site, fresh_nats.url, tmp_path, REDIS_URL=guarded_redis.url("worker")) as relay:
         for sequence in (1, 2):
-            site.post(PATH, {"parameters": {"buy_threshold": 1.3}, "changed_by": "jane"})
+            site.post(PATH, {"parameters": {"buy_threshold": 1.3 + sequence / 10}, "changed_by": "jane"})
             _wait_for(lambda wanted=sequence: listener.count() == wanted, relay.log_path)  # type: ignore[misc]  # a default
         assert "relay.waiting" not in relay.log_path.read_text()
     assert guarded_redis.denials() == []
