@@ -16,6 +16,8 @@ DOCUMENT_THREADS = 2
 # Those, and two that bring requests to their lanes.
 RESERVED_THREADS = LIVENESS_THREADS + PROBE_THREADS + STOP_THREADS + WAIT_THREADS + DOCUMENT_THREADS + 2
 _STOPS = re.compile(r"/api/v1/(?:halt|strategies/[^/]+/disable)|/admin/(?:.+/)?(?:switch|switch-all|halts)/", re.ASCII)
+# Asks other services, which may be slow.
+_CHECK = "/api/v1/config/validate"
 _DOCUMENTS = frozenset({"/api/schema/", "/openapi.json"})
 _PROBES = frozenset({"/ready", "/metrics", "/info"})
 _logger = structlog.get_logger(__name__)
@@ -58,7 +60,7 @@ class Lanes:
         self.probes = Lane(PROBE_THREADS)
         self.stops = Lane(STOP_THREADS)
         self.others = Lane(threads)
-        # Who waits for runtimes or for changes holds a thread that does nothing for seconds.
+        # Who waits for runtimes, for changes or for other services holds a thread that does nothing for seconds.
         self.waits = Lane(WAIT_THREADS)
         # The first one makes the document, for seconds; who asks as well waits for that.
         self.documents = Lane(DOCUMENT_THREADS)
@@ -74,4 +76,4 @@ class Lanes:
             return self.stops
         if path in _DOCUMENTS:
             return self.documents
-        return self.waits if "wait" in environ["QUERY_STRING"] else self.others
+        return self.waits if path == _CHECK or "wait" in environ["QUERY_STRING"] else self.others

@@ -1,13 +1,17 @@
 """Anonymous clients that are slow, or that go away in the middle: everybody else is answered all the same."""
 
+import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
 import httpx
 import pytest
 
+from embedded.servers import HOST
 from tests.faults.hostile import Client, abort, slow_clients, under_attack, uploads_over_http_2
 from tests.live_site import LOGIN, LiveSite
 from tests.plain_http import NO_ROOTS
@@ -80,3 +84,26 @@ def test_web__aborted_uploads_over_http_2__still_answers(site: LiveSite) -> None
     for _ in range(14):
         abort(site.port, Client(uploads_over_http_2(LOGIN)))
     all_answer(site)
+
+
+def test_web__anonymous_checks_that_wait_for_a_silent_service__answers_the_others(
+    live_site: Callable[..., LiveSite],
+) -> None:
+    """More of them than there are threads for ordinary requests, for as long as the others ask."""
+    with socket.create_server((HOST, 0), backlog=1_024) as silent:
+        services = f"silent=http://{HOST}:{silent.getsockname()[1]}"
+        site = live_site(workers=1, environment={"API_ANONYMOUS": "read", "CONFLICT_CHECK_URLS": services})
+        is_over = threading.Event()
+
+        def check(number: int) -> None:
+            while not is_over.is_set():
+                content = {"strategy_id": "orderbook_skew", "symbol": f"S{number:04d}USDT", "parameters": {}}
+                httpx.post(f"{site.url}/api/v1/config/validate", json=content, timeout=60, verify=NO_ROOTS)
+
+        with ThreadPoolExecutor(64) as callers:
+            checks = [callers.submit(check, number) for number in range(64)]
+            try:
+                all_answer(site)
+            finally:
+                is_over.set()
+        assert [check.exception() for check in checks] == [None] * 64
