@@ -151,7 +151,7 @@ def _catch_up(last: int) -> bool:
         state = None if last == NOTHING_PUBLISHED else selectors.state_after(last, limit=FARTHEST_BEHIND)
         if state is not None and last > state.sequence:
             # Redis is about to forget what it was told: the check of the history must not.
-            checkpoints.note_rewound(told=last, stored=state.sequence)
+            _note_rewound(last, state.sequence)
         if state is None or last > state.sequence:
             _start_anew()
             last = last_published()
@@ -166,6 +166,14 @@ def _catch_up(last: int) -> bool:
             logger.info("publication.caught_up", changes=len(state.changes), sequence=state.sequence)
             return True
     return False
+
+
+def _note_rewound(told: int, stored: int) -> None:
+    try:
+        checkpoints.note_rewound(told=told, stored=stored)
+    except SharedCacheUnavailableError as exception:
+        # Perhaps rights in Redis from before there was such a note: publishing must not wait for them.
+        logger.error("shared_cache.rewind_not_noted", told=told, stored=stored, error=str(exception))
 
 
 def _is_of_another_version(state: FieldState, found: bytes | None) -> bool:
