@@ -31,7 +31,7 @@ class Installation:
         """Make changes one after another; the sequence of the last."""
         for _ in range(count):
             body = {"parameters": {"top_levels": 5}, "changed_by": "faults"}
-            last: int = self.site.post(SKEW, body).json()["metadata"]["sequence"]
+            last: int = self.site.post(f"{SKEW}?force=true", body).json()["metadata"]["sequence"]
         return last
 
     def told_up_to(self, sequence: int) -> None:

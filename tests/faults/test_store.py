@@ -44,7 +44,7 @@ class Stored:
 
     def write(self, number: int) -> httpx.Response:
         body = {"parameters": {"top_levels": 3}, "changed_by": "faults", "reason": f"write {number}"}
-        return self.site.post(SKEW, body)
+        return self.site.post(f"{SKEW}?force=true", body)
 
     def heal(self) -> None:
         """Start what is away, and wait until the site has noticed by itself."""

@@ -12,7 +12,7 @@ SKEW = "orderbook_skew"
 
 def write(count: int) -> None:
     for _ in range(count):
-        services.set_layer(strategy_id=SKEW, parameters={"top_levels": 7}, origin=OriginFactory())
+        services.set_layer(strategy_id=SKEW, parameters={"top_levels": 7}, origin=OriginFactory(), is_forced=True)
 
 
 def unrelayed(limit: int = 10) -> list[int]:

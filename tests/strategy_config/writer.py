@@ -19,7 +19,9 @@ def main() -> None:
     for number in range(count):
         origin = services.Origin("writer", "writer", "api", "", at=datetime.now(UTC))
         parameters = {"top_levels": number % 20 + 1}
-        written = services.set_layer(strategy_id="orderbook_skew", symbol=symbol, parameters=parameters, origin=origin)
+        written = services.set_layer(
+            strategy_id="orderbook_skew", symbol=symbol, parameters=parameters, origin=origin, is_forced=True
+        )
         versions.append(written.version)
     print(json.dumps(versions))
 
