@@ -48,6 +48,7 @@ PAGES = {
         "/admin/strategies/orderbook_skew/switch/",
         "/admin/strategies/orderbook_skew/symbols/BTCUSDT/switch/",
         "/admin/switch-all/",
+        "/admin/halts/",
     ),
     "across": (
         "/admin/overrides/?strategy=ticker_velocity",
