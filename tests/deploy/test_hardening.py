@@ -166,7 +166,8 @@ def test_network__to_the_neighbours__has_the_ports_of_their_pods_and_takes_other
 ) -> None:
     assert conflict_check_ports(render("production")) == [80, 8000, 8080]
     text = (PROJECT_ROOT / "docs" / "DEPLOYMENT.md").read_text()
-    (patch,) = re.findall(r"^  ```yaml\n(.*?)^  ```", text, re.MULTILINE | re.DOTALL)
+    blocks = re.findall(r"^  ```yaml\n(.*?)^  ```", text, re.MULTILINE | re.DOTALL)
+    (patch,) = [block for block in blocks if "kind: NetworkPolicy" in block]
     base = os.path.relpath(PROJECT_ROOT / "k8s" / "overlays" / "production", tmp_path)
     kustomization = {"resources": [base], "patches": yaml.safe_load(textwrap.dedent(patch))}
     (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
