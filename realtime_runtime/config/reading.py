@@ -45,26 +45,18 @@ async def read_all(
     connection: RedisConnection, keys: wire.Keys, others: Sequence[Command]
 ) -> tuple[CompleteRead, list[Any]]:
     """Read everything, and the replies to ``others``; raises RedisError. The caller bounds the time."""
-    commands: list[Command] = [
-        ("INFO", "memory"),
-        # Apart from the transaction: a user of Redis from before this was read may not, and reads the rest.
-        ("HKEYS", keys.sequences),
-        ("MULTI",),
-        ("GET", keys.sequence),
-        ("HGETALL", keys.config),
-        ("XREVRANGE", keys.changes, "+", "-", "COUNT", 1),
-        ("EXEC",),
-    ]
-    memory, written, *replies = await connection.exchange([*commands, *others])
-    replies, answers = replies[: len(replies) - len(others)], replies[len(replies) - len(others) :]
-    for reply in replies:
+    memory, listing, exchanged, answers = await _exchange(connection, keys, others, is_listing=True)
+    if isinstance(listing, NoPermissionError):
+        # A user of Redis from before the list was read: a refused command voids the transaction.
+        memory, listing, exchanged, answers = await _exchange(connection, keys, others, is_listing=False)
+    for reply in exchanged:
         refuse_error(reply)
-    published, flat, newest = replies[-1]
+    published, flat, newest, *written = exchanged[-1]
     sequence = sequence_of(published)
     found = CompleteRead(
         sequence=sequence,
         documents={_text(flat[at]): flat[at + 1] for at in range(0, len(flat), 2)},
-        written=_written(written),
+        written=frozenset(_text(name) for name in written[0]) if written else None,
         newest_id=newest[0][0] if newest else b"0-0",
         is_told=bool(newest) and _is_notice(newest[0][1], sequence),
         policy=_policy(memory),
@@ -83,10 +75,22 @@ def sequence_of(reply: Any) -> int | None:
         raise RedisError("the published sequence is not a number") from None
 
 
-def _written(reply: Any) -> frozenset[str] | None:
-    if isinstance(reply, NoPermissionError):
-        return None
-    return frozenset(_text(name) for name in refuse_error(reply))
+async def _exchange(
+    connection: RedisConnection, keys: wire.Keys, others: Sequence[Command], *, is_listing: bool
+) -> tuple[Any, Any, list[Any], list[Any]]:
+    """The replies to INFO, to the list of what was written, to the whole transaction, and to ``others``."""
+    listing: list[Command] = [("HKEYS", keys.sequences)] if is_listing else []
+    transaction: list[Command] = [
+        ("MULTI",),
+        ("GET", keys.sequence),
+        ("HGETALL", keys.config),
+        ("XREVRANGE", keys.changes, "+", "-", "COUNT", 1),
+        *listing,
+        ("EXEC",),
+    ]
+    memory, *replies = await connection.exchange([("INFO", "memory"), *transaction, *others])
+    size = len(transaction)
+    return memory, replies[size - 2], replies[:size], replies[size:]
 
 
 def _is_notice(fields: Sequence[bytes], sequence: int | None) -> bool:

@@ -83,6 +83,7 @@ async def runtime(
         "NATS_CONSUMER_TOPIC": f"{nats_subject}.data",
         "NATS_TOPIC_INTENTS": f"{nats_subject}.intents",
         "CONFIG_SNAPSHOT_PATH": str(tmp_path / "snapshot.json"),
+        "COLD_START_WAIT_SECONDS": "0",
         "HEALTH_CHECK_PORT": str(free_port()),
     }
     running = RunningRuntime(environ, [])

@@ -132,3 +132,20 @@ async def test_ready__of_a_start_that_knows_nothing__says_what_it_waits_for(
 async def _settled(app: Any) -> Any:
     status, body = await get_json(app, "/ready")
     return (status, body) if body["status"] != "starting" else None
+
+
+async def test_runtime__whose_user_of_redis_may_not_read_the_list__reads_the_rest(
+    fresh_valkey: Valkey, redis_prefix: str, running_client: RunningClient
+) -> None:
+    """As with the users of the version before; a loss of all documents is noticed nevertheless."""
+    site = Site(fresh_valkey.url, redis_prefix)
+    await site.redis.execute_command("ACL", "SETUSER", "old", "on", ">old", "~*", "+@all", "-hkeys", "-info")
+    await site.publish(documents(buy_threshold=1.5))
+    async with running_client(fresh_valkey.url.replace("redis://", "redis://old:old@"), ttl_seconds=0.2) as client:
+        await eventually(lambda: threshold(client) == 1.5)
+        await site.publish(documents(2, buy_threshold=1.9))
+        await eventually(lambda: threshold(client) == 1.9)
+        await site.redis.delete(site.keys.config)
+        await eventually(lambda: SKEW in (client.condition.damage or ""))
+        assert threshold(client) == 1.9
+    await site.close()
