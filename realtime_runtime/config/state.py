@@ -57,8 +57,15 @@ class LiveConfig:
 
     @property
     def documents(self) -> dict[str, bytes]:
-        """What is in force as documents, by field, for a start without Redis."""
-        return {field: layer.saved() for field, layer in self._held.items()}
+        """What is in force as documents, by field, for a start without Redis.
+
+        A strategy of which nothing was read is left out: it does not trade then, either, and is no document for ever.
+        """
+        return {
+            field: layer.saved()
+            for field, layer in self._held.items()
+            if not (layer.is_stand_in and layer.key[1] is None)
+        }
 
     @property
     def refused(self) -> tuple[Rejection, ...]:
@@ -234,7 +241,10 @@ class LiveConfig:
         return len(self._held) != before
 
     def _drop_absent(self, update: Update, lost: AbstractSet[str], *, is_told: bool) -> bool:
-        """Drop held layers that are not in a complete set; those of a strategy that it does not name at all stay."""
+        """Drop held layers that are not in a complete set; those of a strategy that it does not name at all stay.
+
+        True where one is gone that was read before.
+        """
         there = update.accepted.keys() | update.kept
         dropped = []
         for field, layer in self._held.items():
@@ -247,9 +257,12 @@ class LiveConfig:
                     dropped.append(field)
                 else:
                     update.damaged.add(field)
+        is_changed = any(not self._held[field].is_stand_in for field in dropped)
         for field in dropped:
             self._drop(field)
-        return bool(dropped)
+        if dropped:
+            self.active.swap(self._current)
+        return is_changed
 
     def _drop(self, field: str) -> None:
         self._foreign.pop(field, None)
