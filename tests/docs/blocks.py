@@ -10,6 +10,7 @@ from tests.conftest import PROJECT_ROOT
 DOCUMENTS = (
     "README.md",
     "docs/OPERATIONS.md",
+    "docs/ARCHITECTURE.md",
     "docs/MIGRATION.md",
     "docs/SCALING.md",
     "docs/DEPLOYMENT.md",
