@@ -1,7 +1,7 @@
 """Fixtures of the fault suite: a whole installation on servers of its own, and waiting for a condition."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,9 @@ from embedded.servers import NatsServer, Valkey
 from realtime_runtime.config import wire
 from tests.faults.processes import RuntimeProcess, Worker
 from tests.live_site import LiveSite
+from tests.runtime.conftest import Environ
+from tests.runtime.market import Market
+from tests.runtime.site import Site
 
 PREFIX = "faults"
 SKEW = "/api/v1/strategies/orderbook_skew/config"
@@ -76,6 +79,34 @@ def installation(prepared_site: LiveSite, tmp_path_factory: pytest.TempPathFacto
                 yield Installation(site, valkey, nats, runtime, worker)
         finally:
             site.stop()
+
+
+@pytest.fixture
+def variables(redis_prefix: str, nats_subject: str, valkey: Valkey, fresh_nats: NatsServer) -> Environ:
+    """The environment of runtimes as processes, on a NATS of this test's own."""
+    return {
+        "REDIS_URL": valkey.url,
+        "REDIS_KEY_PREFIX": redis_prefix,
+        "NATS_URL": fresh_nats.url,
+        "NATS_CONSUMER_TOPIC": f"{nats_subject}.data",
+        "NATS_TOPIC_INTENTS": f"{nats_subject}.intents",
+    }
+
+
+@pytest.fixture
+async def site(valkey: Valkey, redis_prefix: str) -> AsyncIterator[Site]:
+    """A site for these runtimes, in a few lines."""
+    publisher = Site(valkey.url, redis_prefix)
+    yield publisher
+    await publisher.close()
+
+
+@pytest.fixture
+async def market(variables: Environ) -> AsyncIterator[Market]:
+    """The market of these runtimes."""
+    connected = await Market.connect(variables)
+    yield connected
+    await connected.close()
 
 
 @pytest.fixture(autouse=True)

@@ -2,12 +2,9 @@
 
 import resource
 from collections import Counter
-from collections.abc import AsyncIterator
 from pathlib import Path
 
-import pytest
-
-from embedded.servers import NatsServer, Valkey
+from embedded.servers import NatsServer
 from realtime_runtime.config import snapshot
 from tests.faults.processes import RuntimeProcess
 from tests.runtime.conftest import Environ, eventually
@@ -17,31 +14,6 @@ from tests.runtime.site import Site
 SKEW = "orderbook_skew"
 RESTARTS = 10
 CHANGES_A_LIFE = 10
-
-
-@pytest.fixture
-def variables(redis_prefix: str, nats_subject: str, valkey: Valkey, fresh_nats: NatsServer) -> Environ:
-    return {
-        "REDIS_URL": valkey.url,
-        "REDIS_KEY_PREFIX": redis_prefix,
-        "NATS_URL": fresh_nats.url,
-        "NATS_CONSUMER_TOPIC": f"{nats_subject}.data",
-        "NATS_TOPIC_INTENTS": f"{nats_subject}.intents",
-    }
-
-
-@pytest.fixture
-async def site(valkey: Valkey, redis_prefix: str) -> AsyncIterator[Site]:
-    publisher = Site(valkey.url, redis_prefix)
-    yield publisher
-    await publisher.close()
-
-
-@pytest.fixture
-async def market(variables: Environ) -> AsyncIterator[Market]:
-    connected = await Market.connect(variables)
-    yield connected
-    await connected.close()
 
 
 async def test_restarts__under_load__no_acknowledgement_lost_or_doubled(

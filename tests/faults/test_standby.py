@@ -3,12 +3,11 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from embedded.servers import NatsServer, Valkey
+from embedded.servers import Valkey
 from tests.faults.processes import RuntimeProcess
 from tests.runtime.conftest import Environ, eventually
 from tests.runtime.market import Market
@@ -19,24 +18,10 @@ PAUSE_SECONDS = 0.1
 
 
 @pytest.fixture
-def variables(redis_prefix: str, nats_subject: str, valkey: Valkey, fresh_nats: NatsServer) -> Environ:
-    return {
-        "REDIS_URL": valkey.url,
-        "REDIS_KEY_PREFIX": redis_prefix,
-        "NATS_URL": fresh_nats.url,
-        "NATS_CONSUMER_TOPIC": f"{nats_subject}.data",
-        "NATS_TOPIC_INTENTS": f"{nats_subject}.intents",
-    }
-
-
-@pytest.fixture
-async def market(variables: Environ, valkey: Valkey, redis_prefix: str) -> AsyncIterator[Market]:
-    site = Site(valkey.url, redis_prefix)
+async def market(site: Site, market: Market) -> Market:
+    """One on which the strategy signals at every turn."""
     await site.set_layer(SKEW, min_signal_interval_seconds=0.0)
-    connected = await Market.connect(variables)
-    yield connected
-    await connected.close()
-    await site.close()
+    return market
 
 
 def role(runtime: RuntimeProcess) -> str | None:
