@@ -94,7 +94,7 @@ def header_names(name: str) -> tuple[str, ...]:
 
 
 class Grant(NamedTuple):
-    """A right that is given to whoever comes from a network, or (None) from anywhere."""
+    """A right granted to every caller from a network, or (None) from anywhere."""
 
     right: str
     network: IPv4Network | IPv6Network | None

@@ -120,7 +120,7 @@ def _probe(ask: Callable[[], object], failure: type[Exception]) -> dict[str, Any
 
 
 def _misfits() -> dict[str, Any]:
-    """What is stored and not in force, without values: whoever asks is not known."""
+    """What is stored and not in force, without values: the caller is unknown."""
     try:
         with transactions.quickly():
             found = misfits.current()

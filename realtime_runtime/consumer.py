@@ -187,7 +187,7 @@ class Consumer:
             self._history.add(payload)
 
     def _topic_for(self, signal: Signal) -> str:
-        """A market that is made up has subjects of its own: whoever reads the others trades on them."""
+        """Simulated signals have a subject of their own: consumers of the other one trade on what they read."""
         return self._topic_simulated if signal.metadata.get("source") == SIMULATED else self._topic_intents
 
     async def _answer(self) -> None:

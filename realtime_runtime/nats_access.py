@@ -82,7 +82,7 @@ class CheckedClient(Client):
     """nats-py's client, without its way back to plain text, and without its ways to go on where it should end.
 
     It ends where it should go on, too: an error that the server reports (a password that was changed, a limit of
-    connections) closes the library's client for good. Here it is a lost connection like any other, which is made anew
+    connections) closes the library's client for good. Here it is a lost connection like any other, which is retried
     for ever, with the credentials read from their files at each attempt. ``refusal`` is the server's word while it
     refuses this process's credentials, else empty. Leans on ``_process_err``, ``_process_op_err`` and
     ``_process_connect_init``; tests/runtime/test_nats_access.py holds it.

@@ -187,7 +187,7 @@ class ShareKeeper:
         return now - self._missing_since >= MISSING_SECONDS
 
     async def _take_over(self, predecessor: Holder | None) -> None:
-        # It answers first: whoever finds the lease finds the answer, too.
+        # It answers first, so that a runtime that finds the lease finds the answer, too.
         claim = await self._claim()
         owner = await self._asked(self._lease.take(claim, instead_of=predecessor))
         if owner is not None and owner.token == claim.token:

@@ -38,7 +38,7 @@ class RedisLease:
             try:
                 await pipeline.execute()
             except WatchError:
-                # Another runtime wrote between the two: whoever has it now is the answer.
+                # Another runtime wrote in between: the answer is the one that has it now.
                 return await self.read() or holder
         return holder
 

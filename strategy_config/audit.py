@@ -90,7 +90,7 @@ class _Walk:
         if row.sequence is not None and self.sequence is not None and row.sequence != self.sequence + 1:
             return BadRow(expected, f"sequence gap: sequence {row.sequence} follows sequence {self.sequence}")
         if row.hash not in self._against.get(expected, {row.hash}):
-            return BadRow(expected, "checkpoint: another row was seen there before, the history was made anew")
+            return BadRow(expected, "checkpoint: another row was seen there before, the history was rewritten")
         known = self.changes.version_of(row)
         version = row.version if row.object_kind is None else row.object_version
         if known is not None and version != known + 1:

@@ -48,7 +48,7 @@ def told(changes: Sequence[ConfigAudit], layers: Layers, *, is_apart_allowed: bo
 
 
 def reload_notice(sequence: int, *, is_partial: bool = False) -> tuple[str, bytes]:
-    """Under an id that rises with the clock: whoever waits behind an earlier notice sees this one too."""
+    """Under an id that rises with the clock, so that a reader behind an earlier notice sees this one too."""
     now = time.time()
     parent = tracing.traceparent() or None
     change = wire.Change(
@@ -95,7 +95,7 @@ def _entry(change: ConfigAudit, encoded: Mapping[str, msgspec.Raw]) -> wire.Chan
 
 
 def _touched(change: ConfigAudit, encoded: Mapping[str, msgspec.Raw]) -> Iterator[str]:
-    """The fields whose documents the change altered; one that cannot be made is missing, the change is told without."""
+    """The fields whose documents the change altered; one that cannot be made is left out of the entry."""
     own = wire.field_name(change.strategy_id, change.symbol or None)
     if change.symbol:
         return (field for field in (own,) if field in encoded)

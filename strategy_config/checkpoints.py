@@ -1,6 +1,6 @@
-"""Places in the history that were seen whole: what it is compared with later, so that a chain made anew is found.
+"""Verified positions of the history, compared with it later, so that a rewritten chain is found.
 
-The hourly check keeps them in Redis, which whoever can write the store cannot always write, and logs them. A copy of
+The hourly check keeps them in Redis, which not everyone who can write the database can write, and logs them. A copy of
 the log, or what `verify_audit` printed, serves as well: ``parse`` reads both.
 """
 

@@ -108,7 +108,7 @@ def _judge(layer: OpenLayer, edit: LayerEdit, origin: Origin, conditions: Condit
 
 
 def _stop(layer: OpenLayer, origin: Origin, conditions: Conditions) -> None:
-    """Switch off; what is off already is told again, unless every expected runtime is known to have it."""
+    """Switch off; a layer that is off is published again, unless every expected runtime has confirmed it."""
     is_confirmed = not layer.is_own_switch_on and layer.sequence <= conditions.confirmed_sequence
     if not is_confirmed or conditions.is_forced:
         layer.record_switch(False, origin)

@@ -99,7 +99,7 @@ def halt(*, scope: Scope, origin: Origin, halt_id: str | None = None) -> Halted:
 
 
 def halt_without_store(*, scope: Scope, origin: Origin) -> Halted:
-    """As ``halt``, where the store was found to be away: runtimes are told, and the clock stores it later."""
+    """As ``halt``, while the database is away: runtimes are told, and the worker stores it later."""
     return _tell(_new(scope, stopping_origin(origin), None))
 
 
@@ -150,7 +150,7 @@ def resume(
     if (ids is None) == (scope is None):
         raise InvalidRequestError("Give ids or scope, and not both.", field="ids")
     try:
-        # What a runtime was told without the site can be resumed at once.
+        # A halt that a runtime took without the site can be resumed at once.
         take_in_told(at=origin.at)
     except shared_cache.SharedCacheUnavailableError as exception:
         logger.info("halts.untold", error=str(exception))

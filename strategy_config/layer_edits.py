@@ -18,7 +18,7 @@ Operation = Literal["merge", "replace"]
 
 
 class Unset(Enum):
-    """Stands for "leave as it is" where None has a meaning of its own."""
+    """Means "leave as it is" where None has a meaning of its own."""
 
     UNSET = "unset"
 

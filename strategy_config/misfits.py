@@ -52,7 +52,7 @@ _known: tuple[object, Misfits] | None = None
 
 
 def current() -> Misfits:
-    """As ``find``, looked up anew only where the history or this process's variables have changed since."""
+    """As ``find``, repeated only where the history or this process's variables have changed since."""
     global _known
     key = state_key()
     if _known is None or _known[0] != key:

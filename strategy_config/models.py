@@ -202,7 +202,7 @@ class ConfigAudit(models.Model):
 
 
 class Halt(models.Model):
-    """One stop apart from ``enabled``, in force until ``resumed_at``; a row for each id, whoever brought it.
+    """One stop apart from ``enabled``, in force until ``resumed_at``; one row for each id, by whatever channel it came.
 
     Empty ``strategy_id`` and ``symbol``: everything. ``at``, ``by``, ``reason`` and ``channel`` are those of the halt
     itself; ``sequence`` is that of its row in the history.

@@ -90,7 +90,7 @@ def turn() -> Iterator[None]:
 def _ask_for_commit(store: Any) -> None:
     """Ask what became of a commit, which is carried out where nothing was done yet; raises CommitLostError.
 
-    A server that was started anew may know no such transaction any more, whether it was committed or not.
+    A restarted server may not know the transaction any more, whether it was committed or not.
     """
     try:
         store.commit_mongo()

@@ -18,7 +18,7 @@ class Permission(StrEnum):
 IMPLIED_BY: Mapping[Permission, tuple[Permission, ...]] = MappingProxyType(
     {Permission.STOP_STRATEGY: (Permission.CHANGE_PARAMETERS, Permission.SWITCH_STRATEGY)}
 )
-"""Whoever may change or enable a strategy may stop it, also by a permission that was given one by one."""
+"""A user who may change or enable a strategy may stop it, also by an individual permission."""
 
 
 def is_held(permission: Permission, has: Callable[[Permission], bool]) -> bool:

@@ -129,7 +129,7 @@ def rewrite_all(*, is_forced: bool) -> Rewritten:
 
 
 def repair_where_asked() -> bool:
-    """Write everything anew where a runtime has found something missing; false where that has to wait."""
+    """Rewrite everything where a runtime has found something missing; false where that has to wait."""
     key = shared_cache.keys().repair
     try:
         asked: Any = shared_cache.run(lambda client: client.get(key), is_patient=True)
@@ -150,7 +150,7 @@ def _catch_up(last: int) -> bool:
     for _ in range(ATTEMPTS):
         state = None if last == NOTHING_PUBLISHED else selectors.state_after(last, limit=FARTHEST_BEHIND)
         if state is not None and last > state.sequence:
-            # Redis is about to forget what it was told: the check of the history must not.
+            # Redis is about to lose what it holds; the check of the history must not.
             _note_rewound(last, state.sequence)
         if state is None or last > state.sequence:
             _start_anew()

@@ -23,7 +23,7 @@ SHORTEST_PAUSE_SECONDS = 0.005
 LONGEST_PAUSE_SECONDS = 0.25
 # A connection that breaks later leaves too little of the time that a caller is promised for another attempt.
 RECONNECT_SECONDS = 0.5
-# How long a commit that was not answered is asked after; then the caller is told that nobody knows.
+# How long the outcome of an unanswered commit is looked up; after that the answer says that it is unknown.
 LOST_SECONDS = 3.0
 QUICK_SECONDS = 0.3
 _ERRORS = (Error, PyMongoError)

@@ -1,4 +1,4 @@
-"""``python -m configsite.server``: the web process and its workers, until it is told to end.
+"""``python -m configsite.server``: the web process and its workers, until a signal ends it.
 
 A worker that dies is started again; granian says so in the log. The other ones go on.
 """
@@ -39,7 +39,7 @@ def main() -> None:
         websockets=False,
         backpressure=CONNECTIONS,
         respawn_failed_workers=True,
-        # A worker that is told to end while it still starts forgets it: without it granian waits for ever.
+        # A worker that gets its signal while it starts loses it: without this timeout granian waits for ever.
         workers_kill_timeout=STOP_SECONDS,
     )
     server.serve(spawn_target=worker.serve)

@@ -24,7 +24,7 @@ _logger = structlog.get_logger(__name__)
 
 
 class Lane:
-    """Runs work in the threads of whoever brings it, at most ``limit`` at a time; the rest waits, first come first."""
+    """Runs work in its callers' threads, at most ``limit`` at a time; the rest waits, first come first."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
@@ -43,7 +43,7 @@ class Lane:
             try:
                 work()
             except Exception:
-                # The thread belongs to whoever comes next.
+                # The thread goes on with the next request.
                 _logger.exception("request.lost")
             with self._lock:
                 if not self._waiting:
@@ -62,7 +62,7 @@ class Lanes:
         self.others = Lane(threads)
         # Who waits for runtimes, for changes or for other services holds a thread that does nothing for seconds.
         self.waits = Lane(WAIT_THREADS)
-        # The first one makes the document, for seconds; who asks as well waits for that.
+        # The first request makes the document, which takes seconds; the others wait for it.
         self.documents = Lane(DOCUMENT_THREADS)
 
     def of(self, environ: Mapping[str, Any]) -> Lane:

@@ -57,7 +57,7 @@ def serve(
     scope_opts: Any,
     metrics: Any,
 ) -> None:
-    """Serve until the process is told to end. The parameters are granian's."""
+    """Serve until a signal ends the process. The parameters are granian's."""
     from configsite.server.dispatcher import Dispatcher  # Django is set up by now, and not before
 
     _allow_open_files()

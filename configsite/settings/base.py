@@ -116,7 +116,7 @@ REDIS_KEY_PREFIX = env.text("REDIS_KEY_PREFIX", "strategies")
 CONFIG_CACHE_TTL_SECONDS = env.integer("CONFIG_CACHE_TTL_SECONDS", default=60, minimum=1)
 # Where the worker answers Prometheus; 0: nowhere.
 WORKER_METRICS_PORT = env.integer("WORKER_METRICS_PORT", default=0, minimum=0)
-# `manage.py relay_changes` speaks to NATS, and whoever halts while the store is away.
+# For `manage.py relay_changes`, and for halts while the database is away.
 NATS_URL = env.text("NATS_URL", "nats://localhost:4222")
 NATS_CA_FILE = env.file("NATS_CA_FILE")
 NATS_CREDS_FILE = env.file("NATS_CREDS_FILE")

@@ -58,7 +58,7 @@ class Answers:
     ) -> None:
         """The answer to the change that ``update`` was, or to each of the ``members`` of a set.
 
-        A refused document is told of the last member that altered it.
+        A refused document is acknowledged for the last change of the set that altered it.
         """
         if members:
             blamed = [

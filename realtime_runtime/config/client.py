@@ -244,7 +244,7 @@ class ConfigClient:
         if change.kind == "reload":
             self._notice = change
             return False
-        # Whatever becomes of the sequence: a halt that was told holds.
+        # Whatever happens to the sequence, a halt that arrived holds.
         is_kept = await self.halts.take_change(change)
         if not (self.condition.is_populated and self.halts.is_readable(change)):
             return False

@@ -139,7 +139,7 @@ class Catalogue:
         )
 
     def unread(self, field: str, reason: str) -> AcceptedLayer:
-        """Stands for a layer of which only is known that it was once set: it does not trade until it is read."""
+        """A layer of which only its existence is known: it does not trade until its document is read."""
         key = self.key_of(field)
         return AcceptedLayer(key, b"", -1, replace(self._blank(key), enabled=False, held_back=reason), problem=reason)
 

@@ -52,7 +52,7 @@ class HaltsInMemory:
 class HaltReader:
     """Reads the union of ``<prefix>:halts`` and ``<prefix>:halts:told`` without ``<prefix>:resumed``.
 
-    What is missing there ends nothing: a halt in force that Redis does not have is told to it again. ``problem`` says
+    What is missing there ends nothing: a halt in force that Redis lacks is written there again. ``problem`` says
     why the halts cannot be read ("": they can).
     """
 

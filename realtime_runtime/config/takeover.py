@@ -14,7 +14,7 @@ log = structlog.get_logger(__name__)
 
 
 class Takeover:
-    """Puts complete reads in force. ``is_repair_due``: the last one lacked something that the site can write anew."""
+    """Puts complete reads in force. ``is_repair_due``: the last one lacked something that the site can rewrite."""
 
     def __init__(
         self, live: LiveConfig, condition: ConfigCondition, counters: ConfigCounters, answers: Answers

@@ -17,8 +17,8 @@ OF_THE_ORIGINAL = MappingProxyType(
     {
         "BATCH_SIZE": "not read: messages are taken one by one",
         "BATCH_TIMEOUT": "not read: messages are taken one by one",
-        "CIRCUIT_BREAKER_FAILURE_THRESHOLD": "not read: connections are made anew for ever",
-        "CIRCUIT_BREAKER_RECOVERY_TIMEOUT": "not read: connections are made anew for ever",
+        "CIRCUIT_BREAKER_FAILURE_THRESHOLD": "not read: connections are retried for ever",
+        "CIRCUIT_BREAKER_RECOVERY_TIMEOUT": "not read: connections are retried for ever",
         "CONFIG_RATE_LIMIT_COOLDOWN": "not read: see RATE_LIMIT_WRITES_PER_SECOND and RATE_LIMIT_WRITES_BURST",
         "CONFIG_RATE_LIMIT_PER_AGENT": "not read: see RATE_LIMIT_WRITES_PER_SECOND and RATE_LIMIT_WRITES_BURST",
         "DATA_MANAGER_URL": _BY_URLS,
@@ -41,7 +41,7 @@ OF_THE_ORIGINAL = MappingProxyType(
         "TRADING_MAX_POSITION_SIZE": _NO_SUCH_LIMIT,
     }
 )
-"""Those that the original acted on, or that whoever sets them counts on, with what to do instead."""
+"""Variables that the original acted on, or that users expect to work, with what to do instead."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@
   notice under ``<sequence>-<n>``. Capped, ids ascend, no sequence is left out: a set is one entry for all of its own.
   ``<prefix>:set:<sequence>``: the content of a set that is too large for the stream.
 - halts: hashes ``<prefix>:halts`` and ``<prefix>:resumed``, stream ``<prefix>:halts:told`` (see ``halts``).
-- ``<prefix>:repair``: there while a runtime asks the site to write everything anew, because something is missing.
+- ``<prefix>:repair``: present while a runtime asks the site to rewrite everything, because something is missing.
 - ``<prefix>:runtime:<instance>``: ``Heartbeat`` with a time to live; stream ``<prefix>:acks``: ``Ack``;
   stream ``<prefix>:signals``: the latest signals.
 - hash ``<prefix>:market``: one field a symbol, its ``BookMetrics``; ``<prefix>:pressure:<symbol>``: the records of its
@@ -89,7 +89,7 @@ class Keys:
 
     @property
     def repair(self) -> str:
-        """What a runtime found missing here, for a minute: the site then writes everything anew."""
+        """What a runtime found missing, for a minute: the site then rewrites everything."""
         return f"{self.prefix}:repair"
 
     def change_set(self, sequence: int) -> str:
@@ -223,7 +223,7 @@ class SetContent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """One stream entry: an accepted change, a halt or a resume, or (``kind`` reload) the notice to read all anew.
+    """One stream entry: an accepted change, a halt or a resume, or (``kind`` reload) the notice to reload everything.
 
     ``documents`` maps each field that the change touched to its document. Where they are too many for the stream,
     ``fields`` names them instead, to be read from the hash.

@@ -161,7 +161,7 @@ class BookBuilder:
     def take(self, difference: Difference) -> bool:
         """Take the next difference; true where the book now shows it, and is not crossed.
 
-        A book that stays crossed over MAX_CROSSED differences is built anew.
+        A book that stays crossed over MAX_CROSSED differences is rebuilt.
         """
         pending = self._pending
         if pending is not None:

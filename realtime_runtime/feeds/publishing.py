@@ -26,7 +26,7 @@ PING_SECONDS = 10
 PENDING_BYTES = 32 * 1024 * 1024
 TRACE_SECONDS = 1.0
 KEEP_SECONDS = 5.0
-"""For how long of an outage prices are kept: longer than NATS takes to start anew."""
+"""For how long of an outage prices are kept: longer than NATS takes to restart."""
 
 
 def subject_for(topic: str, symbol: str) -> str:

@@ -29,7 +29,7 @@ NANOSECONDS_FROM = 100_000_000_000_000_000
 
 
 class RecordedMessage(NamedTuple):
-    """One line: the envelope as it stands in the file, with times in milliseconds, and what the replay needs of it.
+    """One line: the envelope as it is in the file, with times in milliseconds, and what the replay needs of it.
 
     ``time_ms`` is the line's ``ts``, else the event time ``data.E``, else 0 (not known). ``symbol`` is in capitals,
     empty for a stream of a whole market. ``position`` is how many bytes of the file were read so far.

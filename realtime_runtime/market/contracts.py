@@ -50,7 +50,7 @@ def converts(symbol: str) -> bool:
 
 @lru_cache(maxsize=KEPT)
 def contract_of(symbol: str) -> Contract | None:
-    """The contract that a symbol's name stands for; None where the name ends in no known quote."""
+    """The contract of a symbol, by its name; None where the name ends in no known quote."""
     pair, separator, _ = symbol.partition("_")
     if separator and pair.endswith("USD"):
         base = pair[:-3]

@@ -267,7 +267,7 @@ class AdminSessionAuthentication(SessionAuthentication):
 
 
 def _may_be_old(request: Request) -> bool:
-    """Reads and stops: whoever was seen within ten minutes may do them while the store is away."""
+    """Reads and stops: callers seen within ten minutes may do them while the database is away."""
     view = request.parser_context.get("view")
     needed = getattr(view, "permission_by_method", {}).get(request.method)
     return request.method in SAFE_METHODS or needed is Permission.STOP_STRATEGY

@@ -23,7 +23,7 @@ class ApiView(APIView):
     http_method_names = ["get", "head", "post", "put", "patch", "delete"]
     permission_by_method: ClassVar[Mapping[str, Permission]] = {}
     stopping_methods: ClassVar[frozenset[str]] = frozenset()
-    """Methods that may carry a stop: open to whoever may stop, and then the view refuses all else."""
+    """Methods that may carry a stop: open to callers who may stop; the view then refuses everything else."""
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Limit the caller before anything is looked up for them; only a stop by somebody who may is let through."""

@@ -262,7 +262,7 @@ def _asks_stop(given: Mapping[str, Any]) -> bool:
 
 
 def _require_right(request: Request, body: requests.EditGlobal) -> None:
-    """Whoever may only stop may not do anything beside it; raises NotAllowedError beside a stop."""
+    """A caller who may only stop may do nothing beside it; raises NotAllowedError for the rest."""
     if caller_may(request, Permission.CHANGE_PARAMETERS):
         return
     if not asks_stop(body.parameters):
@@ -317,4 +317,4 @@ def _delete(request: Request, strategy_id: str, symbol: str | None) -> HttpRespo
 def _deleted(written: services.Written) -> dict[str, str]:
     scope = f"for {written.symbol}" if written.symbol else "for all symbols"
     gone = f"Parameters of {written.strategy_id} {scope} deleted successfully"
-    return {"message": f"{gone}; the layers below show through."}
+    return {"message": f"{gone}; the layers below are used."}

@@ -1,4 +1,4 @@
-"""Stopping has a permission of its own. Whoever may change parameters or enable has it as well."""
+"""Stopping has a permission of its own. Users who may change parameters or enable have it as well."""
 
 from django.db import migrations
 

@@ -52,7 +52,7 @@ def cut_off_newest() -> None:
 
 
 FORGED: dict[str, tuple[Callable[[], None], str]] = {
-    "the whole chain made anew": (make_anew, "checkpoint"),
+    "the whole chain rewritten": (make_anew, "checkpoint"),
     "the newest row cut off": (cut_off_newest, "checkpoint"),
 }
 

@@ -90,7 +90,7 @@ class Command(BaseCommand):
 
 
 def _read(given: str) -> list[Checkpoint]:
-    """The checkpoints that an argument stands for: itself, or what is in the file."""
+    """The checkpoints of an argument: the argument itself, or the content of that file."""
     found = checkpoints.parse(given)
     if not found:
         try:

@@ -35,7 +35,7 @@ function words(tag, text) {
   return Object.assign(document.createElement(tag), { textContent: text });
 }
 
-// What people write stands in an element of its own: its direction ends with it, and it breaks anywhere.
+// User text gets an element of its own: its direction ends there, and it wraps anywhere.
 function why(reason) {
   return reason ? [": “", words("bdi", reason), "”"] : [];
 }

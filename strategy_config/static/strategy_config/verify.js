@@ -12,7 +12,7 @@ async function next() {
   }
   if (told.bad) {
     line.classList.add("answer-off");
-    line.textContent = `The history does not hold: change ${number.format(told.bad.position)}: ${told.bad.problem}. Call whoever answers for it; manage.py verify_audit walks all of it.`;
+    line.textContent = `The history does not hold: change ${number.format(told.bad.position)}: ${told.bad.problem}. Call the person responsible; manage.py verify_audit walks all of it.`;
     return false;
   }
   const verified = number.format(told.verified);
