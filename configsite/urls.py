@@ -2,7 +2,6 @@
 
 from django.contrib import admin
 from django.urls import include, path
-from drf_spectacular.renderers import OpenApiJsonRenderer
 from drf_spectacular.views import SpectacularRedocView, SpectacularSwaggerView
 
 from configsite import health
@@ -12,7 +11,7 @@ urlpatterns = [
     path("", health.root),
     path("api/v1/", include("strategy_config.api.urls")),
     path("api/schema/", DocumentView.as_view(), name="schema"),
-    path("openapi.json", DocumentView.as_view(renderer_classes=[OpenApiJsonRenderer]), name="schema_json"),
+    path("openapi.json", DocumentView.as_view(fixed_format="json"), name="schema_json"),
     path(
         "docs",
         SpectacularSwaggerView.as_view(url_name="schema", template_name="strategy_config/docs.html"),
