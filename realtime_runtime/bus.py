@@ -12,7 +12,6 @@ from nats import errors
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
-from realtime_runtime.config.halts import Halts
 from realtime_runtime.intake import Intake, Kind
 from realtime_runtime.nats_access import NatsAccess
 from realtime_runtime.nats_messages import MarketClient
@@ -46,7 +45,7 @@ class NotConfirmedError(errors.Error):
 class OutgoingSignal(NamedTuple):
     """A signal on its way out; ``id`` lets a stream drop duplicates, ``traceparent`` is the trace it belongs to.
 
-    ``decided_at`` is the monotonic instant of the decision; ``strategy_id`` and ``symbol`` are what a halt stops it by.
+    ``decided_at`` is the monotonic instant of the decision; ``strategy_id`` and ``symbol`` are what a stop names.
     """
 
     subject: str
@@ -97,6 +96,7 @@ class Bus:
     limit) is too old to trade on: it is given up and counted in ``signals_expired``. ``attempted`` is set when the
     first attempt to connect has ended, well or not. ``confirmation`` is how long the server took to confirm each
     batch of signals. Nothing is sent but through ``gate``; ``signals_withheld`` waited when it closed for good.
+    ``drop_kept`` gives up the signals of what is stopped that are not in the outbox yet.
     """
 
     def __init__(
@@ -108,9 +108,9 @@ class Bus:
         topic: str,
         signal_ttl_seconds: float = 0.0,
         access: NatsAccess = NatsAccess(),  # noqa: B008  (frozen)
-        halts: Halts | None = None,
+        is_stopped: Callable[[str, str], bool] = lambda strategy_id, symbol: False,
     ) -> None:
-        """``halts`` are asked before a signal goes out."""
+        """``is_stopped`` (strategy, symbol) is asked before a signal goes out."""
         self.attempted = asyncio.Event()
         self.signals_sent = 0
         self.signals_dropped = 0
@@ -127,7 +127,8 @@ class Bus:
         self._client = MarketClient(intake.put)
         self._subscriptions: list[Subscription] = []
         self._listeners: dict[str, Callable[[Msg], Awaitable[None]]] = {}
-        self._halts = Halts() if halts is None else halts
+        self.is_stopped = is_stopped
+        self.drop_kept: Callable[[], int] = lambda: 0
         self._outbox: deque[OutgoingSignal] = deque()
         self._in_flight: list[OutgoingSignal] = []
         self._outbox_filled = asyncio.Event()
@@ -199,15 +200,15 @@ class Bus:
         """Have ``take`` called with each message on ``subject``, one after another; to be asked for before ``run``."""
         self._listeners[subject] = take
 
-    def drop_halted(self) -> int:
-        """Give up the waiting signals that a halt stops; how many.
+    def drop_stopped(self) -> int:
+        """Give up the waiting signals of what is stopped by now; how many.
 
         Those that were sent and wait for their confirmation are not sent again.
         """
-        kept = deque(signal for signal in self._outbox if not self._is_halted(signal))
-        dropped = len(self._outbox) - len(kept)
+        kept = deque(signal for signal in self._outbox if not self._is_stopped(signal))
+        dropped = len(self._outbox) - len(kept) + self.drop_kept()
         self._outbox = kept
-        in_flight = [signal for signal in self._in_flight if not self._is_halted(signal)]
+        in_flight = [signal for signal in self._in_flight if not self._is_stopped(signal)]
         if len(in_flight) != len(self._in_flight):
             # Else the next connection would bring them; the others of the batch are sent again.
             self._client.discard_unsent()
@@ -320,8 +321,8 @@ class Bus:
                 for signal in batch:
                     if not self.gate.is_confirmed:
                         raise NotConfirmedError
-                    # Asked right before each: a halt may come while the ones before it are written.
-                    if not self._is_halted(signal):
+                    # Asked right before each: a stop may come while the ones before it are written.
+                    if not self._is_stopped(signal):
                         await self._client.publish(signal.subject, signal.payload, headers=signal.headers)
                         published += 1
                 await self._client.flush(CONFIRM_TIMEOUT_SECONDS)
@@ -341,13 +342,13 @@ class Bus:
             return True
 
     def _put_back(self, batch: list[OutgoingSignal]) -> None:
-        """What was on its way waits again, but for what was halted meanwhile."""
+        """What was on its way waits again, but for what was stopped meanwhile."""
         self.signals_halted += len(batch) - len(self._in_flight)
         self._outbox.extendleft(reversed(self._in_flight))
         self._in_flight = []
 
-    def _is_halted(self, signal: OutgoingSignal) -> bool:
-        return self._halts.is_halted(signal.strategy_id, signal.symbol)
+    def _is_stopped(self, signal: OutgoingSignal) -> bool:
+        return self.is_stopped(signal.strategy_id, signal.symbol)
 
     async def _on_error(self, exception: Exception) -> None:
         self.attempted.set()

@@ -57,7 +57,7 @@ class Consumer:
         self.signals = 0
         self.withheld = 0
         self._emission = Emission.OPEN
-        self._kept: deque[Sequence[Signal]] = deque(maxlen=KEPT_LIMIT)
+        self._kept: deque[tuple[Sequence[Signal], float]] = deque(maxlen=KEPT_LIMIT)
         self.timings = Timings()
         self._batches = 0
         self._traced_at = -TRACE_SECONDS
@@ -66,6 +66,7 @@ class Consumer:
         self._market = engine.market
         self._intake = intake
         self._bus = bus
+        bus.drop_kept = self._drop_stopped
         self._history = history
         self._instance_id = instance_id
         self._topic_intents = topic_intents
@@ -167,23 +168,35 @@ class Consumer:
         """Say what becomes of signals from now on; those kept so far follow."""
         self._emission = emission
         kept, self._kept = self._kept, deque(maxlen=KEPT_LIMIT)
-        for signals in kept:
-            self._emit(signals)
+        for signals, decided_at in kept:
+            self._emit(signals, decided_at)
 
-    def _emit(self, signals: Sequence[Signal]) -> None:
+    def _drop_stopped(self) -> int:
+        """Give up the kept signals of what is stopped by now; how many."""
+        before = sum(len(signals) for signals, _ in self._kept)
+        left = [
+            ([each for each in signals if not self._bus.is_stopped(each.strategy_id, each.symbol)], decided_at)
+            for signals, decided_at in self._kept
+        ]
+        self._kept = deque((each for each in left if each[0]), maxlen=KEPT_LIMIT)
+        return before - sum(len(signals) for signals, _ in self._kept)
+
+    def _emit(self, signals: Sequence[Signal], decided_at: float | None = None) -> None:
+        """Send, keep or count what was decided now, or at a monotonic instant before."""
+        decided_at = time.monotonic() if decided_at is None else decided_at
         if self._emission is not Emission.OPEN:
             if self._emission is Emission.KEPT:
-                self._kept.append(signals)
+                self._kept.append((signals, decided_at))
             else:
                 self.withheld += len(signals)
             return
         self.signals += len(signals)
-        trace, now = tracing.traceparent(), time.monotonic()
+        trace = tracing.traceparent()
         for signal in signals:
             payload = encode(signal)
             subject = f"{self._topic_for(signal)}.{signal.strategy_id}"
             stops = {"strategy_id": signal.strategy_id, "symbol": signal.symbol}
-            self._bus.send(OutgoingSignal(subject, signal.id, with_trace(payload, trace), now, trace, **stops))
+            self._bus.send(OutgoingSignal(subject, signal.id, with_trace(payload, trace), decided_at, trace, **stops))
             self._history.add(payload)
 
     def _topic_for(self, signal: Signal) -> str:

@@ -119,6 +119,10 @@ class HaltPaths:
 
     async def _halt(self, body: bytes, channel: str, *, default_id: str) -> Answer:
         halt = requested_halt(body, channel=channel, default_id=default_id, now_seconds=time.time())
+        known = self._halting.halts.find(halt.id)
+        if known is not None and known.scope != halt.scope:
+            # The id is taken by a halt of something else: that stands, and so does this one. All choose the same id.
+            halt = msgspec.structs.replace(halt, id=str(uuid5(_REQUESTS, f"{halt.id} {halt.scope}")))
         is_kept = await self._halting.take_direct(halt, is_shared=channel == "nats")
         is_halted = self._halting.halts.holds(halt.id)
         return Answer(

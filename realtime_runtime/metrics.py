@@ -104,7 +104,7 @@ class RuntimeCollector(Collector):
         yield _counter("signals_sent", "Signals that NATS has confirmed.", bus.signals_sent)
         yield _counter("signals_dropped", "Signals given up unsent.", bus.signals_dropped)
         yield _counter("signals_expired", "Signals given up because they had waited too long.", bus.signals_expired)
-        yield _counter("signals_halted", "Waiting signals given up because of a halt.", bus.signals_halted)
+        yield _counter("signals_halted", "Waiting signals given up because of a halt or a switch.", bus.signals_halted)
         yield from self._halts()
         withheld = self._runtime.consumer.withheld + bus.signals_withheld
         yield _counter("signals_withheld", "Signals not sent because another runtime trades the share.", withheld)

@@ -97,9 +97,9 @@ def assemble(settings: Settings) -> Runtime:
         name=settings.nats_consumer_name,
         topic=settings.nats_consumer_topic,
         signal_ttl_seconds=settings.signal_ttl_seconds,
-        halts=live.active.halts,
+        is_stopped=live.active.is_stopped,
     )
-    halting = Halting(live.active, settings.halts_path, instance_id=settings.instance_id, drop_waiting=bus.drop_halted)
+    halting = Halting(live.active, settings.halts_path, instance_id=settings.instance_id, drop_waiting=bus.drop_stopped)
     halt_paths = HaltPaths(
         halting,
         bus,
@@ -132,6 +132,8 @@ def assemble(settings: Settings) -> Runtime:
         topic_simulated=settings.nats_topic_simulated_intents,
     )
     consumer.set_emission(Emission.KEPT)
+    # What was decided before a stop does not leave after it, also where it is lifted before that.
+    live.active.on_swap = bus.drop_stopped
     keeper = _share_keeper(settings, redis, keys, bus)
     bus.gate = keeper
     last_signals = LastSignals(settings.strategies)

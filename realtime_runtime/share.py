@@ -22,6 +22,7 @@ RENEW_SECONDS = 1.0
 LEASE_SECONDS = 3.0
 MISSING_SECONDS = 5.0
 CONFIRMED_SECONDS = 5.0
+QUESTIONS = 3
 
 log = structlog.get_logger(__name__)
 
@@ -170,8 +171,7 @@ class ShareKeeper:
         elif not has_read:
             self._missing_since = None
             if self.role is Role.UNDECIDED and answer is Silence.NOBODY:
-                # Nothing changes hands: nobody else is there.
-                self._become_holder(await self._claim())
+                await self._start_alone()
         elif answer is Silence.UNREACHABLE:
             self._missing_since = None
         elif self._is_free(answer, predecessor):
@@ -185,6 +185,22 @@ class ShareKeeper:
         if self._missing_since is None:
             self._missing_since = now
         return now - self._missing_since >= MISSING_SECONDS
+
+    async def _start_alone(self) -> None:
+        """Without Redis nothing changes hands, so that nobody else is there, but for one that starts right now.
+
+        Both have claimed before they ask once more, so that one of them at least hears the other. The later one, or
+        who does not get the other to give way, stays undecided until its next look.
+        """
+        claim = await self._claim()
+        for _ in range(QUESTIONS):
+            answer = await self._voice.ask(claim.token)
+            if answer in (Silence.NOBODY, Silence.NO_ANSWER):
+                self._become_holder(claim)
+                return
+            if not isinstance(answer, Holder) or _rank(answer) < _rank(claim):
+                break
+        await self._voice.answer_as(None)
 
     async def _take_over(self, predecessor: Holder | None) -> None:
         # It answers first, so that a runtime that finds the lease finds the answer, too.

@@ -18,18 +18,16 @@ T = TypeVar("T")
 class OpenBatch:
     """All layers of some strategies, read under the lock of the chain, in ``chain.write``.
 
-    A strategy that the code has and `migrate` has not seen yet counts as one that was never set. ``strategy_ids`` None:
-    all strategies, those that the code no longer has included.
+    A strategy that the code has and `migrate` has not seen yet counts as one that was never set.
     """
 
-    def __init__(self, chain: Chain, strategy_ids: Iterable[str] | None, at: datetime) -> None:
+    def __init__(self, chain: Chain, strategy_ids: Iterable[str], at: datetime) -> None:
         self._at = at
         self._chain = chain
-        wanted = None if strategy_ids is None else set(strategy_ids)
-        rows = StrategyConfig.objects.all()
-        self._rows = {row.strategy_id: row for row in (rows if wanted is None else rows.filter(strategy_id__in=wanted))}
+        wanted = set(strategy_ids)
+        self._rows = {row.strategy_id: row for row in StrategyConfig.objects.filter(strategy_id__in=wanted)}
         for strategy_id in STRATEGIES:
-            if strategy_id not in self._rows and (wanted is None or strategy_id in wanted):
+            if strategy_id in wanted and strategy_id not in self._rows:
                 self._rows[strategy_id] = resolution.new_row(strategy_id)
         self._overrides: dict[str, dict[str, SymbolOverride]] = defaultdict(dict)
         for override in SymbolOverride.objects.filter(strategy_id__in=list(self._rows)):
@@ -75,13 +73,13 @@ class OpenBatch:
 
 
 def commit(
-    strategy_ids: Iterable[str] | None, at: datetime, change: Callable[[OpenBatch], T]
+    strategy_ids: Iterable[str], at: datetime, change: Callable[[OpenBatch], T]
 ) -> tuple[T, list[ConfigAudit], bool]:
     """Run ``change`` in one transaction, again where another writer was in the way; then publish what it recorded.
 
     Answers what ``change`` answered, the rows of history, and whether the shared cache knows them now.
     """
-    wanted = None if strategy_ids is None else tuple(strategy_ids)
+    wanted = tuple(strategy_ids)
 
     def use_case(end: Chain) -> tuple[T, list[ConfigAudit], dict[str, FieldState]]:
         batch = OpenBatch(end, wanted, at)

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 
 import structlog
 
-from realtime_runtime.strategies.registry import STRATEGIES
 from realtime_runtime.tracing import traced
-from strategy_config import batches, resolution, transactions
+from strategy_config import batches, resolution
 from strategy_config.batches import OpenBatch
 from strategy_config.exceptions import InvalidRequestError, NotFoundError, StoreUnavailableError
-from strategy_config.models import ConfigAudit, StrategyConfig, SymbolOverride
+from strategy_config.models import ConfigAudit, SymbolOverride
 from strategy_config.origins import Origin, reasoned_origin, stopping_origin
 from strategy_config.plans import LayerKey, Refusal
 from strategy_config.recording import OpenLayer
@@ -73,7 +72,7 @@ def switch_overrides(*, keys: Sequence[LayerKey], enabled: bool, origin: Origin)
     """
     if not enabled:
         _check_keys(keys)
-        return _stop(keys, origin)
+        return stop_layers(keys=keys, origin=origin)
 
     def change(batch: OpenBatch, origin: Origin) -> None:
         for key in keys:
@@ -83,14 +82,37 @@ def switch_overrides(*, keys: Sequence[LayerKey], enabled: bool, origin: Origin)
     return _write(keys, origin, change)
 
 
-def stop_layers(*, keys: Sequence[LayerKey] | None, origin: Origin) -> WrittenTogether:
-    """The kill switch of these layers, or (None) of every strategy that is on, as one set.
+def stop_layers(*, keys: Sequence[LayerKey], origin: Origin) -> WrittenTogether:
+    """The kill switch of these layers, as one set; each by itself where the set fails as a whole.
 
     What is off already keeps its reason. That includes strategies that the code no longer has, which a runtime of an
     older version may still trade. What cannot be stopped is in ``failures`` and leaves nothing else on. Raises
     StoreUnavailableError.
     """
-    return _stop(keys, origin)
+    origin = stopping_origin(origin)
+    try:
+        return _stop_together(keys, origin)
+    except StoreUnavailableError:
+        raise
+    except Exception:
+        # Whatever is wrong with one of them must not leave the others on.
+        logger.exception("switch_off.set_failed")
+    changes: list[ConfigAudit] = []
+    failures: list[Refusal] = []
+    published = True
+    for key in keys:
+        try:
+            written = _stop_together([key], origin)
+        except StoreUnavailableError:
+            raise
+        except Exception as exception:
+            logger.exception("switch_off.failed", strategy_id=key.strategy_id, symbol=key.symbol)
+            failures.append(Refusal(str(key), f"It could not be switched off: {exception}"))
+        else:
+            changes.extend(written.changes)
+            failures.extend(written.failures)
+            published = published and written.published
+    return WrittenTogether(tuple(changes), published, tuple(failures))
 
 
 @traced
@@ -111,39 +133,10 @@ def delete_overrides(*, keys: Sequence[LayerKey], origin: Origin) -> WrittenToge
     return _write(keys, origin, change)
 
 
-def _stop(keys: Sequence[LayerKey] | None, origin: Origin) -> WrittenTogether:
-    """Switch off these layers, or all strategies, as one set; each by itself where the set fails as a whole."""
-    origin = stopping_origin(origin)
-    try:
-        return _stop_together(keys, origin)
-    except StoreUnavailableError:
-        raise
-    except Exception:
-        # Whatever is wrong with one of them must not leave the others on.
-        logger.exception("switch_off.set_failed")
-    every = _all_strategies() if keys is None else keys
-    changes: list[ConfigAudit] = []
-    failures: list[Refusal] = []
-    published = True
-    for key in every:
-        try:
-            written = _stop_together([key], origin)
-        except StoreUnavailableError:
-            raise
-        except Exception as exception:
-            logger.exception("switch_off.failed", strategy_id=key.strategy_id, symbol=key.symbol)
-            failures.append(Refusal(str(key), f"It could not be switched off: {exception}"))
-        else:
-            changes.extend(written.changes)
-            failures.extend(written.failures)
-            published = published and written.published
-    return WrittenTogether(tuple(changes), published, tuple(failures))
-
-
-def _stop_together(keys: Sequence[LayerKey] | None, origin: Origin) -> WrittenTogether:
+def _stop_together(keys: Sequence[LayerKey], origin: Origin) -> WrittenTogether:
     def change(batch: OpenBatch) -> list[Refusal]:
         failures = []
-        for key in [LayerKey(row.strategy_id, None) for row in batch.rows] if keys is None else keys:
+        for key in keys:
             try:
                 layer = batch.layer(*key)
             except NotFoundError as refusal:
@@ -152,7 +145,7 @@ def _stop_together(keys: Sequence[LayerKey] | None, origin: Origin) -> WrittenTo
                 switch_layer(layer, origin, enabled=False)
         return failures
 
-    strategy_ids = None if keys is None else [key.strategy_id for key in keys]
+    strategy_ids = [key.strategy_id for key in keys]
     failures, changes, published = batches.commit(strategy_ids, origin.at, change)
     return WrittenTogether(tuple(changes), published, tuple(failures))
 
@@ -164,12 +157,6 @@ def switch_layer(layer: OpenLayer, origin: Origin, *, enabled: bool) -> None:
         return
     layer.record_due_expiry()
     layer.record_switch(enabled, origin)
-
-
-@transactions.store_errors()
-def _all_strategies() -> list[LayerKey]:
-    stored = StrategyConfig.objects.values_list("strategy_id", flat=True)
-    return [LayerKey(strategy_id, None) for strategy_id in {**dict.fromkeys(stored), **dict.fromkeys(STRATEGIES)}]
 
 
 def _write(keys: Sequence[LayerKey], origin: Origin, change: Callable[[OpenBatch, Origin], None]) -> WrittenTogether:

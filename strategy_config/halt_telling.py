@@ -52,7 +52,10 @@ def _over_nats(halt: Halt) -> bool:
         return asyncio.run(_ask(halt))
     except (errors.Error, OSError, TimeoutError) as exception:
         logger.error("halt.untold", over="nats", id=halt.id, error=f"{type(exception).__name__}: {exception}")
-        return False
+    except Exception:
+        # Whatever came back: what Redis was told stands, and is not answered as a failure.
+        logger.exception("halt.untold", over="nats", id=halt.id)
+    return False
 
 
 async def _ask(halt: Halt) -> bool:

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, cast
-from uuid import UUID, uuid4
+from uuid import UUID, uuid4, uuid5
 
 import structlog
 
 from realtime_runtime.config import halts as wire_halts
 from realtime_runtime.config import wire
-from realtime_runtime.config.halts import EVERYTHING, Scope
+from realtime_runtime.config.halts import Scope
 from realtime_runtime.strategies.registry import STRATEGIES
 from realtime_runtime.tracing import traced
 from strategy_config import (
@@ -22,6 +22,7 @@ from strategy_config import (
     chain,
     halt_rows,
     halt_telling,
+    item_failures,
     publishing,
     resolution,
     runtimes,
@@ -84,8 +85,9 @@ def halt(*, scope: Scope, origin: Origin, halt_id: str | None = None) -> Halted:
 
     Texts that are too long are cut: a stop is not refused for its form. A strategy need not be in the code. While a
     runtime without halts is live, what is halted is switched off as well. While the store is away, the runtimes are
-    told over Redis and NATS. Raises InvalidSymbolError; InvalidRequestError where the halt of this id was resumed;
-    StoreUnavailableError where nobody could be told.
+    told over Redis and NATS. An id that is taken by a halt of another scope makes way for one that follows from both.
+    Raises InvalidSymbolError; InvalidRequestError where the halt of this id was resumed; StoreUnavailableError where
+    nobody could be told.
     """
     origin = stopping_origin(origin)
     row = _new(scope, origin, halt_id)
@@ -93,8 +95,15 @@ def halt(*, scope: Scope, origin: Origin, halt_id: str | None = None) -> Halted:
         recorded, published = _record([row], [origin])
     except StoreUnavailableError:
         return _tell(row)
+    except Exception:
+        # A store that is not migrated yet, say: runtimes can be told all the same.
+        logger.exception("halt.unrecorded", id=str(row.id))
+        return _tell(row)
     if not recorded:
-        return _known(str(row.id))
+        known = selectors.halts_by_id([str(row.id)])[str(row.id)]
+        if halt_rows.scope_of(known) != halt_rows.scope_of(row):
+            return halt(scope=scope, origin=origin, halt_id=str(uuid5(row.id, str(halt_rows.scope_of(row)))))
+        return _known(known)
     return Halted(row, recorded[-1].told_sequence, published, _cover([row], origin))
 
 
@@ -126,14 +135,13 @@ def _tell(row: Halt) -> Halted:
     return Halted(row, None, False, told_over=told_over)
 
 
-def _known(halt_id: str) -> Halted:
+def _known(row: Halt) -> Halted:
     """The halt that the caller has asked for before, under the same id."""
-    row = selectors.halts_by_id([halt_id])[halt_id]
     if row.resumed_at is not None:
         raise InvalidRequestError(
             "The halt of this id was resumed and does not halt again: send a new id, or none.", field="id"
         )
-    return Halted(row, row.sequence, True)
+    return Halted(row, row.sequence, publishing.is_published(row.sequence))
 
 
 @traced
@@ -196,7 +204,7 @@ def take_in_told(*, at: datetime) -> int:
     if new:
         origins = [_origin_of(halt, at) for halt in new]
         rows = [_row_of(halt, origin) for halt, origin in zip(new, origins, strict=True)]
-        _, published = _record(rows, origins)
+        published = _take_in(rows, origins)
         logger.warning("halts.taken_in", ids=[halt.id for halt in new])
     again = [row for row in known.values() if row.resumed_at is not None]
     if again:
@@ -205,6 +213,21 @@ def take_in_told(*, at: datetime) -> int:
         key = shared_cache.keys().told_halts
         shared_cache.run(lambda client: client.xdel(key, *entry_ids), is_patient=True)
     return len(new)
+
+
+def _take_in(rows: Sequence[Halt], origins: Sequence[Origin]) -> bool:
+    """Store them, each by itself where they cannot be stored as one; whether all are, and are published."""
+    try:
+        return _record(rows, origins)[1]
+    except StoreUnavailableError:
+        raise
+    except Exception:
+        logger.exception("halts.not_taken_in_as_one")
+    published = [False] * len(rows)
+    for number, (row, origin) in enumerate(zip(rows, origins, strict=True)):
+        with item_failures.contained("halt", id=str(row.id)):
+            published[number] = _record([row], [origin])[1]
+    return all(published)
 
 
 def _take_in_resumed(at: datetime) -> None:
@@ -281,24 +304,22 @@ def _end(end: Chain, rows: Sequence[Halt], origin: Origin) -> list[ConfigAudit]:
 
 def _cover(rows: Sequence[Halt], origin: Origin) -> int:
     """Switch off what these halts stop where a live runtime knows no halts; what fails of that is logged only."""
+    switched = 0
     try:
         if all(beat.halts is not None for beat in runtimes.live_runtimes()):
             return 0
-        switched = 0
         for row in rows:
             marked = replace(origin, request_id=f"{_COVERED_BY}{row.id}")
-            keys = _keys_of(halt_rows.scope_of(row))
-            switched += len(bulk_changes.stop_layers(keys=keys, origin=marked))
+            with item_failures.contained("halt", id=str(row.id)):
+                keys = _keys_of(halt_rows.scope_of(row))
+                switched += len(bulk_changes.stop_layers(keys=keys, origin=marked))
     except (shared_cache.SharedCacheUnavailableError, StoreUnavailableError) as exception:
         logger.warning("halts.old_runtimes_uncovered", error=str(exception))
-        return 0
     return switched
 
 
-def _keys_of(scope: Scope) -> list[LayerKey] | None:
-    """The layers whose switch stops what the scope does; None: every strategy."""
-    if scope == EVERYTHING:
-        return None
+def _keys_of(scope: Scope) -> list[LayerKey]:
+    """The layers whose switch stops what the scope does."""
     ids = [*STRATEGIES, *selectors.removed_strategies()] if scope.strategy_id is None else [scope.strategy_id]
     return [LayerKey(strategy_id, scope.symbol) for strategy_id in ids]
 
@@ -373,6 +394,7 @@ def _members(row: Halt) -> list[dict[str, Any]]:
 def _instant(text: str) -> datetime | None:
     try:
         found = datetime.fromisoformat(text)
-    except ValueError:
+        found = found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         return None
-    return resolution.to_milliseconds(found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC))
+    return resolution.to_milliseconds(found)

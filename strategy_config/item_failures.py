@@ -10,7 +10,7 @@ from strategy_config import metrics
 from strategy_config.exceptions import StoreUnavailableError
 from strategy_config.shared_cache import SharedCacheUnavailableError
 
-Work = Literal["expiry", "document", "publication", "task_step"]
+Work = Literal["expiry", "document", "publication", "task_step", "halt"]
 
 logger = structlog.get_logger(__name__)
 

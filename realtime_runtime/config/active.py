@@ -1,6 +1,6 @@
 """The configuration that the runtime trades on right now, swapped whole between two messages. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -30,16 +30,18 @@ Layers = Mapping[tuple[str, str | None], ActiveConfig]
 class ActiveConfigs:
     """All active configurations, and the halts over them.
 
-    ``generation`` rises with every swap and halt: plans made under an older one are stale.
+    ``generation`` rises with every swap and halt: plans made under an older one are stale. ``on_swap`` is called after
+    every swap.
     """
 
-    __slots__ = ("_layers", "generation", "halts")
+    __slots__ = ("_layers", "generation", "halts", "on_swap")
 
     def __init__(self, layers: Layers) -> None:
         """``layers`` must hold the global layer (symbol None) of every strategy."""
         self._layers: Layers = MappingProxyType(dict(layers))
         self.halts = Halts()
         self.generation = 0
+        self.on_swap: Callable[[], object] = _ignore
 
     def lookup(self, strategy_id: str, symbol: str | None) -> ActiveConfig:
         """The symbol's own layer where there is one, else the global one.
@@ -53,6 +55,12 @@ class ActiveConfigs:
         is_switched_off = not whole.enabled and whole.held_back is None
         return replace(own, enabled=False, held_back=None) if own.enabled and is_switched_off else own
 
+    def is_stopped(self, strategy_id: str, symbol: str) -> bool:
+        """Whether no signal of the strategy on the symbol may leave now: for a halt, a switch, what holds it back."""
+        if self.halts.is_halted(strategy_id, symbol):
+            return True
+        return (strategy_id, None) in self._layers and not self.lookup(strategy_id, symbol).enabled
+
     @property
     def layers(self) -> Layers:
         """The layers in force, read-only."""
@@ -62,7 +70,12 @@ class ActiveConfigs:
         """Put ``layers`` in force, all at once."""
         self._layers = MappingProxyType(dict(layers))
         self.generation += 1
+        self.on_swap()
 
     def note_halts(self) -> None:
         """Have what has changed in ``halts`` seen at the next message."""
         self.generation += 1
+
+
+def _ignore() -> None:
+    """Nobody asked to be told of swaps."""

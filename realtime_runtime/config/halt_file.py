@@ -59,8 +59,13 @@ def read(path: Path) -> tuple[list[Halt], list[str]]:
 
 
 def set_aside(path: Path) -> None:
-    """Move a damaged file out of the way, so that it can be looked at; where that fails it is written over."""
+    """Give a damaged file a second name, so that it can be looked at; where that fails it is only written over.
+
+    Until then it stays where it is: a start that found nothing there would trade.
+    """
+    aside = path.with_name(f"{path.name}.damaged")
     try:
-        path.replace(path.with_name(f"{path.name}.damaged"))
+        aside.unlink(missing_ok=True)
+        aside.hardlink_to(path)
     except OSError:
         return

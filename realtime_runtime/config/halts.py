@@ -16,11 +16,12 @@ from uuid import UUID
 
 import msgspec
 
+from realtime_runtime.config import wire
+
 RESUMED_LIMIT = 10_000
 """So many ended halts are remembered, here and in Redis, the oldest given up first."""
 TOLD_CAP = 1_000
 STRATEGY_ID_LENGTH = 64
-SYMBOL_LENGTH = 24
 BY_LENGTH = 100
 REASON_LENGTH = 1_000
 SIGNATURE_HEADER = "Halt-Signature"
@@ -75,6 +76,10 @@ class Halts:
     def resumed(self) -> tuple[str, ...]:
         """The ids that no longer halt, oldest first."""
         return tuple(self._resumed)
+
+    def find(self, halt_id: str) -> Halt | None:
+        """The halt of this id, where it is in force."""
+        return self._held.get(halt_id)
 
     def holds(self, halt_id: str) -> bool:
         """Whether the halt of this id is in force."""
@@ -163,13 +168,19 @@ def read_halts(records: Iterable[bytes]) -> list[Halt]:
 
 
 def read_scope(content: object) -> Scope:
-    """The scope in decoded JSON, a symbol in any case; everything where it is none, or half of it is none."""
+    """The scope in decoded JSON, a symbol in any case; everything where it is none, or half of it is none.
+
+    What is no symbol (BTC-USDT) would stop nothing that trades.
+    """
     if not isinstance(content, dict):
         return EVERYTHING
     strategy_id, symbol = content.get("strategy_id"), content.get("symbol")
-    if not (_is_name(strategy_id, STRATEGY_ID_LENGTH) and _is_name(symbol, SYMBOL_LENGTH)):
+    if strategy_id is not None and not _is_name(strategy_id):
         return EVERYTHING
-    return Scope(strategy_id=strategy_id, symbol=None if symbol is None else symbol.upper())
+    if symbol is None:
+        return Scope(strategy_id=strategy_id)
+    is_symbol = isinstance(symbol, str) and symbol.isascii() and wire.SYMBOL_PATTERN.fullmatch(symbol.upper())
+    return Scope(strategy_id=strategy_id, symbol=symbol.upper()) if is_symbol else EVERYTHING
 
 
 def wire_request(halt: Halt) -> bytes:
@@ -201,5 +212,5 @@ def ids_of(halts: Sequence[Halt]) -> list[str]:
     return [halt.id for halt in halts]
 
 
-def _is_name(text: object, length: int) -> bool:
-    return text is None or (isinstance(text, str) and text.isprintable() and 0 < len(text) <= length)
+def _is_name(text: object) -> bool:
+    return isinstance(text, str) and text.isprintable() and 0 < len(text) <= STRATEGY_ID_LENGTH

@@ -284,3 +284,32 @@ async def test_any_freeze__at_most_one_may_publish_at_each_instant(seconds: int)
         may = [await first.keeper.may_publish(), await second.keeper.may_publish()]
         assert may.count(True) == 1
         await pass_time(world, 1, first, second)
+
+
+class SlowVoice(WorldVoice):
+    """One whose answers let others have their turn."""
+
+    async def ask(self, own_token: str) -> Holder | Silence:
+        answer = await super().ask(own_token)
+        await asyncio.sleep(0)
+        return answer
+
+
+@pytest.mark.parametrize("skew_ms", [0, 5_000, -5_000])
+async def test_redis_away__two_start_at_the_same_instant__never_do_both_hold(skew_ms: int) -> None:
+    world = World(has_redis=False)
+    both = [Runtime(world, token) for token in ("a", "b")]
+    for runtime, shift_ms in zip(both, (0, skew_ms), strict=True):
+        me = Holder(instance_id=runtime.token, host=ELSEWHERE, pid=1, token=runtime.token)
+        runtime.keeper = ShareKeeper(
+            WorldLease(world),
+            SlowVoice(world, runtime.token),
+            me,
+            clock=lambda: world.now,
+            now_ms=lambda shift_ms=shift_ms: round(world.now * 1000) + shift_ms,
+        )
+    await asyncio.gather(*(runtime.keeper.step() for runtime in both))
+    assert sum(runtime.role is Role.HOLDER for runtime in both) <= 1
+    await asyncio.sleep(0)
+    await pass_time(world, 2, *both)
+    assert sorted(runtime.role.value for runtime in both) == ["holder", "standby"]

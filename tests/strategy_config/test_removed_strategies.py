@@ -36,6 +36,10 @@ def on() -> list[str]:
     return [each.strategy_id for each in overviews.strategy_overviews(NOON) if each.is_enabled]
 
 
+def every_strategy() -> list[LayerKey]:
+    return [LayerKey(each.strategy_id, None) for each in overviews.strategy_overviews(NOON)]
+
+
 @pytest.mark.parametrize("enabled", [None, True, False])
 def test_stop_layers__a_strategy_was_removed__switches_off_everything_as_one_set(
     cache: CacheUnderTest, remove: Callable[[], None], enabled: bool | None
@@ -45,7 +49,7 @@ def test_stop_layers__a_strategy_was_removed__switches_off_everything_as_one_set
         services.switch(strategy_id=GONE, enabled=enabled, origin=OriginFactory())
     remove()
     was_on = on()
-    written = bulk_changes.stop_layers(keys=None, origin=OriginFactory())
+    written = bulk_changes.stop_layers(keys=every_strategy(), origin=OriginFactory())
     assert written.failures == ()
     assert written.published
     assert on() == []
@@ -65,7 +69,7 @@ def test_stop_layers__one_cannot_be_stopped__stops_the_others_and_says_so(monkey
         record(layer, *args, **kwargs)
 
     monkeypatch.setattr(OpenLayer, "record", failing)
-    written = bulk_changes.stop_layers(keys=None, origin=OriginFactory())
+    written = bulk_changes.stop_layers(keys=every_strategy(), origin=OriginFactory())
     assert on() == [SKEW]
     assert [(each.where, each.message) for each in written.failures] == [
         (f"{SKEW} global", "It could not be switched off: a damaged row")
@@ -214,7 +218,7 @@ def test_strategy_without_a_row__reads_stops_and_publishes_as_one_never_set(cach
     assert write(parameters={"top_levels": 7}).published
     assert services.switch(strategy_id=SKEW, enabled=False, origin=OriginFactory()).published
     assert StrategyConfig.objects.get(strategy_id=SKEW).enabled is False
-    bulk_changes.stop_layers(keys=None, origin=OriginFactory())
+    bulk_changes.stop_layers(keys=every_strategy(), origin=OriginFactory())
     assert on() == []
     assert audit.verify().bad is None
 
