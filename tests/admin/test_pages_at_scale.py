@@ -29,6 +29,8 @@ def test_pages__crowded_store__need_no_more_queries_than_an_empty_one(
     client.get("/admin/")
     before = {name: queries(client, path) for name, path in PAGES.items()}
     request.getfixturevalue("crowded_store")
+    # What is remembered until the next change (which values do not fit) is read anew once, by the first page.
+    assert queries(client, "/admin/") <= MOST_QUERIES
     after = {name: queries(client, path) for name, path in PAGES.items()}
     assert after == before
     assert max(after.values()) <= MOST_QUERIES

@@ -51,13 +51,16 @@ def test_operations__as_written__back_up_restore_and_roll_back(
     live_site: Callable[..., LiveSite], tmp_path: Path
 ) -> None:
     site = live_site()
-    site.post("/api/v1/strategies/iceberg_detector/config", {"parameters": {}, "changed_by": "ann"})
+    site.post(
+        "/api/v1/strategies/iceberg_detector/config", {"parameters": {"min_refill_count": 4}, "changed_by": "ann"}
+    )
     said = execute("docs/OPERATIONS.md", site, tmp_path)
-    checkpoints = [line for line in said.splitlines() if line.startswith("checkpoint: 1 ")]
-    # verify_audit at the start, backup, verify_audit, restore, verify_audit of what was restored
+    checkpoints = [line for line in said.splitlines() if line.startswith("checkpoint: ")][:5]
+    # backup, verify_audit, restore, verify_audit of what was restored, verify_audit that forgets the checkpoints before
     assert len(checkpoints) == 5
     assert len(set(checkpoints)) == 1
-    assert "restored and verified up to 1 (1 rows)" in said
+    position = checkpoints[0].split(" ")[1]
+    assert f"restored and verified up to {position} ({position} rows)" in said
     rows = site.get("/api/v1/strategies/orderbook_skew/audit?symbol=BTCUSDT").json()["data"]
     assert [row["action"] for row in rows] == ["ENABLE", "DISABLE", "ROLLBACK", "CREATE"]
     assert rows[1]["new_parameters"] is None

@@ -1,5 +1,6 @@
 """Fifty writers at once, through four worker processes, on one layer: nothing is lost and nothing counted twice."""
 
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -11,13 +12,24 @@ from tests.live_site import LiveSite
 from tests.plain_http import NO_ROOTS
 
 WRITERS = 50
-URL = "/api/v1/strategies/orderbook_skew/config/BTCUSDT"
+# Two writers of the same value after one another: without ``force`` the second would make no version.
+URL = "/api/v1/strategies/orderbook_skew/config/BTCUSDT?force=true"
+VERIFY = "import django; django.setup()\nfrom django.core.management import call_command\ncall_command('verify_audit')"
+
+
+def verified_rows(site: LiveSite) -> int:
+    """How many rows the intact history has; those of tokens are among them."""
+    found = re.search(r"verified up to (\d+) \((\d+) rows\)", site.run_script(VERIFY))
+    assert found is not None
+    assert found[1] == found[2], "every position is taken"
+    return int(found[2])
 
 
 def test_concurrent_posts__50_through_4_workers__50_versions_and_rows_and_an_intact_chain(
     live_site: Callable[..., LiveSite],
 ) -> None:
     site = live_site(workers=4)
+    rows_before = verified_rows(site)
 
     def write(number: int) -> int:
         body = {"parameters": {"top_levels": number % 20 + 1}, "changed_by": f"writer {number}"}
@@ -37,9 +49,7 @@ def test_concurrent_posts__50_through_4_workers__50_versions_and_rows_and_an_int
     rows = site.get("/api/v1/strategies/orderbook_skew/audit?limit=1000").json()["data"]
     assert [(row["version"], row["sequence"]) for row in rows] == [(n, n) for n in range(WRITERS, 0, -1)]
     assert {row["changed_by"] for row in rows} == {f"writer {number}" for number in range(WRITERS)}
-    assert "50" in site.run_script(
-        "import django; django.setup()\nfrom django.core.management import call_command\ncall_command('verify_audit')"
-    )
+    assert verified_rows(site) == rows_before + WRITERS
 
     client = redis.Redis.from_url(site.redis_url)
     keys = wire.Keys(site.prefix)

@@ -1,6 +1,7 @@
 """Changes made over the API are told over NATS, by the process of the Procfile."""
 
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 
 import redis
@@ -56,6 +57,8 @@ def test_changes__where_all_is_traced__are_told_under_the_trace_of_their_request
     live_site: Callable[..., LiveSite], fresh_nats: NatsServer, tmp_path: Path
 ) -> None:
     listener, (path, body), trace_id = ChangeListener(fresh_nats), REQUESTS[0], "ab" * 16
+    # The same values again would change nothing, and nothing would be told.
+    bodies = ({**body, "parameters": {"top_levels": 1 + number % 20}} for number in count())
     with collecting() as collector:
         site = live_site(environment={"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "100"})
         with RelayProcess(site, fresh_nats.url, tmp_path):
@@ -63,9 +66,8 @@ def test_changes__where_all_is_traced__are_told_under_the_trace_of_their_request
             def is_told_under_it() -> bool:
                 """A change that is told before Redis knows of it is told under a trace of its own."""
                 headers = {"traceparent": f"00-{trace_id}-{'cd' * 8}-01"}
-                sequence = site.request("POST", f"{BASE}/{path}", json=body, headers=headers).json()["metadata"][
-                    "sequence"
-                ]
+                answer = site.request("POST", f"{BASE}/{path}", json=next(bodies), headers=headers).json()
+                sequence = answer["metadata"]["sequence"]
                 until(lambda: listener.count() >= sequence)
                 return trace_id in listener.told()[-1].traceparent
 

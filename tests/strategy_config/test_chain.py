@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
+from realtime_runtime.config.halts import EVERYTHING
 from strategy_config import audit, audit_rows, chain, overviews, selectors, services, transactions
 from strategy_config.driver_errors import CommitLostError
 from strategy_config.exceptions import StoreUnavailableError
@@ -29,10 +30,10 @@ def write(action: str = "set_layer", **given: Any) -> Any:
     return test_services.write(action, **given)
 
 
-def act(version: int, *, kind: str = "token", is_told: bool = False) -> ConfigAudit:
+def act(version: int) -> ConfigAudit:
     return chain.write(
         lambda end: end.append_object(
-            kind=kind, object_id="x", version=version, action="MADE", origin=OriginFactory(), is_told=is_told
+            kind="token", object_id="x", version=version, action="MADE", origin=OriginFactory()
         )
     )
 
@@ -44,7 +45,7 @@ def places() -> list[tuple[int | None, int | None]]:
 def test_append_object__between_changes_of_layers__takes_a_position_and_no_sequence() -> None:
     write()
     act(1)
-    act(1, kind="halt", is_told=True)
+    services.halt(scope=EVERYTHING, origin=OriginFactory())
     write()
     assert places() == [(1, 1), (2, None), (3, 2), (4, 3)]
     assert (ChangeSequence.objects.get().position, selectors.last_sequence()) == (4, 3)

@@ -21,7 +21,8 @@ import json, django
 django.setup()
 from strategy_config import audit
 from strategy_config.models import ConfigAudit, SymbolOverride
-rows = ConfigAudit.objects.order_by("sequence")
+# Rows of tokens and of halts have no version.
+rows = ConfigAudit.objects.exclude(version=None).order_by("sequence")
 print(json.dumps({
     "versions": list(rows.values_list("version", flat=True)),
     "sequences": list(rows.values_list("sequence", flat=True)),
