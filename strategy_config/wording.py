@@ -9,6 +9,8 @@ from strategy_config.previews import ParameterChange
 from strategy_config.runtimes import ChangeProgress
 
 SYMBOLS_NAMED = 5
+# Of the digest of a token, enough to tell two apart; exports and the API have all of it.
+DIGEST_SHOWN = 12
 
 
 def shown(value: Any) -> str:
@@ -86,9 +88,11 @@ def row_sentence(changes: Iterable[Mapping[str, Any]]) -> str:
 
 def _told(change: Mapping[str, Any], side: Literal["old", "new"]) -> str:
     value = change[side]
-    if change["parameter"] != "expires_at":
-        return shown(value)
-    return exact(None if value is None else datetime.fromisoformat(value))
+    if change["parameter"] == "expires_at":
+        return exact(None if value is None else datetime.fromisoformat(value))
+    if change["parameter"] == "digest" and value is not None:
+        return f"{value[:DIGEST_SHOWN]}…"
+    return shown(value)
 
 
 def progress_sentence(progress: ChangeProgress | None) -> str:

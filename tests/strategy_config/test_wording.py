@@ -54,6 +54,11 @@ def test_change_sentence__from_zero_or_without_range__tells_no_percentage_of_it(
     assert wording.change_sentence(ParameterChange("y", True, False, None), "BTCUSDT", {}) == "y on → off for BTCUSDT"
 
 
+def test_row_sentence__of_a_token__tells_digests_apart_without_all_their_digits() -> None:
+    changes = [{"parameter": "digest", "old": None, "new": "0123456789abcdef" * 4}]
+    assert wording.row_sentence(changes) == "digest not set → 0123456789ab…"
+
+
 APPLIED = Acknowledgement("a", "applied", 3.9, None, 1.0)
 LATER = Acknowledgement("b", "applied", None, None, 1.0)
 REJECTED = Acknowledgement("c", "rejected", 1.0, "top_levels 99 is out of range", 1.0)
