@@ -10,7 +10,7 @@ from strategy_config.symbols import normalise_symbol
 
 MOST_SYMBOLS = 200
 _SYMBOLS_PATTERN = "^( *([A-Za-z0-9][A-Za-z0-9_]{3,23} *)?,)* *([A-Za-z0-9][A-Za-z0-9_]{3,23} *)?$"
-_DECIMAL = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?([eE][+-]?[0-9]{1,2})?", re.ASCII)
+_DECIMAL = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?([eE][+-]?[0-9]{1,3})?", re.ASCII)
 
 
 def _lowered(value: Any) -> Any:
@@ -34,7 +34,7 @@ def _as_symbols(value: Any) -> Any:
 
 
 AnyCase = BeforeValidator(_lowered)
-Pressure = Annotated[float, Field(strict=True), BeforeValidator(_as_decimal)]
+Pressure = Annotated[float, Field(strict=True, allow_inf_nan=False), BeforeValidator(_as_decimal)]
 Symbols = Annotated[
     tuple[str, ...],
     WithJsonSchema({"type": "string", "pattern": _SYMBOLS_PATTERN}),

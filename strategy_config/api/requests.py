@@ -255,6 +255,9 @@ class HaltBody(_Body):
         return Scope() if self.scope is None else self.scope.halted
 
 
+_NOT_NULL: dict[str, Any] = {"not": {"const": None}}
+
+
 class ResumeBody(_Body):
     """Which halts to end: those of these ids, or all in force that have exactly this scope. One of the two."""
 
@@ -262,10 +265,11 @@ class ResumeBody(_Body):
         strict=True,
         extra="forbid",
         frozen=True,
+        # Without `type`, which Redoc cannot merge into that of the members.
         json_schema_extra={
             "oneOf": [
-                {"required": ["ids"], "properties": {"ids": {"type": "array"}, "scope": {"type": "null"}}},
-                {"required": ["scope"], "properties": {"ids": {"type": "null"}, "scope": {"type": "object"}}},
+                {"required": ["ids"], "properties": {"ids": _NOT_NULL, "scope": {"const": None}}},
+                {"required": ["scope"], "properties": {"ids": {"const": None}, "scope": _NOT_NULL}},
             ]
         },
     )

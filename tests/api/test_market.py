@@ -170,6 +170,8 @@ ORDERED = {"BTCUSDT": (3, 1), "ETHUSDT": (1, 1), "LTCUSDT": (4, 6), "XRPUSDT": (
         ("?symbols=&trend=&min_pressure=", ["BTCUSDT", "ETHUSDT", "LTCUSDT", "XRPUSDT"]),
         ("?trend=BULLISH", ["BTCUSDT"]),
         ("?min_pressure=-20&max_pressure=0.0", ["ETHUSDT", "LTCUSDT"]),
+        # As JSON writes small numbers.
+        ("?min_pressure=-7.6e-276", ["BTCUSDT", "ETHUSDT"]),
         ("?sort_by=pressure", ["XRPUSDT", "LTCUSDT", "ETHUSDT", "BTCUSDT"]),
         ("?sort_by=liquidity&sort_order=DESC&limit=2", ["LTCUSDT", "XRPUSDT"]),
         ("?sort_order=desc&limit=1&offset=1", ["LTCUSDT"]),
@@ -209,6 +211,7 @@ def test_all__one_page_of_several__says_which(site: LiveSite, client: redis.Redi
         ("sort_by=price", "sort_by"),
         ("trend=up", "trend"),
         ("max_pressure=nan", "max_pressure"),
+        ("max_pressure=1e999", "max_pressure"),
     ],
 )
 def test_all__with_a_parameter_that_cannot_be__is_refused_by_name(site: LiveSite, query: str, named: str) -> None:
