@@ -265,12 +265,14 @@ class ResumeBody(_Body):
         strict=True,
         extra="forbid",
         frozen=True,
-        # Without `type`, which Redoc cannot merge into that of the members.
+        # Neither, or both. As `oneOf` Redoc could not merge it into the members, nor show it in readable colours.
         json_schema_extra={
-            "oneOf": [
-                {"required": ["ids"], "properties": {"ids": _NOT_NULL, "scope": {"const": None}}},
-                {"required": ["scope"], "properties": {"ids": {"const": None}, "scope": _NOT_NULL}},
-            ]
+            "not": {
+                "anyOf": [
+                    {"properties": {"ids": {"const": None}, "scope": {"const": None}}},
+                    {"required": ["ids", "scope"], "properties": {"ids": _NOT_NULL, "scope": _NOT_NULL}},
+                ]
+            }
         },
     )
 

@@ -45,12 +45,21 @@ class RunningRuntime:
         body: dict[str, Any] = self._ask("/info").json()
         return body
 
-    def has_started(self) -> bool:
-        """Without a site there is no configuration to be ready with; it trades on its defaults all the same."""
+    def trades(self) -> bool:
+        """Without a site there is no configuration to be ready with; it trades on its defaults all the same.
+
+        Only once it is subscribed and knows that the share is its own.
+        """
         try:
-            return bool(self.info())
+            status: str = self._ask("/ready").json()["checks"]["share"]["status"]
+            return status == "holder"
         except httpx.TransportError:
             return False
+
+    def is_done_with(self, count: int) -> bool:
+        """Whether it has processed so many messages, and all of its signals are here."""
+        counters = self.info()["runtime"]["counters"]
+        return counters["processed"] >= count and len(self.signals) == sum(counters["signals"].values())
 
     def is_ready(self) -> bool:
         try:
@@ -64,11 +73,11 @@ class RunningRuntime:
 
     async def replay(self, *files: Path) -> tuple[Totals, list[dict[str, Any]]]:
         """Replay at full speed; answers the totals and the signals that came of it."""
-        before = len(self.signals)
+        before, processed = len(self.signals), self.info()["runtime"]["counters"]["processed"]
         totals = Totals()
         topic = self.environ["NATS_CONSUMER_TOPIC"]
         await replay(ReplayOptions(files=files, nats_url=self.environ["NATS_URL"], topic=topic, speed=None), totals)
-        await until(lambda: len(self.signals) == sum(self.info()["runtime"]["counters"]["signals"].values()))
+        await until(lambda: self.is_done_with(processed + totals.published))
         return totals, self.signals[before:]
 
 
@@ -120,7 +129,7 @@ async def test_change__between_two_halves_of_a_file__decides_from_the_next_messa
 ) -> None:
     site = live_site()
     site.post("/api/v1/strategies/cache/refresh")
-    await until(runtime.is_ready)
+    await until(lambda: runtime.is_ready() and runtime.trades())
     first, second = halves(market_data / SPOT, tmp_path)
     _, before = await runtime.replay(first)
 
@@ -144,7 +153,7 @@ async def test_change__between_two_halves_of_a_file__decides_from_the_next_messa
 async def test_replay__twice__gives_the_same_signals_field_for_field(
     runtime: RunningRuntime, market_data: Path
 ) -> None:
-    await until(runtime.has_started)
+    await until(runtime.trades)
     (once, signals), (twice, again) = [await runtime.replay(market_data / SPOT) for _ in range(2)]
     assert once.is_complete
     assert twice.is_complete
@@ -158,7 +167,7 @@ async def test_replay__twice__gives_the_same_signals_field_for_field(
 async def test_replay__every_recorded_file__is_processed_without_an_error(
     runtime: RunningRuntime, market_data: Path
 ) -> None:
-    await until(runtime.has_started)
+    await until(runtime.trades)
     manifest = json.loads((market_data / "MANIFEST.json").read_text())
     files = {name: facts["rows"] for name, facts in manifest.items() if name.startswith("market/")}
     assert len(files) == 17
