@@ -246,7 +246,7 @@ def switch(
 
     written = _written(strategy_id, symbol, origin, change)
     if not enabled:
-        stop_former(strategy_id, symbol, origin)
+        stop_former(strategy_id, written.symbol, origin)
     return written
 
 

@@ -5,9 +5,11 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 
-from strategy_config import overviews, services
+from realtime_runtime.config.halts import Scope
+from strategy_config import halt_rows, overviews, resolution, services
 from strategy_config.admin.layer_page import layer_url
 from strategy_config.admin.pages import Page, may, origin_of, show
+from strategy_config.exceptions import StoreUnavailableError
 from strategy_config.permissions import Permission
 
 CONFIRMATION = "ALL OFF"
@@ -17,19 +19,24 @@ NO_REASON = "Give a reason; it is kept in the history."
 def switch(request: HttpRequest, strategy_id: str, symbol: str | None = None) -> HttpResponse:
     """GET asks for the reason. POST switches to ``to`` ("on" or "off"); only switching on needs the reason."""
     symbol = None if symbol is None else services.normalise_symbol(symbol)
+    if request.method == "POST" and request.POST.get("to") == "off":
+        # Before anything is read that is only to be shown.
+        return _switched_off(request, strategy_id, symbol)
     overview = overviews.strategy_overview(strategy_id, timezone.now())
     # A strategy that the code no longer has shows no page of its own.
     back_url = layer_url(strategy_id, symbol) if overview.is_in_code else reverse("admin:index")
     is_on = overview.is_enabled if symbol is None else symbol not in overview.switched_off
     reason = request.POST.get("reason", "").strip()
     target = request.POST.get("to", "off" if is_on else "on")
-    if request.method == "POST" and (target == "off" or (reason and target == "on")):
-        if target == "on" and not may(request, Permission.SWITCH_STRATEGY):
+    if request.method == "POST" and target == "off":
+        return _switched_off(request, strategy_id, symbol)
+    if request.method == "POST" and reason and target == "on":
+        if not may(request, Permission.SWITCH_STRATEGY):
             raise PermissionDenied
         written = services.switch(
             strategy_id=strategy_id,
             symbol=symbol,
-            enabled=target == "on",
+            enabled=True,
             origin=origin_of(request, reason=reason),
         )
         return HttpResponseRedirect(f"{back_url}?saved={written.sequence}")
@@ -51,16 +58,40 @@ def switch(request: HttpRequest, strategy_id: str, symbol: str | None = None) ->
     )
 
 
+def _switched_off(request: HttpRequest, strategy_id: str, symbol: str | None) -> HttpResponse:
+    """Switch off; while the store is away the same is halted."""
+    origin = origin_of(request, reason=request.POST.get("reason", "").strip())
+    try:
+        written = services.switch(strategy_id=strategy_id, symbol=symbol, enabled=False, origin=origin)
+    except StoreUnavailableError:
+        scope = Scope(strategy_id=strategy_id, symbol=symbol)
+        return _told(services.halt_without_store(scope=scope, origin=origin))
+    back_url = layer_url(strategy_id, symbol) if resolution.is_known(strategy_id) else reverse("admin:index")
+    return HttpResponseRedirect(f"{back_url}?saved={written.sequence}")
+
+
+def _told(halted: services.Halted) -> HttpResponse:
+    """What was halted while no page can be shown, for want of the store."""
+    text = (
+        f"Halted: {halt_rows.scope_of(halted.halt)} ({halted.halt.id}). The runtimes were told over "
+        f"{' and '.join(halted.told_over)}. The database is away; the halt is stored when it is back."
+    )
+    return HttpResponse(text, status=202, content_type="text/plain; charset=utf-8")
+
+
 def switch_all(request: HttpRequest) -> HttpResponse:
     """Everything off, after the confirmation was typed."""
-    every = overviews.strategy_overviews(timezone.now())
-    running = [each for each in every if each.is_enabled]
     reason = request.POST.get("reason", "").strip()
     typed = request.POST.get("confirmation", "").strip()
     is_sent = request.method == "POST"
     if is_sent and typed == CONFIRMATION:
+        # Before anything is read that is only to be shown.
         halted = services.switch_off_all(origin=origin_of(request, reason=reason))
-        return HttpResponseRedirect(f"{reverse('admin:index')}?saved={halted.sequence}")
+        if halted.is_recorded:
+            return HttpResponseRedirect(f"{reverse('admin:index')}?saved={halted.sequence}")
+        return _told(halted)
+    every = overviews.strategy_overviews(timezone.now())
+    running = [each for each in every if each.is_enabled]
     return show(
         request,
         "switch_all.html",

@@ -1,19 +1,27 @@
 """Halting and resuming: the fastest stop, and the only way back."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
+import structlog
 from django.http import HttpResponse
+from rest_framework.exceptions import APIException, NotAuthenticated
 from rest_framework.request import Request
 
 from realtime_runtime.config.halts import Scope
+from realtime_runtime.config.layers import InvalidParametersError
 from strategy_config import halt_rows, selectors, services
 from strategy_config.api import envelope, examples, halt_answers, requests, schema
 from strategy_config.api.base import ApiView, lenient_origin, origin_of
 from strategy_config.api.permissions import Permission
 from strategy_config.api.runtimes import RuntimeWait
+from strategy_config.exceptions import ConfigError, StoreUnavailableError
 from strategy_config.models import Halt
 from strategy_config.resolution import iso
+
+HALTED_INSTEAD = (halt_answers.Halted, "A stop, halted instead; the database is away, so that it is recorded later.")
+
+logger = structlog.get_logger(__name__)
 
 _UNPUBLISHED = "Redis is unreachable: the runtimes do not know this halt yet. Halt them directly (POST /halt there)."
 
@@ -86,6 +94,8 @@ class ResumeView(ApiView):
 
         With `restore`, what was switched off beside the halts (for runtimes of a version without halts) is switched on.
         """
+        if request.auth is None:
+            raise NotAuthenticated("Only somebody with a name resumes: send a token as Authorization: Bearer <token>.")
         body = requests.body(request, requests.ResumeBody)
         query = requests.query(request, requests.WaitQuery)
         wait = RuntimeWait(query.wait_for_runtimes) if query.wait_for_runtimes else None
@@ -111,6 +121,27 @@ class ResumeView(ApiView):
             "remaining": [_halt(row) for row in resumed.remaining],
         }
         return envelope.success(request, data, metadata=metadata)
+
+
+def stop_or_halt(
+    request: Request,
+    stop: Callable[[], HttpResponse],
+    *,
+    strategy_id: str,
+    symbol: str | None,
+    origin: services.Origin,
+) -> HttpResponse:
+    """The answer of ``stop``; where the store is away, or fails for a reason that lies here, the same is halted."""
+    scope = Scope(strategy_id=strategy_id, symbol=symbol)
+    try:
+        return stop()
+    except StoreUnavailableError:
+        return answer_halted(request, services.halt_without_store(scope=scope, origin=origin))
+    except (ConfigError, InvalidParametersError, requests.MalformedRequestError, APIException):
+        raise
+    except Exception:
+        logger.exception("stop.failed", strategy_id=strategy_id, symbol=symbol)
+        return answer_halted(request, services.halt(scope=scope, origin=origin))
 
 
 def answer_halted(request: Request, halted: services.Halted, wait: RuntimeWait | None = None) -> HttpResponse:

@@ -6,14 +6,12 @@ from typing import Any, ClassVar
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from realtime_runtime.config.halts import Scope
 from strategy_config import selectors, services
-from strategy_config.api import answers, change_answers, envelope, examples, halt_answers, requests, schema
+from strategy_config.api import answers, change_answers, envelope, examples, requests, schema
 from strategy_config.api.base import ApiView, if_match, lenient_origin, origin_of
-from strategy_config.api.halt_views import answer_halted
+from strategy_config.api.halt_views import HALTED_INSTEAD, stop_or_halt
 from strategy_config.api.permissions import Permission
 from strategy_config.api.writes import write
-from strategy_config.exceptions import StoreUnavailableError
 from strategy_config.models import ConfigAudit
 from strategy_config.resolution import iso
 
@@ -174,7 +172,7 @@ class DisableView(ApiView):
         tag="Operation",
         summary="Switch a strategy off",
         answer=answers.WriteResult,
-        accepted=(halt_answers.Halted, "Halted instead; the database is away, so that it is recorded later."),
+        accepted=HALTED_INSTEAD,
         path=("strategy_id",),
         body=requests.Stop,
         query=requests.LayerActionQuery,
@@ -188,12 +186,14 @@ class DisableView(ApiView):
         the database is away, the same is halted instead, which only `resume` ends.
         """
         origin = lenient_origin(request, requests.given(request))
-        try:
-            return _switch(request, strategy_id, origin, enabled=False)
-        except StoreUnavailableError:
-            query = requests.query(request, requests.LayerActionQuery)
-            scope = Scope(strategy_id=strategy_id, symbol=query.symbol)
-            return answer_halted(request, services.halt_without_store(scope=scope, origin=origin))
+        query = requests.query(request, requests.LayerActionQuery)
+        return stop_or_halt(
+            request,
+            lambda: _switch(request, strategy_id, origin, enabled=False),
+            strategy_id=strategy_id,
+            symbol=query.symbol,
+            origin=origin,
+        )
 
 
 def _switch(request: Request, strategy_id: str, origin: services.Origin, *, enabled: bool) -> HttpResponse:

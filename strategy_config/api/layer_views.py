@@ -13,6 +13,7 @@ from realtime_runtime.config.layers import InvalidParametersError
 from strategy_config import request_ids, services, shared_cache
 from strategy_config.api import answers, documents, envelope, examples, hot_path, requests, schema
 from strategy_config.api.base import ApiView, if_match, lenient_origin, origin_of
+from strategy_config.api.halt_views import HALTED_INSTEAD, stop_or_halt
 from strategy_config.api.parsing import MergePatchParser, StrictJSONParser
 from strategy_config.api.permissions import Permission, caller_may
 from strategy_config.api.writes import stop_in_spite_of, write
@@ -59,6 +60,7 @@ class GlobalLayerView(_LayerView):
         summary="Change some parameters for all symbols",
         answer=answers.ConfigChangeResult,
         path=("strategy_id",),
+        accepted=HALTED_INSTEAD,
         body=requests.EditGlobal,
         query=requests.EditQuery,
         is_change=True,
@@ -80,6 +82,7 @@ class GlobalLayerView(_LayerView):
         summary="Set the parameters for all symbols",
         answer=answers.ConfigChangeResult,
         path=("strategy_id",),
+        accepted=HALTED_INSTEAD,
         body=requests.ReplaceGlobal,
         query=requests.EditQuery,
         is_change=True,
@@ -96,6 +99,7 @@ class GlobalLayerView(_LayerView):
         summary="Change some parameters for all symbols (as POST)",
         answer=answers.ConfigChangeResult,
         path=("strategy_id",),
+        accepted=HALTED_INSTEAD,
         body=requests.EditGlobal,
         query=requests.EditQuery,
         is_change=True,
@@ -144,6 +148,7 @@ class SymbolLayerView(_LayerView):
         summary="Change some parameters for one symbol",
         answer=answers.ConfigChangeResult,
         path=("strategy_id", "symbol"),
+        accepted=HALTED_INSTEAD,
         body=requests.EditSymbol,
         query=requests.EditQuery,
         is_change=True,
@@ -165,6 +170,7 @@ class SymbolLayerView(_LayerView):
         summary="Set the parameters for one symbol",
         answer=answers.ConfigChangeResult,
         path=("strategy_id", "symbol"),
+        accepted=HALTED_INSTEAD,
         body=requests.ReplaceSymbol,
         query=requests.EditQuery,
         is_change=True,
@@ -181,6 +187,7 @@ class SymbolLayerView(_LayerView):
         summary="Change some parameters for one symbol (as POST)",
         answer=answers.ConfigChangeResult,
         path=("strategy_id", "symbol"),
+        accepted=HALTED_INSTEAD,
         body=requests.EditSymbol,
         query=requests.EditQuery,
         is_change=True,
@@ -223,6 +230,21 @@ def _read(request: Request, strategy_id: str, symbol: str | None) -> HttpRespons
 
 
 def _change(
+    request: Request, strategy_id: str, symbol: str | None, model: type[requests.EditGlobal], *, is_merge: bool
+) -> HttpResponse:
+    given = requests.raw_body(request)
+    if not _asks_stop(given):
+        return _edit(request, strategy_id, symbol, model, is_merge=is_merge)
+    return stop_or_halt(
+        request,
+        lambda: _edit(request, strategy_id, symbol, model, is_merge=is_merge),
+        strategy_id=strategy_id,
+        symbol=symbol,
+        origin=lenient_origin(request, given),
+    )
+
+
+def _edit(
     request: Request, strategy_id: str, symbol: str | None, model: type[requests.EditGlobal], *, is_merge: bool
 ) -> HttpResponse:
     given = requests.raw_body(request)

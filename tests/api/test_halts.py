@@ -116,6 +116,7 @@ async def test_stops__while_the_database_is_away__reach_the_runtime_and_are_reco
         stops = {
             "/api/v1/halt": {"scope": {"symbol": "ETHUSDT"}, **WHY},
             f"{DISABLE}?symbol=BTCUSDT": WHY,
+            f"{CONFIG}/SOLUSDT": {"parameters": {"enabled": False, "top_levels": 3}, **WHY},
         }
         for path, body in stops.items():
             response = await asyncio.to_thread(site.post, path, body, token=site.tokens["operator"])
@@ -133,7 +134,7 @@ async def test_stops__while_the_database_is_away__reach_the_runtime_and_are_reco
         resume = {"scope": {}, **WHY}
         refused = await asyncio.to_thread(site.post, "/api/v1/resume", resume, token=site.tokens["operator"])
         assert refused.status_code == 503
-        assert len(app.runtime.halting.halts.held) == 2
+        assert len(app.runtime.halting.halts.held) == len(stops)
     mongo.start()
     until(lambda: site.get("/ready").json()["status"] == "ready")
     site.run_script(
@@ -143,9 +144,10 @@ async def test_stops__while_the_database_is_away__reach_the_runtime_and_are_reco
     assert {(each.scope.strategy_id, each.scope.symbol, each.by) for each in listed} == {
         (None, "ETHUSDT", "jane"),
         ("orderbook_skew", "BTCUSDT", "jane"),
+        ("orderbook_skew", "SOLUSDT", "jane"),
     }
     with redis.Redis.from_url(valkey.url) as client:
-        assert client.hlen(wire.Keys(redis_prefix).halts) == 2
+        assert client.hlen(wire.Keys(redis_prefix).halts) == len(stops)
     assert answers.ConfigRead.model_validate_json(site.get(CONFIG).content).data.enabled
 
 

@@ -13,12 +13,10 @@ import nats
 import pytest
 
 from embedded.servers import NatsServer, Valkey
-from realtime_runtime import settings
 from realtime_runtime.app import App
 from realtime_runtime.bus import OutgoingSignal
 from realtime_runtime.config.halts import EVERYTHING, SIGNATURE_HEADER, Halt, Scope, signature_of
 from realtime_runtime.halt_paths import SECRET_HEADER
-from realtime_runtime.runtime import assemble
 from tests.runtime.conftest import Environ, RunningApp, eventually, get_json
 from tests.runtime.market import Market, is_listening
 from tests.runtime.site import Site
@@ -376,39 +374,3 @@ async def test_file__that_cannot_be_written__halts_all_the_same_and_says_so(
         assert not await trades(app, market)
         _, ready = await get_json(app, "/ready")
         assert (ready["status"], ready["checks"]["halts"]["status"]) == ("degraded", "degraded")
-
-
-@BOTH
-async def test_halt__under_an_id_that_halts_something_else__holds_beside_it(
-    servers: Environ, running_app: RunningApp, ask: Asking
-) -> None:
-    async with running_app(servers) as app:
-        _, narrow = await ask(app, {"scope": {"symbol": "ETHUSDT"}})
-        for _ in range(2):
-            _, answer = await ask(app, {"id": narrow["id"], "scope": {}})
-            assert answer["halted"] is True
-            assert answer["scope"] == {}
-        assert {halt.scope for halt in app.runtime.halting.halts.held} == {EVERYTHING, Scope(symbol="ETHUSDT")}
-
-
-@BOTH
-@pytest.mark.parametrize("symbol", ["BTC-USDT", "BTC/USDT", " BTCUSDT", "ВTCUSDT"])  # noqa: RUF001  (Cyrillic)
-async def test_halt__of_what_is_no_symbol__halts_everything_and_says_so(
-    servers: Environ, running_app: RunningApp, ask: Asking, symbol: str
-) -> None:
-    async with running_app(servers) as app:
-        _, answer = await ask(app, {"scope": {"symbol": symbol}})
-        assert answer["scope"] == {}
-        assert app.runtime.halting.halts.is_halted(SKEW, "BTCUSDT")
-
-
-def test_file__damaged_and_the_process_ends_before_it_is_written_anew__the_next_start_halts_too(
-    environ: Environ, tmp_path: Path
-) -> None:
-    path = tmp_path / "halts.json"
-    path.write_bytes(b"\0" * 100)
-    for _ in range(2):
-        runtime = assemble(settings.read(environ | {"HALTS_PATH": str(path)}))
-        runtime.halting.load()
-        assert runtime.halting.halts.is_halted(SKEW, "BTCUSDT")
-    assert path.with_name("halts.json.damaged").read_bytes() == b"\0" * 100
