@@ -65,11 +65,11 @@ def test_listener__more_connections_than_it_keeps__answers_the_newest(port: int)
         assert get(port, "/healthz").status_code == 200
 
 
-def test_listener__slow_connection__ends_in_time(port: int) -> None:
-    for kind in ("silent", "head", "body of a GET"):
-        client = slow_clients("/metrics", "/halt")[kind]
-        with Crowd(port, [client], 1) as crowd:
-            until(lambda crowd=crowd: crowd.are_all_closed)
+def test_listener__slow_connections__end_in_time(port: int) -> None:
+    clients = slow_clients("/metrics", "/halt")
+    slow = [clients[kind] for kind in ("silent", "head", "body of a GET")]
+    with Crowd(port, slow, len(slow)) as crowd:
+        until(lambda: crowd.are_all_closed)
 
 
 def test_listener__answered__closes_the_connection(port: int) -> None:

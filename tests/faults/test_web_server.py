@@ -6,6 +6,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import drf_spectacular_sidecar
@@ -57,8 +58,10 @@ def test_body__of_nobody__is_not_waited_for(site: LiveSite) -> None:
 
 def test_body__too_late__is_refused_and_changes_nothing(site: LiveSite) -> None:
     before = top_levels(site)
-    for headers in ({"Content-Length": str(len(CHANGE) + 1)}, {"Transfer-Encoding": "chunked"}):
-        answer = exchange(site, post(site, headers, b"", token=site.token))
+    kinds = ({"Content-Length": str(len(CHANGE) + 1)}, {"Transfer-Encoding": "chunked"})
+    with ThreadPoolExecutor() as pool:
+        answers = list(pool.map(lambda headers: exchange(site, post(site, headers, b"", token=site.token)), kinds))
+    for answer in answers:
         assert answer.startswith(b"HTTP/1.1 408 ")
         assert b'"code":"INVALID_REQUEST"' in answer
     assert top_levels(site) == before
