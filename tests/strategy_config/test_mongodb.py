@@ -139,8 +139,10 @@ def test_set_layer__by_fifty_threads_at_once__counts_every_one() -> None:
     writers = 50
 
     def write(index: int) -> None:
+        parameters = {"top_levels": 1 + index % 20}
+        # Forced: two writers of the same value may come after one another.
         services.set_layer(
-            strategy_id="orderbook_skew", symbol="BTCUSDT", parameters={"top_levels": 1 + index % 20}, origin=origin()
+            strategy_id="orderbook_skew", symbol="BTCUSDT", parameters=parameters, origin=origin(), is_forced=True
         )
 
     assert in_threads(writers, write) == []
