@@ -27,6 +27,10 @@ class LiveRows(Protocol):
         """Revoked and expired ones, too."""
 
     @property
+    def usernames(self) -> frozenset[str]:
+        """Of all users."""
+
+    @property
     def halts(self) -> list[Halt]:
         """Ended ones, too."""
 
@@ -76,7 +80,7 @@ class LastChanges:
         """
         found = [
             *self._layer_differences(live.layers),
-            *self._token_differences(live.tokens),
+            *self._token_differences(live.tokens, live.usernames),
             *self._halt_differences(live.halts),
         ]
         return min(found, key=lambda difference: difference.position, default=None)
@@ -97,15 +101,20 @@ class LastChanges:
             found.append(Difference(_position(history.last), f"live row: {_name(key)} is missing"))
         return found
 
-    def _token_differences(self, tokens: Iterable[ApiToken]) -> list[Difference]:
-        """Of tokens that are there; one that is gone (with its user) opens nothing."""
+    def _token_differences(self, tokens: Iterable[ApiToken], usernames: frozenset[str]) -> list[Difference]:
+        """Of tokens that are there; one that is gone (with its user) opens nothing.
+
+        A token of another user than recorded was passed on, unless nobody has the recorded name any more: people are
+        renamed. A revoked one is of no use to anybody.
+        """
         found = []
         for token in tokens:
             history = self._objects.get((TOKEN, str(token.pk)))
             if history is not None:
-                # Without the user: people are renamed, and keys differ from store to store.
-                live = {name: value for name, value in token_members(token).items() if name != "user"}
-                wrong = history.wrong_members(live)
+                wrong = history.wrong_members(token_members(token))
+                is_harmless = token.revoked_at is not None or history.members.get("user") not in usernames
+                if "user" in wrong and is_harmless:
+                    wrong.remove("user")
                 if wrong:
                     problem = f"live row: {', '.join(wrong)} of token {token.pk} not as last recorded"
                     found.append(Difference(_position(history.last), problem))

@@ -81,6 +81,7 @@ class LiveState:
     sequence: int
     layers: list[StrategyConfig | SymbolOverride]
     tokens: list[ApiToken]
+    usernames: frozenset[str]
     halts: list[Halt]
     relayed: int
 
@@ -291,12 +292,15 @@ def live_state() -> LiveState:
     """Everything that the history accounts for, as of one row of it."""
 
     def read(head: ChangeSequence) -> LiveState:
+        tokens = list(ApiToken.objects.select_related("user"))
+        usernames = User.objects.values_list("username", flat=True) if tokens else ()
         relayed = RelayPosition.objects.filter(pk=RelayPosition.ONLY_ID).first()
         return LiveState(
             position=head.position,
             sequence=head.value,
             layers=[*StrategyConfig.objects.all(), *SymbolOverride.objects.all()],
-            tokens=list(ApiToken.objects.select_related("user")),
+            tokens=tokens,
+            usernames=frozenset(usernames),
             halts=list(Halt.objects.all()),
             relayed=0 if relayed is None else relayed.sequence,
         )

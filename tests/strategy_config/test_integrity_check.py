@@ -183,6 +183,23 @@ def test_check__token_forged__is_found(case: str) -> None:
     assert f"of token {token.pk} not as last recorded" in integrity.check(is_redis_asked=False).bad.problem
 
 
+def test_check__token_given_to_another_user__is_found_until_it_is_revoked() -> None:
+    """Whoever writes into the store could make a reader's token an admin's, and no check said so."""
+    token = made()
+    forge(TOKENS, {"user_id": UserFactory().pk})
+    found = integrity.check(is_redis_asked=False).bad
+    assert found.problem == f"live row: user of token {token.pk} not as last recorded"
+    services.revoke_token(token=token, at=timezone.now())
+    assert integrity.check(is_redis_asked=False).bad is None
+
+
+def test_check__user_of_a_token_renamed__is_nothing() -> None:
+    user = made().user
+    user.username = "married"
+    user.save()
+    assert integrity.check(is_redis_asked=False).bad is None
+
+
 def insert_token() -> ApiToken:
     now = timezone.now()
     user = UserFactory()
