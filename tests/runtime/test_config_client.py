@@ -107,6 +107,8 @@ async def test_change__with_a_poisoned_document__refused_alone_and_acknowledged(
     field, raw = POISON[name]
     async with running_client(valkey.url) as client:
         await site.set_layer(SKEW, buy_threshold=1.5)
+        # The last good value is the one that this client has taken in, not one that was overwritten before it looked.
+        await eventually(lambda: client.live.sequence == 1)
         await site.publish(
             {field: raw, "ticker_velocity": document(layer_config("ticker_velocity", sequence=2, time_window=120))},
             is_embedded=False,

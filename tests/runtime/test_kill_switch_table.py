@@ -3,11 +3,12 @@
 import json
 import os
 import shutil
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from _pytest.mark.structures import ParameterSet
 
 from embedded.servers import Valkey
 from realtime_runtime.config import snapshot as snapshot_module
@@ -60,6 +61,16 @@ HALTED = {
 EVERY_STATE = {**STATES, **HALTED}
 
 
+def cells(rows: Iterable[str], states: Iterable[str]) -> list[ParameterSet]:
+    """Each row with each state. For `make test` each row has one of the states, in turns; the other cells are slow."""
+    names = list(states)
+    return [
+        pytest.param(state, row, marks=() if number % len(names) == names.index(state) else pytest.mark.slow)
+        for number, row in enumerate(rows)
+        for state in names
+    ]
+
+
 def trading(client: ConfigClient) -> Stopped:
     """What may trade, by the switches in force and by the signals of an engine that runs on them."""
     engine = Engine(STRATEGIES, client.live.active, owns_symbol=lambda _: True, message_ttl_ms=0)
@@ -109,8 +120,7 @@ SPOILED: dict[str, Callable[[bytes], bytes]] = {
 
 
 @pytest.mark.parametrize("is_restarted", [False, True], ids=["running", "restarted"])
-@pytest.mark.parametrize("spoiled", SPOILED)
-@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize(("state", "spoiled"), cells(SPOILED, STATES))
 async def test_stop__in_a_document_that_cannot_be_taken__is_obeyed(
     site: Site, valkey: Valkey, running_client: RunningClient, state: str, spoiled: str, is_restarted: bool
 ) -> None:
@@ -239,8 +249,7 @@ LOSSES: dict[str, Callable[[Site], Awaitable[None]]] = {
 
 
 @pytest.mark.parametrize("is_restarted", [False, True], ids=["running", "restarted"])
-@pytest.mark.parametrize("loss", LOSSES)
-@pytest.mark.parametrize("state", EVERY_STATE)
+@pytest.mark.parametrize(("state", "loss"), cells(LOSSES, EVERY_STATE))
 async def test_stop__then_redis_loses_something__stays(
     site: Site, valkey: Valkey, running_client: RunningClient, state: str, loss: str, is_restarted: bool
 ) -> None:
@@ -313,8 +322,7 @@ SNAPSHOTS: dict[str, Callable[[Path], None]] = {
 }
 
 
-@pytest.mark.parametrize("snapshot", SNAPSHOTS)
-@pytest.mark.parametrize("state", EVERY_STATE)
+@pytest.mark.parametrize(("state", "snapshot"), cells(SNAPSHOTS, EVERY_STATE))
 async def test_stop__then_the_snapshot_is_gone__stays_by_redis(
     site: Site, valkey: Valkey, running_client: RunningClient, tmp_path: Path, state: str, snapshot: str
 ) -> None:
@@ -329,8 +337,9 @@ async def test_stop__then_the_snapshot_is_gone__stays_by_redis(
         assert client.degraded is None
 
 
-@pytest.mark.parametrize("loss", [name for name in LOSSES if not name.startswith("the last change")])
-@pytest.mark.parametrize("state", EVERY_STATE)
+@pytest.mark.parametrize(
+    ("state", "loss"), cells((name for name in LOSSES if not name.startswith("the last change")), EVERY_STATE)
+)
 async def test_stop__then_snapshot_and_part_of_redis_are_gone__does_not_trade_on_hold(
     site: Site, valkey: Valkey, running_client: RunningClient, tmp_path: Path, state: str, loss: str
 ) -> None:
