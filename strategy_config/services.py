@@ -244,10 +244,7 @@ def switch(
         layer.record_switch(enabled, origin)
         return Outcome(is_stop=not enabled, warnings=warnings)
 
-    written = _written(strategy_id, symbol, origin, change)
-    if not enabled:
-        stop_former(strategy_id, written.symbol, origin)
-    return written
+    return _written(strategy_id, symbol, origin, change)
 
 
 @traced
@@ -315,6 +312,8 @@ def _write(
 def _written(strategy_id: str, symbol: str | None, origin: Origin, change: Callable[[OpenLayer], Outcome]) -> Written:
     """Run ``change`` on the layer as it is then, and answer what became of it."""
     layer, states, is_published, outcome = _commit(strategy_id, symbol, origin.at, change)
+    if outcome.is_stop:
+        stop_former(strategy_id, layer.symbol, origin)
     # An expiry that was due is recorded by the way: it is not what was asked for.
     rows = [row for row in layer.changes if row.action != ConfigAudit.Action.EXPIRE]
     config = states[layer.field].document.config
