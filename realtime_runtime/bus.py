@@ -316,7 +316,7 @@ class Bus:
             batch = self._in_flight = list(islice(self._outbox, OUTBOX_BATCH))
             for _ in batch:
                 self._outbox.popleft()
-            started, published = time.perf_counter(), 0
+            started, published, connection = time.perf_counter(), 0, self._client.connection
             try:
                 for signal in batch:
                     if not self.gate.is_confirmed:
@@ -326,6 +326,9 @@ class Bus:
                         await self._client.publish(signal.subject, signal.payload, headers=signal.headers)
                         published += 1
                 await self._client.flush(CONFIRM_TIMEOUT_SECONDS)
+                if self._client.connection != connection:
+                    # What was written before the connection broke was discarded with it.
+                    raise errors.ConnectionReconnectingError
             except (errors.Error, OSError, TimeoutError) as exception:
                 self._put_back(batch)
                 self._client.discard_unsent()

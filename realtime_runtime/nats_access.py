@@ -126,14 +126,19 @@ class CheckedClient(Client):
             if self._transport is not None:
                 self._transport.close()  # type: ignore[no-untyped-call]  # nats-py leaves it without types
 
+    @property
+    def connection(self) -> int:
+        """Counts the connections: another number means that the one before was lost."""
+        return self.stats["reconnects"]
+
     async def flush(self, timeout: int = FLUSH_SECONDS) -> None:  # noqa: ASYNC109  (nats-py's signature)
         """Return when the server has confirmed what was published before; raises nats-py's errors.
 
         Without a connection the library's own returns all the same, and what was published waits in its buffer.
         """
-        connection = self.stats["reconnects"]
+        connection = self.connection
         await super().flush(timeout)
-        if not self.is_connected or self.stats["reconnects"] != connection:
+        if not self.is_connected or self.connection != connection:
             raise errors.ConnectionReconnectingError
 
     async def _flush_pending(self, force_flush: bool = False) -> Any:

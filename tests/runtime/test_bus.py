@@ -84,6 +84,37 @@ async def test_subjects__of_observations__told_apart(nats_server: NatsServer, na
     await stopped(bus, tasks)
 
 
+async def test_batch__connection_lost_and_back_within_it__sends_all_of_it_again(
+    nats_server: NatsServer, nats_subject: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bus, _, tasks = await started(nats_server, nats_subject)
+    client, ids = await nats.connect(nats_server.url), []
+
+    async def collect(message: Msg) -> None:
+        ids.append((message.headers or {})["Nats-Msg-Id"])
+
+    await client.subscribe(f"{nats_subject}.out", cb=collect)
+    await client.flush()
+    publish, breaks = bus.client.publish, [1]
+
+    async def publish_over_a_break(*arguments: Any, **more: Any) -> None:
+        await publish(*arguments, **more)
+        if breaks:
+            breaks.pop()
+            bus.client.discard_unsent()
+            bus.client.stats["reconnects"] += 1
+
+    monkeypatch.setattr(bus.client, "publish", publish_over_a_break)
+    for number in range(3):
+        bus.send(OutgoingSignal(f"{nats_subject}.out", str(number), b"{}", time.monotonic()))
+    await eventually(lambda: bus.signals_sent == 3)
+    await client.flush()
+    # The first attempt is not taken for confirmed, whatever of it the server has seen.
+    await eventually(lambda: len(ids) >= 5 and ids[-3:] == ["0", "1", "2"])
+    await client.close()
+    await stopped(bus, tasks)
+
+
 async def test_outbox__while_nats_is_away__kept_in_order_and_confirmed_later(
     fresh_nats: NatsServer, nats_subject: str
 ) -> None:

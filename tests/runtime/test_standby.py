@@ -20,7 +20,7 @@ async def test_second_runtime_of_a_share__emits_nothing_and_says_so(
             market = await Market.connect(shared_servers)
             for _ in range(10):
                 await market.turn()
-            await eventually(lambda: second.runtime.consumer.withheld == 10)
+            await eventually(lambda: second.runtime.consumer.withheld >= 10)
             await eventually(lambda: len(market.signals) == 10)
             assert len(set(market.ids)) == len(market.ids) == 10
             assert second.runtime.consumer.signals == 0
