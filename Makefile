@@ -47,7 +47,7 @@ test-mongodb: $(INSTALLED) ## Run the site's tests on MongoDB (a wire server of 
 test-postgresql: $(INSTALLED) ## Run the site's tests on PostgreSQL (Debian's, or POSTGRES_TEST_URL=... of a role that may create databases)
 	TEST_STORE=postgresql $(BIN)/python -m embedded.postgresql \
 		$(BIN)/python -m pytest -n 2 --dist loadscope --timeout 300 \
-		tests/strategy_config tests/evolution tests/api tests/contract tests/integration
+		tests/strategy_config tests/evolution tests/api tests/contract tests/integration tests/neighbours
 
 check-deploy: $(INSTALLED) ## Check Dockerfile, Compose file and k8s/ (kubectl renders; no container engine is needed)
 	$(BIN)/python -m pytest -n 2 --dist loadscope tests/deploy

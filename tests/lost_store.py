@@ -16,10 +16,13 @@ _LEVELS = cycle(range(1, 10))
 
 
 def write() -> services.Written:
-    """Another value each time: one that is there already makes no version."""
-    parameters = {"top_levels": next(_LEVELS)}
+    """Forced: a value that is there already, from another thread or before the loss, would make no version."""
     return services.set_layer(
-        strategy_id="orderbook_skew", symbol="BTCUSDT", parameters=parameters, origin=OriginFactory()
+        strategy_id="orderbook_skew",
+        symbol="BTCUSDT",
+        parameters={"top_levels": next(_LEVELS)},
+        origin=OriginFactory(),
+        is_forced=True,
     )
 
 
