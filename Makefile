@@ -6,6 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed-lock
 FUZZ_EXAMPLES ?= 200
+POSTGRESQL_TESTS ?= tests/strategy_config tests/evolution tests/api tests/contract tests/integration tests/neighbours
 # Where it is set, each of the many processes of `make run` and of the tests compiles all that it imports: 6 s instead of 2.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -47,7 +48,7 @@ test-mongodb: $(INSTALLED) ## Run the site's tests on MongoDB (a wire server of 
 test-postgresql: $(INSTALLED) ## Run the site's tests on PostgreSQL (Debian's, or POSTGRES_TEST_URL=... of a role that may create databases)
 	TEST_STORE=postgresql $(BIN)/python -m embedded.postgresql \
 		$(BIN)/python -m pytest -n 2 --dist loadscope --timeout 300 \
-		tests/strategy_config tests/evolution tests/api tests/contract tests/integration tests/neighbours
+		$(POSTGRESQL_TESTS)
 
 check-deploy: $(INSTALLED) ## Check Dockerfile, Compose file and k8s/ (kubectl renders; no container engine is needed)
 	$(BIN)/python -m pytest -n 2 --dist loadscope tests/deploy
