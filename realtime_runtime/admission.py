@@ -135,7 +135,7 @@ class Admission:
 def stand_in_time(envelope: Envelope[Any], state: SymbolState | None, received_ms: int, is_replay: bool) -> int:
     """The event time of a message that carries none (spot partial depth; a trade's own time comes first).
 
-    In a replay the clock of the host says nothing: without a recorded time the symbol's last one stands in.
+    In a replay the clock of the host says nothing: without a recorded time the symbol's last one is used.
     """
     event = envelope.data
     if isinstance(event, Trade) and event.trade_time_ms:

@@ -11,12 +11,12 @@ def publish_keys(keys: Keys, *, with_halts: bool) -> list[str]:
 
 PUBLISH_SCRIPT = """
 -- KEYS: config, sequences, sequence, changes, halts, resumed.
--- ARGV: expected last sequence (-1: any; -2: start anew, dropping all documents that are there), stream cap, number of
+-- ARGV: expected last sequence (-1: any; -2: start over, dropping all documents that are there), stream cap, number of
 --       layers, then field, sequence, document ('' = gone) a layer, then number of halts, id, record a halt, number of
 --       resumed halts, id, when each; then stream id, payload an entry.
 -- Nothing but its id among the resumed takes a halt away, and none comes back that was resumed.
--- Starting anew keeps the stream, so that its ids go on rising and nobody who waits for the next one misses the reload
--- notice. Only a stream whose ids are ahead (a restored backup of the store) starts anew as well.
+-- Starting over keeps the stream, so that its ids go on rising and nobody who waits for the next one misses the reload
+-- notice. Only a stream whose ids are ahead (a restored backup of the store) starts over as well.
 -- Answers {1, last} when written, {0, last} when the last sequence is another (-1: nothing was ever published).
 local last = tonumber(redis.call('GET', KEYS[3]) or '-1')
 local expected = tonumber(ARGV[1])
