@@ -64,7 +64,7 @@ check: $(INSTALLED) ## Format, lint, types, migrations, import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/bandit --quiet --recursive --severity-level medium --configfile pyproject.toml configsite strategy_config realtime_runtime embedded
+	$(BIN)/bandit --quiet --recursive --severity-level medium --configfile pyproject.toml configsite strategy_config realtime_runtime strategy_core service_kit embedded
 	DJANGO_SETTINGS_MODULE=configsite.settings.test $(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/lint-imports
 

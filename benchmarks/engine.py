@@ -18,11 +18,11 @@ import orjson
 
 from benchmarks.market import Mix, load_mix
 from benchmarks.measure import LEAST_RUNS, Sample, interleave, machine, noise, table
-from realtime_runtime.config.active import ActiveConfig, ActiveConfigs, Layers
-from realtime_runtime.engine import Engine
-from realtime_runtime.market.routing import Router
-from realtime_runtime.strategies.base import Strategy
-from realtime_runtime.strategies.registry import STRATEGIES
+from strategy_core.engine.active import ActiveConfig, ActiveConfigs, Layers
+from strategy_core.engine.engine import Engine
+from strategy_core.market.routing import Router
+from strategy_core.strategies.base import Strategy
+from strategy_core.strategies.registry import STRATEGIES
 
 FLOOR_PER_SECOND = 60_000
 GOAL_PER_SECOND = 120_000

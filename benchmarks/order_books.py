@@ -18,9 +18,9 @@ from benchmarks.http_load import Load, get_request, run_load
 from benchmarks.measure import LEAST_RUNS, Sample, machine, noise, table, tree_cpu_seconds
 from benchmarks.site import PREFIX, running_site
 from embedded.servers import HOST, Valkey
-from realtime_runtime.config.wire import Keys
-from realtime_runtime.engine import Engine
-from realtime_runtime.market_publisher import INTERVAL_SECONDS, MarketPublisher
+from realtime_runtime.reporting.order_books import INTERVAL_SECONDS, MarketPublisher
+from strategy_core.configuration.wire import Keys
+from strategy_core.engine.engine import Engine
 from tests import books
 from tests.engine.builders import envelope
 from tests.live_site import LiveSite

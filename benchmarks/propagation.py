@@ -18,7 +18,7 @@ from benchmarks.publisher import Outcome
 from benchmarks.site import PREFIX
 from benchmarks.stack import Stack, running_stack, wait_until
 from embedded.servers import die_with_parent
-from realtime_runtime.config import wire
+from strategy_core.configuration import wire
 
 CHANGES = 200
 LOADED_RATE = 10_000

@@ -8,7 +8,7 @@ from celery.signals import worker_init, worker_ready
 from django.conf import settings
 
 from configsite import clock, env, environment_log, worker_metrics
-from realtime_runtime import tracing
+from service_kit import tracing
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "configsite.settings.base")
 

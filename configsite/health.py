@@ -10,9 +10,9 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from configsite import metrics
-from realtime_runtime.strategies.registry import STRATEGIES
 from strategy_config import misfits, selectors, shared_cache, transactions
 from strategy_config.exceptions import StoreUnavailableError
+from strategy_core.strategies.registry import STRATEGIES
 
 NAME = "realtime-strategies"
 _STARTED = time.monotonic()

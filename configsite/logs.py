@@ -7,7 +7,7 @@ from typing import Any
 import structlog
 import structlog.tracebacks
 
-from realtime_runtime import tracing
+from service_kit import tracing
 
 _SHARED: list[Any] = [
     structlog.contextvars.merge_contextvars,

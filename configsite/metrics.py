@@ -23,7 +23,7 @@ from prometheus_client import (
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from realtime_runtime import tracing
+from service_kit import tracing
 from strategy_config import misfits, publishing, runtimes, selectors, transactions
 from strategy_config.exceptions import StoreUnavailableError
 from strategy_config.shared_cache import SharedCacheUnavailableError

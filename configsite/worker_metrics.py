@@ -3,7 +3,7 @@
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from realtime_runtime.http_server import HttpServer
+from service_kit.http_server import HttpServer
 
 
 def serve(port: int) -> HttpServer:

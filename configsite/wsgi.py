@@ -20,7 +20,7 @@ sys.setswitchinterval(0.0005)
 _site = get_wsgi_application()
 
 from configsite import env, environment_log, metrics  # noqa: E402  (needs Django to be set up)
-from realtime_runtime import tracing  # noqa: E402  (as above)
+from service_kit import tracing  # noqa: E402  (as above)
 from strategy_config import store_watch  # noqa: E402  (as above)
 from strategy_config.api import hot_path  # noqa: E402  (as above)
 

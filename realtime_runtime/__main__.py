@@ -8,6 +8,7 @@ if __name__ == "__main__":
     # handler of its own a container's first process would not hear of SIGTERM at all.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, _: os._exit(128 + number))
-    from realtime_runtime import command_line, ending
+    from realtime_runtime import command_line
+    from service_kit import shutdown
 
-    ending.leave(command_line.main())
+    shutdown.leave(command_line.main())

@@ -8,12 +8,12 @@ from typing import Any
 
 import structlog
 
-from realtime_runtime.cancellation import cancel
-from realtime_runtime.ending import on_signals
+from realtime_runtime.assembly import Runtime, assemble
 from realtime_runtime.health import HealthServer
-from realtime_runtime.runtime import Runtime, assemble
 from realtime_runtime.settings import Settings
-from realtime_runtime.version import VERSION
+from service_kit.cancellation import cancel
+from service_kit.shutdown import on_signals
+from service_kit.version import VERSION
 
 FIRST_CONFIG_SECONDS = 1.0
 # The steps of the end come to less than the 10 seconds that are promised, even where each takes all its time.

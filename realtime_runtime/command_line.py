@@ -4,8 +4,9 @@ import argparse
 import os
 import sys
 
-from realtime_runtime import app, ending, logging, settings, tracing
+from realtime_runtime import app, settings
 from realtime_runtime.feeds import cli as feeds
+from service_kit import logs, shutdown, tracing
 
 CONFIGURATION_ERROR = 2
 
@@ -44,6 +45,6 @@ def _run() -> int:
         for name, message in exception.problems.items():
             print(f"{name} {message}", file=sys.stderr)
         return CONFIGURATION_ERROR
-    logging.configure(level=configured.log_level, log_format=configured.log_format)
+    logs.configure(level=configured.log_level, log_format=configured.log_format)
     tracing.start(os.environ, service="realtime-strategies-runtime", instance=configured.instance_id)
-    return ending.run(app.run(configured))
+    return shutdown.run(app.run(configured))

@@ -8,14 +8,14 @@ from enum import Enum
 
 import msgspec
 
-from realtime_runtime import tracing
-from realtime_runtime.bus import Bus, OutgoingSignal
-from realtime_runtime.engine import Engine
-from realtime_runtime.intake import Intake, Kind, Message
-from realtime_runtime.progress import Progress
-from realtime_runtime.signal_history import SignalHistory
-from realtime_runtime.signals import SIMULATED, Signal, encode, with_trace
-from realtime_runtime.timings import Timings
+from realtime_runtime.messaging.bus import Bus, OutgoingSignal
+from realtime_runtime.messaging.intake import Intake, Kind, Message
+from realtime_runtime.messaging.progress import Progress
+from realtime_runtime.reporting.signal_history import SignalHistory
+from service_kit import tracing
+from service_kit.timings import Timings
+from strategy_core.engine.engine import Engine
+from strategy_core.engine.signals import SIMULATED, Signal, encode, with_trace
 
 SLICE_SECONDS = 0.001
 MESSAGES_PER_CLOCK_READ = 16

@@ -9,12 +9,12 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from realtime_runtime import metrics
-from realtime_runtime.config.active import ActiveConfig
-from realtime_runtime.config.layers import as_json
-from realtime_runtime.http_server import HttpServer
-from realtime_runtime.runtime import Runtime
-from realtime_runtime.share import Role
-from realtime_runtime.version import VERSION
+from realtime_runtime.assembly import Runtime
+from realtime_runtime.standby.share import Role
+from service_kit.http_server import HttpServer
+from service_kit.version import VERSION
+from strategy_core.configuration.layers import as_json
+from strategy_core.engine.active import ActiveConfig
 
 HALTS_SHOWN = 100
 Json = dict[str, Any]

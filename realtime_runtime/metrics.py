@@ -7,10 +7,10 @@ from functools import partial
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
-from realtime_runtime import metric_families
-from realtime_runtime.runtime import Runtime
-from realtime_runtime.timings import Histogram
-from realtime_runtime.version import VERSION
+from realtime_runtime.assembly import Runtime
+from service_kit import metric_families
+from service_kit.timings import Histogram
+from service_kit.version import VERSION
 
 PREFIX = "realtime_runtime"
 MOST_SYMBOLS = 50

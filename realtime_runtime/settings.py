@@ -20,13 +20,13 @@ from urllib.parse import urlsplit
 from zlib import crc32
 
 from realtime_runtime.config.condition import ColdStart
-from realtime_runtime.config.layers import EnvironmentLayer, EnvironmentProblem, StrategyClass, read_environment
-from realtime_runtime.config.redis_url import trusting
-from realtime_runtime.config.unread import UnreadVariable, unread_variables
-from realtime_runtime.config.wire import HEARTBEAT_TTL_SECONDS, SYMBOL_PATTERN
-from realtime_runtime.nats_access import NatsAccess, problem_with_creds, problem_with_nkey_seed
-from realtime_runtime.strategies.registry import STRATEGIES
-from realtime_runtime.tracing import PROTOCOLS
+from service_kit.nats_connection import NatsAccess, problem_with_creds, problem_with_nkey_seed
+from service_kit.redis_url import trusting
+from service_kit.tracing import PROTOCOLS
+from strategy_core.configuration.layers import EnvironmentLayer, EnvironmentProblem, StrategyClass, read_environment
+from strategy_core.configuration.unread import UnreadVariable, unread_variables
+from strategy_core.configuration.wire import HEARTBEAT_TTL_SECONDS, SYMBOL_PATTERN
+from strategy_core.strategies.registry import STRATEGIES
 
 NATS_URL = "nats://localhost:4222"
 NATS_CONSUMER_TOPIC = "binance.websocket.data"

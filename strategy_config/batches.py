@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import TypeVar
 
-from realtime_runtime.strategies.registry import STRATEGIES
 from strategy_config import chain, publishing, resolution
 from strategy_config.chain import Chain
 from strategy_config.models import ConfigAudit, StrategyConfig, SymbolOverride
 from strategy_config.recording import OpenLayer
 from strategy_config.resolution import FieldState, unknown_strategy
+from strategy_core.strategies.registry import STRATEGIES
 
 T = TypeVar("T")
 

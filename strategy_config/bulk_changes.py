@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from realtime_runtime.tracing import traced
+from service_kit.tracing import traced
 from strategy_config import batches, resolution
 from strategy_config.batches import OpenBatch
 from strategy_config.exceptions import InvalidRequestError, NotFoundError, StoreUnavailableError

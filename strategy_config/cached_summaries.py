@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from realtime_runtime.config import wire
-from realtime_runtime.strategies.registry import STRATEGIES
 from strategy_config import shared_cache
 from strategy_config.selectors import StrategySummary
+from strategy_core.configuration import wire
+from strategy_core.strategies.registry import STRATEGIES
 
 
 def strategy_summaries(at: datetime) -> list[StrategySummary]:

@@ -5,9 +5,9 @@ from types import MappingProxyType
 
 from django.contrib.auth.models import Group, Permission
 
-from realtime_runtime.strategies.registry import STRATEGIES
 from strategy_config.chain import GENESIS
 from strategy_config.models import ChangeSequence, RelayPosition, StrategyConfig
+from strategy_core.strategies.registry import STRATEGIES
 
 _VIEW = frozenset({"view_strategyconfig", "view_symboloverride", "view_configaudit"})
 _TRADE = _VIEW | {"change_parameters", "stop_strategy"}

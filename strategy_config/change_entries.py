@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from realtime_runtime import tracing
-from realtime_runtime.config import wire
+from service_kit import tracing
 from strategy_config import halt_rows, shared_cache
 from strategy_config.models import ConfigAudit
 from strategy_config.resolution import iso
+from strategy_core.configuration import wire
 
 EMBEDDED_LAYERS = 16
 Layers = Sequence[tuple[str, int, bytes]]

@@ -17,11 +17,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from realtime_runtime.strategies.registry import STRATEGIES
 from strategy_config import resolution, strict_yaml
 from strategy_config.exceptions import InvalidRequestError, InvalidSymbolError
 from strategy_config.plans import LayerKey, Refusal, Wanted
 from strategy_config.symbols import normalise_symbol
+from strategy_core.strategies.registry import STRATEGIES
 
 LONGEST_BYTES = strict_yaml.LONGEST_BYTES
 MOST_LAYERS = 5_000

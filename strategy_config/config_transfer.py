@@ -5,14 +5,14 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from realtime_runtime.strategies.registry import STRATEGIES
-from realtime_runtime.tracing import traced
+from service_kit.tracing import traced
 from strategy_config import batches, config_file, plans, resolution, selectors, transactions
 from strategy_config.exceptions import VersionConflictError
 from strategy_config.models import StrategyConfig, SymbolOverride
 from strategy_config.origins import Origin, reasoned_origin
 from strategy_config.plans import ImportRefusedError, LayerKey, Plan, Refusal, Wanted
 from strategy_config.symbols import normalise_symbol
+from strategy_core.strategies.registry import STRATEGIES
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from realtime_runtime.config.layers import InvalidParametersError
 from strategy_config import resolution
 from strategy_config.exceptions import ConfigError, InvalidRequestError, NotFoundError, VersionConflictError
 from strategy_config.expiries import check_expiry
@@ -16,6 +15,7 @@ from strategy_config.layer_edits import UNSET, LayerEdit, NotAllowedError, judge
 from strategy_config.models import SymbolOverride
 from strategy_config.origins import Origin
 from strategy_config.recording import OpenLayer
+from strategy_core.configuration.layers import InvalidParametersError
 
 MAY_NOT_ENABLE = "Switching on is for operators. Leave enabled out, or ask an operator."
 IF_MATCH_PASSED_OVER = "If-Match does not name the layer as it is now. It was not applied: a stop is never refused."

@@ -2,9 +2,9 @@
 
 from datetime import datetime
 
-from realtime_runtime.config.layers import Values
 from strategy_config import resolution
 from strategy_config.exceptions import InvalidRequestError
+from strategy_core.configuration.layers import Values
 
 NOTHING_TO_EXPIRE = "There is nothing to expire: set a value for this symbol first, or leave expires_at empty."
 

@@ -8,12 +8,12 @@ from typing import Any
 
 from django.db.models import Q
 
-from realtime_runtime.config import wire
-from realtime_runtime.strategies.base import ParameterSpec
-from realtime_runtime.strategies.registry import STRATEGIES
 from strategy_config import resolution, selectors, transactions
 from strategy_config.models import StrategyConfig, SymbolOverride
 from strategy_config.symbols import normalise_symbol
+from strategy_core.configuration import wire
+from strategy_core.strategies.base import ParameterSpec
+from strategy_core.strategies.registry import STRATEGIES
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,10 @@ from typing import Any, Literal
 
 from django.http import QueryDict
 
-from realtime_runtime.config import layers, wire
-from realtime_runtime.strategies.base import ParameterGroup, ParameterSpec
 from strategy_config import resolution, selectors
 from strategy_config.wording import shown
+from strategy_core.configuration import layers, wire
+from strategy_core.strategies.base import ParameterGroup, ParameterSpec
 
 Kind = Literal["number", "switch", "items", "choice", "text"]
 GROUP_TITLES: Mapping[ParameterGroup, str] = {

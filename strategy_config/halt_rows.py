@@ -5,11 +5,11 @@ from typing import Any
 
 import msgspec
 
-from realtime_runtime.config import halts as wire_halts
-from realtime_runtime.config import wire
-from realtime_runtime.config.halts import Scope
 from strategy_config.models import ConfigAudit, Halt
 from strategy_config.resolution import iso
+from strategy_core.configuration import halts as wire_halts
+from strategy_core.configuration import wire
+from strategy_core.configuration.halts import Scope
 
 KIND = "halt"
 HALT, RESUME = "HALT", "RESUME"

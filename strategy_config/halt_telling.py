@@ -8,10 +8,10 @@ import structlog
 from django.conf import settings
 from nats import errors
 
-from realtime_runtime.config import wire
-from realtime_runtime.config.halts import SIGNATURE_HEADER, TOLD_CAP, Halt, signature_of, wire_request
-from realtime_runtime.nats_access import CheckedClient, NatsAccess
+from service_kit.nats_connection import CheckedClient, NatsAccess
 from strategy_config import shared_cache
+from strategy_core.configuration import wire
+from strategy_core.configuration.halts import SIGNATURE_HEADER, TOLD_CAP, Halt, signature_of, wire_request
 
 NATS_SECONDS = 2.0
 

@@ -12,11 +12,7 @@ from uuid import UUID, uuid4, uuid5
 
 import structlog
 
-from realtime_runtime.config import halts as wire_halts
-from realtime_runtime.config import wire
-from realtime_runtime.config.halts import Scope
-from realtime_runtime.strategies.registry import STRATEGIES
-from realtime_runtime.tracing import traced
+from service_kit.tracing import traced
 from strategy_config import (
     bulk_changes,
     chain,
@@ -36,6 +32,10 @@ from strategy_config.models import STRATEGY_ID_LENGTH, ConfigAudit, Halt
 from strategy_config.origins import Channel, Origin, reasoned_origin, stopping_origin
 from strategy_config.plans import LayerKey
 from strategy_config.symbols import normalise_symbol
+from strategy_core.configuration import halts as wire_halts
+from strategy_core.configuration import wire
+from strategy_core.configuration.halts import Scope
+from strategy_core.strategies.registry import STRATEGIES
 
 _RUNTIME = "runtime"
 _COVERED_BY = "halt:"

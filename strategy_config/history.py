@@ -8,7 +8,6 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 
-from realtime_runtime.config.layers import StrategyClass
 from strategy_config import audit, selectors, shared_cache, transactions
 from strategy_config.audit import Verification
 from strategy_config.audit_rows import ReadRow
@@ -17,6 +16,7 @@ from strategy_config.exceptions import NotFoundError
 from strategy_config.models import ConfigAudit
 from strategy_config.previews import ParameterChange, percent_of_range
 from strategy_config.recording import differences
+from strategy_core.configuration.layers import StrategyClass
 
 EXPORT_BATCH = 1_000
 VERIFIED_AT_ONCE = 2_000

@@ -9,9 +9,9 @@ from datetime import datetime
 from enum import Enum
 from typing import Any, Final, Literal
 
-from realtime_runtime.config import layers
-from realtime_runtime.config.layers import InvalidParametersError, ParameterError, StrategyClass, Values
 from strategy_config.exceptions import ConfigError
+from strategy_core.configuration import layers
+from strategy_core.configuration.layers import InvalidParametersError, ParameterError, StrategyClass, Values
 
 SWITCH: Final = "enabled"
 Operation = Literal["merge", "replace"]

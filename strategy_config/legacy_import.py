@@ -6,14 +6,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from realtime_runtime.config import layers
-from realtime_runtime.config.layers import NOTHING, InvalidParametersError, Values
 from strategy_config import chain, publishing, resolution, selectors
 from strategy_config.audit_rows import LEGACY_ACTOR
 from strategy_config.chain import Chain
 from strategy_config.legacy_source import LayerKey, LegacyChange, LegacyConfig, LegacyData
 from strategy_config.models import ConfigAudit, StrategyConfig, SymbolOverride
 from strategy_config.recording import differences
+from strategy_core.configuration import layers
+from strategy_core.configuration.layers import NOTHING, InvalidParametersError, Values
 
 UNRECORDED = "The original service kept no record of this change."
 STATE_AT_IMPORT = "The state at the import, which the original history does not account for."

@@ -9,11 +9,11 @@ from typing import Any
 
 from pymongo.database import Database
 
-from realtime_runtime.strategies.registry import STRATEGIES
 from strategy_config import resolution
 from strategy_config.exceptions import ConfigError
 from strategy_config.models import CHANGED_BY_LENGTH, REASON_LENGTH
 from strategy_config.symbols import normalise_symbol
+from strategy_core.strategies.registry import STRATEGIES
 
 GLOBAL_CONFIGS = "strategy_configs_global"
 SYMBOL_CONFIGS = "strategy_configs_symbol"

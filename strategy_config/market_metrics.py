@@ -11,9 +11,11 @@ from typing import Any, Literal
 
 import structlog
 
-from realtime_runtime.config import wire
-from realtime_runtime.market import analytics
-from realtime_runtime.market.analytics import (
+from strategy_config import shared_cache
+from strategy_config.exceptions import NotFoundError
+from strategy_core.configuration import wire
+from strategy_core.market import analytics
+from strategy_core.market.analytics import (
     KEPT_SECONDS,
     STALE_SECONDS,
     BookMetrics,
@@ -21,8 +23,6 @@ from realtime_runtime.market.analytics import (
     PressureSummary,
     Timeframe,
 )
-from strategy_config import shared_cache
-from strategy_config.exceptions import NotFoundError
 
 Order = Literal["symbol", "pressure", "imbalance", "liquidity"]
 

@@ -12,13 +12,13 @@ from typing import Any
 from django.conf import settings
 from django.utils import timezone
 
-from realtime_runtime.config import layers, usable
-from realtime_runtime.config.layers import NOTHING, EnvironmentProblem, Values
-from realtime_runtime.config.usable import RefusedValue
-from realtime_runtime.strategies.registry import STRATEGIES
 from strategy_config import resolution, selectors, transactions
 from strategy_config.models import StrategyConfig, SymbolOverride
 from strategy_config.plans import LayerKey
+from strategy_core.configuration import layers, usable
+from strategy_core.configuration.layers import NOTHING, EnvironmentProblem, Values
+from strategy_core.configuration.usable import RefusedValue
+from strategy_core.strategies.registry import STRATEGIES
 
 
 @dataclass(frozen=True, slots=True)

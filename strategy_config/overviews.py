@@ -7,9 +7,9 @@ from typing import Any, Literal, NamedTuple
 
 from django.db.models import QuerySet
 
-from realtime_runtime.strategies.registry import STRATEGIES
 from strategy_config import resolution, selectors, transactions
 from strategy_config.models import ConfigAudit, StrategyConfig, SymbolOverride
+from strategy_core.strategies.registry import STRATEGIES
 
 _SWITCHES = (ConfigAudit.Action.ENABLE, ConfigAudit.Action.DISABLE)
 SwitchSource = Literal["default", "environment", "global"]

@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
-from realtime_runtime.config import layers
-from realtime_runtime.config.layers import NOTHING, InvalidParametersError, StrategyClass, Values
 from strategy_config import resolution
 from strategy_config.batches import OpenBatch
 from strategy_config.exceptions import ConfigError, InvalidRequestError
@@ -18,6 +16,8 @@ from strategy_config.expiries import check_expiry
 from strategy_config.models import StrategyConfig, SymbolOverride
 from strategy_config.origins import Origin
 from strategy_config.recording import differences
+from strategy_core.configuration import layers
+from strategy_core.configuration.layers import NOTHING, InvalidParametersError, StrategyClass, Values
 
 PlannedAction = Literal["CREATE", "UPDATE", "DELETE", "ENABLE", "DISABLE"]
 LONGEST_SECONDS = 20.0

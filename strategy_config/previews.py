@@ -7,16 +7,16 @@ from typing import Any, Literal
 
 from django.utils import timezone
 
-from realtime_runtime.config import layers
-from realtime_runtime.config.layers import NOTHING, InvalidParametersError, ParameterError, StrategyClass, Values
-from realtime_runtime.strategies.base import ParameterSpec
-from realtime_runtime.tracing import traced
+from service_kit.tracing import traced
 from strategy_config import resolution, selectors, transactions
 from strategy_config.expiries import check_expiry
 from strategy_config.layer_edits import SWITCH, edit_of, judge, propose
 from strategy_config.models import StrategyConfig, SymbolOverride
 from strategy_config.recording import require_match
 from strategy_config.symbols import normalise_symbol
+from strategy_core.configuration import layers
+from strategy_core.configuration.layers import NOTHING, InvalidParametersError, ParameterError, StrategyClass, Values
+from strategy_core.strategies.base import ParameterSpec
 
 RiskLevel = Literal["low", "medium", "high"]
 MEDIUM_RISK_PERCENT = 20.0

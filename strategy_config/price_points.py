@@ -4,8 +4,8 @@ from typing import Any
 
 import structlog
 
-from realtime_runtime.config import wire
 from strategy_config import shared_cache
+from strategy_core.configuration import wire
 
 _log = structlog.get_logger(__name__)
 

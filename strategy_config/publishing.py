@@ -10,8 +10,7 @@ from typing import Any
 
 import structlog
 
-from realtime_runtime import tracing
-from realtime_runtime.config import wire
+from service_kit import tracing
 from strategy_config import (
     change_entries,
     checkpoints,
@@ -27,6 +26,7 @@ from strategy_config.models import ConfigAudit, Halt
 from strategy_config.resolution import FieldState
 from strategy_config.selectors import PublicationState
 from strategy_config.shared_cache import SharedCacheUnavailableError
+from strategy_core.configuration import wire
 
 FARTHEST_BEHIND = 1_000
 ATTEMPTS = 10

@@ -18,8 +18,8 @@ import redis
 import structlog
 from django.conf import settings
 
-from realtime_runtime.config import wire
 from strategy_config import shared_cache
+from strategy_core.configuration import wire
 
 PAGE = 1_000
 _FIELD = wire.STREAM_FIELD.encode()

@@ -5,14 +5,14 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from realtime_runtime.config import layers, wire
-from realtime_runtime.config.layers import NOTHING, StrategyClass, Values
 from strategy_config import lookups, resolution
 from strategy_config.chain import Chain
 from strategy_config.exceptions import VersionConflictError
 from strategy_config.models import ConfigAudit, StrategyConfig, SymbolOverride
 from strategy_config.origins import Origin
 from strategy_config.resolution import FieldState
+from strategy_core.configuration import layers, wire
+from strategy_core.configuration.layers import NOTHING, StrategyClass, Values
 
 _ENTITY_TAG = re.compile(r'(W/)?"([^"]*)"')
 

@@ -20,11 +20,11 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from realtime_runtime import tracing
-from realtime_runtime.config import wire
-from realtime_runtime.nats_access import CheckedClient, NatsAccess
+from service_kit import tracing
+from service_kit.nats_connection import CheckedClient, NatsAccess
 from strategy_config import selectors, services, stream_entries
 from strategy_config.exceptions import StoreUnavailableError
+from strategy_core.configuration import wire
 
 BATCH = 500
 # What the stream did not tell (Redis was away, or begins anew) is found in the store this much later at most.

@@ -5,12 +5,12 @@ The rows under the former id stay as they are: a runtime of the version before s
 
 from datetime import datetime
 
-from realtime_runtime.strategies.registry import STRATEGIES
-from realtime_runtime.tracing import traced
+from service_kit.tracing import traced
 from strategy_config import batches, item_failures, resolution, transactions
 from strategy_config.batches import OpenBatch
 from strategy_config.models import StrategyConfig
 from strategy_config.origins import Origin
+from strategy_core.strategies.registry import STRATEGIES
 
 AUTHOR = "catalogue"
 

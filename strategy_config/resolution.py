@@ -13,17 +13,12 @@ import structlog
 from django.conf import settings
 from django.db import connection
 
-from realtime_runtime.config import layers, usable, wire
-from realtime_runtime.config.layers import (
-    NOTHING,
-    EnvironmentLayer,
-    StrategyClass,
-    Values,
-)
-from realtime_runtime.strategies.registry import STRATEGIES
 from strategy_config import item_failures
 from strategy_config.exceptions import NotFoundError
 from strategy_config.models import StrategyConfig, SymbolOverride
+from strategy_core.configuration import layers, usable, wire
+from strategy_core.configuration.layers import NOTHING, EnvironmentLayer, StrategyClass, Values
+from strategy_core.strategies.registry import STRATEGIES
 
 StoreKind = Literal["sqlite", "postgresql", "mongodb"]
 EXPIRED_BY = "schedule"

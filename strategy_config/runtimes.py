@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 import structlog
 
-from realtime_runtime.config import wire
 from strategy_config import shared_cache, stream_entries
+from strategy_core.configuration import wire
 
 SCAN_COUNT = 500
 ACKS_LOOKED_AT = 1_000

@@ -9,9 +9,6 @@ from typing import Any, NamedTuple, TypeVar
 
 from django.contrib.auth.models import User
 
-from realtime_runtime.config import wire
-from realtime_runtime.config.halts import RESUMED_LIMIT, Scope
-from realtime_runtime.strategies.registry import STRATEGIES
 from strategy_config import halt_rows, item_failures, resolution, transactions
 from strategy_config.exceptions import InvalidRequestError, NotFoundError
 from strategy_config.models import (
@@ -24,6 +21,9 @@ from strategy_config.models import (
     SymbolOverride,
 )
 from strategy_config.symbols import normalise_symbol
+from strategy_core.configuration import wire
+from strategy_core.configuration.halts import RESUMED_LIMIT, Scope
+from strategy_core.strategies.registry import STRATEGIES
 
 ONLY_GLOBAL = ""
 READS_WITHOUT_LOCK = 3

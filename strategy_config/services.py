@@ -9,10 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeVar
 
-from realtime_runtime.config import wire
-from realtime_runtime.config.halts import EVERYTHING
-from realtime_runtime.config.layers import Values
-from realtime_runtime.tracing import traced
+from service_kit.tracing import traced
 from strategy_config import (
     chain,
     item_failures,
@@ -39,6 +36,9 @@ from strategy_config.recording import OpenLayer
 from strategy_config.renamed_strategies import stop_former, take_over_renamed
 from strategy_config.symbols import normalise_symbol
 from strategy_config.tokens import adopt_tokens, issue_token, revoke_token
+from strategy_core.configuration import wire
+from strategy_core.configuration.halts import EVERYTHING
+from strategy_core.configuration.layers import Values
 
 __all__ = [
     "UNSET",

@@ -14,8 +14,8 @@ from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError
 from redis.retry import Retry
 
-from realtime_runtime.config import publish_script, wire
 from strategy_config import metrics
+from strategy_core.configuration import publish_script, wire
 
 T = TypeVar("T")
 TIMEOUT_SECONDS = 0.5

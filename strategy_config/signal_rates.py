@@ -11,8 +11,8 @@ import redis
 import structlog
 from django.conf import settings
 
-from realtime_runtime.config import wire
 from strategy_config import shared_cache
+from strategy_core.configuration import wire
 
 MINUTES = 30
 PAGE = 1_000

@@ -5,7 +5,7 @@ from typing import TypeVar
 
 import structlog
 
-from realtime_runtime.config import wire
+from strategy_core.configuration import wire
 
 T = TypeVar("T")
 _FIELD = wire.STREAM_FIELD.encode()

@@ -1,7 +1,7 @@
 """What a trading symbol is."""
 
-from realtime_runtime.config.wire import SYMBOL_PATTERN
 from strategy_config.exceptions import InvalidSymbolError
+from strategy_core.configuration.wire import SYMBOL_PATTERN
 
 LONGEST_SHOWN = 32
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from realtime_runtime import tracing
+from service_kit import tracing
 from strategy_config.metrics import BOUNDS
 
 Outcome = Literal["done", "postponed"]

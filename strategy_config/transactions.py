@@ -12,7 +12,7 @@ import pymongo
 from django.db import Error, InterfaceError, OperationalError, connection, transaction
 from pymongo.errors import PyMongoError
 
-from realtime_runtime import tracing
+from service_kit import tracing
 from strategy_config import driver_errors, metrics, sqlite_queue, store_breaker
 from strategy_config.exceptions import StoreUnavailableError
 

@@ -5,10 +5,10 @@ from collections.abc import Iterable
 
 import redis
 
-from realtime_runtime.config.wire import Keys
-from realtime_runtime.market import analytics
-from realtime_runtime.market.analytics import BookMetrics, PressureHistory
-from realtime_runtime.market.book import Book
+from strategy_core.configuration.wire import Keys
+from strategy_core.market import analytics
+from strategy_core.market.analytics import BookMetrics, PressureHistory
+from strategy_core.market.book import Book
 
 START_MS = 1_723_161_255_000
 LEVELS = 20

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from realtime_runtime.config.layers import StrategyClass, read_environment
-from realtime_runtime.strategies.registry import STRATEGIES
+from strategy_core.configuration.layers import StrategyClass, read_environment
+from strategy_core.strategies.registry import STRATEGIES
 
-_PACKAGES = ("strategy_config.", "configsite.", "realtime_runtime.")
+_PACKAGES = ("strategy_config.", "configsite.", "realtime_runtime.", "strategy_core.", "service_kit.")
 
 
 def run_version(

@@ -8,7 +8,7 @@ import nats
 from nats.js.api import RawStreamMsg
 
 from embedded.servers import NatsServer
-from realtime_runtime.config import wire
+from strategy_core.configuration import wire
 
 STREAM = "CHANGES"
 

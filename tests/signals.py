@@ -5,10 +5,10 @@ from typing import Any
 
 import redis
 
-from realtime_runtime.config import wire
-from realtime_runtime.config.active import ActiveConfig
-from realtime_runtime.signals import build_signal, encode
-from realtime_runtime.strategies.base import Action, Decision, Parameters
+from strategy_core.configuration import wire
+from strategy_core.engine.active import ActiveConfig
+from strategy_core.engine.signals import build_signal, encode
+from strategy_core.strategies.base import Action, Decision, Parameters
 
 NOON_MS = int(datetime(2024, 8, 8, 12, 0, tzinfo=UTC).timestamp() * 1000)
 

@@ -8,11 +8,11 @@ from configsite.settings import database, mongodb
 from configsite.settings.admin import *  # noqa: F403  (the admin's theme has a file of its own)
 from configsite.settings.rest import *  # noqa: F403  (the settings of the HTTP API have a file of their own)
 from configsite.settings.security import *  # noqa: F403  (as above)
-from realtime_runtime import tracing
-from realtime_runtime.config.layers import read_environment
-from realtime_runtime.config.redis_url import trusting
-from realtime_runtime.config.unread import unread_variables
-from realtime_runtime.strategies.registry import STRATEGIES
+from service_kit import tracing
+from service_kit.redis_url import trusting
+from strategy_core.configuration.layers import read_environment
+from strategy_core.configuration.unread import unread_variables
+from strategy_core.strategies.registry import STRATEGIES
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 

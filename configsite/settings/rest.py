@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from realtime_runtime.version import VERSION
+from service_kit.version import VERSION
 
 REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_AUTHENTICATION_CLASSES": [

@@ -7,8 +7,8 @@ from typing import Any
 import structlog
 from redis.exceptions import NoPermissionError
 
-from realtime_runtime.config import wire
 from realtime_runtime.config.connection import Command
+from strategy_core.configuration import wire
 
 PENDING_ACKS = 1_000
 ACKS_RECALLED = 2_000

@@ -7,8 +7,8 @@ import structlog
 from realtime_runtime.config.acks import AckOutbox
 from realtime_runtime.config.condition import ConfigCounters, few
 from realtime_runtime.config.state import Rejection, Update
-from realtime_runtime.config.wire import SetMember
-from realtime_runtime.timings import WAIT_BOUNDS, Histogram
+from service_kit.timings import WAIT_BOUNDS, Histogram
+from strategy_core.configuration.wire import SetMember
 
 log = structlog.get_logger(__name__)
 

@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 from redis.exceptions import RedisError
 
-from realtime_runtime.config import reading, traces, wire
+from realtime_runtime.config import reading, traces
 from realtime_runtime.config.acks import AckOutbox
 from realtime_runtime.config.answers import Answers
 from realtime_runtime.config.condition import ColdStart, ConfigCondition, ConfigCounters
@@ -23,7 +23,8 @@ from realtime_runtime.config.halt_reader import HaltReader, HaltsInMemory, Takes
 from realtime_runtime.config.keeping import SnapshotKeeper
 from realtime_runtime.config.state import LiveConfig, Rejection, Update
 from realtime_runtime.config.takeover import Takeover
-from realtime_runtime.timings import Histogram
+from service_kit.timings import Histogram
+from strategy_core.configuration import wire
 
 BLOCK_MS = 2_000
 REPLY_TIMEOUT_SECONDS = BLOCK_MS / 1000 + 2

@@ -11,8 +11,9 @@ from types import MappingProxyType
 
 import msgspec
 
-from realtime_runtime.config import layers, traded, wire
-from realtime_runtime.config.active import ActiveConfig, Layers
+from realtime_runtime.config import traded
+from strategy_core.configuration import layers, wire
+from strategy_core.engine.active import ActiveConfig, Layers
 
 LayerKey = tuple[str, str | None]
 

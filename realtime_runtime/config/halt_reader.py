@@ -5,16 +5,16 @@ from typing import Any, Protocol
 
 import structlog
 
-from realtime_runtime.config import wire
-from realtime_runtime.config.active import ActiveConfigs
 from realtime_runtime.config.connection import Command
-from realtime_runtime.config.halts import TOLD_CAP, Halt, Halts, read_halt, read_halts
+from strategy_core.configuration import wire
+from strategy_core.configuration.halts import TOLD_CAP, Halt, Halts, read_halt, read_halts
+from strategy_core.engine.active import ActiveConfigs
 
 log = structlog.get_logger(__name__)
 
 
 class TakesHalts(Protocol):
-    """Where halts go: see `realtime_runtime.halting.Halting`."""
+    """Where halts go: see `realtime_runtime.halts.halting.Halting`."""
 
     @property
     def halts(self) -> Halts:

@@ -7,8 +7,8 @@ from typing import Any
 import structlog
 from redis.exceptions import NoPermissionError, RedisError
 
-from realtime_runtime.config import wire
 from realtime_runtime.config.connection import Command, RedisConnection, refuse_error
+from strategy_core.configuration import wire
 
 log = structlog.get_logger(__name__)
 

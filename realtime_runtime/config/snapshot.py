@@ -14,9 +14,9 @@ from typing import Literal
 
 import msgspec
 
-from realtime_runtime.config.atomic_file import replace_file
 from realtime_runtime.config.documents import decode_documents, encode_documents
-from realtime_runtime.config.wire import UNREADABLE
+from service_kit.atomic_file import replace_file
+from strategy_core.configuration.wire import UNREADABLE
 
 
 class SnapshotError(Exception):

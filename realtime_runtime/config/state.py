@@ -9,9 +9,9 @@ import dataclasses
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 
-from realtime_runtime.config.active import ActiveConfig, ActiveConfigs
 from realtime_runtime.config.documents import AcceptedLayer, Catalogue, LayerKey, RejectedDocumentError
-from realtime_runtime.config.wire import field_name
+from strategy_core.configuration.wire import field_name
+from strategy_core.engine.active import ActiveConfig, ActiveConfigs
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

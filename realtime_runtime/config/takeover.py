@@ -2,11 +2,11 @@
 
 import structlog
 
-from realtime_runtime.config import wire
 from realtime_runtime.config.answers import Answers
 from realtime_runtime.config.condition import SAFE_POLICIES, ConfigCondition, ConfigCounters, few
 from realtime_runtime.config.reading import CompleteRead
 from realtime_runtime.config.state import LiveConfig, Update
+from strategy_core.configuration import wire
 
 ACKS_AFTER_RELOAD = 500
 

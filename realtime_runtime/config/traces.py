@@ -2,8 +2,8 @@
 
 from contextlib import AbstractContextManager
 
-from realtime_runtime import tracing
-from realtime_runtime.config import wire
+from service_kit import tracing
+from strategy_core.configuration import wire
 
 
 def span(name: str, change: wire.Change | None) -> AbstractContextManager[None]:

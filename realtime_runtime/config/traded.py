@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 
 import msgspec
 
-from realtime_runtime.config.wire import UNREADABLE, WireError
+from strategy_core.configuration.wire import UNREADABLE, WireError
 
 T = TypeVar("T")
 FORMATS = (1,)

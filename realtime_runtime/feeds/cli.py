@@ -8,12 +8,12 @@ from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
-from realtime_runtime import ending, logging, settings, tracing
-from realtime_runtime.feeds import live, live_settings
-from realtime_runtime.feeds.replay import ReplayOptions, Totals, replay
+from realtime_runtime import settings
+from realtime_runtime.feeds import live_settings
+from realtime_runtime.feeds.live import process
+from realtime_runtime.feeds.replay.replay import ReplayOptions, Totals, replay
 from realtime_runtime.feeds.report import say
-from realtime_runtime.feeds.simulate import SimulateOptions, simulate
-from realtime_runtime.nats_access import NatsAccess
+from realtime_runtime.feeds.simulated.simulate import SimulateOptions, simulate
 from realtime_runtime.settings import (
     NATS_CONSUMER_TOPIC,
     NATS_URL,
@@ -22,6 +22,8 @@ from realtime_runtime.settings import (
     nats_server_url,
     read_nats_access,
 )
+from service_kit import logs, shutdown, tracing
+from service_kit.nats_connection import NatsAccess
 
 EXIT_INCOMPLETE = 1
 EXIT_USAGE = 2
@@ -75,7 +77,7 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
             rate=arguments.rate,
             speed=arguments.speed,
         )
-        ending.run(_until_stopped(simulate(options)))
+        shutdown.run(_until_stopped(simulate(options)))
         return 0
     return _run_replay(arguments, nats_url, nats_access, topic)
 
@@ -90,9 +92,9 @@ def _run_live(environ: Mapping[str, str]) -> int:
         for name, message in exception.problems.items():
             say(f"{name} {message}")
         return EXIT_USAGE
-    logging.configure(level=level, log_format=log_format)
+    logs.configure(level=level, log_format=log_format)
     tracing.start(environ, service="realtime-strategies-feed")
-    return ending.run(live.run(configured))
+    return shutdown.run(process.run(configured))
 
 
 def _run_replay(arguments: argparse.Namespace, nats_url: str, nats_access: NatsAccess, topic: str) -> int:
@@ -124,7 +126,7 @@ def _run_replay(arguments: argparse.Namespace, nats_url: str, nats_access: NatsA
             say("feed replay: waiting to be stopped")
             await asyncio.Event().wait()
 
-    ending.run(_until_stopped(work()))
+    shutdown.run(_until_stopped(work()))
     if not is_replayed:
         return EXIT_INTERRUPTED
     return 0 if totals.is_complete else EXIT_INCOMPLETE
@@ -133,7 +135,7 @@ def _run_replay(arguments: argparse.Namespace, nats_url: str, nats_access: NatsA
 async def _until_stopped(work: Coroutine[Any, Any, None]) -> None:
     """Run until it ends, or SIGINT or SIGTERM cancels it."""
     task = asyncio.create_task(work, name="feed")
-    ending.on_signals(lambda _: task.cancel(), within_seconds=END_SECONDS)
+    shutdown.on_signals(lambda _: task.cancel(), within_seconds=END_SECONDS)
     with contextlib.suppress(asyncio.CancelledError):
         await task
 

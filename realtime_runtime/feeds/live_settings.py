@@ -4,9 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from realtime_runtime.feeds.binance_streams import MARKETS, Endpoint
-from realtime_runtime.market.routing import UNUSED_TYPES, Kind, route_stream
-from realtime_runtime.nats_access import NatsAccess
+from realtime_runtime.feeds.binance.streams import MARKETS, Endpoint
 from realtime_runtime.settings import (
     NATS_CONSUMER_TOPIC,
     NATS_URL,
@@ -20,7 +18,9 @@ from realtime_runtime.settings import (
     url_with,
     whole_number,
 )
-from realtime_runtime.strategies.cross_exchange_spread import EXCHANGES
+from service_kit.nats_connection import NatsAccess
+from strategy_core.market.routing import UNUSED_TYPES, Kind, route_stream
+from strategy_core.strategies.cross_exchange_spread import EXCHANGES
 
 SOURCES = ("binance", "exchanges", "dominance", "onchain")
 DEFAULT_SYMBOLS = "BTCUSDT,ETHUSDT"

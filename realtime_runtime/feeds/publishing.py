@@ -11,10 +11,10 @@ from functools import partial
 from nats import errors
 from nats.aio.client import Client
 
-from realtime_runtime import tracing
-from realtime_runtime.cancellation import cancellable
 from realtime_runtime.feeds.report import say
-from realtime_runtime.nats_access import CheckedClient, NatsAccess
+from service_kit import tracing
+from service_kit.cancellation import cancellable
+from service_kit.nats_connection import CheckedClient, NatsAccess
 
 # With this header the runtime does not measure a message's age against the clock.
 REPLAY_HEADERS = {"Replay": "1"}

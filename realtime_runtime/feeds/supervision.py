@@ -10,7 +10,7 @@ from typing import Protocol
 
 import structlog
 
-from realtime_runtime.cancellation import cancellable
+from service_kit.cancellation import cancellable
 
 BACKOFF_FIRST_SECONDS = 0.5
 BACKOFF_LAST_SECONDS = 60.0

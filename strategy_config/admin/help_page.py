@@ -3,10 +3,10 @@
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
-from realtime_runtime.strategies.base import Strategy
-from realtime_runtime.strategies.registry import STRATEGIES
 from strategy_config import forms, resolution
 from strategy_config.admin.pages import Page, facts, show, show_of
+from strategy_core.strategies.base import Strategy
+from strategy_core.strategies.registry import STRATEGIES
 
 _INPUTS = {
     "on_depth": "order-book snapshots",

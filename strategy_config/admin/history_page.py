@@ -16,8 +16,6 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from realtime_runtime.config.layers import InvalidParametersError
-from realtime_runtime.strategies.registry import STRATEGIES
 from strategy_config import audit_rows, halt_rows, history, resolution, selectors, services, shared_cache, wording
 from strategy_config.admin.layer_page import layer_url
 from strategy_config.admin.pages import Page, all_facts, origin_of, show, show_of, whole
@@ -25,6 +23,8 @@ from strategy_config.exceptions import InvalidRequestError, VersionConflictError
 from strategy_config.history import HistoryFilter
 from strategy_config.models import ConfigAudit
 from strategy_config.permissions import Permission
+from strategy_core.configuration.layers import InvalidParametersError
+from strategy_core.strategies.registry import STRATEGIES
 
 ROWS = 50
 CHANNELS = ("admin", "api", "import", "schedule")

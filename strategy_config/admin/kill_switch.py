@@ -5,12 +5,12 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 
-from realtime_runtime.config.halts import Scope
 from strategy_config import halt_rows, overviews, resolution, services
 from strategy_config.admin.layer_page import layer_url
 from strategy_config.admin.pages import Page, may, origin_of, show
 from strategy_config.exceptions import StoreUnavailableError
 from strategy_config.permissions import Permission
+from strategy_core.configuration.halts import Scope
 
 CONFIRMATION = "ALL OFF"
 NO_REASON = "Give a reason; it is kept in the history."

@@ -7,8 +7,6 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonRes
 from django.urls import reverse
 from django.utils import timezone
 
-from realtime_runtime.config.layers import InvalidParametersError
-from realtime_runtime.strategies.registry import STRATEGIES
 from strategy_config import forms, overviews, services, shared_cache, wording
 from strategy_config import runtimes as live_runtimes
 from strategy_config.admin import live
@@ -17,6 +15,8 @@ from strategy_config.exceptions import InvalidRequestError, VersionConflictError
 from strategy_config.forms import LayerForm
 from strategy_config.models import ConfigAudit
 from strategy_config.permissions import Permission
+from strategy_core.configuration.layers import InvalidParametersError
+from strategy_core.strategies.registry import STRATEGIES
 
 NO_REASON = "Say why: the reason stands in the history, for whoever asks at night."
 

@@ -7,7 +7,6 @@ from typing import Any, Literal
 
 from django.utils import timezone
 
-from realtime_runtime.config import wire
 from strategy_config import (
     audit_rows,
     halt_rows,
@@ -24,6 +23,7 @@ from strategy_config.exceptions import StoreUnavailableError
 from strategy_config.models import ConfigAudit, Halt
 from strategy_config.overviews import StrategyOverview
 from strategy_config.signal_rates import Rates
+from strategy_core.configuration import wire
 
 SILENT_SECONDS = 12.0
 CHANGES_SHOWN = 10

@@ -10,12 +10,12 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import reverse
 from django.utils import timezone
 
-from realtime_runtime.market.analytics import BULLISH_ABOVE, TIMEFRAMES, Timeframe
 from strategy_config import market_metrics, services, shared_cache
 from strategy_config.admin.pages import Page, show
 from strategy_config.exceptions import NotFoundError
 from strategy_config.market_metrics import PressureReading, Reading
 from strategy_config.wording import shown
+from strategy_core.market.analytics import BULLISH_ABOVE, TIMEFRAMES, Timeframe
 
 MOST_SYMBOLS = 200
 UNKNOWN = "Redis cannot be reached, so nobody knows what the order books show."

@@ -5,8 +5,8 @@ from typing import Any
 from django.http import HttpRequest
 from django.urls import reverse
 
-from realtime_runtime.strategies.registry import STRATEGIES
 from strategy_config.permissions import Permission, is_held
+from strategy_core.strategies.registry import STRATEGIES
 
 _ACROSS = (
     ("Signals", "show_chart", "signals"),

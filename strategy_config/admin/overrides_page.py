@@ -7,8 +7,6 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 
-from realtime_runtime.config.layers import InvalidParametersError
-from realtime_runtime.strategies.registry import STRATEGIES
 from strategy_config import explanations, overviews, runtimes, selectors, services, shared_cache
 from strategy_config.admin.layer_page import layer_url
 from strategy_config.admin.pages import Page, all_facts, may, origin_of, show, show_of, whole
@@ -16,6 +14,8 @@ from strategy_config.bulk_changes import WrittenTogether
 from strategy_config.exceptions import ConfigError, InvalidRequestError
 from strategy_config.permissions import Permission
 from strategy_config.plans import LayerKey
+from strategy_core.configuration.layers import InvalidParametersError
+from strategy_core.strategies.registry import STRATEGIES
 
 LINES = 50
 NO_REASON = "Say why: one reason stands in the history of each of them."

@@ -14,10 +14,10 @@ from django.shortcuts import render
 from django.urls import URLPattern, path
 from django.utils import timezone
 
-from realtime_runtime.strategies.registry import STRATEGIES
 from strategy_config import overviews, request_ids, services
 from strategy_config.exceptions import ConfigError
 from strategy_config.permissions import Permission, is_held
+from strategy_core.strategies.registry import STRATEGIES
 
 LONGEST_NUMBER = 18
 _REFUSED = {404: "This is not there", 503: "This cannot be done right now"}

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import ceil, floor, log10
 
-from realtime_runtime.config.wire import PricePoint
 from strategy_config.recent_signals import RecentSignal
+from strategy_core.configuration.wire import PricePoint
 
 MARGIN_PERCENT = 12.0
 """Above and below the line, for the marks."""

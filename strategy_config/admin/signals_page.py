@@ -9,7 +9,6 @@ import msgspec
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import reverse
 
-from realtime_runtime.strategies.registry import STRATEGIES
 from strategy_config import price_points, recent_signals, runtimes, services, shared_cache, wording
 from strategy_config.admin import price_chart
 from strategy_config.admin.history_page import version_url
@@ -18,6 +17,7 @@ from strategy_config.admin.pages import Page, all_facts, show
 from strategy_config.admin.price_chart import Chart
 from strategy_config.exceptions import InvalidRequestError
 from strategy_config.recent_signals import Found, RecentSignal, SignalFilter
+from strategy_core.strategies.registry import STRATEGIES
 
 ROWS = 100
 MORE_ROWS = 1_000

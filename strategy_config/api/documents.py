@@ -16,9 +16,9 @@ import structlog
 from django.conf import settings
 from django.utils import timezone
 
-from realtime_runtime.config import wire
 from strategy_config import publishing, resolution, round_trips, selectors, shared_cache
 from strategy_config.exceptions import StoreUnavailableError
+from strategy_core.configuration import wire
 
 MAX_PREPARED = 4_096
 FILL_SECONDS = 1.0

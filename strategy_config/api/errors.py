@@ -9,11 +9,11 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpResponse
 from rest_framework import exceptions
 
-from realtime_runtime.config.layers import InvalidParametersError, ParameterError
 from strategy_config import request_ids
 from strategy_config.api import envelope, malformed
 from strategy_config.api.requests import MalformedRequestError
 from strategy_config.exceptions import ConfigError
+from strategy_core.configuration.layers import InvalidParametersError, ParameterError
 
 RETRY_AFTER_SECONDS = 2
 CODES: Mapping[int, str] = {

@@ -8,8 +8,6 @@ from django.http import HttpResponse
 from rest_framework.exceptions import APIException, NotAuthenticated
 from rest_framework.request import Request
 
-from realtime_runtime.config.halts import Scope
-from realtime_runtime.config.layers import InvalidParametersError
 from strategy_config import halt_rows, selectors, services
 from strategy_config.api import envelope, examples, halt_answers, requests, schema
 from strategy_config.api.base import ApiView, lenient_origin, origin_of
@@ -18,6 +16,8 @@ from strategy_config.api.runtimes import RuntimeWait
 from strategy_config.exceptions import ConfigError, StoreUnavailableError
 from strategy_config.models import Halt
 from strategy_config.resolution import iso
+from strategy_core.configuration.halts import Scope
+from strategy_core.configuration.layers import InvalidParametersError
 
 HALTED_INSTEAD = (halt_answers.Halted, "A stop, halted instead; the database is away, so that it is recorded later.")
 

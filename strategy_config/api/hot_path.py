@@ -17,11 +17,11 @@ from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 from rest_framework.exceptions import AuthenticationFailed, Throttled
 
-from realtime_runtime.config import wire
-from realtime_runtime.strategies.registry import STRATEGIES
 from strategy_config import metrics, request_ids, shared_cache, store_breaker
 from strategy_config.api import authentication, documents, envelope, errors, rate_limits, strategy_list
 from strategy_config.api.permissions import Permission, anonymous_permissions
+from strategy_core.configuration import wire
+from strategy_core.strategies.registry import STRATEGIES
 
 LIST_ROUTE = "api/v1/strategies"
 GLOBAL_ROUTE = "api/v1/strategies/<str:strategy_id>/config"

@@ -9,7 +9,6 @@ from django.http import HttpResponse
 from rest_framework.exceptions import NotAuthenticated, PermissionDenied
 from rest_framework.request import Request
 
-from realtime_runtime.config.layers import InvalidParametersError
 from strategy_config import request_ids, services, shared_cache
 from strategy_config.api import answers, documents, envelope, examples, hot_path, requests, schema
 from strategy_config.api.base import ApiView, if_match, lenient_origin, origin_of
@@ -20,6 +19,7 @@ from strategy_config.api.writes import stop_in_spite_of, write
 from strategy_config.exceptions import InvalidRequestError
 from strategy_config.layer_edits import NotAllowedError, asks_stop
 from strategy_config.resolution import strategy_class
+from strategy_core.configuration.layers import InvalidParametersError
 
 
 class _LayerView(ApiView):

@@ -6,7 +6,7 @@ import structlog
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
-from realtime_runtime import tracing
+from service_kit import tracing
 from strategy_config import request_ids
 from strategy_config.api import envelope, errors
 from strategy_config.api.parsing import MAX_BODY_BYTES

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from realtime_runtime.config import wire
+from strategy_core.configuration import wire
 
 MAX_TEXT = 500
 OURSELVES = "realtime-strategies"

@@ -16,10 +16,10 @@ from django.conf import settings
 from django.http import HttpRequest
 from rest_framework.exceptions import Throttled
 
-from realtime_runtime.config import wire
 from strategy_config import shared_cache
 from strategy_config.api import authentication
 from strategy_config.client_address import client_address
+from strategy_core.configuration import wire
 
 CHARGED = "strategy_config.is_charged"
 """Set in a request's environ once its bucket was asked, so that no request is charged twice."""

@@ -21,15 +21,15 @@ from pydantic_core import CoreSchema
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 
-from realtime_runtime.config.halts import Scope
-from realtime_runtime.market.analytics import Timeframe
-from realtime_runtime.strategies.registry import STRATEGIES
 from strategy_config import texts
 from strategy_config.api.answers import AuditAction
 from strategy_config.api.parsing import parse_object
 from strategy_config.exceptions import InvalidRequestError
 from strategy_config.models import CHANGED_BY_LENGTH, REASON_LENGTH, STRATEGY_ID_LENGTH
 from strategy_config.services import normalise_symbol
+from strategy_core.configuration.halts import Scope
+from strategy_core.market.analytics import Timeframe
+from strategy_core.strategies.registry import STRATEGIES
 
 SYMBOL_PATTERN = "^[A-Za-z0-9][A-Za-z0-9_]{3,23}$"
 ANY_STRATEGY_PATTERN = "^[A-Za-z0-9_.-]+$"

@@ -3,9 +3,9 @@
 import time
 from typing import Any
 
-from realtime_runtime.config import wire
 from strategy_config import shared_cache, stream_entries
 from strategy_config.runtimes import trading_runtimes
+from strategy_core.configuration import wire
 
 BLOCK_MS = 200
 

@@ -8,9 +8,9 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 from pydantic import BaseModel
 
-from realtime_runtime.strategies.registry import STRATEGIES
 from strategy_config.api import answers, examples, requests
 from strategy_config.api.permissions import possible_anonymous_permissions
+from strategy_core.strategies.registry import STRATEGIES
 
 View = TypeVar("View", bound=Callable[..., Any])
 Tag = Literal["Strategies", "Configuration", "History", "Operation", "Market"]

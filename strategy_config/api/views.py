@@ -8,14 +8,14 @@ from django.http import HttpResponse
 from django.utils import timezone
 from rest_framework.request import Request
 
-from realtime_runtime.config import layers, wire
-from realtime_runtime.strategies.base import ParameterSpec
 from strategy_config import cached_summaries, resolution, services, shared_cache
 from strategy_config.api import answers, envelope, schema, strategy_list
 from strategy_config.api.base import ApiView
 from strategy_config.api.permissions import Permission
 from strategy_config.exceptions import StoreUnavailableError
 from strategy_config.runtimes import live_runtimes
+from strategy_core.configuration import layers, wire
+from strategy_core.strategies.base import ParameterSpec
 
 _ONLY_VIEW: Mapping[str, Permission] = {"GET": Permission.VIEW}
 

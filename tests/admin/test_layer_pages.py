@@ -9,10 +9,10 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
-from realtime_runtime.config.halts import EVERYTHING, Scope
 from strategy_config import selectors, services
 from strategy_config.expiries import NOTHING_TO_EXPIRE
 from strategy_config.models import ConfigAudit
+from strategy_core.configuration.halts import EVERYTHING, Scope
 from tests.factories import NOON, OriginFactory
 from tests.strategy_config.conftest import CacheUnderTest, cache
 from tests.strategy_config.test_runtimes import beat

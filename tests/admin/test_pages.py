@@ -16,11 +16,11 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.template.loader import render_to_string
 from django.test import Client
 
-from realtime_runtime.strategies.registry import STRATEGIES
 from strategy_config import audit, audit_rows, overviews, selectors, services
 from strategy_config.admin import live
 from strategy_config.models import ApiToken, ConfigAudit, StrategyConfig, SymbolOverride
 from strategy_config.templatetags.console import relative
+from strategy_core.strategies.registry import STRATEGIES
 from tests.factories import NOON, OriginFactory, UserFactory
 from tests.strategy_config.conftest import CacheUnderTest
 from tests.strategy_config.test_runtimes import BEAT, ack, beat

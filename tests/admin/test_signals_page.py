@@ -8,8 +8,8 @@ from django.conf import settings
 from django.test import Client
 
 from embedded.servers import Valkey
-from realtime_runtime.config import wire
-from realtime_runtime.config.wire import PricePoint
+from strategy_core.configuration import wire
+from strategy_core.configuration.wire import PricePoint
 from tests.signals import NOON_MS, signal_json, store
 from tests.strategy_config.conftest import CacheUnderTest
 from tests.strategy_config.test_runtimes import beat

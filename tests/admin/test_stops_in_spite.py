@@ -7,9 +7,9 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
-from realtime_runtime.config.halts import EVERYTHING, Scope
 from strategy_config import chain, halt_rows, overviews, selectors, tasks
 from strategy_config.exceptions import StoreUnavailableError
+from strategy_core.configuration.halts import EVERYTHING, Scope
 from tests.factories import NOON
 from tests.strategy_config.conftest import CacheUnderTest, cache
 from tests.strategy_config.test_services import BTC, SKEW

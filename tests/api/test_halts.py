@@ -11,8 +11,8 @@ import redis
 
 from embedded.mongo import MongoWireServer
 from embedded.servers import NatsServer, Valkey
-from realtime_runtime.config import wire
 from strategy_config.api import answers, halt_answers
+from strategy_core.configuration import wire
 from tests.faults.conftest import until
 from tests.live_site import LiveSite
 from tests.runtime.conftest import Environ, RunningApp, environ, running_app

@@ -6,10 +6,10 @@ import pytest
 import redis
 
 from embedded.servers import Valkey
-from realtime_runtime.config.wire import Keys
-from realtime_runtime.market import analytics
 from strategy_config.api import market_answers
 from strategy_config.api.market_views import thinned
+from strategy_core.configuration.wire import Keys
+from strategy_core.market import analytics
 from tests import books
 from tests.live_site import LiveSite
 

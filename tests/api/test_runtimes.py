@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 import redis
 
-from realtime_runtime.config import wire
 from strategy_config.api import answers
+from strategy_core.configuration import wire
 from tests.live_site import LiveSite
 
 BODY = {"parameters": {"top_levels": 10}, "changed_by": "jane"}

@@ -7,9 +7,9 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
-from realtime_runtime.config.halts import Scope
 from strategy_config import halt_rows, selectors, services
 from strategy_config.recording import OpenLayer
+from strategy_core.configuration.halts import Scope
 from tests.factories import UserFactory
 from tests.live_site import LiveSite
 

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime_runtime.config.layers import read_environment, resolve
-from realtime_runtime.strategies.base import BrokenRule, Parameters, Strategy, parameter
-from realtime_runtime.strategies.btc_dominance import BtcDominance
-from realtime_runtime.strategies.orderbook_skew import OrderbookSkew
-from realtime_runtime.strategies.registry import STRATEGIES
-from realtime_runtime.strategies.ticker_velocity import TickerVelocity
+from strategy_core.configuration.layers import read_environment, resolve
+from strategy_core.strategies.base import BrokenRule, Parameters, Strategy, parameter
+from strategy_core.strategies.btc_dominance import BtcDominance
+from strategy_core.strategies.orderbook_skew import OrderbookSkew
+from strategy_core.strategies.registry import STRATEGIES
+from strategy_core.strategies.ticker_velocity import TickerVelocity
 
 EXCHANGES = ["binance", "coinbase", "kraken", "bybit", "okx", "bitstamp"]
 SPREAD = STRATEGIES["cross_exchange_spread"]

@@ -7,8 +7,9 @@ from uuid import uuid4
 
 import pytest
 
-from realtime_runtime.config import halt_file, halts
-from realtime_runtime.config.halts import EVERYTHING, Halt, Halts, Scope, read_halt, read_scope
+from realtime_runtime.halts import halt_file
+from strategy_core.configuration import halts
+from strategy_core.configuration.halts import EVERYTHING, Halt, Halts, Scope, read_halt, read_scope
 
 SKEW, MOMENTUM = "orderbook_skew", "trade_momentum"
 

@@ -9,18 +9,13 @@ import pytest
 from hypothesis import given, reject
 from hypothesis import strategies as st
 
-from realtime_runtime.config import layers
-from realtime_runtime.config.layers import (
-    InvalidParametersError,
-    check_values,
-    resolve,
-    validate_layer,
-)
-from realtime_runtime.strategies.base import ParameterSpec, Strategy
-from realtime_runtime.strategies.orderbook_skew import OrderbookSkew
-from realtime_runtime.strategies.registry import STRATEGIES
-from realtime_runtime.strategies.ticker_velocity import TickerVelocity
-from realtime_runtime.strategies.trade_momentum import TradeMomentum
+from strategy_core.configuration import layers
+from strategy_core.configuration.layers import InvalidParametersError, check_values, resolve, validate_layer
+from strategy_core.strategies.base import ParameterSpec, Strategy
+from strategy_core.strategies.orderbook_skew import OrderbookSkew
+from strategy_core.strategies.registry import STRATEGIES
+from strategy_core.strategies.ticker_velocity import TickerVelocity
+from strategy_core.strategies.trade_momentum import TradeMomentum
 
 EXCHANGES = ["binance", "coinbase", "kraken", "bybit", "okx", "bitstamp"]
 SPREAD = STRATEGIES["cross_exchange_spread"]

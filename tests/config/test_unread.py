@@ -2,8 +2,8 @@
 
 import pytest
 
-from realtime_runtime.config.unread import OF_THE_ORIGINAL, unread_variables
-from realtime_runtime.strategies.registry import STRATEGIES
+from strategy_core.configuration.unread import OF_THE_ORIGINAL, unread_variables
+from strategy_core.strategies.registry import STRATEGIES
 from tests.embedded.test_env_example import listed
 
 

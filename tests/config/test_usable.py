@@ -5,15 +5,15 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from realtime_runtime.config import usable
-from realtime_runtime.config.layers import (
+from strategy_core.configuration import usable
+from strategy_core.configuration.layers import (
     NOTHING,
     InvalidParametersError,
     check_values,
     read_environment,
     validate_layer,
 )
-from realtime_runtime.strategies.orderbook_skew import OrderbookSkew
+from strategy_core.strategies.orderbook_skew import OrderbookSkew
 from tests.config.test_layers import AnyStrategy, strategy_and_layers
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from realtime_runtime.config import wire
+from strategy_core.configuration import wire
 
 KINDS = [kind for kind in vars(wire).values() if isinstance(kind, type) and issubclass(kind, msgspec.Struct)]
 KINDS.remove(wire.DocumentBytes)  # it only reads what a Document writes

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from embedded.servers import Valkey
-from realtime_runtime.strategies.registry import STRATEGIES
+from strategy_core.strategies.registry import STRATEGIES
 from tests.live_site import LiveSite
 
 SKEW = "/api/v1/strategies/orderbook_skew"

@@ -10,7 +10,7 @@ from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.renderers import OpenApiYamlRenderer
 from drf_spectacular.validation import validate_schema
 
-from realtime_runtime.version import VERSION
+from service_kit.version import VERSION
 from strategy_config.api import urls
 from tests.conftest import PROJECT_ROOT
 

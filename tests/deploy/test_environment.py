@@ -5,7 +5,7 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from realtime_runtime.strategies.registry import STRATEGIES
+from strategy_core.strategies.registry import STRATEGIES
 from tests.conftest import PROJECT_ROOT
 from tests.deploy.dockerfile import image_environment
 from tests.deploy.manifests import OVERLAYS, Container, all_containers, containers, render

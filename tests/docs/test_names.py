@@ -7,8 +7,8 @@ import pytest
 import yaml
 from django.core.management import get_commands
 
-from realtime_runtime.config.unread import OF_THE_ORIGINAL
-from realtime_runtime.strategies.registry import STRATEGIES
+from strategy_core.configuration.unread import OF_THE_ORIGINAL
+from strategy_core.strategies.registry import STRATEGIES
 from tests.conftest import PROJECT_ROOT
 from tests.docs.blocks import DOCUMENTS, Block, blocks, shell_blocks, text_of
 from tests.embedded.test_env_example import listed
@@ -21,7 +21,7 @@ MODULE = re.compile(r"python -m ([a-z_]+(?:\.[a-z_]+)*)")
 VARIABLE = re.compile(r"`([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)(?:=[^`]*)?`")
 ASSIGNED = re.compile(r"(?:^|[\s;])([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)=", re.MULTILINE)
 PATH = re.compile(
-    r"(?<![\w/.$:-])((?:docs|k8s|tests|benchmarks|realtime_runtime|strategy_config|configsite)/[\w./-]*\w)"
+    r"(?<![\w/.$:-])((?:docs|k8s|tests|benchmarks|realtime_runtime|strategy_config|strategy_core|service_kit|configsite)/[\w./-]*\w)"
 )
 METRIC = re.compile(r"`(realtime_runtime_[a-z_]+|http_[a-z_]+)")
 METRICS = ("realtime_runtime/metrics.py", "configsite/metrics.py")

@@ -14,8 +14,8 @@ import httpx
 import redis
 
 from embedded.servers import NatsServer, Valkey, die_with_parent, free_port
-from realtime_runtime.config import wire
-from realtime_runtime.strategies.registry import STRATEGIES
+from strategy_core.configuration import wire
+from strategy_core.strategies.registry import STRATEGIES
 from tests.conftest import PROJECT_ROOT
 from tests.live_site import LiveSite
 

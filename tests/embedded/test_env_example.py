@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from realtime_runtime.config.layers import read_environment
-from realtime_runtime.strategies.registry import STRATEGIES
+from strategy_core.configuration.layers import read_environment
+from strategy_core.strategies.registry import STRATEGIES
 from tests.conftest import PROJECT_ROOT
 
 READ_BY_SITE = re.compile(

@@ -4,11 +4,11 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from realtime_runtime.config.active import ActiveConfig, ActiveConfigs
-from realtime_runtime.engine import Engine
-from realtime_runtime.market.book import Book
-from realtime_runtime.market.messages import Dominance, ExchangePrice, OnchainObservation, Ticker, Trade
-from realtime_runtime.strategies.base import Decision, Decisions, Parameters, Strategy, SymbolMarket, parameter
+from strategy_core.engine.active import ActiveConfig, ActiveConfigs
+from strategy_core.engine.engine import Engine
+from strategy_core.market.book import Book
+from strategy_core.market.messages import Dominance, ExchangePrice, OnchainObservation, Ticker, Trade
+from strategy_core.strategies.base import Decision, Decisions, Parameters, Strategy, SymbolMarket, parameter
 
 NOW_MS = 1_723_161_255_000
 

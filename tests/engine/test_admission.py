@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from realtime_runtime.engine import Engine
-from realtime_runtime.market.plausibility import BOOKS_PERSIST_MS, TRADES_TO_CONFIRM
+from strategy_core.engine.engine import Engine
+from strategy_core.market.plausibility import BOOKS_PERSIST_MS, TRADES_TO_CONFIRM
 from tests.engine.builders import NOW_MS, Echo, envelope, make_engine, spot_depth, ticker, trade
 
 BTC = {"bid": "59999.0", "ask": "60001.0"}

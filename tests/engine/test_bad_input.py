@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime_runtime.engine import Engine
+from strategy_core.engine.engine import Engine
 from tests.engine.builders import NOW_MS, Echo, envelope, make_engine, spot_depth, trade
 
 LIVE: dict[str, Any] = {"received_ms": NOW_MS, "is_replay": False}

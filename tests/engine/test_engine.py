@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from realtime_runtime.counters import MAX_UNKNOWN_TYPES, OTHER_TYPES
-from realtime_runtime.engine import Engine
-from realtime_runtime.signals import Signal
+from strategy_core.engine.counters import MAX_UNKNOWN_TYPES, OTHER_TYPES
+from strategy_core.engine.engine import Engine
+from strategy_core.engine.signals import Signal
 from tests.engine.builders import (
     NOW_MS,
     Broken,

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from realtime_runtime.engine import Engine
-from realtime_runtime.strategies.registry import STRATEGIES
+from strategy_core.engine.engine import Engine
+from strategy_core.strategies.registry import STRATEGIES
 from tests.engine.builders import NOW_MS, Echo, make_engine, trade
 
 HOUR_MS = 3_600_000

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime_runtime.plans import Recency
-from realtime_runtime.strategies.base import SymbolMarket
+from strategy_core.engine.symbol_table import Recency
+from strategy_core.strategies.base import SymbolMarket
 
 SIGHTS = st.lists(st.tuples(st.sampled_from("abcdefgh"), st.booleans()), max_size=80)
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from realtime_runtime.engine import Engine
-from realtime_runtime.market.routing import Kind, route_stream
-from realtime_runtime.signals import Signal, encode
-from realtime_runtime.strategies.registry import STRATEGIES
+from strategy_core.engine.engine import Engine
+from strategy_core.engine.signals import Signal, encode
+from strategy_core.market.routing import Kind, route_stream
+from strategy_core.strategies.registry import STRATEGIES
 from tests.engine.builders import global_layers, make_engine
 
 FILES = (

@@ -2,8 +2,8 @@
 
 import pytest
 
-from realtime_runtime.market import routing
-from realtime_runtime.market.routing import Kind, Router, is_symbol, route_stream
+from strategy_core.market import routing
+from strategy_core.market.routing import Kind, Router, is_symbol, route_stream
 from tests.engine.builders import envelope
 
 ROUTES = [

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime_runtime import signals
-from realtime_runtime.config.active import ActiveConfig
-from realtime_runtime.market.contracts import Contract
-from realtime_runtime.signals import Signal, UnusableDecisionError, build_signal
-from realtime_runtime.strategies.base import Decision, Parameters
+from strategy_core.engine import signals
+from strategy_core.engine.active import ActiveConfig
+from strategy_core.engine.signals import Signal, UnusableDecisionError, build_signal
+from strategy_core.market.contracts import Contract
+from strategy_core.strategies.base import Decision, Parameters
 
 CONFIG = ActiveConfig(enabled=True, parameters=Parameters(), sequence=12, global_version=3, symbol_version=4)
 EVENT_MS = 1_723_161_255_343

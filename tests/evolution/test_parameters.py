@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from realtime_runtime.config.layers import StrategyClass
 from strategy_config import audit, misfits, services
+from strategy_core.configuration.layers import StrategyClass
 from tests.evolution.versions import ADA, BTC, CHANGES, ETH, EXPIRY, NOON_MS, OLD, PROBE, SOL, Runtime, Site
 from tests.factories import NOON, OriginFactory
 

@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from realtime_runtime.config import wire
-from realtime_runtime.config.active import ActiveConfig
 from realtime_runtime.config.documents import Catalogue
-from realtime_runtime.config.layers import StrategyClass, read_environment
 from realtime_runtime.config.state import LiveConfig, Update
-from realtime_runtime.strategies.base import Parameters, parameter
-from realtime_runtime.strategies.orderbook_skew import OrderbookSkew
-from realtime_runtime.strategies.registry import STRATEGIES
 from strategy_config import selectors, services
+from strategy_core.configuration import wire
+from strategy_core.configuration.layers import StrategyClass, read_environment
+from strategy_core.engine.active import ActiveConfig
+from strategy_core.strategies.base import Parameters, parameter
+from strategy_core.strategies.orderbook_skew import OrderbookSkew
+from strategy_core.strategies.registry import STRATEGIES
 from tests import catalogues
 from tests.factories import NOON, OriginFactory
 

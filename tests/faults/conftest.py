@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from embedded.servers import NatsServer, Valkey
-from realtime_runtime.config import wire
+from strategy_core.configuration import wire
 from tests.faults.processes import RuntimeProcess, Worker
 from tests.live_site import LiveSite
 from tests.runtime.conftest import Environ

@@ -13,7 +13,7 @@ from realtime_runtime.config import client as client_module
 from realtime_runtime.config.client import ConfigClient
 from realtime_runtime.config.documents import Catalogue
 from realtime_runtime.config.state import LiveConfig
-from realtime_runtime.halting import Halting
+from realtime_runtime.halts.halting import Halting
 from strategy_config import audit, selectors, services
 from strategy_config.models import ConfigAudit
 from tests.factories import OriginFactory

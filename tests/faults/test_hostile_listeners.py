@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from embedded.servers import HOST, free_port
-from realtime_runtime import http_server
-from realtime_runtime.http_server import HttpServer
+from service_kit import http_server
+from service_kit.http_server import HttpServer
 from tests.faults.conftest import Installation, until
 from tests.faults.hostile import Crowd, slow_clients, under_attack
 from tests.faults.processes import Worker

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from realtime_runtime.config import wire
+from strategy_core.configuration import wire
 from tests.faults.conftest import PREFIX, SKEW, Installation, until
 
 Fault = Callable[[Installation], object]

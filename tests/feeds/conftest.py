@@ -15,7 +15,7 @@ from nats.aio.msg import Msg
 from embedded.servers import NatsServer
 from realtime_runtime.feeds.publishing import LivePublisher, connected
 from realtime_runtime.feeds.supervision import Backoff, Source, supervise
-from realtime_runtime.nats_access import NatsAccess
+from service_kit.nats_connection import NatsAccess
 from tests.feeds.servers.binance import SimulatedBinance
 
 STOP_SECONDS = 5.0

@@ -8,7 +8,7 @@ import nats
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from realtime_runtime.progress import Progress
+from realtime_runtime.messaging.progress import Progress
 
 
 class Responder:

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from realtime_runtime.feeds import binance_connection, live_settings
-from realtime_runtime.feeds.binance import binance_sources
-from realtime_runtime.feeds.binance_streams import SPOT, Stream, Verdict
+from realtime_runtime.feeds import live_settings
+from realtime_runtime.feeds.binance import stream_connection
+from realtime_runtime.feeds.binance.sources import binance_sources
+from realtime_runtime.feeds.binance.streams import SPOT, Stream, Verdict
 from realtime_runtime.feeds.publishing import LivePublisher
 from realtime_runtime.feeds.supervision import Source
 from tests.feeds.conftest import Supervised, recorded
@@ -157,7 +158,7 @@ async def test_binance__garbage__is_counted_and_ends_a_connection_that_has_nothi
         await binance.send(TRADE, trade(1))
         await until(lambda: arrivals.messages)
         assert source.status.garbage == len(rubbish) - 1
-        for _ in range(binance_connection.MAX_GARBAGE_IN_A_ROW):
+        for _ in range(stream_connection.MAX_GARBAGE_IN_A_ROW):
             await binance.send_raw("{")
         await until(lambda: binance.opened == 2)
     assert len(arrivals.messages) == 1
@@ -176,7 +177,7 @@ async def test_binance__silence__is_ended_by_the_watchdog(
 async def test_binance__deaf_exchange__is_left(
     only: Callable[..., Source], binance: SimulatedBinance, supervised: Supervised, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(binance_connection, "ANSWER_TIMEOUT_SECONDS", 0.1)
+    monkeypatch.setattr(stream_connection, "ANSWER_TIMEOUT_SECONDS", 0.1)
     binance.is_deaf = True
     source = only()
     async with supervised(source):
@@ -192,7 +193,7 @@ async def test_binance__before_its_time__a_connection_is_replaced_without_a_gap(
     nats_subject: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(binance_connection, "OVERLAP_SECONDS", 0.1)
+    monkeypatch.setattr(stream_connection, "OVERLAP_SECONDS", 0.1)
     arrivals = await listen(nats_subject)
     source = only(BINANCE_CONNECTION_SECONDS="1")
     sent = 0
@@ -219,7 +220,7 @@ async def test_binance__shutdown_announced__is_changed_over_at_once_without_a_ga
     nats_subject: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(binance_connection, "OVERLAP_SECONDS", 0.1)
+    monkeypatch.setattr(stream_connection, "OVERLAP_SECONDS", 0.1)
     arrivals = await listen(nats_subject)
     source = only()
     event = {"e": "serverShutdown", "E": time.time_ns() // 1_000_000}
@@ -257,7 +258,7 @@ async def test_binance__print_that_is_no_market_trade__is_counted_and_not_publis
 async def test_binance__successor_asked_to_wait__is_not_opened_before(
     only: Callable[..., Source], binance: SimulatedBinance, supervised: Supervised, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(binance_connection, "RETRY_SUCCESSOR_SECONDS", 0.01)
+    monkeypatch.setattr(stream_connection, "RETRY_SUCCESSOR_SECONDS", 0.01)
     source = only(BINANCE_CONNECTION_SECONDS="1")
     async with supervised(source):
         await until(lambda: binance.streams == [TRADE])
@@ -285,8 +286,8 @@ async def test_binance__pings__are_answered(
 async def test_binance__silent_stream__is_subscribed_again(
     only: Callable[..., Source], binance: SimulatedBinance, supervised: Supervised, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(binance_connection, "STEADY_SILENCE_SECONDS", 0.2)
-    monkeypatch.setattr(binance_connection, "SILENCE_CHECK_SECONDS", 0.1)
+    monkeypatch.setattr(stream_connection, "STEADY_SILENCE_SECONDS", 0.2)
+    monkeypatch.setattr(stream_connection, "SILENCE_CHECK_SECONDS", 0.1)
     source = only(BINANCE_STREAMS="trade,ticker")
     async with supervised(source):
         await until(lambda: len(binance.streams) == 2)

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from realtime_runtime.feeds.binance_book import (
+from realtime_runtime.feeds.binance.book_sync import (
     MAX_CROSSED,
     BookBuilder,
     Difference,

@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from realtime_runtime.feeds import binance_depth
-from realtime_runtime.feeds.binance_book import Difference, OrderBook, decode_snapshot
+from realtime_runtime.feeds.binance import depth
+from realtime_runtime.feeds.binance.book_sync import Difference, OrderBook, decode_snapshot
 from realtime_runtime.feeds.publishing import LivePublisher
 from tests.feeds.conftest import Supervised, recorded
 from tests.feeds.servers.binance import SimulatedBinance
@@ -98,7 +98,7 @@ async def test_books__gap__are_built_anew_from_another_snapshot(
     listen: Callable[[str], Any],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(binance_depth, "RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(depth, "RETRY_SECONDS", 0.05)
     arrivals = await listen(nats_subject)
     (source,) = sources(binance, publisher, nats_subject, BINANCE_BOOK_LEVELS="100", BINANCE_STREAMS="depth20@100ms")
     snapshot = binance.snapshots["BTCUSDT"]
@@ -130,7 +130,7 @@ async def test_books__snapshot_refused__is_asked_for_again_after_the_wait(
     listen: Callable[[str], Any],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(binance_depth, "RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(depth, "RETRY_SECONDS", 0.05)
     arrivals = await listen(nats_subject)
     (source,) = sources(binance, publisher, nats_subject, BINANCE_BOOK_LEVELS="100", BINANCE_STREAMS="depth20@100ms")
     async with supervised(source):
@@ -164,7 +164,7 @@ async def test_books__asked_to_wait__ask_for_no_snapshot_over_a_new_connection_e
         for stream, line in day[1:20]:
             await binance.send_line(stream, line)
         await until(lambda: source.status.messages == 20)
-        await asyncio.sleep(2 * binance_depth.SNAPSHOT_INTERVAL_SECONDS)
+        await asyncio.sleep(2 * depth.SNAPSHOT_INTERVAL_SECONDS)
     assert len(binance.snapshot_requests) == 1
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from realtime_runtime.feeds import live_settings
-from realtime_runtime.feeds.exchanges import ExchangeSource, exchange_sources, listed_symbols
 from realtime_runtime.feeds.publishing import LivePublisher
+from realtime_runtime.feeds.sources.exchanges import ExchangeSource, exchange_sources, listed_symbols
 from realtime_runtime.feeds.supervision import Source
 from tests.feeds.conftest import Arrivals, Supervised
 from tests.feeds.servers.exchanges import SimulatedExchanges

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from realtime_runtime.feeds import live_settings, onchain
-from realtime_runtime.feeds.onchain import OnchainSource
+from realtime_runtime.feeds import live_settings
 from realtime_runtime.feeds.publishing import LivePublisher
+from realtime_runtime.feeds.sources import onchain
+from realtime_runtime.feeds.sources.onchain import OnchainSource
 from tests.feeds.conftest import Arrivals, Supervised
 from tests.feeds.servers.http import JsonServer
 from tests.feeds.test_replay import until
@@ -301,7 +302,7 @@ async def test_onchain__last_request_of_a_window__is_taken_and_not_repeated(
 async def test_onchain__answer_without_an_end__is_given_up(
     bound: str, value: float, problem: str, make: Make, supervised: Supervised, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(f"realtime_runtime.feeds.{bound}", value)
+    monkeypatch.setattr(f"realtime_runtime.feeds.sources.{bound}", value)
     source = make()
     async with supervised(source):
         await until(lambda: source.status.failures >= 1)

@@ -7,11 +7,12 @@ import pytest
 from nats.aio.msg import Msg
 
 from embedded.servers import NatsServer
-from realtime_runtime.feeds import publishing, web
+from realtime_runtime.feeds import publishing
+from realtime_runtime.feeds.binance.rate_limiter import Turns
 from realtime_runtime.feeds.publishing import LivePublisher, connected
+from realtime_runtime.feeds.sources import web
 from realtime_runtime.feeds.supervision import FeedError
-from realtime_runtime.feeds.turns import Turns
-from realtime_runtime.nats_access import NatsAccess
+from service_kit.nats_connection import NatsAccess
 from tests.feeds.servers.http import JsonServer
 from tests.feeds.test_replay import until
 from tests.runtime.conftest import eventually

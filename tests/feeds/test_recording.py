@@ -11,7 +11,7 @@ import msgspec
 import pytest
 import zstandard
 
-from realtime_runtime.feeds.recording import (
+from realtime_runtime.feeds.replay.recording import (
     MAX_LINE_BYTES,
     RecordedMessage,
     UnreadableLine,

@@ -7,12 +7,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from realtime_runtime.config.active import ActiveConfig, ActiveConfigs
-from realtime_runtime.engine import Engine
-from realtime_runtime.feeds.regimes import EPISODES, SYMBOLS, Regime, active_episode
-from realtime_runtime.feeds.simulated_market import FeedMessage, simulated_market
-from realtime_runtime.signals import Signal
-from realtime_runtime.strategies.registry import STRATEGIES
+from realtime_runtime.feeds.simulated.regimes import EPISODES, SYMBOLS, Regime, active_episode
+from realtime_runtime.feeds.simulated.simulated_market import FeedMessage, simulated_market
+from strategy_core.engine.active import ActiveConfig, ActiveConfigs
+from strategy_core.engine.engine import Engine
+from strategy_core.engine.signals import Signal
+from strategy_core.strategies.registry import STRATEGIES
 
 START_MS = 1_700_000_000_000
 TOPIC = "market.data"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from realtime_runtime.feeds import threads
+from realtime_runtime.feeds.sources import threads
 from tests.feeds.test_replay import until
 
 

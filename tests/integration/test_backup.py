@@ -16,7 +16,7 @@ import pytest
 import redis
 
 from embedded.servers import Valkey
-from realtime_runtime.config import wire
+from strategy_core.configuration import wire
 from tests.conftest import PROJECT_ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import redis
 
-from realtime_runtime.config import wire
+from strategy_core.configuration import wire
 from tests.live_site import LiveSite
 from tests.plain_http import NO_ROOTS
 

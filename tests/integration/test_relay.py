@@ -7,7 +7,7 @@ from pathlib import Path
 import redis
 
 from embedded.servers import NatsServer
-from realtime_runtime.config import wire
+from strategy_core.configuration import wire
 from tests.change_listener import ChangeListener
 from tests.faults.conftest import until
 from tests.faults.processes import RelayProcess

@@ -20,8 +20,8 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from embedded.servers import HOST, NatsServer, Valkey, die_with_parent, free_port
-from realtime_runtime.config import wire
-from realtime_runtime.strategies.registry import STRATEGIES
+from strategy_core.configuration import wire
+from strategy_core.strategies.registry import STRATEGIES
 from tests.conftest import PROJECT_ROOT
 from tests.docs.blocks import blocks
 from tests.runtime.market import REPLAY, START_MS, depth

@@ -7,10 +7,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from realtime_runtime.engine import Engine
-from realtime_runtime.market import analytics
-from realtime_runtime.market.analytics import PressureHistory, SymbolAnalytics, measure
-from realtime_runtime.market.book import Book
+from strategy_core.engine.engine import Engine
+from strategy_core.market import analytics
+from strategy_core.market.analytics import PressureHistory, SymbolAnalytics, measure
+from strategy_core.market.book import Book
 from tests.engine.builders import futures_depth, make_engine
 from tests.market import plain_analytics as plain
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from realtime_runtime.market.contracts import Contract, contract_of, converts
-from realtime_runtime.plans import SymbolState
-from realtime_runtime.pricing import MAX_PRICE_AGE_MS, DollarPrices
-from realtime_runtime.signals import default_quantity
+from strategy_core.engine.pricing import MAX_PRICE_AGE_MS, DollarPrices
+from strategy_core.engine.signals import default_quantity
+from strategy_core.engine.symbol_table import SymbolState
+from strategy_core.market.contracts import Contract, contract_of, converts
 
 NOW_MS = 1_723_161_255_000
 

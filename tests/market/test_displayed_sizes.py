@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime_runtime.market.displayed_sizes import SIZES_KEPT, DisplayedSizes
+from strategy_core.market.displayed_sizes import SIZES_KEPT, DisplayedSizes
 
 
 def variation(sizes: list[float]) -> float:

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime_runtime.market.book import Book
-from realtime_runtime.market.levels import LEVELS_WATCHED, BookSide, LevelRules
-from realtime_runtime.market.messages import Level, Trade
+from strategy_core.market.book import Book
+from strategy_core.market.levels import LEVELS_WATCHED, BookSide, LevelRules
+from strategy_core.market.messages import Level, Trade
 from tests.strategies.playback import Event, recorded
 
 RULES = LevelRules(refill_ms=5_000, consistency=0.1, history_ms=900_000, trades_known=True)

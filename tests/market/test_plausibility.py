@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime_runtime.market.book import Book
-from realtime_runtime.market.plausibility import BOOKS_PERSIST_MS, PriceRecord
+from strategy_core.market.book import Book
+from strategy_core.market.plausibility import BOOKS_PERSIST_MS, PriceRecord
 
 STEPS = st.lists(
     st.tuples(st.sampled_from(["book", "trade"]), st.floats(-0.04, 0.04), st.integers(0, 20_000)), max_size=80

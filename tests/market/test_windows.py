@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from realtime_runtime.market.windows import TimeWindow
+from strategy_core.market.windows import TimeWindow
 
 SLOT_MS = 10
 

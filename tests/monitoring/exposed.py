@@ -11,11 +11,12 @@ from prometheus_client.metrics_core import Metric
 import configsite.metrics
 import strategy_config.task_metrics  # noqa: F401  (its metrics register themselves)
 from realtime_runtime import settings
-from realtime_runtime.feeds import live_feed, live_settings
-from realtime_runtime.feeds.live_metrics import FeedCollector
+from realtime_runtime.assembly import assemble
+from realtime_runtime.feeds import live_settings
+from realtime_runtime.feeds.live import live_feed
+from realtime_runtime.feeds.live.live_metrics import FeedCollector
 from realtime_runtime.metrics import RuntimeCollector
-from realtime_runtime.nats_access import CheckedClient
-from realtime_runtime.runtime import assemble
+from service_kit.nats_connection import CheckedClient
 
 LIVE_TRADE = b'{"stream":"btcusdt@trade","data":{"p":"1","q":"1","m":true}}'
 ENDINGS = {"counter": ("_total",), "histogram": ("_bucket", "_count", "_sum"), "gauge": ("",)}

@@ -3,7 +3,7 @@
 import pytest
 import redis
 
-from realtime_runtime.config.wire import Keys
+from strategy_core.configuration.wire import Keys
 from tests import books
 from tests.neighbours.conftest import Neighbourhood
 

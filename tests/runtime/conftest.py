@@ -17,7 +17,7 @@ from realtime_runtime.app import App
 from realtime_runtime.config.client import ConfigClient
 from realtime_runtime.config.documents import Catalogue
 from realtime_runtime.config.state import LiveConfig
-from realtime_runtime.halting import Halting
+from realtime_runtime.halts.halting import Halting
 from tests.runtime.site import Site
 
 POLL_SECONDS = 0.005

@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 from redis.asyncio import Redis
 
-from realtime_runtime.config import publish_script, wire
-from realtime_runtime.config.halts import Halt
-from realtime_runtime.config.layers import as_json, resolve
-from realtime_runtime.strategies.registry import STRATEGIES
+from strategy_core.configuration import publish_script, wire
+from strategy_core.configuration.halts import Halt
+from strategy_core.configuration.layers import as_json, resolve
+from strategy_core.strategies.registry import STRATEGIES
 
 NONE: Mapping[str, Any] = MappingProxyType({})
 

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from realtime_runtime import activity
+from realtime_runtime.reporting import activity
 from tests.runtime.conftest import Environ, RunningApp, eventually, get_json
 from tests.runtime.market import Market, is_listening
 from tests.runtime.site import Site

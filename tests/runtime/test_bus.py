@@ -10,9 +10,9 @@ import pytest
 from nats.aio.msg import Msg
 
 from embedded.servers import NatsServer
-from realtime_runtime import bus as bus_module
-from realtime_runtime.bus import Bus, OutgoingSignal
-from realtime_runtime.intake import Intake, Kind, Message
+from realtime_runtime.messaging import bus as bus_module
+from realtime_runtime.messaging.bus import Bus, OutgoingSignal
+from realtime_runtime.messaging.intake import Intake, Kind, Message
 from tests.runtime.conftest import eventually
 
 LIMIT = 10_000

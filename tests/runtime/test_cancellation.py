@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from realtime_runtime.cancellation import cancel, cancellable
+from service_kit.cancellation import cancel, cancellable
 
 
 async def swallow(times: int) -> None:

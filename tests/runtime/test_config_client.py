@@ -10,8 +10,9 @@ import pytest
 
 from embedded.servers import Valkey
 from realtime_runtime.config import client as client_module
-from realtime_runtime.config import snapshot, wire
+from realtime_runtime.config import snapshot
 from realtime_runtime.config.client import ConfigClient
+from strategy_core.configuration import wire
 from tests.runtime.conftest import RunningClient, eventually
 from tests.runtime.site import Site, document, layer_config, poison
 

@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from embedded.servers import Valkey
-from realtime_runtime.config import wire
 from realtime_runtime.config.client import ConfigClient
+from strategy_core.configuration import wire
 from tests.runtime.conftest import RunningClient, eventually
 from tests.runtime.site import Site, document, layer_config, poison
 

@@ -12,7 +12,7 @@ from tests.piped_process import start_piped
 
 START = """
 import asyncio, sys, threading, time
-from realtime_runtime import ending
+from service_kit import shutdown
 
 async def main() -> int:
     {}
@@ -20,7 +20,7 @@ async def main() -> int:
     {}
     return 3
 
-ending.leave(ending.run(main()))
+shutdown.leave(shutdown.run(main()))
 """
 
 
@@ -50,7 +50,7 @@ def test_leave__work_left_in_threads__is_not_waited_for(left: str) -> None:
 
 @pytest.mark.parametrize("busy", ["await asyncio.sleep(60)", "for _ in iter(int, 1): pass"], ids=["waiting", "busy"])
 def test_on_signals__what_does_not_end__is_ended_and_shown(busy: str) -> None:
-    process = start("ending.on_signals(print, within_seconds=0.2)", busy)
+    process = start("shutdown.on_signals(print, within_seconds=0.2)", busy)
     process.send_signal(signal.SIGTERM)
     _, errors = process.communicate(timeout=30)
     assert "Timeout" in errors
@@ -60,7 +60,7 @@ def test_on_signals__what_does_not_end__is_ended_and_shown(busy: str) -> None:
 
 def test_on_signals__second_signal__ends_at_once() -> None:
     process = start(
-        "ending.on_signals(lambda number: print(number.name, flush=True), within_seconds=60)", "await asyncio.sleep(60)"
+        "shutdown.on_signals(lambda number: print(number.name, flush=True), within_seconds=60)", "await asyncio.sleep(60)"
     )
     assert process.stdout is not None
     process.send_signal(signal.SIGINT)

@@ -14,9 +14,9 @@ import pytest
 
 from embedded.servers import NatsServer, Valkey
 from realtime_runtime.app import App
-from realtime_runtime.bus import OutgoingSignal
-from realtime_runtime.config.halts import EVERYTHING, SIGNATURE_HEADER, Halt, Scope, signature_of
-from realtime_runtime.halt_paths import SECRET_HEADER
+from realtime_runtime.halts.halt_paths import SECRET_HEADER
+from realtime_runtime.messaging.bus import OutgoingSignal
+from strategy_core.configuration.halts import EVERYTHING, SIGNATURE_HEADER, Halt, Scope, signature_of
 from tests.runtime.conftest import Environ, RunningApp, eventually, get_json
 from tests.runtime.market import Market, is_listening
 from tests.runtime.site import Site

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from realtime_runtime import settings
-from realtime_runtime.config.halts import EVERYTHING, Scope
-from realtime_runtime.runtime import assemble
+from realtime_runtime.assembly import assemble
+from strategy_core.configuration.halts import EVERYTHING, Scope
 from tests.runtime.conftest import Environ, RunningApp
 from tests.runtime.test_halts import BOTH, SKEW, Asking, servers
 

@@ -12,11 +12,11 @@ from _pytest.mark.structures import ParameterSet
 
 from embedded.servers import Valkey
 from realtime_runtime.config import snapshot as snapshot_module
-from realtime_runtime.config import wire
 from realtime_runtime.config.client import ConfigClient
-from realtime_runtime.config.halts import Halt
-from realtime_runtime.engine import Engine
-from realtime_runtime.strategies.registry import STRATEGIES
+from strategy_core.configuration import wire
+from strategy_core.configuration.halts import Halt
+from strategy_core.engine.engine import Engine
+from strategy_core.strategies.registry import STRATEGIES
 from tests.runtime.conftest import RunningClient, eventually
 from tests.runtime.market import START_MS, depth
 from tests.runtime.site import Site, document, layer_config

@@ -9,10 +9,10 @@ import pytest
 import redis.asyncio
 
 from embedded.servers import Valkey
-from realtime_runtime.config.wire import Keys
-from realtime_runtime.market import analytics
-from realtime_runtime.market.analytics import POINTS_KEPT, RECORD_BYTES, BookMetrics
-from realtime_runtime.market_publisher import INTERVAL_SECONDS, MarketPublisher
+from realtime_runtime.reporting.order_books import INTERVAL_SECONDS, MarketPublisher
+from strategy_core.configuration.wire import Keys
+from strategy_core.market import analytics
+from strategy_core.market.analytics import POINTS_KEPT, RECORD_BYTES, BookMetrics
 from tests.engine.builders import futures_depth, make_engine
 from tests.runtime.conftest import Environ, RunningApp, eventually
 from tests.runtime.market import REPLAY, Market, depth, is_listening

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from embedded.servers import NatsServer
-from realtime_runtime.nats_access import CLOSE_SECONDS, CheckedClient
+from service_kit.nats_connection import CLOSE_SECONDS, CheckedClient
 
 PAYLOAD = bytes(512 * 1024)
 

@@ -11,9 +11,9 @@ from nats.aio.client import Client
 from nats.errors import ProtocolError
 from nats.protocol.parser import Parser
 
-from realtime_runtime import nats_messages
-from realtime_runtime.intake import Kind, Message
-from realtime_runtime.nats_messages import MessageParser
+from realtime_runtime.messaging import nats_parser
+from realtime_runtime.messaging.intake import Kind, Message
+from realtime_runtime.messaging.nats_parser import MessageParser
 
 Event = tuple[Any, ...]
 MARKET, OTHER, PRICES = 1, 2, 12
@@ -159,7 +159,7 @@ async def test_parser__told_to_forget__leaves_messages_to_the_library() -> None:
 async def test_parser__of_more_subjects_than_it_keeps__still_names_each_symbol(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(nats_messages, "KNOWN_LIMIT", 3)
+    monkeypatch.setattr(nats_parser, "KNOWN_LIMIT", 3)
     seen: list[Message] = []
     parser = MessageParser(FakeClient(), seen.extend)  # type: ignore[arg-type]  # as much of a client as a parser needs
     parser.kinds.update(KINDS)

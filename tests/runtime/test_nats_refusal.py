@@ -11,10 +11,10 @@ from nats.aio.msg import Msg
 
 from embedded.servers import Valkey
 from realtime_runtime import metrics
-from realtime_runtime.feeds import live_health, live_metrics
-from realtime_runtime.feeds.live_feed import LiveFeed
+from realtime_runtime.feeds.live import live_health, live_metrics
+from realtime_runtime.feeds.live.live_feed import LiveFeed
 from realtime_runtime.feeds.publishing import connected
-from realtime_runtime.nats_access import CheckedClient, NatsAccess
+from service_kit.nats_connection import CheckedClient, NatsAccess
 from tests.guarded_nats import GuardedNats
 from tests.runtime.conftest import Environ, RunningApp, eventually, get_json
 from tests.runtime.market import Market, is_listening

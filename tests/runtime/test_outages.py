@@ -2,7 +2,7 @@
 
 from structlog.testing import capture_logs
 
-from realtime_runtime.outages import Outage
+from service_kit.outage import Outage
 from tests.runtime.conftest import Environ, RunningApp, eventually
 from tests.runtime.market import Market, is_listening
 from tests.runtime.site import Site

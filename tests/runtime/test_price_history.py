@@ -6,10 +6,10 @@ import pytest
 from redis.asyncio import Redis
 
 from embedded.servers import Valkey
-from realtime_runtime import price_history
-from realtime_runtime.config import wire
-from realtime_runtime.config.wire import PricePoint
-from realtime_runtime.price_history import PriceHistory
+from realtime_runtime.reporting import price_history
+from realtime_runtime.reporting.price_history import PriceHistory
+from strategy_core.configuration import wire
+from strategy_core.configuration.wire import PricePoint
 from tests.runtime.conftest import Environ, RunningApp, eventually
 from tests.runtime.market import START_MS, Market, is_listening
 from tests.runtime.site import Site

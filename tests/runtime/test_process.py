@@ -240,9 +240,10 @@ def test_help__of_the_command_line__shows_examples(capsys: pytest.CaptureFixture
 
 def test_import__of_the_whole_runtime__knows_no_django() -> None:
     script = (
-        "import pkgutil, importlib, sys, realtime_runtime\n"
-        "for module in pkgutil.walk_packages(realtime_runtime.__path__, 'realtime_runtime.'):\n"
-        "    importlib.import_module(module.name)\n"
+        "import pkgutil, importlib, sys\n"
+        "for package in ('realtime_runtime', 'strategy_core', 'service_kit'):\n"
+        "    for module in pkgutil.walk_packages(importlib.import_module(package).__path__, package + '.'):\n"
+        "        importlib.import_module(module.name)\n"
         "print(' '.join(sorted({name.partition('.')[0] for name in sys.modules})))\n"
     )
     ended = subprocess.run(

@@ -7,7 +7,7 @@ import pytest
 import redis
 
 from embedded.servers import NatsServer, Valkey, free_port
-from realtime_runtime.config import wire
+from strategy_core.configuration import wire
 from tests.live_site import LiveSite
 from tests.runtime.conftest import Environ, RunningApp, eventually
 from tests.runtime.market import is_listening

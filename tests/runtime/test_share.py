@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from realtime_runtime.share import (
+from realtime_runtime.standby.share import (
     CONFIRMED_SECONDS,
     LEASE_SECONDS,
     MISSING_SECONDS,

@@ -1,7 +1,7 @@
 """Two runtimes of one share: one trades, the other keeps warm and takes over."""
 
 from embedded.servers import NatsServer, Valkey
-from realtime_runtime.config import wire
+from strategy_core.configuration import wire
 from tests.runtime.conftest import Environ, RunningApp, eventually, get_json
 from tests.runtime.market import Market, is_listening
 from tests.runtime.site import Site

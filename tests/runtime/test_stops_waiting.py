@@ -8,12 +8,12 @@ import pytest
 
 from embedded.servers import NatsServer, Valkey
 from realtime_runtime import settings
-from realtime_runtime.bus import OutgoingSignal
-from realtime_runtime.config.halts import Halt, Scope
+from realtime_runtime.assembly import Runtime, assemble
 from realtime_runtime.config.state import Update
 from realtime_runtime.consumer import Emission
-from realtime_runtime.intake import Kind, Message
-from realtime_runtime.runtime import Runtime, assemble
+from realtime_runtime.messaging.bus import OutgoingSignal
+from realtime_runtime.messaging.intake import Kind, Message
+from strategy_core.configuration.halts import Halt, Scope
 from tests.runtime.conftest import Environ, RunningApp, eventually
 from tests.runtime.market import START_MS, depth, is_listening
 from tests.runtime.site import Site, document, layer_config

@@ -9,9 +9,10 @@ from importlib import import_module
 import pytest
 
 from embedded.servers import free_port
-from realtime_runtime import settings, tracing
-from realtime_runtime.bus import OutgoingSignal
-from realtime_runtime.message_traces import trace_of
+from realtime_runtime import settings
+from realtime_runtime.messaging.bus import OutgoingSignal
+from realtime_runtime.messaging.message_traces import trace_of
+from service_kit import tracing
 from tests.conftest import PROJECT_ROOT
 from tests.monitoring.collector import Collector, collecting
 
@@ -139,7 +140,7 @@ def test_start__with_a_protocol_whose_package_is_there__uses_it(monkeypatch: pyt
 def test_off__is_no_import_and_no_span() -> None:
     script = (
         "import sys, realtime_runtime.command_line\n"
-        "from realtime_runtime import tracing\n"
+        "from service_kit import tracing\n"
         "tracing.start({}, service='x')\n"
         "with tracing.span('a', parent='b'): assert tracing.traceparent() == ''\n"
         "assert tracing.span('a') is tracing.span('b')\n"

@@ -9,10 +9,10 @@ from django.conf import settings as django_settings
 from pytest_django.fixtures import Settings
 
 from embedded.servers import Valkey
-from realtime_runtime.config import wire
 from strategy_config import shared_cache
 from strategy_config.api import rate_limits
 from strategy_config.client_address import client_address
+from strategy_core.configuration import wire
 from tests.live_site import LiveSite
 from tests.security.conftest import at_the_start, guarded_site
 

@@ -10,8 +10,8 @@ import pytest
 import redis
 
 from embedded.servers import NatsServer
-from realtime_runtime.config import wire
-from realtime_runtime.config.halts import Halt
+from strategy_core.configuration import wire
+from strategy_core.configuration.halts import Halt
 from tests.change_listener import ChangeListener
 from tests.faults.processes import RelayProcess, Worker
 from tests.live_site import LiveSite

@@ -17,8 +17,8 @@ from nats import errors
 from nats.aio.client import Client
 
 from embedded.servers import HOST, NatsServer, free_port
-from realtime_runtime.config.redis_url import trusting
-from realtime_runtime.nats_access import CheckedClient, NatsAccess
+from service_kit.nats_connection import CheckedClient, NatsAccess
+from service_kit.redis_url import trusting
 from tests.live_site import LiveSite
 from tests.runtime.conftest import Environ, RunningApp, eventually, get_json
 from tests.runtime.market import is_listening

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from realtime_runtime.strategies.base import Strategy
+from strategy_core.strategies.base import Strategy
 from tests.strategies.playback import Event, play
 
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import msgspec
 
-from realtime_runtime.market.book import Book
-from realtime_runtime.market.messages import DepthMessage, Trade
-from realtime_runtime.strategies.base import Decision, Strategy, SymbolMarket
+from strategy_core.market.book import Book
+from strategy_core.market.messages import DepthMessage, Trade
+from strategy_core.strategies.base import Decision, Strategy, SymbolMarket
 
 Event = tuple[str, Any]
 Indexed = tuple[int, Decision]

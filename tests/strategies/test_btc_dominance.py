@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime_runtime.market.messages import Dominance
-from realtime_runtime.strategies.base import SymbolMarket
-from realtime_runtime.strategies.btc_dominance import BtcDominance, BtcDominanceParameters
+from strategy_core.market.messages import Dominance
+from strategy_core.strategies.base import SymbolMarket
+from strategy_core.strategies.btc_dominance import BtcDominance, BtcDominanceParameters
 from tests.strategies.parameter_effects import Case, Effect, declare_effects
 from tests.strategies.playback import Event, play
 

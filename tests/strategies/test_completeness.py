@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from realtime_runtime import strategies
-from realtime_runtime.config.layers import check_values
-from realtime_runtime.strategies.base import ParameterSpec, Strategy
-from realtime_runtime.strategies.registry import STRATEGIES
+from strategy_core import strategies
+from strategy_core.configuration.layers import check_values
+from strategy_core.strategies.base import ParameterSpec, Strategy
+from strategy_core.strategies.registry import STRATEGIES
 from tests.strategies.parameter_effects import EFFECTS
 
 EXCHANGES = ("binance", "coinbase", "kraken", "bybit", "okx", "bitstamp")

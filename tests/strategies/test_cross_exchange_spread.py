@@ -9,14 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime_runtime.config.layers import check_values, read_environment
-from realtime_runtime.market.messages import ExchangePrice, Ticker, Trade
-from realtime_runtime.strategies.base import SymbolMarket
-from realtime_runtime.strategies.cross_exchange_spread import (
-    EXCHANGES,
-    CrossExchangeSpread,
-    CrossExchangeSpreadParameters,
-)
+from strategy_core.configuration.layers import check_values, read_environment
+from strategy_core.market.messages import ExchangePrice, Ticker, Trade
+from strategy_core.strategies.base import SymbolMarket
+from strategy_core.strategies.cross_exchange_spread import EXCHANGES, CrossExchangeSpread, CrossExchangeSpreadParameters
 from tests.strategies.parameter_effects import Case, Effect, declare_effects
 from tests.strategies.playback import Event, play, recorded, trade
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from realtime_runtime.market.levels import LEVELS_WATCHED
-from realtime_runtime.market.messages import Trade
-from realtime_runtime.strategies.base import SymbolMarket
-from realtime_runtime.strategies.iceberg_detector import IcebergDetector, IcebergDetectorParameters
+from strategy_core.market.levels import LEVELS_WATCHED
+from strategy_core.market.messages import Trade
+from strategy_core.strategies.base import SymbolMarket
+from strategy_core.strategies.iceberg_detector import IcebergDetector, IcebergDetectorParameters
 from tests.strategies.parameter_effects import Case, Effect, declare_effects
 from tests.strategies.playback import Event, depth, play, recorded
 

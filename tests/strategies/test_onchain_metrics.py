@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from realtime_runtime.market.messages import OnchainObservation
-from realtime_runtime.strategies.base import SymbolMarket
-from realtime_runtime.strategies.onchain_metrics import OBSERVATIONS_KEPT, OnchainMetrics, OnchainMetricsParameters
+from strategy_core.market.messages import OnchainObservation
+from strategy_core.strategies.base import SymbolMarket
+from strategy_core.strategies.onchain_metrics import OBSERVATIONS_KEPT, OnchainMetrics, OnchainMetricsParameters
 from tests.strategies.parameter_effects import Case, Effect, declare_effects
 from tests.strategies.playback import Event, play
 

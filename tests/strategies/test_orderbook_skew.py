@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime_runtime.market.book import Book
-from realtime_runtime.strategies.orderbook_skew import OrderbookSkew, OrderbookSkewParameters
+from strategy_core.market.book import Book
+from strategy_core.strategies.orderbook_skew import OrderbookSkew, OrderbookSkewParameters
 from tests.strategies.parameter_effects import Case, Effect, declare_effects
 from tests.strategies.plain_rules import BUY, NEUTRAL, SELL, confidence, edges
 from tests.strategies.playback import Event, depth, play, recorded

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime_runtime.market.book import Book
-from realtime_runtime.strategies.base import SymbolMarket
-from realtime_runtime.strategies.spread_liquidity import SpreadLiquidity, SpreadLiquidityParameters
+from strategy_core.market.book import Book
+from strategy_core.strategies.base import SymbolMarket
+from strategy_core.strategies.spread_liquidity import SpreadLiquidity, SpreadLiquidityParameters
 from tests.strategies.parameter_effects import Case, Effect, declare_effects
 from tests.strategies.playback import Event, depth, play, recorded
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime_runtime.market.messages import Ticker
-from realtime_runtime.strategies.ticker_velocity import TickerVelocity, TickerVelocityParameters
+from strategy_core.market.messages import Ticker
+from strategy_core.strategies.ticker_velocity import TickerVelocity, TickerVelocityParameters
 from tests.strategies.parameter_effects import Case, Effect, declare_effects
 from tests.strategies.plain_rules import BUY, NEUTRAL, SELL, confidence, edges
 from tests.strategies.playback import Event, play, recorded

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime_runtime.market.messages import Trade
-from realtime_runtime.strategies.trade_momentum import DecayedTrades, TradeMomentum, TradeMomentumParameters
+from strategy_core.market.messages import Trade
+from strategy_core.strategies.trade_momentum import DecayedTrades, TradeMomentum, TradeMomentumParameters
 from tests.strategies.parameter_effects import Case, Effect, declare_effects
 from tests.strategies.plain_rules import BUY, NEUTRAL, SELL, confidence, edges
 from tests.strategies.playback import Event, play, recorded, trade

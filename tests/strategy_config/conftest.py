@@ -7,7 +7,7 @@ import redis
 from pytest_django import Settings
 
 from embedded.servers import Valkey
-from realtime_runtime.config import wire
+from strategy_core.configuration import wire
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
-from realtime_runtime.config.halts import EVERYTHING
 from strategy_config import audit, audit_rows, chain, overviews, selectors, services, transactions
 from strategy_config.driver_errors import CommitLostError
 from strategy_config.exceptions import StoreUnavailableError
 from strategy_config.models import ChangeSequence, ConfigAudit
+from strategy_core.configuration.halts import EVERYTHING
 from tests.factories import NOON, OriginFactory
 from tests.strategy_config import test_services
 from tests.strategy_config.test_audit import HISTORY, forge

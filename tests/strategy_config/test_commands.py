@@ -9,10 +9,10 @@ from django.contrib.auth.models import Group, User
 from django.core.management import CommandError, call_command
 from django.test import override_settings
 
-from realtime_runtime.strategies.registry import STRATEGIES
 from strategy_config import audit, services, tokens
 from strategy_config.exceptions import StoreUnavailableError
 from strategy_config.models import ApiToken, ChangeSequence, StrategyConfig
+from strategy_core.strategies.registry import STRATEGIES
 from tests.factories import UserFactory
 from tests.strategy_config.conftest import CacheUnderTest
 from tests.strategy_config.test_services import write

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from realtime_runtime.strategies.registry import STRATEGIES
 from strategy_config import audit, chain, config_file, plans, selectors, services, strict_yaml
 from strategy_config.exceptions import InvalidRequestError, VersionConflictError
 from strategy_config.models import ConfigAudit, StrategyConfig, SymbolOverride
 from strategy_config.plans import MAY_NOT_SWITCH, ImportRefusedError, Plan
+from strategy_core.strategies.registry import STRATEGIES
 from tests import catalogues
 from tests.factories import NOON, OriginFactory
 from tests.strategy_config.conftest import CacheUnderTest

@@ -4,9 +4,9 @@ import pytest
 from django.conf import settings
 from django.http import QueryDict
 
-from realtime_runtime.strategies.base import ParameterSpec
-from realtime_runtime.strategies.registry import STRATEGIES
 from strategy_config import forms
+from strategy_core.strategies.base import ParameterSpec
+from strategy_core.strategies.registry import STRATEGIES
 from tests.factories import NOON
 from tests.strategy_config.test_services import BTC, SKEW, write
 

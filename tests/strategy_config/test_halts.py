@@ -11,8 +11,6 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 
 from embedded.servers import Valkey
-from realtime_runtime.config import wire
-from realtime_runtime.config.halts import EVERYTHING, REASON_LENGTH, Scope, read_halt
 from strategy_config import (
     audit,
     backup,
@@ -27,6 +25,8 @@ from strategy_config import (
 from strategy_config.exceptions import InvalidRequestError, InvalidSymbolError, NotFoundError
 from strategy_config.halts import Halted
 from strategy_config.models import ConfigAudit, Halt, StrategyConfig, SymbolOverride
+from strategy_core.configuration import wire
+from strategy_core.configuration.halts import EVERYTHING, REASON_LENGTH, Scope, read_halt
 from tests.factories import NOON, OriginFactory
 from tests.strategy_config.conftest import CacheUnderTest
 from tests.strategy_config.test_runtimes import beat

@@ -7,9 +7,9 @@ from django.conf import settings
 from django.db import DataError, ProgrammingError
 from msgspec import DecodeError
 
-from realtime_runtime.config.halts import EVERYTHING, Scope
 from strategy_config import bulk_changes, chain, halt_rows, halt_telling, selectors, services, tasks
 from strategy_config.models import Halt
+from strategy_core.configuration.halts import EVERYTHING, Scope
 from tests.factories import NOON, OriginFactory
 from tests.strategy_config.conftest import CacheUnderTest
 from tests.strategy_config.test_halts import halt, halts_there, told

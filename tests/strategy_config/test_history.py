@@ -5,12 +5,12 @@ from datetime import timedelta
 import pytest
 from django.conf import settings
 
-from realtime_runtime.strategies.registry import STRATEGIES
 from strategy_config import audit, explanations, history, selectors
 from strategy_config.checkpoints import Checkpoint
 from strategy_config.exceptions import NotFoundError
 from strategy_config.history import HistoryFilter
 from strategy_config.models import ChangeSequence, ConfigAudit
+from strategy_core.strategies.registry import STRATEGIES
 from tests.factories import NOON, OriginFactory
 from tests.strategy_config.test_services import BTC, SKEW, write
 

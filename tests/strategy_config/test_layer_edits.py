@@ -6,9 +6,6 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from realtime_runtime.config import wire
-from realtime_runtime.config.layers import InvalidParametersError
-from realtime_runtime.strategies.registry import STRATEGIES
 from strategy_config import audit, runtimes, selectors, services
 from strategy_config.exceptions import ConfigError, VersionConflictError
 from strategy_config.layer_edits import SWITCH, NotAllowedError
@@ -16,6 +13,9 @@ from strategy_config.models import CHANGED_BY_LENGTH, REASON_LENGTH, ConfigAudit
 from strategy_config.origins import NO_REASON
 from strategy_config.plans import LayerKey
 from strategy_config.texts import CUT_MARK
+from strategy_core.configuration import wire
+from strategy_core.configuration.layers import InvalidParametersError
+from strategy_core.strategies.registry import STRATEGIES
 from tests.factories import NOON, OriginFactory
 from tests.strategy_config.conftest import CacheUnderTest
 

@@ -9,11 +9,11 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from pytest_django import Settings
 
-from realtime_runtime.strategies.base import parameter
-from realtime_runtime.strategies.orderbook_skew import OrderbookSkew
-from realtime_runtime.strategies.registry import STRATEGIES
 from strategy_config import audit, misfits, selectors, services, tasks
 from strategy_config.models import ConfigAudit, SymbolOverride
+from strategy_core.strategies.base import parameter
+from strategy_core.strategies.orderbook_skew import OrderbookSkew
+from strategy_core.strategies.registry import STRATEGIES
 from tests import catalogues
 from tests.factories import NOON, UserFactory
 from tests.strategy_config.conftest import CacheUnderTest

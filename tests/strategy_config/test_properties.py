@@ -9,10 +9,10 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as budget
 from hypothesis import strategies as st
 
-from realtime_runtime.config.layers import InvalidParametersError
 from strategy_config import audit, selectors, services
 from strategy_config.exceptions import NotFoundError
 from strategy_config.models import ConfigAudit
+from strategy_core.configuration.layers import InvalidParametersError
 from tests.factories import NOON, OriginFactory
 
 pytestmark = pytest.mark.django_db(transaction=settings.IS_ON_MONGODB)

@@ -8,10 +8,10 @@ import pytest
 from django.conf import settings
 
 from embedded.servers import Valkey
-from realtime_runtime.config import wire
 from strategy_config import change_entries, publishing, selectors, services, shared_cache, tasks
 from strategy_config.exceptions import StoreUnavailableError
 from strategy_config.models import ChangeSequence
+from strategy_core.configuration import wire
 from tests.factories import NOON, OriginFactory
 from tests.strategy_config.conftest import CacheUnderTest
 from tests.strategy_config.test_services import BTC, SKEW, write

@@ -10,11 +10,11 @@ from django.db import OperationalError
 from django.db.models import QuerySet
 from pytest_django import Settings
 
-from realtime_runtime.config.layers import read_environment
-from realtime_runtime.strategies.registry import STRATEGIES
 from strategy_config import resolution, selectors, services
 from strategy_config.exceptions import InvalidRequestError, StoreUnavailableError
 from strategy_config.models import StrategyConfig, SymbolOverride
+from strategy_core.configuration.layers import read_environment
+from strategy_core.strategies.registry import STRATEGIES
 from tests.factories import NOON, OriginFactory
 from tests.strategy_config.test_services import BTC, OWN, SKEW, write
 

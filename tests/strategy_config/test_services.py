@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from realtime_runtime.config.layers import InvalidParametersError
 from strategy_config import audit, chain, selectors, services
 from strategy_config.exceptions import (
     ConfigError,
@@ -17,6 +16,7 @@ from strategy_config.exceptions import (
     VersionConflictError,
 )
 from strategy_config.models import ConfigAudit, StrategyConfig, SymbolOverride
+from strategy_core.configuration.layers import InvalidParametersError
 from tests.factories import NOON, OriginFactory
 
 pytestmark = pytest.mark.django_db(transaction=settings.IS_ON_MONGODB)

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 from django.conf import settings
 
-from realtime_runtime.strategies.registry import STRATEGIES
 from strategy_config import services
 from strategy_config.models import SymbolOverride
+from strategy_core.strategies.registry import STRATEGIES
 from tests import catalogues
 from tests.factories import OriginFactory
 from tests.strategy_config.test_services import SKEW

@@ -6,9 +6,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from realtime_runtime.config.halts import Scope
 from strategy_config import halt_rows, services
 from strategy_config.exceptions import ConfigError
+from strategy_core.configuration.halts import Scope
 
 ACTOR = "halt"
 

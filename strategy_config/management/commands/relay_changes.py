@@ -7,8 +7,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from configsite import env
-from realtime_runtime import ending, tracing
-from realtime_runtime.nats_access import NatsAccess, problem_with_creds, problem_with_nkey_seed
+from service_kit import shutdown, tracing
+from service_kit.nats_connection import NatsAccess, problem_with_creds, problem_with_nkey_seed
 from strategy_config import shared_cache
 from strategy_config.relay import NatsLostError, Relay
 
@@ -36,10 +36,10 @@ class Command(BaseCommand):
                 raise CommandError(f"{name} {problem}.")
         tracing.start(env.everything(), service="realtime-strategies-relay")
         try:
-            ending.run(_run())
+            shutdown.run(_run())
         except (NatsLostError, OSError) as exception:
             raise CommandError(str(exception)) from exception
-        ending.leave(0)
+        shutdown.leave(0)
 
 
 async def _run() -> None:
@@ -53,5 +53,5 @@ async def _run() -> None:
             nkey_seed_file=settings.NATS_NKEY_SEED_FILE,
         ),
     )
-    ending.on_signals(lambda _: relay.stop(), within_seconds=END_SECONDS)
+    shutdown.on_signals(lambda _: relay.stop(), within_seconds=END_SECONDS)
     await relay.run()
