@@ -17,10 +17,11 @@ COPY strategy_config/ strategy_config/
 COPY realtime_runtime/ realtime_runtime/
 COPY strategy_core/ strategy_core/
 COPY service_kit/ service_kit/
-# The root filesystem is read-only later: static files and byte code are made now. The key signs nothing that stays.
+# The root filesystem is read-only later: static files and byte code are made now (that of the packages by pip: ccxt has
+# files that do not compile). The key signs nothing that stays.
 RUN SECRET_KEY=unused-at-build-time DJANGO_SETTINGS_MODULE=configsite.settings.base \
     /venv/bin/python manage.py collectstatic --noinput \
-    && /venv/bin/python -m compileall -q /venv/lib configsite strategy_config realtime_runtime strategy_core service_kit
+    && /venv/bin/python -m compileall -q configsite strategy_config realtime_runtime strategy_core service_kit
 
 
 FROM python:3.11.13-slim-bookworm

@@ -11,9 +11,9 @@ from service_kit import tracing
 
 # Without local variables: those may hold passwords.
 _TRACEBACKS = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
-# We have events of our own for what matters (reconnects, requests); theirs would repeat them without ids. The last two
-# show whole URLs at DEBUG, keys among them.
-_QUIET_LIBRARIES = ("aiohttp.access", "nats", "nats.aio.client", "cm_client", "urllib3.connectionpool")
+# We have events of our own for what matters (reconnects, requests); theirs would repeat them without ids. The last
+# shows whole URLs at DEBUG, keys among them.
+_QUIET_LIBRARIES = ("aiohttp.access", "nats", "nats.aio.client", "urllib3.connectionpool")
 
 
 def configure(*, level: str, log_format: LogFormat) -> None:

@@ -1,6 +1,5 @@
 """On-chain metrics from a server that answers as Coin Metrics and Whale Alert document it."""
 
-import importlib
 import json
 import time
 from collections.abc import AsyncIterator, Callable
@@ -9,11 +8,12 @@ from functools import partial
 from typing import Any
 
 import pytest
-from aiohttp import web
+from aiohttp import ClientTimeout, web
 
 from realtime_runtime.feeds import live_settings
 from realtime_runtime.feeds.publishing import LivePublisher
 from realtime_runtime.feeds.sources import onchain
+from realtime_runtime.feeds.sources import web as feed_web
 from realtime_runtime.feeds.sources.onchain import OnchainSource
 from tests.feeds.conftest import Arrivals, Supervised
 from tests.feeds.servers.http import JsonServer
@@ -44,12 +44,6 @@ def transfer(symbol: str, amount: float, sender: str, receiver: str, days_ago: i
         "amount": amount,
         "amount_usd": amount * 60_000,
     }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def client() -> None:
-    """Its first import takes longer than some of the tests here wait."""
-    importlib.import_module(onchain.CLIENT)
 
 
 @pytest.fixture
@@ -295,18 +289,56 @@ async def test_onchain__last_request_of_a_window__is_taken_and_not_repeated(
     assert (server.asked(METRICS), source.status.failures) == (1, 0)
 
 
-@pytest.mark.parametrize(
-    ("bound", "value", "problem"),
-    [("coinmetrics.TOTAL_SECONDS", 0.0, "takes more than 0 s"), ("web.MAX_ANSWER_BYTES", 9, "more than 9 bytes")],
-)
 async def test_onchain__answer_without_an_end__is_given_up(
-    bound: str, value: float, problem: str, make: Make, supervised: Supervised, monkeypatch: pytest.MonkeyPatch
+    make: Make, supervised: Supervised, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(f"realtime_runtime.feeds.sources.{bound}", value)
+    monkeypatch.setattr(feed_web, "MAX_ANSWER_BYTES", 9)
     source = make()
     async with supervised(source):
         await until(lambda: source.status.failures >= 1)
-    assert problem in source.status.last_error
+    assert "more than 9 bytes" in source.status.last_error
+
+
+async def test_onchain__no_answer_in_time__is_given_up(
+    make: Make, server: JsonServer, supervised: Supervised, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed_web, "TIMEOUT", ClientTimeout(total=0.2))
+    server.is_hanging = True
+    source = make()
+    async with supervised(source):
+        await until(lambda: source.status.failures >= 1)
+    assert source.status.last_error.endswith("cannot be reached: TimeoutError")
+
+
+async def test_onchain__several_pages__are_taken_as_one_answer(
+    make: Make, server: JsonServer, supervised: Supervised, arrivals: Arrivals
+) -> None:
+    pages = {
+        None: {"data": [day("eth", 1, AdrActCnt="400000")], "next_page_token": "2", "next_page_url": server.url},
+        "2": {"data": [day("btc", 1, AdrActCnt="910000")], "next_page_token": "3"},
+        "3": {"data": [day("btc", 2, AdrActCnt="900000")], "next_page_token": None},
+    }
+    server.answers[METRICS] = lambda request: pages[request.query.get("next_page_token")]
+    async with supervised(make(COINMETRICS_API_KEY="key", ONCHAIN_INTERVAL_SECONDS="0.5")):
+        await until(lambda: len(arrivals.messages) >= 3)
+    assert [(each["asset"], each["ts"]) for each in arrivals.documents[:3]] == [
+        ("BTC", end_of(2)),
+        ("BTC", end_of(1)),
+        ("ETH", end_of(1)),
+    ]
+    (_, first, _), (_, second, _) = server.requests[:2]
+    assert second == {**first, "next_page_token": "2"}
+
+
+async def test_onchain__pages_without_an_end__are_given_up(
+    make: Make, server: JsonServer, supervised: Supervised
+) -> None:
+    server.answers[METRICS] = {"data": [], "next_page_token": "again"}
+    source = make()
+    async with supervised(source):
+        await until(lambda: source.status.failures >= 1)
+    assert source.status.last_error.endswith("more than 10 pages")
+    assert source.status.garbage >= 1
 
 
 @pytest.mark.parametrize("headers", [{"Content-Length": "99"}, {"Content-Encoding": "gzip"}])

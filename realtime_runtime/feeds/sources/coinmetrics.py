@@ -1,111 +1,93 @@
-"""Coin Metrics through its own client, held to answer in bounded time and to leave all waiting to the supervisor.
+"""Daily figures from Coin Metrics' ``/v4/timeseries/asset-metrics``, the one endpoint of its API that is used.
 
-Imported only by a feed that has the source, and in a thread: the client brings pandas, polars and pyarrow, seconds of
-computing and 140 MB of memory or more.
+Its own Python client is not: it needs pandas, polars and pyarrow (475 MB), has no timeouts, and sleeps where it should
+fail.
 """
 
-import io
-import time
-from collections.abc import Mapping, Sequence
-from typing import Any
-from urllib.parse import urlsplit
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated
 
-import requests
-import urllib3
-from coinmetrics.api_client import CoinMetricsClient
+import aiohttp
+import msgspec
 
 from realtime_runtime.feeds.sources import web
 from realtime_runtime.feeds.supervision import FeedError
+from strategy_core.configuration.wire import UNREADABLE
 
-CONNECT_SECONDS = 5.0
-READ_SECONDS = 10.0
-TOTAL_SECONDS = 20.0
-# One page has all that is asked for.
+PATH = "/v4/timeseries/asset-metrics"
+# The feed never asks for more rows than one page holds; a server that sends shorter pages is followed for so many.
 PAGE_ROWS = 1_000
+MAX_PAGES = 10
+# Coin Metrics has a name of its own for Retry-After.
+WAIT_HEADERS = ("Retry-After", "x-ratelimit-reset")
+
+Amount = Annotated[float, msgspec.Meta(ge=0, le=1e300)]
+
+
+class UnreadableAnswerError(FeedError):
+    """The answer is not what the API's documentation promises."""
+
+
+class Day(msgspec.Struct):
+    """One day of one asset; ``time`` is its beginning. Numbers come as text; what the plan lacks is absent."""
+
+    asset: str
+    time: datetime
+    active_addresses: Amount | None = msgspec.field(name="AdrActCnt", default=None)
+    transaction_volume: Amount | None = msgspec.field(name="TxTfrValAdjNtv", default=None)
+    exchange_inflow: Amount | None = msgspec.field(name="FlowInExNtv", default=None)
+    exchange_outflow: Amount | None = msgspec.field(name="FlowOutExNtv", default=None)
+
+
+METRICS = tuple(field.encode_name for field in msgspec.structs.fields(Day) if field.encode_name != field.name)
+
+
+class _Page(msgspec.Struct):
+    data: list[Day]
+    next_page_token: str | None = None
+
+
+_decode = msgspec.json.Decoder(_Page, strict=False).decode
 
 
 class CoinMetrics:
-    """Asks one Coin Metrics address; every call blocks, for TOTAL_SECONDS and a last read at most."""
+    """Asks one Coin Metrics address; the key may be empty (community plan)."""
 
     def __init__(self, url: str, api_key: str) -> None:
-        parts = urlsplit(url)
-        self._session = _Session()
-        self._client = CoinMetricsClient(
-            api_key=api_key,
-            session=self._session,
-            schema=parts.scheme,
-            host=f"{parts.netloc}{parts.path.rstrip('/')}",
-        )
+        self._url = url.rstrip("/") + PATH
+        self._key = {"api_key": api_key} if api_key else {}
 
-    def daily(self, assets: Sequence[str], metrics: Sequence[str], days: int) -> list[dict[str, Any]]:
-        """The last ``days`` rows of each asset, as they are: numbers are text, what the plan lacks is absent.
+    async def daily(self, session: aiohttp.ClientSession, assets: Sequence[str], days: int) -> list[Day]:
+        """The last ``days`` days of each asset, in the order of the answer.
 
-        Raises RateLimitedError and FeedError, and ValueError for an answer that makes no sense.
+        Raises RateLimitedError, UnreadableAnswerError, and FeedError for all else; none of them holds the key.
         """
-        collection = self._client.get_asset_metrics(
-            assets=list(assets),
-            metrics=list(metrics),
-            frequency="1d",
-            limit_per_asset=days,
-            page_size=PAGE_ROWS,
-            paging_from="end",
-            format="json",
-            ignore_forbidden_errors=True,
-            ignore_unsupported_errors=True,
-        )
+        parameters = {
+            **self._key,
+            "assets": ",".join(asset.lower() for asset in assets),
+            "metrics": ",".join(METRICS),
+            "frequency": "1d",
+            "limit_per_asset": str(days),
+            "page_size": str(PAGE_ROWS),
+            "paging_from": "end",
+            "format": "json",
+            # What the plan does not include is left out, and does not make the request fail.
+            "ignore_forbidden_errors": "true",
+            "ignore_unsupported_errors": "true",
+        }
+        found: list[Day] = []
+        for _ in range(MAX_PAGES):
+            page = await self._page(session, parameters)
+            found += page.data
+            if not page.next_page_token:
+                return found
+            parameters["next_page_token"] = page.next_page_token
+        raise UnreadableAnswerError(f"{self._url} answers with more than {MAX_PAGES} pages")
+
+    async def _page(self, session: aiohttp.ClientSession, parameters: dict[str, str]) -> _Page:
+        body = await web.get(session, self._url, parameters=parameters, wait_headers=WAIT_HEADERS)
         try:
-            return collection.first_page()
-        except (KeyError, TypeError) as error:
-            raise ValueError("no rows under data") from error
-
-    def close(self) -> None:
-        """Give the connections back."""
-        self._session.close()
-
-
-class _Session(requests.Session):
-    """Bounds what the client, which has no timeouts, asks for, and fails where it would sleep.
-
-    That is at 429, for as long as the answer says, and after a lost connection, for minutes.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.headers["User-Agent"] = web.USER_AGENT
-
-    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
-        """A successful answer, read to its end. Raises RateLimitedError and FeedError, which never hold the key."""
-        ends_at = time.monotonic() + TOTAL_SECONDS
-        url = (request.url or "").partition("?")[0]
-        options |= {"timeout": (CONNECT_SECONDS, READ_SECONDS), "allow_redirects": False, "stream": True}
-        try:
-            response = super().send(request, **options)
-            try:
-                if response.status_code != 200:
-                    raise web.refused(response.status_code, _patience(response.headers), url)
-                body = _body(response, url, ends_at)
-            finally:
-                response.close()
-        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            # Not the error's own text: it repeats the whole URL.
-            raise FeedError(f"{url} cannot be reached: {type(error).__name__}") from error
-        response.raw = io.BytesIO(body)
-        # With "0" there the client would wait, and ask again for what it has.
-        response.headers.pop("x-ratelimit-remaining", None)
-        return response
-
-
-def _body(response: requests.Response, url: str, ends_at: float) -> bytes:
-    body = bytearray()
-    for chunk in response.raw.stream(web.CHUNK_BYTES, decode_content=True):
-        body += chunk
-        if len(body) > web.MAX_ANSWER_BYTES:
-            raise FeedError(f"{url} answers with more than {web.MAX_ANSWER_BYTES:,} bytes")
-        if time.monotonic() > ends_at:
-            raise FeedError(f"{url} takes more than {TOTAL_SECONDS:g} s to answer")
-    return bytes(body)
-
-
-def _patience(headers: Mapping[str, str]) -> dict[str, str]:
-    """The header Retry-After; Coin Metrics has a name of its own for it."""
-    return {"Retry-After": headers.get("Retry-After") or headers.get("x-ratelimit-reset") or ""}
+            return _decode(body)
+        except UNREADABLE as error:
+            raise UnreadableAnswerError(f"{self._url} answers what makes no sense: {error}") from error

@@ -1,14 +1,10 @@
-"""Chain activity of bitcoin and ether by the day, from Coin Metrics, through its own client.
+"""Chain activity of bitcoin and ether by the day, from Coin Metrics.
 
 What the plan does not have (exchange flows, without a key) is absent.
 """
 
 import asyncio
 import time
-from collections.abc import Callable
-from datetime import datetime
-from functools import partial
-from typing import Annotated, Any
 
 import aiohttp
 import msgspec
@@ -16,35 +12,22 @@ import structlog
 
 from realtime_runtime.feeds.live_settings import ONCHAIN_ASSETS, OnchainSettings
 from realtime_runtime.feeds.publishing import LivePublisher
-from realtime_runtime.feeds.sources import threads, web
+from realtime_runtime.feeds.sources import web
+from realtime_runtime.feeds.sources.coinmetrics import CoinMetrics, Day, UnreadableAnswerError
 from realtime_runtime.feeds.sources.whale_transfers import DAY_SECONDS, WhaleTransfers
 from realtime_runtime.feeds.supervision import FeedError, RateLimitedError, Status
 from strategy_core.market.messages import OnchainObservation
 from strategy_core.market.observed import ObservedRecord, is_time
 
 SUBJECT = "market.onchain"
-METRICS = ("AdrActCnt", "TxTfrValAdjNtv", "FlowInExNtv", "FlowOutExNtv")
-CLIENT = "realtime_runtime.feeds.sources.coinmetrics"
 # A day's figures come some hours after its end; later than this they are no news.
 FRESH_SECONDS = 2 * DAY_SECONDS
 # The news of a day come once: let the prices that a signal needs come first.
 FIRST_DELAY_SECONDS = 10.0
 SILENT_INTERVALS = 3
 LEAST_SILENCE_SECONDS = 30.0
-Amount = Annotated[float, msgspec.Meta(ge=0, le=1e300)]
 
 log = structlog.get_logger(__name__)
-
-
-class _Day(msgspec.Struct):
-    """One day of one asset; ``time`` is its beginning. Numbers come as text."""
-
-    asset: str
-    time: datetime
-    active_addresses: Amount | None = msgspec.field(name="AdrActCnt", default=None)
-    transaction_volume: Amount | None = msgspec.field(name="TxTfrValAdjNtv", default=None)
-    exchange_inflow: Amount | None = msgspec.field(name="FlowInExNtv", default=None)
-    exchange_outflow: Amount | None = msgspec.field(name="FlowOutExNtv", default=None)
 
 
 class OnchainSource:
@@ -59,6 +42,7 @@ class OnchainSource:
         self.silence_seconds = max(LEAST_SILENCE_SECONDS, SILENT_INTERVALS * settings.interval_seconds)
         self._settings = settings
         self._publisher = publisher
+        self._coinmetrics = CoinMetrics(settings.url, settings.api_key)
         self._newest: dict[str, int] = {}
         self._whales: WhaleTransfers | None = None
         if settings.whale_api_key:
@@ -69,19 +53,12 @@ class OnchainSource:
         """Ask and publish for ever; raises FeedError where the answer cannot be had or used."""
         settings = self._settings
         await asyncio.sleep(min(FIRST_DELAY_SECONDS, settings.interval_seconds))
-        # Imported here and not above: it takes seconds and much memory, which only this source shall cost.
-        library = await threads.imported(CLIENT)
         self.status.begin()
-        client = library.CoinMetrics(settings.url, settings.api_key)
-        ask = partial(client.daily, [asset.lower() for asset in ONCHAIN_ASSETS], METRICS, settings.history_periods)
-        try:
-            async with web.new_session() as session:
-                while True:
-                    await self._follow_whales(session)
-                    await self._take(await self._days(ask))
-                    await asyncio.sleep(settings.interval_seconds)
-        finally:
-            client.close()
+        async with web.new_session() as session:
+            while True:
+                await self._follow_whales(session)
+                await self._take(await self._days(session))
+                await asyncio.sleep(settings.interval_seconds)
 
     async def _follow_whales(self, session: aiohttp.ClientSession) -> None:
         """Take in the latest transfers; where they cannot be had the other figures come without them."""
@@ -96,14 +73,14 @@ class OnchainSource:
                 self.status.left_alone(error.retry_after_seconds)
             log.warning("feed.transfers_absent", error=self.status.last_error)
 
-    async def _days(self, ask: Callable[[], list[dict[str, Any]]]) -> list[_Day]:
+    async def _days(self, session: aiohttp.ClientSession) -> list[Day]:
         try:
-            return msgspec.convert(await threads.in_thread(ask, name="ask-coinmetrics"), list[_Day], strict=False)
-        except ValueError as error:
+            return await self._coinmetrics.daily(session, ONCHAIN_ASSETS, self._settings.history_periods)
+        except UnreadableAnswerError:
             self.status.garbage += 1
-            raise FeedError(f"Coin Metrics answers what makes no sense: {error}") from error
+            raise
 
-    async def _take(self, days: list[_Day]) -> None:
+    async def _take(self, days: list[Day]) -> None:
         self.status.heard()
         for asset in ONCHAIN_ASSETS:
             own = self._plausible(asset, [day for day in days if day.asset.upper() == asset])
@@ -117,7 +94,7 @@ class OnchainSource:
             await self._publish(asset, own[-1], is_history=not is_news)
             self._newest[asset] = ends_at
 
-    def _plausible(self, asset: str, days: list[_Day]) -> list[_Day]:
+    def _plausible(self, asset: str, days: list[Day]) -> list[Day]:
         """The days in their order, without those of the future and those whose amounts cannot be."""
         record, now_ms = ObservedRecord(), time.time_ns() // 1_000_000
         taken = []
@@ -138,7 +115,7 @@ class OnchainSource:
             log.warning("feed.figure_refused", source=self.status.name, error=self.status.last_error)
         return taken
 
-    async def _publish(self, asset: str, day: _Day, *, is_history: bool) -> None:
+    async def _publish(self, asset: str, day: Day, *, is_history: bool) -> None:
         began_at = int(day.time.timestamp())
         message: dict[str, object] = {
             "asset": asset,

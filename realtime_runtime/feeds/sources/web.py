@@ -1,6 +1,6 @@
 """HTTP for the feeds: bounded in time and size, and with the answers that ask for patience understood."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -15,6 +15,7 @@ CHUNK_BYTES = 64 * 1024
 TOO_MANY_REQUESTS = {429: 60.0, 418: 300.0}
 LONGEST_WAIT_SECONDS = 3 * 24 * 3600.0
 USER_AGENT = "realtime-strategies"
+RETRY_AFTER = "Retry-After"
 
 
 def new_session() -> aiohttp.ClientSession:
@@ -28,15 +29,17 @@ async def get(
     *,
     parameters: Mapping[str, str] | None = None,
     headers: Mapping[str, str] | None = None,
+    wait_headers: Sequence[str] = (RETRY_AFTER,),
 ) -> bytes:
     """The body of a successful answer. Raises RateLimitedError for 418 and 429, FeedError for all else.
 
-    Messages never hold the parameters or headers: those may be keys.
+    ``wait_headers`` are those that may say how long to wait, the first that is there counts. Messages never hold the
+    parameters or headers: those may be keys.
     """
     try:
         async with session.get(url, params=parameters, headers=headers, allow_redirects=False) as response:
             if response.status != 200:
-                raise refused(response.status, response.headers, url)
+                raise refused(response.status, response.headers, url, wait_headers)
             body = bytearray()
             async for chunk in response.content.iter_chunked(CHUNK_BYTES):
                 body += chunk
@@ -56,16 +59,19 @@ def as_feed_error(error: Exception, url: str) -> FeedError:
     return FeedError(f"{url} cannot be reached: {reason}")
 
 
-def refused(status: int, headers: Mapping[str, str], url: str) -> FeedError:
+def refused(
+    status: int, headers: Mapping[str, str], url: str, wait_headers: Sequence[str] = (RETRY_AFTER,)
+) -> FeedError:
     """The error for an answer other than 200."""
     if status in TOO_MANY_REQUESTS:
-        return RateLimitedError(f"{url} answers {status}", retry_after(headers) or TOO_MANY_REQUESTS[status])
+        wait_seconds = retry_after(headers, wait_headers) or TOO_MANY_REQUESTS[status]
+        return RateLimitedError(f"{url} answers {status}", wait_seconds)
     return FeedError(f"{url} answers {status}")
 
 
-def retry_after(headers: Mapping[str, str]) -> float:
-    """Seconds of the header Retry-After, which has seconds or a date; 0 where it says nothing usable."""
-    text = headers.get("Retry-After", "").strip()
+def retry_after(headers: Mapping[str, str], names: Sequence[str] = (RETRY_AFTER,)) -> float:
+    """Seconds of the first header of ``names`` that is there: seconds or a date; 0 where it says nothing usable."""
+    text = next((value for name in names if (value := headers.get(name, "").strip())), "")
     if text.isascii() and text.isdecimal():
         seconds = float(text[:9])
     else:
