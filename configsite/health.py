@@ -10,8 +10,10 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from configsite import metrics
-from strategy_config import misfits, selectors, shared_cache, transactions
 from strategy_config.exceptions import StoreUnavailableError
+from strategy_config.redis import redis_client
+from strategy_config.selectors import misfits, selectors
+from strategy_config.store import transactions
 from strategy_core.strategies.registry import STRATEGIES
 
 NAME = "realtime-strategies"
@@ -56,7 +58,7 @@ def healthz(request: HttpRequest) -> HttpResponse:
 def ready(request: HttpRequest) -> HttpResponse:
     """200 while configuration can be read: "degraded" where the store or Redis is away; 503 where both are."""
     store = _probe(selectors.chain_head, StoreUnavailableError)
-    redis = _probe(_ask_redis, shared_cache.SharedCacheUnavailableError)
+    redis = _probe(_ask_redis, redis_client.SharedCacheUnavailableError)
     working = [part["status"] == "ok" for part in (store, redis)]
     status = "ready" if all(working) else "degraded" if any(working) else "unavailable"
     answer = {"status": status, "ready": any(working), "store": store, "redis": redis, "configuration": _misfits()}
@@ -139,7 +141,7 @@ def _misfits() -> dict[str, Any]:
 
 
 def _ask_redis() -> None:
-    shared_cache.run(lambda client: client.ping(), is_patient=True)
+    redis_client.run(lambda client: client.ping(), is_patient=True)
 
 
 def _enabled_strategies() -> list[str]:

@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 
-from strategy_config.logins import LOCKED_SECONDS
+from strategy_config.accounts.login_limits import LOCKED_SECONDS
 
 
 class LoginLockout:

@@ -1,6 +1,6 @@
 """Prometheus metrics of the site: requests by route, method and status, and how far the store is told to Redis.
 
-All labels are bounded. What services measure of themselves is in `strategy_config.metrics`.
+All labels are bounded. What services measure of themselves is in `strategy_config.store.metrics`.
 """
 
 import os
@@ -24,9 +24,12 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from service_kit import tracing
-from strategy_config import misfits, publishing, runtimes, selectors, transactions
 from strategy_config.exceptions import StoreUnavailableError
-from strategy_config.shared_cache import SharedCacheUnavailableError
+from strategy_config.observed import runtimes
+from strategy_config.publication import publisher
+from strategy_config.redis.redis_client import SharedCacheUnavailableError
+from strategy_config.selectors import misfits, selectors
+from strategy_config.store import transactions
 
 UNMATCHED = "unmatched"
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -91,7 +94,7 @@ class SharedState(Collector):
         except StoreUnavailableError:
             connected.add_metric(["store"], 0)
         try:
-            sequence.add_metric(["redis"], publishing.last_published())
+            sequence.add_metric(["redis"], publisher.last_published())
             alive.add_metric([], len(runtimes.live_runtimes()))
             connected.add_metric(["redis"], 1)
         except SharedCacheUnavailableError:

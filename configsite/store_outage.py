@@ -7,8 +7,8 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.template.response import SimpleTemplateResponse
 
-from strategy_config import transactions
 from strategy_config.exceptions import StoreUnavailableError
+from strategy_config.store import transactions
 
 RETRY_AFTER_SECONDS = 2
 

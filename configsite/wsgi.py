@@ -21,8 +21,8 @@ _site = get_wsgi_application()
 
 from configsite import env, environment_log, metrics  # noqa: E402  (needs Django to be set up)
 from service_kit import tracing  # noqa: E402  (as above)
-from strategy_config import store_watch  # noqa: E402  (as above)
-from strategy_config.api import hot_path  # noqa: E402  (as above)
+from strategy_config.api import fast_reads  # noqa: E402  (as above)
+from strategy_config.history import store_watch  # noqa: E402  (as above)
 
 store_watch.start()
 tracing.start(env.everything(), service="realtime-strategies-web")
@@ -44,7 +44,7 @@ def _respond(environ: dict[str, Any], start_response: Callable[..., Any]) -> Ite
     its length, and anything else in chunks.
     """
     started = time.perf_counter()
-    answer = hot_path.try_answer(environ)
+    answer = fast_reads.try_answer(environ)
     if answer is not None:
         start_response(_STATUS_LINES[answer.status], list(answer.headers.items()))
         metrics.observe(answer.route, "GET", answer.status, time.perf_counter() - started)

@@ -17,12 +17,13 @@ class StrategyConfigConfig(AppConfig):
     verbose_name = "Strategy configuration"
 
     def ready(self) -> None:
-        from strategy_config import checks, identities
+        from strategy_config.accounts import identities
+        from strategy_config.transfer import checks
 
         if connection.vendor == "mongodb":
-            from strategy_config import mongo_answers
+            from strategy_config.store import mongodb_monitoring
 
-            mongo_answers.listen()
+            mongodb_monitoring.listen()
         post_migrate.connect(_sync_catalogue, sender=self)
         identities.connect()
         register(checks.check_database, Tags.database)
@@ -30,7 +31,7 @@ class StrategyConfigConfig(AppConfig):
 
 def _sync_catalogue(apps: Any = installed, **kwargs: Any) -> None:
     # `flush` sends the signal too, without `apps`.
-    from strategy_config import services
+    from strategy_config.services import services
 
     try:
         apps.get_model("strategy_config", "ChangeSequence")

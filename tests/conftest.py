@@ -17,7 +17,7 @@ from xdist.remote import Producer
 
 from embedded.mongo import MongoWireServer
 from embedded.servers import NatsServer, Valkey
-from strategy_config import store_breaker
+from strategy_config.store import circuit_breaker
 from tests.live_site import LiveSite
 from tests.mongo_store import CleanState
 from tests.scheduling import TogetherScheduling, put_long_ones_first
@@ -72,7 +72,9 @@ def fresh_nats(tmp_path: Path) -> Iterator[NatsServer]:
 def _closed_breakers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no outage of another test's store keep this one from its own."""
     for name in ("STORE", "WRITES"):
-        monkeypatch.setattr(store_breaker, name, store_breaker.Breaker(name.lower(), "The store cannot be reached."))
+        monkeypatch.setattr(
+            circuit_breaker, name, circuit_breaker.Breaker(name.lower(), "The store cannot be reached.")
+        )
 
 
 @pytest.fixture

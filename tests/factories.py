@@ -6,7 +6,7 @@ from typing import Any
 import factory
 from django.contrib.auth.models import Group, User
 
-from strategy_config import services
+from strategy_config.services import services
 
 NOON = datetime(2024, 8, 8, 12, 0, tzinfo=UTC)
 

@@ -28,7 +28,7 @@ import json, django
 django.setup()
 from django.core.management import call_command
 from django.contrib.auth.models import Group, User
-from strategy_config import services
+from strategy_config.services import services
 call_command("migrate", verbosity=0)
 tokens = {}
 for name in ("viewer", "trader", "operator", "admin", "nobody"):

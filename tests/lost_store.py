@@ -3,10 +3,11 @@
 import time
 from itertools import cycle
 
-from strategy_config import audit, services
 from strategy_config.exceptions import StoreUnavailableError
+from strategy_config.history import verification
 from strategy_config.models import ConfigAudit, SymbolOverride
-from strategy_config.plans import LayerKey
+from strategy_config.services import services
+from strategy_config.services.import_plan import LayerKey
 from tests.factories import OriginFactory
 
 BACK_SECONDS = 60.0
@@ -45,4 +46,4 @@ def write_once_back() -> services.Written:
 def assert_whole(rows: int) -> None:
     assert list(ConfigAudit.objects.order_by("sequence").values_list("version", flat=True)) == list(range(1, rows + 1))
     assert SymbolOverride.objects.get().version == rows
-    assert audit.verify().bad is None
+    assert verification.verify().bad is None

@@ -10,10 +10,10 @@ from django.contrib.sessions.middleware import SessionMiddleware
 from django.core.handlers.wsgi import WSGIRequest
 from django.db import close_old_connections
 
-from strategy_config import transactions
-from strategy_config.api.authentication import carries_credentials
-from strategy_config.api.permissions import anonymous_permissions
+from strategy_config.api.common.authentication import carries_credentials
+from strategy_config.api.common.permissions import anonymous_permissions
 from strategy_config.exceptions import StoreUnavailableError
+from strategy_config.store import transactions
 
 
 def may_use_api(environ: Mapping[str, Any]) -> bool:

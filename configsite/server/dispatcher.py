@@ -11,7 +11,7 @@ from configsite.server import callers
 from configsite.server.bodies import Deadlines, Failure, Received, Upload
 from configsite.server.exchanges import API_PREFIX, Application, Exchange
 from configsite.server.lanes import Lane, Lanes
-from strategy_config.api.parsing import MAX_BODY_BYTES
+from strategy_config.api.common.parsing import MAX_BODY_BYTES
 
 # A form or a change of the API; what is larger is received from people whose session holds, and from nobody else.
 SMALL_BYTES = MAX_BODY_BYTES

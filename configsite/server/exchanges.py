@@ -10,8 +10,8 @@ from whitenoise.responders import SlicedFile
 
 from configsite import metrics
 from configsite.server.environs import environ_of
-from strategy_config import request_ids
-from strategy_config.api import envelope, errors
+from service_kit import request_ids
+from strategy_config.api.common import envelope, errors
 
 API_PREFIX = "/api/v1/"
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]

@@ -6,15 +6,15 @@ from service_kit.version import VERSION
 
 REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "strategy_config.api.authentication.BearerAuthentication",
-        "strategy_config.api.authentication.AdminSessionAuthentication",
+        "strategy_config.api.common.authentication.BearerAuthentication",
+        "strategy_config.api.common.authentication.AdminSessionAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["strategy_config.api.permissions.HasPermission"],
+    "DEFAULT_PERMISSION_CLASSES": ["strategy_config.api.common.permissions.HasPermission"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["strategy_config.api.parsing.StrictJSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["strategy_config.api.common.parsing.StrictJSONParser"],
     "DEFAULT_METADATA_CLASS": None,
-    "DEFAULT_SCHEMA_CLASS": "strategy_config.api.schema.ApiSchema",
-    "EXCEPTION_HANDLER": "strategy_config.api.errors.answer_exception",
+    "DEFAULT_SCHEMA_CLASS": "strategy_config.api.common.schema.ApiSchema",
+    "EXCEPTION_HANDLER": "strategy_config.api.common.errors.answer_exception",
     "UNAUTHENTICATED_USER": None,
     "URL_FORMAT_OVERRIDE": None,
 }
@@ -41,7 +41,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "SORT_OPERATIONS": False,
     "SORT_OPERATION_PARAMETERS": False,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
-    "POSTPROCESSING_HOOKS": ["strategy_config.api.schema.complete"],
+    "POSTPROCESSING_HOOKS": ["strategy_config.api.common.schema.complete"],
     "TAGS": [
         {"name": "Strategies", "description": "The catalogue: what there is, and what each parameter means."},
         {"name": "Configuration", "description": "Read and change the parameters, for all symbols or for one."},

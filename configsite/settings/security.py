@@ -6,7 +6,7 @@ from csp.constants import NONCE, NONE, SELF, UNSAFE_INLINE
 
 from configsite import env
 
-AUTHENTICATION_BACKENDS = ["strategy_config.logins.CountingBackend"]
+AUTHENTICATION_BACKENDS = ["strategy_config.accounts.login_limits.CountingBackend"]
 AUTH_PASSWORD_VALIDATORS: list[dict[str, Any]] = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},

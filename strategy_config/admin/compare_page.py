@@ -5,9 +5,10 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from strategy_config import explanations, services
 from strategy_config.admin.overrides_page import seen_symbols
 from strategy_config.admin.pages import Page, all_facts, show
+from strategy_config.selectors import explanations
+from strategy_config.services import services
 from strategy_core.strategies.registry import STRATEGIES
 
 MOST_SYMBOLS = 12

@@ -3,9 +3,9 @@
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 
-from strategy_config import resolution
 from strategy_config.admin import live
 from strategy_config.admin.pages import Page, show, whole
+from strategy_config.resolution import resolution
 
 
 def dashboard(request: HttpRequest) -> HttpResponse:

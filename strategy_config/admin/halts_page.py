@@ -3,11 +3,13 @@
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
-from strategy_config import halt_rows, selectors, services
+from strategy_config.accounts.permissions import Permission
 from strategy_config.admin.pages import Page, origin_of, show
 from strategy_config.exceptions import StoreUnavailableError
+from strategy_config.history import halt_rows
 from strategy_config.models import Halt
-from strategy_config.permissions import Permission
+from strategy_config.selectors import selectors
+from strategy_config.services import services
 
 ENDED_SHOWN = 20
 NO_REASON = "Give a reason; it is kept in the history."

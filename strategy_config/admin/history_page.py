@@ -16,13 +16,18 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from strategy_config import audit_rows, halt_rows, history, resolution, selectors, services, shared_cache, wording
+from strategy_config.accounts.permissions import Permission
+from strategy_config.admin import wording
 from strategy_config.admin.layer_page import layer_url
 from strategy_config.admin.pages import Page, all_facts, origin_of, show, show_of, whole
 from strategy_config.exceptions import InvalidRequestError, VersionConflictError
-from strategy_config.history import HistoryFilter
+from strategy_config.history import audit_rows, halt_rows
 from strategy_config.models import ConfigAudit
-from strategy_config.permissions import Permission
+from strategy_config.redis import redis_client
+from strategy_config.resolution import resolution
+from strategy_config.selectors import history, selectors
+from strategy_config.selectors.history import HistoryFilter
+from strategy_config.services import services
 from strategy_core.configuration.layers import InvalidParametersError
 from strategy_core.strategies.registry import STRATEGIES
 
@@ -70,7 +75,7 @@ def verify(request: HttpRequest) -> HttpResponse:
         return HttpResponse(status=405)
     try:
         found, head = history.verify_on(timezone.now())
-    except shared_cache.SharedCacheUnavailableError:
+    except redis_client.SharedCacheUnavailableError:
         return JsonResponse({"text": "Redis cannot be reached, so nobody knows how far it was verified."}, status=503)
     bad = None if found.bad is None else asdict(found.bad)
     return JsonResponse({"verified": found.position, "head": head, "bad": bad, "is_done": found.position >= head})

@@ -5,11 +5,14 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 
-from strategy_config import halt_rows, overviews, resolution, services
+from strategy_config.accounts.permissions import Permission
 from strategy_config.admin.layer_page import layer_url
 from strategy_config.admin.pages import Page, may, origin_of, show
 from strategy_config.exceptions import StoreUnavailableError
-from strategy_config.permissions import Permission
+from strategy_config.history import halt_rows
+from strategy_config.resolution import resolution
+from strategy_config.selectors import overviews
+from strategy_config.services import services
 from strategy_core.configuration.halts import Scope
 
 CONFIRMATION = "ALL OFF"

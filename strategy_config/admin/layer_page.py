@@ -7,14 +7,16 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonRes
 from django.urls import reverse
 from django.utils import timezone
 
-from strategy_config import forms, overviews, services, shared_cache, wording
-from strategy_config import runtimes as live_runtimes
-from strategy_config.admin import live
+from strategy_config.accounts.permissions import Permission
+from strategy_config.admin import forms, live, wording
+from strategy_config.admin.forms import LayerForm
 from strategy_config.admin.pages import Page, may, origin_of, show_of, whole
 from strategy_config.exceptions import InvalidRequestError, VersionConflictError
-from strategy_config.forms import LayerForm
 from strategy_config.models import ConfigAudit
-from strategy_config.permissions import Permission
+from strategy_config.observed import runtimes as live_runtimes
+from strategy_config.redis import redis_client
+from strategy_config.selectors import overviews
+from strategy_config.services import services
 from strategy_core.configuration.layers import InvalidParametersError
 from strategy_core.strategies.registry import STRATEGIES
 
@@ -189,7 +191,7 @@ def _note(row: ConfigAudit, change: dict[str, Any]) -> str:
 def _heartbeats() -> Any:
     try:
         return live_runtimes.live_runtimes()
-    except shared_cache.SharedCacheUnavailableError:
+    except redis_client.SharedCacheUnavailableError:
         return None
 
 
@@ -197,7 +199,7 @@ def _applied(sequence: int) -> str:
     """Where the layer's last change stands, in words."""
     try:
         progress = live_runtimes.progress(sequence, timezone.now())
-    except shared_cache.SharedCacheUnavailableError:
+    except redis_client.SharedCacheUnavailableError:
         progress = None
     sentence = wording.progress_sentence(progress)
     return sentence[0].lower() + sentence[1:]

@@ -7,22 +7,16 @@ from typing import Any, Literal
 
 from django.utils import timezone
 
-from strategy_config import (
-    audit_rows,
-    halt_rows,
-    misfits,
-    overviews,
-    resolution,
-    runtimes,
-    selectors,
-    shared_cache,
-    signal_rates,
-    wording,
-)
+from strategy_config.admin import wording
 from strategy_config.exceptions import StoreUnavailableError
+from strategy_config.history import audit_rows, halt_rows
 from strategy_config.models import ConfigAudit, Halt
-from strategy_config.overviews import StrategyOverview
-from strategy_config.signal_rates import Rates
+from strategy_config.observed import runtimes, signal_rates
+from strategy_config.observed.signal_rates import Rates
+from strategy_config.redis import redis_client
+from strategy_config.resolution import resolution
+from strategy_config.selectors import misfits, overviews, selectors
+from strategy_config.selectors.overviews import StrategyOverview
 from strategy_core.configuration import wire
 
 SILENT_SECONDS = 12.0
@@ -52,7 +46,7 @@ def feed_now() -> Feed:
     """The feed as the runtimes' heartbeats tell it."""
     try:
         return feed_of(runtimes.live_runtimes(), timezone.now())
-    except shared_cache.SharedCacheUnavailableError:
+    except redis_client.SharedCacheUnavailableError:
         return _feed_unknown()
 
 
@@ -78,8 +72,8 @@ def document(at: datetime) -> dict[str, Any]:
     try:
         heartbeats: list[wire.Heartbeat] | None = runtimes.live_runtimes()
         rates = signal_rates.signal_rates(int(at.timestamp() * 1000))
-        published = shared_cache.run(lambda client: client.get(shared_cache.keys().sequence))
-    except shared_cache.SharedCacheUnavailableError:
+        published = redis_client.run(lambda client: client.get(redis_client.keys().sequence))
+    except redis_client.SharedCacheUnavailableError:
         heartbeats, rates, published = None, {}, None
     try:
         sequence: int | None = selectors.last_sequence()
@@ -217,7 +211,7 @@ def _current(heartbeats: Sequence[wire.Heartbeat], sequence: int | None, at: dat
     if len(current) < len(heartbeats):
         try:
             every = runtimes.progress(sequence, at).runtimes
-        except shared_cache.SharedCacheUnavailableError:
+        except redis_client.SharedCacheUnavailableError:
             return current
         current |= {each.instance_id for each in every if each.state == "applied"}
     return current

@@ -10,11 +10,13 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import reverse
 from django.utils import timezone
 
-from strategy_config import market_metrics, services, shared_cache
 from strategy_config.admin.pages import Page, show
+from strategy_config.admin.wording import shown
 from strategy_config.exceptions import NotFoundError
-from strategy_config.market_metrics import PressureReading, Reading
-from strategy_config.wording import shown
+from strategy_config.observed import order_books
+from strategy_config.observed.order_books import PressureReading, Reading
+from strategy_config.redis import redis_client
+from strategy_config.services import services
 from strategy_core.market.analytics import BULLISH_ABOVE, TIMEFRAMES, Timeframe
 
 MOST_SYMBOLS = 200
@@ -74,8 +76,8 @@ def _unstored(document: Mapping[str, Any]) -> JsonResponse:
 
 def _overview(begins: str, at: datetime) -> dict[str, Any]:
     try:
-        readings = market_metrics.of_all(at)
-    except shared_cache.SharedCacheUnavailableError:
+        readings = order_books.of_all(at)
+    except redis_client.SharedCacheUnavailableError:
         return {"answer": UNKNOWN, "is_known": False, "rows": [], "note": ""}
     chosen = [reading for reading in readings if reading.metrics.symbol.startswith(begins)]
     rows = [_row(reading) for reading in chosen[:MOST_SYMBOLS]]
@@ -86,7 +88,7 @@ def _overview(begins: str, at: datetime) -> dict[str, Any]:
 
 
 def _overview_answer(readings: Sequence[Reading]) -> str:
-    summary = market_metrics.summarise(readings)
+    summary = order_books.summarise(readings)
     if not readings:
         return "No order book has reached a runtime within the last five minutes"
     parts = [f"{summary.symbols_tracked} symbol{'' if summary.symbols_tracked == 1 else 's'}"]
@@ -121,8 +123,8 @@ def _row(reading: Reading) -> dict[str, Any]:
 
 def _symbol(name: str, timeframe: Timeframe, at: datetime) -> dict[str, Any]:
     try:
-        found = market_metrics.pressure_of(name, timeframe, at)
-    except shared_cache.SharedCacheUnavailableError:
+        found = order_books.pressure_of(name, timeframe, at)
+    except redis_client.SharedCacheUnavailableError:
         return {"is_known": False, "answer": UNKNOWN}
     except NotFoundError:
         words = f"No runtime has seen an order book of {name} within the last five minutes"

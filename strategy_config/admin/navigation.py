@@ -5,7 +5,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.urls import reverse
 
-from strategy_config.permissions import Permission, is_held
+from strategy_config.accounts.permissions import Permission, is_held
 from strategy_core.strategies.registry import STRATEGIES
 
 _ACROSS = (

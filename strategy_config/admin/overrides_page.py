@@ -7,13 +7,16 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 
-from strategy_config import explanations, overviews, runtimes, selectors, services, shared_cache
+from strategy_config.accounts.permissions import Permission
 from strategy_config.admin.layer_page import layer_url
 from strategy_config.admin.pages import Page, all_facts, may, origin_of, show, show_of, whole
-from strategy_config.bulk_changes import WrittenTogether
 from strategy_config.exceptions import ConfigError, InvalidRequestError
-from strategy_config.permissions import Permission
-from strategy_config.plans import LayerKey
+from strategy_config.observed import runtimes
+from strategy_config.redis import redis_client
+from strategy_config.selectors import explanations, overviews, selectors
+from strategy_config.services import services
+from strategy_config.services.bulk_changes import WrittenTogether
+from strategy_config.services.import_plan import LayerKey
 from strategy_core.configuration.layers import InvalidParametersError
 from strategy_core.strategies.registry import STRATEGIES
 
@@ -163,7 +166,7 @@ def seen_symbols() -> list[str]:
     """The symbols that the runtimes have seen; none where Redis cannot tell."""
     try:
         return sorted({symbol for beat in runtimes.live_runtimes() for symbol in beat.symbols})
-    except shared_cache.SharedCacheUnavailableError:
+    except redis_client.SharedCacheUnavailableError:
         return []
 
 

@@ -14,9 +14,11 @@ from django.shortcuts import render
 from django.urls import URLPattern, path
 from django.utils import timezone
 
-from strategy_config import overviews, request_ids, services
+from service_kit import request_ids
+from strategy_config.accounts.permissions import Permission, is_held
 from strategy_config.exceptions import ConfigError
-from strategy_config.permissions import Permission, is_held
+from strategy_config.selectors import overviews
+from strategy_config.services import services
 from strategy_core.strategies.registry import STRATEGIES
 
 LONGEST_NUMBER = 18

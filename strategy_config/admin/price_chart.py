@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import ceil, floor, log10
 
-from strategy_config.recent_signals import RecentSignal
+from strategy_config.observed.recent_signals import RecentSignal
 from strategy_core.configuration.wire import PricePoint
 
 MARGIN_PERCENT = 12.0

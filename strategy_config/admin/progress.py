@@ -3,15 +3,17 @@
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 
-from strategy_config import runtimes, shared_cache, wording
+from strategy_config.admin import wording
 from strategy_config.admin.pages import Page
+from strategy_config.observed import runtimes
+from strategy_config.redis import redis_client
 
 
 def progress(request: HttpRequest, sequence: int) -> HttpResponse:
     """Each live runtime's answer so far, and the sentence over it. ``is_done``: everybody has answered."""
     try:
         found = runtimes.progress(sequence, timezone.now())
-    except shared_cache.SharedCacheUnavailableError:
+    except redis_client.SharedCacheUnavailableError:
         found = None
     every = () if found is None else found.runtimes
     answer = JsonResponse(

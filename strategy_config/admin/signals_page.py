@@ -9,14 +9,16 @@ import msgspec
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import reverse
 
-from strategy_config import price_points, recent_signals, runtimes, services, shared_cache, wording
-from strategy_config.admin import price_chart
+from strategy_config.admin import price_chart, wording
 from strategy_config.admin.history_page import version_url
 from strategy_config.admin.layer_page import layer_url
 from strategy_config.admin.pages import Page, all_facts, show
 from strategy_config.admin.price_chart import Chart
 from strategy_config.exceptions import InvalidRequestError
-from strategy_config.recent_signals import Found, RecentSignal, SignalFilter
+from strategy_config.observed import price_points, recent_signals, runtimes
+from strategy_config.observed.recent_signals import Found, RecentSignal, SignalFilter
+from strategy_config.redis import redis_client
+from strategy_config.services import services
 from strategy_core.strategies.registry import STRATEGIES
 
 ROWS = 100
@@ -58,7 +60,7 @@ def signals(request: HttpRequest) -> HttpResponse:
         symbol = chosen.symbol or next(iter(symbol for symbol, _ in found.symbols.most_common(1)), None)
         is_simulated = any(beat.market_source == "simulated" for beat in heartbeats)
         chart = None if symbol is None else _chart(symbol, found, is_simulated=is_simulated)
-    except shared_cache.SharedCacheUnavailableError:
+    except redis_client.SharedCacheUnavailableError:
         return show(request, "signals.html", is_away=True, **common)
     return show(
         request,
@@ -79,7 +81,7 @@ def news(request: HttpRequest) -> HttpResponse:
     """How many signals the filter lets through since the one that the page shows on top."""
     try:
         found = recent_signals.find(_filter(request), limit=MORE_ROWS)
-    except shared_cache.SharedCacheUnavailableError:
+    except redis_client.SharedCacheUnavailableError:
         return JsonResponse({"count": None})
     after = request.GET.get("after", "")
     ids = [signal.id for signal in found.signals]

@@ -8,7 +8,7 @@ from django.urls import URLPattern, URLResolver
 from unfold.forms import AuthenticationForm
 from unfold.sites import UnfoldAdminSite
 
-from strategy_config.permissions import Permission
+from strategy_config.accounts.permissions import Permission
 
 
 class LoginForm(AuthenticationForm):  # type: ignore[misc]  # the theme ships no type hints

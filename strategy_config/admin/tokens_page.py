@@ -6,11 +6,12 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 
-from strategy_config import selectors, services
+from strategy_config.accounts.permissions import Permission
 from strategy_config.admin.pages import Page, origin_of, show
 from strategy_config.exceptions import InvalidRequestError
 from strategy_config.models import ApiToken
-from strategy_config.permissions import Permission
+from strategy_config.selectors import selectors
+from strategy_config.services import services
 
 DAYS = 90
 

@@ -6,11 +6,11 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 
-from strategy_config import config_file, services
+from strategy_config.accounts.permissions import Permission
 from strategy_config.admin.pages import Page, all_facts, may, origin_of, show, whole
 from strategy_config.exceptions import InvalidRequestError, VersionConflictError
-from strategy_config.permissions import Permission
-from strategy_config.plans import ImportRefusedError, Plan
+from strategy_config.services import services, yaml_file
+from strategy_config.services.import_plan import ImportRefusedError, Plan
 
 SESSION_KEY = "import"
 NO_REASON = "Say why: one reason stands in the history of every change of the file."
@@ -41,9 +41,9 @@ def plan(request: HttpRequest) -> HttpResponse:
         file = request.FILES.get("file")
         if file is None:
             return _show_start(request, problem=NO_FILE)
-        content = file.read(config_file.LONGEST_BYTES + 1)
+        content = file.read(yaml_file.LONGEST_BYTES + 1)
         try:
-            config_file.read(content)
+            yaml_file.read(content)
         except InvalidRequestError as refusal:
             return _show_start(request, problem=refusal.message)
         text = content.decode("utf-8-sig")
@@ -94,7 +94,7 @@ def _show_start(request: HttpRequest, *, problem: str = "", **context: Any) -> H
         status=422 if problem else 200,
         problem=problem,
         strategies=all_facts(),
-        longest=config_file.LONGEST_BYTES // 1024,
+        longest=yaml_file.LONGEST_BYTES // 1024,
         **context,
     )
 

@@ -6,12 +6,14 @@ from typing import Any, ClassVar
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from strategy_config import audit_rows, history
-from strategy_config.api import audit_answers, envelope, requests, schema
-from strategy_config.api.base import ApiView
-from strategy_config.api.permissions import Permission
-from strategy_config.history import HistoryFilter
+from strategy_config.api import audit_answers, requests
+from strategy_config.api.common import envelope, schema
+from strategy_config.api.common.base import ApiView
+from strategy_config.api.common.permissions import Permission
+from strategy_config.history import audit_rows
 from strategy_config.models import ConfigAudit
+from strategy_config.selectors import history
+from strategy_config.selectors.history import HistoryFilter
 
 
 class HistoryView(ApiView):

@@ -7,11 +7,12 @@ from django.http import HttpResponse
 from django.utils import timezone
 from rest_framework.request import Request
 
-from strategy_config import services
-from strategy_config.api import answers, envelope, errors, examples, requests, schema
-from strategy_config.api.base import ApiView
+from strategy_config.api import answers, requests
+from strategy_config.api.common import envelope, errors, examples, schema
+from strategy_config.api.common.base import ApiView
+from strategy_config.api.common.permissions import Permission
 from strategy_config.api.conflicts import HOP_HEADER, find_conflicts
-from strategy_config.api.permissions import Permission
+from strategy_config.services import services
 
 
 class CheckView(ApiView):

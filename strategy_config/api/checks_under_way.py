@@ -11,9 +11,9 @@ from typing import Any
 
 import msgspec
 
-from strategy_config import shared_cache
-from strategy_config.audit_rows import canonical
-from strategy_config.shared_cache import SharedCacheUnavailableError
+from strategy_config.history.audit_rows import canonical
+from strategy_config.redis import redis_client
+from strategy_config.redis.redis_client import SharedCacheUnavailableError
 
 # A service that is late may ask us about the change long after nobody waits for it any more.
 LATE_SECONDS = 30.0
@@ -47,7 +47,7 @@ def begin(key: str, services: Collection[str]) -> list[str]:
         return answers
 
     try:
-        marked = shared_cache.run(mark) if free else []
+        marked = redis_client.run(mark) if free else []
     except SharedCacheUnavailableError:
         return free
     mine = [service for service, is_mine in zip(free, marked, strict=True) if is_mine]
@@ -65,10 +65,10 @@ def end(key: str, services: Collection[str]) -> None:
         for service in services:
             _here.pop((key, service), None)
     try:
-        shared_cache.run(lambda client: client.delete(*(_name(key, service) for service in services)))
+        redis_client.run(lambda client: client.delete(*(_name(key, service) for service in services)))
     except SharedCacheUnavailableError:
         return
 
 
 def _name(key: str, service: str) -> str:
-    return f"{shared_cache.keys().prefix}:conflict-check:{key}:{service}"
+    return f"{redis_client.keys().prefix}:conflict-check:{key}:{service}"

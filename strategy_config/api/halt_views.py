@@ -8,14 +8,17 @@ from django.http import HttpResponse
 from rest_framework.exceptions import APIException, NotAuthenticated
 from rest_framework.request import Request
 
-from strategy_config import halt_rows, selectors, services
-from strategy_config.api import envelope, examples, halt_answers, requests, schema
-from strategy_config.api.base import ApiView, lenient_origin, origin_of
-from strategy_config.api.permissions import Permission
+from strategy_config.api import halt_answers, requests
+from strategy_config.api.common import envelope, examples, schema
+from strategy_config.api.common.base import ApiView, lenient_origin, origin_of
+from strategy_config.api.common.permissions import Permission
 from strategy_config.api.runtimes import RuntimeWait
 from strategy_config.exceptions import ConfigError, StoreUnavailableError
+from strategy_config.history import halt_rows
 from strategy_config.models import Halt
-from strategy_config.resolution import iso
+from strategy_config.resolution.resolution import iso
+from strategy_config.selectors import selectors
+from strategy_config.services import services
 from strategy_core.configuration.halts import Scope
 from strategy_core.configuration.layers import InvalidParametersError
 

@@ -6,14 +6,16 @@ from typing import Any, ClassVar
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from strategy_config import selectors, services
-from strategy_config.api import answers, change_answers, envelope, examples, requests, schema
-from strategy_config.api.base import ApiView, if_match, lenient_origin, origin_of
+from strategy_config.api import answers, change_answers, requests
+from strategy_config.api.common import envelope, examples, schema
+from strategy_config.api.common.base import ApiView, if_match, lenient_origin, origin_of
+from strategy_config.api.common.permissions import Permission
 from strategy_config.api.halt_views import HALTED_INSTEAD, stop_or_halt
-from strategy_config.api.permissions import Permission
 from strategy_config.api.writes import write
 from strategy_config.models import ConfigAudit
-from strategy_config.resolution import iso
+from strategy_config.resolution.resolution import iso
+from strategy_config.selectors import selectors
+from strategy_config.services import services
 
 _ROLL_BACK: dict[str, Any] = {
     "tag": "History",

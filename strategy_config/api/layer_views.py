@@ -9,16 +9,19 @@ from django.http import HttpResponse
 from rest_framework.exceptions import NotAuthenticated, PermissionDenied
 from rest_framework.request import Request
 
-from strategy_config import request_ids, services, shared_cache
-from strategy_config.api import answers, documents, envelope, examples, hot_path, requests, schema
-from strategy_config.api.base import ApiView, if_match, lenient_origin, origin_of
+from service_kit import request_ids
+from strategy_config.api import answers, config_answer, fast_reads, requests
+from strategy_config.api.common import envelope, examples, schema
+from strategy_config.api.common.base import ApiView, if_match, lenient_origin, origin_of
+from strategy_config.api.common.parsing import MergePatchParser, StrictJSONParser
+from strategy_config.api.common.permissions import Permission, caller_may
 from strategy_config.api.halt_views import HALTED_INSTEAD, stop_or_halt
-from strategy_config.api.parsing import MergePatchParser, StrictJSONParser
-from strategy_config.api.permissions import Permission, caller_may
 from strategy_config.api.writes import stop_in_spite_of, write
 from strategy_config.exceptions import InvalidRequestError
-from strategy_config.layer_edits import NotAllowedError, asks_stop
-from strategy_config.resolution import strategy_class
+from strategy_config.redis import redis_client
+from strategy_config.resolution.resolution import strategy_class
+from strategy_config.services import services
+from strategy_config.services.layer_edits import NotAllowedError, asks_stop
 from strategy_core.configuration.layers import InvalidParametersError
 
 
@@ -218,11 +221,11 @@ def _read(request: Request, strategy_id: str, symbol: str | None) -> HttpRespons
     strategy_class(strategy_id)
     symbol = None if symbol is None else services.normalise_symbol(symbol)
     try:
-        fetched = documents.fetch(strategy_id, symbol)
-    except shared_cache.SharedCacheUnavailableError:
+        fetched = config_answer.fetch(strategy_id, symbol)
+    except redis_client.SharedCacheUnavailableError:
         fetched = None
-    reading = documents.read(strategy_id, symbol, fetched)
-    answer = hot_path.render(reading, request_ids.of(request), request.META.get("HTTP_IF_NONE_MATCH"), started)
+    reading = config_answer.read(strategy_id, symbol, fetched)
+    answer = fast_reads.render(reading, request_ids.of(request), request.META.get("HTTP_IF_NONE_MATCH"), started)
     response = envelope.EnvelopedResponse(answer.body, status=answer.status, headers=answer.headers)
     if answer.status == 304:
         del response["Content-Type"]

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from strategy_config.api import requests
-from strategy_config.symbols import normalise_symbol
+from strategy_config.resolution.symbols import normalise_symbol
 
 MOST_SYMBOLS = 200
 _SYMBOLS_PATTERN = "^( *([A-Za-z0-9][A-Za-z0-9_]{3,23} *)?,)* *([A-Za-z0-9][A-Za-z0-9_]{3,23} *)?$"

@@ -9,12 +9,15 @@ from django.http import HttpResponse
 from django.utils import timezone
 from rest_framework.request import Request
 
-from strategy_config import market_metrics, services, shared_cache
-from strategy_config.api import envelope, market_answers, market_requests, requests, schema
-from strategy_config.api.base import ApiView
-from strategy_config.api.permissions import Permission
+from strategy_config.api import market_answers, market_requests, requests
+from strategy_config.api.common import envelope, schema
+from strategy_config.api.common.base import ApiView
+from strategy_config.api.common.permissions import Permission
 from strategy_config.exceptions import StoreUnavailableError
-from strategy_config.market_metrics import Reading
+from strategy_config.observed import order_books
+from strategy_config.observed.order_books import Reading
+from strategy_config.redis import redis_client
+from strategy_config.services import services
 
 MOST_POINTS = 100
 _UNKNOWN = "NOT_FOUND: no runtime has seen an order book of this symbol of late."
@@ -43,7 +46,7 @@ class DepthView(_MarketView):
         They are renewed at most five times a second. `source` says whether the market is real.
         """
         with _redis_needed():
-            reading = market_metrics.of_symbol(services.normalise_symbol(symbol), timezone.now())
+            reading = order_books.of_symbol(services.normalise_symbol(symbol), timezone.now())
         return envelope.plain(request, _depth(reading))
 
 
@@ -68,7 +71,7 @@ class PressureView(_MarketView):
         """
         timeframe = requests.query(request, requests.PressureQuery).timeframe
         with _redis_needed():
-            found = market_metrics.pressure_of(services.normalise_symbol(symbol), timeframe, timezone.now())
+            found = order_books.pressure_of(services.normalise_symbol(symbol), timeframe, timezone.now())
         points = thinned(found.points, MOST_POINTS)
         stamps = [_iso(point.time_ms) for point in points]
         answer = {
@@ -102,7 +105,7 @@ class SummaryView(_MarketView):
         """How many symbols lean to which side, the means over all of them, and those with the strongest pressure."""
         at = timezone.now()
         with _redis_needed():
-            found = market_metrics.summarise(market_metrics.of_all(at))
+            found = order_books.summarise(order_books.of_all(at))
         answer = {
             "timestamp": _iso(int(at.timestamp() * 1000)),
             "symbols_tracked": found.symbols_tracked,
@@ -141,8 +144,8 @@ class AllView(_MarketView):
         """
         query = requests.query(request, market_requests.AllMetricsQuery)
         with _redis_needed():
-            readings = market_metrics.of_all(timezone.now())
-        found = market_metrics.select(
+            readings = order_books.of_all(timezone.now())
+        found = order_books.select(
             readings,
             symbols=query.symbols,
             min_pressure=query.min_pressure,
@@ -180,7 +183,7 @@ def _redis_needed() -> Iterator[None]:
     """Raises StoreUnavailableError where Redis is away: the metrics are nowhere else."""
     try:
         yield
-    except shared_cache.SharedCacheUnavailableError as exception:
+    except redis_client.SharedCacheUnavailableError as exception:
         raise StoreUnavailableError("Redis, which carries the market metrics, cannot be reached now.") from exception
 
 

@@ -6,10 +6,9 @@ import structlog
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
-from service_kit import tracing
-from strategy_config import request_ids
-from strategy_config.api import envelope, errors
-from strategy_config.api.parsing import MAX_BODY_BYTES
+from service_kit import request_ids, tracing
+from strategy_config.api.common import envelope, errors
+from strategy_config.api.common.parsing import MAX_BODY_BYTES
 from strategy_config.exceptions import InvalidRequestError
 
 API_PREFIX = "/api/v1"

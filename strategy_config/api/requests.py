@@ -21,12 +21,12 @@ from pydantic_core import CoreSchema
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 
-from strategy_config import texts
 from strategy_config.api.answers import AuditAction
-from strategy_config.api.parsing import parse_object
+from strategy_config.api.common.parsing import parse_object
 from strategy_config.exceptions import InvalidRequestError
 from strategy_config.models import CHANGED_BY_LENGTH, REASON_LENGTH, STRATEGY_ID_LENGTH
-from strategy_config.services import normalise_symbol
+from strategy_config.resolution import texts
+from strategy_config.services.services import normalise_symbol
 from strategy_core.configuration.halts import Scope
 from strategy_core.market.analytics import Timeframe
 from strategy_core.strategies.registry import STRATEGIES

@@ -3,8 +3,8 @@
 import time
 from typing import Any
 
-from strategy_config import shared_cache, stream_entries
-from strategy_config.runtimes import trading_runtimes
+from strategy_config.observed.runtimes import trading_runtimes
+from strategy_config.redis import redis_client, stream_entries
 from strategy_core.configuration import wire
 
 BLOCK_MS = 200
@@ -23,8 +23,8 @@ class RuntimeWait:
         self._last_id: Any = "0-0"
         try:
             self._instances = [heartbeat.instance_id for heartbeat in trading_runtimes()]
-            newest = shared_cache.run(lambda client: client.xrevrange(shared_cache.keys().acks, count=1))
-        except shared_cache.SharedCacheUnavailableError:
+            newest = redis_client.run(lambda client: client.xrevrange(redis_client.keys().acks, count=1))
+        except redis_client.SharedCacheUnavailableError:
             self.warning = "The runtimes could not be asked: the shared cache is away."
         else:
             self._last_id = newest[0][0] if newest else "0-0"
@@ -40,10 +40,10 @@ class RuntimeWait:
         return [self._answer(instance, answered.get(instance)) for instance in self._instances]
 
     def _collect(self, answered: dict[str, wire.Ack], sequence: int, block_ms: int) -> bool:
-        acks = shared_cache.keys().acks
+        acks = redis_client.keys().acks
         try:
-            streams = shared_cache.run(lambda client: client.xread({acks: self._last_id}, block=block_ms))
-        except shared_cache.SharedCacheUnavailableError:
+            streams = redis_client.run(lambda client: client.xread({acks: self._last_id}, block=block_ms))
+        except redis_client.SharedCacheUnavailableError:
             self.warning = "Not all runtimes were heard: the shared cache went away."
             return False
         entries = _entries(streams)

@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 from django.utils import timezone
 
-from strategy_config import resolution, selectors
+from strategy_config.resolution import resolution
+from strategy_config.selectors import selectors
 
 KEPT_SECONDS = 1.0
 """An expiry comes with time, not with a sequence."""

@@ -8,12 +8,16 @@ from django.http import HttpResponse
 from django.utils import timezone
 from rest_framework.request import Request
 
-from strategy_config import cached_summaries, resolution, services, shared_cache
-from strategy_config.api import answers, envelope, schema, strategy_list
-from strategy_config.api.base import ApiView
-from strategy_config.api.permissions import Permission
+from strategy_config.api import answers, strategy_list
+from strategy_config.api.common import envelope, schema
+from strategy_config.api.common.base import ApiView
+from strategy_config.api.common.permissions import Permission
 from strategy_config.exceptions import StoreUnavailableError
-from strategy_config.runtimes import live_runtimes
+from strategy_config.observed.runtimes import live_runtimes
+from strategy_config.redis import redis_client
+from strategy_config.resolution import resolution
+from strategy_config.selectors import cached_summaries
+from strategy_config.services import services
 from strategy_core.configuration import layers, wire
 from strategy_core.strategies.base import ParameterSpec
 
@@ -40,7 +44,7 @@ def _cached_list(request: Request) -> HttpResponse:
     """Raises StoreUnavailableError where the shared cache does not know either."""
     try:
         summaries = cached_summaries.strategy_summaries(timezone.now())
-    except shared_cache.SharedCacheUnavailableError as exception:
+    except redis_client.SharedCacheUnavailableError as exception:
         raise StoreUnavailableError("Neither the store nor the shared cache can be read right now.") from exception
     rendered = [strategy_list.render(summary) for summary in summaries]
     return envelope.success(request, rendered, metadata={"total_count": len(rendered), "degraded": True})
@@ -148,6 +152,6 @@ class RuntimesView(ApiView):
         is_degraded = False
         try:
             heartbeats = live_runtimes()
-        except shared_cache.SharedCacheUnavailableError:
+        except redis_client.SharedCacheUnavailableError:
             is_degraded = True
         return envelope.success(request, heartbeats, metadata={"total_count": len(heartbeats), "degraded": is_degraded})

@@ -6,9 +6,10 @@ from typing import Any
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from strategy_config import selectors, services
-from strategy_config.api import envelope, errors
+from strategy_config.api.common import envelope, errors
 from strategy_config.api.runtimes import RuntimeWait
+from strategy_config.selectors import selectors
+from strategy_config.services import services
 
 
 def write(

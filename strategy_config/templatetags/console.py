@@ -9,10 +9,10 @@ from django.utils.dateparse import parse_datetime
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from strategy_config import resolution, wording
-from strategy_config.admin import history_page, signals_page
+from strategy_config.admin import history_page, signals_page, wording
 from strategy_config.admin.kill_switch import switch_url
 from strategy_config.admin.layer_page import layer_url
+from strategy_config.resolution import resolution
 from strategy_core.strategies.registry import STRATEGIES
 
 register = template.Library()

@@ -9,9 +9,10 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
-from strategy_config import selectors, services
-from strategy_config.expiries import NOTHING_TO_EXPIRE
 from strategy_config.models import ConfigAudit
+from strategy_config.resolution.expiry import NOTHING_TO_EXPIRE
+from strategy_config.selectors import selectors
+from strategy_config.services import services
 from strategy_core.configuration.halts import EVERYTHING, Scope
 from tests.factories import NOON, OriginFactory
 from tests.strategy_config.conftest import CacheUnderTest, cache

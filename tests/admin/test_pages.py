@@ -16,9 +16,11 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.template.loader import render_to_string
 from django.test import Client
 
-from strategy_config import audit, audit_rows, overviews, selectors, services
 from strategy_config.admin import live
+from strategy_config.history import audit_rows, verification
 from strategy_config.models import ApiToken, ConfigAudit, StrategyConfig, SymbolOverride
+from strategy_config.selectors import overviews, selectors
+from strategy_config.services import services
 from strategy_config.templatetags.console import relative
 from strategy_core.strategies.registry import STRATEGIES
 from tests.factories import NOON, OriginFactory, UserFactory
@@ -82,7 +84,7 @@ def test_history__superuser_by_url__cannot_be_touched(verb: str, model: str, cli
     for path in ("/admin/history/", f"{ON_BTC}/versions/"):
         client.post(path, {"reason": "other"})
         client.delete(path)
-    assert (audit.verify().bad, ConfigAudit.objects.get().reason) == (None, row.reason)
+    assert (verification.verify().bad, ConfigAudit.objects.get().reason) == (None, row.reason)
 
 
 def test_history__filtered__shows_and_exports_only_that(login: Login) -> None:

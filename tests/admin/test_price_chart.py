@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from strategy_config.admin.price_chart import Chart, draw
-from strategy_config.recent_signals import ConfigOfSignal, RecentSignal
+from strategy_config.observed.recent_signals import ConfigOfSignal, RecentSignal
 from strategy_core.configuration.wire import PricePoint
 
 NOON = datetime(2024, 8, 8, 12, 0, tzinfo=UTC)

@@ -4,8 +4,9 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
-from strategy_config import selectors, services
 from strategy_config.models import StrategyConfig
+from strategy_config.selectors import selectors
+from strategy_config.services import services
 from tests import catalogues
 from tests.admin.test_layer_pages import Login
 from tests.factories import OriginFactory

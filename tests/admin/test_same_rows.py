@@ -11,8 +11,9 @@ from django.db.models import QuerySet
 from django.forms.models import model_to_dict
 from django.test import Client
 
-from strategy_config import audit_rows, chain, services
+from strategy_config.history import audit_rows, chain
 from strategy_config.models import ChangeSequence, ConfigAudit, Layer, StrategyConfig, SymbolOverride
+from strategy_config.services import services
 from tests.admin.test_layer_pages import Login, opened
 from tests.admin.test_pages import upload
 from tests.strategy_config.test_services import BTC, SKEW, write

@@ -7,8 +7,10 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
-from strategy_config import chain, halt_rows, overviews, selectors, tasks
 from strategy_config.exceptions import StoreUnavailableError
+from strategy_config.history import chain, halt_rows
+from strategy_config.selectors import overviews, selectors
+from strategy_config.tasks import periodic
 from strategy_core.configuration.halts import EVERYTHING, Scope
 from tests.factories import NOON
 from tests.strategy_config.conftest import CacheUnderTest, cache
@@ -53,5 +55,5 @@ def test_stop__store_takes_no_writes__is_told_over_redis_said_and_stored_later(
     assert answer.status_code == 202
     assert f"Halted: {scope}" in answer.content.decode()
     assert cache.client.xlen(cache.keys.told_halts) == 1
-    assert tasks.reconcile() == "done"
+    assert periodic.reconcile() == "done"
     assert [halt_rows.scope_of(row) for row in selectors.open_halts()] == [scope]

@@ -3,7 +3,7 @@
 import pytest
 from rest_framework.exceptions import AuthenticationFailed
 
-from strategy_config.api.authentication import REMEMBERED_SECONDS, Identity, IdentityMemory
+from strategy_config.api.common.authentication import REMEMBERED_SECONDS, Identity, IdentityMemory
 from strategy_config.exceptions import StoreUnavailableError
 
 JANE = Identity("jane", frozenset({"view"}))
@@ -27,7 +27,7 @@ class Store:
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The memory's clock: one number, to be set."""
     now = [1_000.0]
-    monkeypatch.setattr("strategy_config.api.authentication.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("strategy_config.api.common.authentication.time.monotonic", lambda: now[0])
     return now
 
 

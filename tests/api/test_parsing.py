@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strategy_config.api.parsing import MAX_DEPTH, parse_object
+from strategy_config.api.common.parsing import MAX_DEPTH, parse_object
 from strategy_config.exceptions import InvalidRequestError
 
 REFUSED = {

@@ -102,7 +102,7 @@ django.setup()
 from datetime import timedelta
 from django.contrib.auth.models import User
 from django.utils import timezone
-from strategy_config import services
+from strategy_config.services import services
 from strategy_config.models import ApiToken
 services.revoke_token(token=ApiToken.objects.get(user__username="viewer"), at=timezone.now())
 token = ApiToken.objects.get(user__username="operator")

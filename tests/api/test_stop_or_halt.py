@@ -7,8 +7,10 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
-from strategy_config import halt_rows, selectors, services
-from strategy_config.recording import OpenLayer
+from strategy_config.history import halt_rows
+from strategy_config.selectors import selectors
+from strategy_config.services import services
+from strategy_config.services.open_layer import OpenLayer
 from strategy_core.configuration.halts import Scope
 from tests.factories import UserFactory
 from tests.live_site import LiveSite

@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from strategy_config import audit, misfits, services
+from strategy_config.history import verification
+from strategy_config.selectors import misfits
+from strategy_config.services import services
 from strategy_core.configuration.layers import StrategyClass
 from tests.evolution.versions import ADA, BTC, CHANGES, ETH, EXPIRY, NOON_MS, OLD, PROBE, SOL, Runtime, Site
 from tests.factories import NOON, OriginFactory
@@ -111,7 +113,7 @@ def test_roll_back__everything_is_as_before(site: Site, new: Version) -> None:
     assert not site.config(ETH).enabled
     runtime = Runtime(OLD).read(site.documents())
     assert runtime.values("XRPUSDT") == {"levels": 15, "ratio": 1.4, "trades": True}
-    assert audit.verify().bad is None
+    assert verification.verify().bad is None
 
 
 @CHANGED

@@ -3,9 +3,11 @@
 import pytest
 from django.conf import settings
 
-from strategy_config import audit, misfits, overviews, services
 from strategy_config.exceptions import NotFoundError
+from strategy_config.history import verification
 from strategy_config.models import ConfigAudit
+from strategy_config.selectors import misfits, overviews
+from strategy_config.services import services
 from tests.evolution.versions import BTC, ETH, EXPIRY, OLD, PROBE, REMOVED, RENAMED, SOL, SONDE, Runtime, Site
 from tests.factories import NOON, OriginFactory
 
@@ -45,7 +47,7 @@ def test_removed__then_rolled_back__is_as_it_was_and_what_was_stopped_meanwhile_
     assert site.config().parameters == {"levels": 15, "ratio": 1.4}
     assert (site.config(BTC).enabled, site.config(BTC).parameters["ratio"]) == (False, 1.7)
     assert not site.config(SOL).is_override
-    assert audit.verify().bad is None
+    assert verification.verify().bad is None
 
 
 def test_added__before_its_row_and_under_either_site__runs_on_its_defaults(
@@ -83,7 +85,7 @@ def test_renamed__takes_over_values_switches_and_expiries(site: Site, is_stopped
     assert Runtime(OLD).read(site.documents()).on(BTC).enabled is not is_stopped
     site.stop(strategy_id=RENAMED)
     assert not Runtime(OLD).read(site.documents()).on(BTC).enabled
-    assert audit.verify().bad is None
+    assert verification.verify().bad is None
 
 
 def test_renamed__nothing_was_ever_set__is_on_by_default_once_taken_over(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from realtime_runtime.config.documents import Catalogue
 from realtime_runtime.config.state import LiveConfig, Update
-from strategy_config import selectors, services
+from strategy_config.selectors import selectors
+from strategy_config.services import services
 from strategy_core.configuration import wire
 from strategy_core.configuration.layers import StrategyClass, read_environment
 from strategy_core.engine.active import ActiveConfig

@@ -14,8 +14,10 @@ from realtime_runtime.config.client import ConfigClient
 from realtime_runtime.config.documents import Catalogue
 from realtime_runtime.config.state import LiveConfig
 from realtime_runtime.halts.halting import Halting
-from strategy_config import audit, selectors, services
+from strategy_config.history import verification
 from strategy_config.models import ConfigAudit
+from strategy_config.selectors import selectors
+from strategy_config.services import services
 from tests.factories import OriginFactory
 from tests.runtime.conftest import eventually
 from tests.runtime.site import Site
@@ -33,7 +35,7 @@ def test_history__clock_an_hour_back__keeps_its_order_and_its_chain() -> None:
     rows, _ = selectors.audit_page(strategy_id=SKEW)
     assert [row.version for row in rows] == [4, 3, 2, 1]
     assert selectors.layer_config(strategy_id=SKEW, at=NOW).parameters["top_levels"] == 6
-    assert audit.verify().bad is None
+    assert verification.verify().bad is None
 
 
 @pytest.mark.django_db(transaction=True)

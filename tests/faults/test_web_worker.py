@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 
 from embedded.servers import HOST, die_with_parent, free_port
-from strategy_config.sqlite_queue import SUFFIX
+from strategy_config.store.sqlite_queue import SUFFIX
 from tests.conftest import PROJECT_ROOT
 from tests.faults.conftest import SKEW, Installation, until
 from tests.file_locks import is_held

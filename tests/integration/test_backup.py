@@ -27,7 +27,8 @@ django.setup()
 from django.contrib.auth.models import Group, User
 from django.core.management import call_command
 from django.utils import timezone
-from strategy_config import audit_rows, services
+from strategy_config.history import audit_rows
+from strategy_config.services import services
 from strategy_config.models import ApiToken, ConfigAudit, StrategyConfig, SymbolOverride
 
 def origin(name):

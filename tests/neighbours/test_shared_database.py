@@ -10,7 +10,7 @@ import pymongo
 import pytest
 from django.core.management import CommandError, call_command
 
-from strategy_config import selectors
+from strategy_config.selectors import selectors
 
 pytestmark = pytest.mark.django_db(transaction=True)
 CREATED = datetime(2026, 1, 1, tzinfo=UTC)

@@ -60,7 +60,8 @@ def test_on_signals__what_does_not_end__is_ended_and_shown(busy: str) -> None:
 
 def test_on_signals__second_signal__ends_at_once() -> None:
     process = start(
-        "shutdown.on_signals(lambda number: print(number.name, flush=True), within_seconds=60)", "await asyncio.sleep(60)"
+        "shutdown.on_signals(lambda number: print(number.name, flush=True), within_seconds=60)",
+        "await asyncio.sleep(60)",
     )
     assert process.stdout is not None
     process.send_signal(signal.SIGINT)

@@ -9,9 +9,9 @@ from django.conf import settings as django_settings
 from pytest_django.fixtures import Settings
 
 from embedded.servers import Valkey
-from strategy_config import shared_cache
-from strategy_config.api import rate_limits
-from strategy_config.client_address import client_address
+from strategy_config.accounts.client_address import client_address
+from strategy_config.api.common import rate_limits
+from strategy_config.redis import redis_client
 from strategy_core.configuration import wire
 from tests.live_site import LiveSite
 from tests.security.conftest import at_the_start, guarded_site
@@ -115,7 +115,7 @@ def bucket(valkey: Valkey, redis_prefix: str, settings: Settings) -> Callable[[]
     assert command is not None
 
     def take() -> int:
-        (reply,) = shared_cache.run(lambda client: shared_cache.exchange(client, [command], 1))
+        (reply,) = redis_client.run(lambda client: redis_client.exchange(client, [command], 1))
         return int(reply)
 
     return take
@@ -128,8 +128,8 @@ def test_bucket__emptied__refuses_and_forgets_itself(bucket: Callable[[], int], 
     take = rate_limits.take_command("caller:x", rate_limits.Kind.READS)
     assert take is not None
     # In one write: what it holds is forgotten after 300 ms, and a moment later it could be.
-    commands = [take, shared_cache.pack("PTTL", wire.Keys(redis_prefix).rate("reads:caller:x"))]
-    _, ttl = shared_cache.run(lambda client: shared_cache.exchange(client, commands, 2))
+    commands = [take, redis_client.pack("PTTL", wire.Keys(redis_prefix).rate("reads:caller:x"))]
+    _, ttl = redis_client.run(lambda client: redis_client.exchange(client, commands, 2))
     assert 0 < ttl <= 300
 
 

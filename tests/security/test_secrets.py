@@ -194,7 +194,7 @@ def test_site__with_an_unusable_redis__stops_without_showing_it(tmp_path: Path) 
         "REDIS_URL": f"http://u:{SECRET}@127.0.0.1/0",
     }
     script = (
-        "import django; django.setup()\nfrom strategy_config import shared_cache\nshared_cache.run(lambda c: c.ping())"
+        "import django; django.setup()\nfrom strategy_config.redis import redis_client\nredis_client.run(lambda c: c.ping())"
     )
     started = subprocess.run(
         [sys.executable, "-c", script], cwd=PROJECT_ROOT, env=environment, capture_output=True, text=True

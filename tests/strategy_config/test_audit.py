@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
 
-from strategy_config import audit, audit_rows, chain
+from strategy_config.history import audit_rows, chain, verification
 from strategy_config.models import ChangeSequence, ConfigAudit, ImmutableRowError, StrategyConfig, SymbolOverride
 from tests.factories import NOON
 from tests.strategy_config.test_services import BTC, SKEW, history, write
@@ -55,24 +55,24 @@ def take_out(*positions: int) -> None:
 
 def test_verify__whole_history__gives_the_checkpoint(six_rows: list[ConfigAudit]) -> None:
     seen: list[tuple[int, int]] = []
-    found = audit.verify(progress=lambda done, total: seen.append((done, total)))
+    found = verification.verify(progress=lambda done, total: seen.append((done, total)))
     assert (found.bad, found.rows, found.position, found.hash) == (None, 6, 6, six_rows[-1].hash)
     assert seen[-1] == (6, 6)
 
 
 def test_verify__nothing_ever_written__holds() -> None:
-    assert audit.verify() == audit.Verification(0, 0, chain.GENESIS, None)
+    assert verification.verify() == verification.Verification(0, 0, chain.GENESIS, None)
 
 
 @pytest.mark.parametrize("first", [1, 4, 6, 7])
 def test_verify__from_a_sequence__starts_there(six_rows: list[ConfigAudit], first: int) -> None:
-    found = audit.verify(first)
+    found = verification.verify(first)
     assert (found.bad, found.rows, found.position, found.hash) == (None, 7 - first, 6, six_rows[-1].hash)
 
 
 def test_verify__several_batches__is_the_same(six_rows: list[ConfigAudit], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chain, "BATCH_SIZE", 2)
-    assert audit.verify().rows == 6
+    assert verification.verify().rows == 6
 
 
 def _relink(sequence: int) -> None:
@@ -86,7 +86,7 @@ UNREADABLE = {"version": "x"} if settings.IS_ON_MONGODB else {"id": "x"}
 
 
 def test_verify__from_beyond_the_end__is_no_checkpoint(six_rows: list[ConfigAudit]) -> None:
-    beyond = audit.verify(8)
+    beyond = verification.verify(8)
     assert (beyond.bad.position, beyond.rows, beyond.position) == (7, 0, 6)
     assert beyond.bad.problem.startswith("missing: the history ends at 6")
 
@@ -112,7 +112,7 @@ if settings.IS_ON_POSTGRESQL:
 def test_verify__tampered__names_the_first_bad_row(six_rows: list[ConfigAudit], case: str) -> None:
     tamper, sequence, problem = TAMPERED[case]
     tamper()
-    bad = audit.verify().bad
+    bad = verification.verify().bad
     assert bad is not None
     assert bad.position == sequence
     assert problem in bad.problem
@@ -143,7 +143,7 @@ ONLY_IN_A_WHOLE_HISTORY = {"switch of a symbol", "switch of all", "expiry", "beg
 def test_verify__live_row_tampered__names_its_last_change(six_rows: list[ConfigAudit], case: str, first: int) -> None:
     table, values, sequence, problem = TAMPERED_LIVE[case]
     forge(table, values, strategy_id=SKEW)
-    found = audit.verify(first)
+    found = verification.verify(first)
     if first and case in ONLY_IN_A_WHOLE_HISTORY:
         assert found.bad is None
         return
@@ -157,13 +157,13 @@ def test_verify__live_row_tampered__names_its_last_change(six_rows: list[ConfigA
 def test_verify__switched_and_deleted__live_rows_hold_until_tampered_with(six_rows: list[ConfigAudit]) -> None:
     write("switch", enabled=False)
     write("delete_layer")
-    assert audit.verify().bad is None
-    assert audit.verify(7).bad is None
+    assert verification.verify().bad is None
+    assert verification.verify(7).bad is None
     forge(OVERRIDES, {"enabled": True}, strategy_id=SKEW)
     assert (
-        audit.verify().bad
-        == audit.verify(7).bad
-        == audit.BadRow(8, f"live row: enabled of {SKEW} {BTC} not as last recorded")
+        verification.verify().bad
+        == verification.verify(7).bad
+        == verification.BadRow(8, f"live row: enabled of {SKEW} {BTC} not as last recorded")
     )
 
 
@@ -171,21 +171,23 @@ def test_verify__switched_and_deleted__live_rows_hold_until_tampered_with(six_ro
 def test_verify__expiry_set_and_kept__live_row_holds_until_it_is_moved(six_rows: list[ConfigAudit], first: int) -> None:
     write(parameters={"top_levels": 4}, expires_at=NOON + timedelta(days=1))
     write("switch", enabled=False)
-    assert audit.verify(first).bad is None
+    assert verification.verify(first).bad is None
     forge(OVERRIDES, {"expires_at": NOON + timedelta(days=2)}, strategy_id=SKEW)
-    assert audit.verify(first).bad == audit.BadRow(8, f"live row: expires_at of {SKEW} {BTC} not as last recorded")
+    assert verification.verify(first).bad == verification.BadRow(
+        8, f"live row: expires_at of {SKEW} {BTC} not as last recorded"
+    )
 
 
 def test_verify__several_live_rows_tampered__names_the_oldest(six_rows: list[ConfigAudit]) -> None:
     forge(STRATEGIES, {"version": 9}, strategy_id=SKEW)
     forge(OVERRIDES, {"version": 9}, strategy_id=SKEW)
-    assert audit.verify().bad.position == 5
+    assert verification.verify().bad.position == 5
 
 
 def test_verify__row_forged_with_its_own_hash__breaks_the_link_of_the_next(six_rows: list[ConfigAudit]) -> None:
     forge(HISTORY, {"actor": "mallory"}, sequence=3)
     _relink(3)
-    bad = audit.verify().bad
+    bad = verification.verify().bad
     assert (bad.position, bad.problem.split(":")[0]) == (4, "link")
 
 
@@ -193,7 +195,7 @@ def test_verify__version_left_out__is_seen_even_where_the_hashes_fit(six_rows: l
     forge(HISTORY, {"version": 9}, sequence=6)
     _relink(6)
     forge(HEAD, {"head_hash": ConfigAudit.objects.get(sequence=6).hash})
-    bad = audit.verify().bad
+    bad = verification.verify().bad
     assert (bad.position, bad.problem.split(":")[0]) == (6, "version gap")
 
 
@@ -202,8 +204,8 @@ def test_verify__many_rows_missing__finds_the_next_one(
 ) -> None:
     monkeypatch.setattr(chain, "BATCH_SIZE", 1)
     take_out(2, 3, 4, 5)
-    bad = audit.verify().bad
-    assert bad == audit.BadRow(2, "gap: this row is missing, the next one is 6")
+    bad = verification.verify().bad
+    assert bad == verification.BadRow(2, "gap: this row is missing, the next one is 6")
 
 
 def test_content_hash__every_field__changes_it(six_rows: list[ConfigAudit]) -> None:
@@ -244,7 +246,7 @@ def test_content_hash__whole_float__is_the_integer(six_rows: list[ConfigAudit]) 
 def test_config_audit__any_change__is_refused(six_rows: list[ConfigAudit], write_history: Any) -> None:
     with pytest.raises(ImmutableRowError):
         write_history(six_rows[0])
-    assert audit.verify().bad is None
+    assert verification.verify().bad is None
 
 
 @pytest.mark.parametrize("same", [{"position": 1}, {"sequence": 1}, {"strategy_id": SKEW, "symbol": BTC, "version": 1}])

@@ -5,10 +5,12 @@ from datetime import timedelta
 import pytest
 from django.conf import settings
 
-from strategy_config import audit, chain, selectors, services
 from strategy_config.exceptions import ConfigError, InvalidRequestError, InvalidSymbolError, NotFoundError
+from strategy_config.history import chain, verification
 from strategy_config.models import ConfigAudit, SymbolOverride
-from strategy_config.plans import LayerKey
+from strategy_config.selectors import selectors
+from strategy_config.services import services
+from strategy_config.services.import_plan import LayerKey
 from tests.factories import NOON, OriginFactory
 from tests.strategy_config.conftest import CacheUnderTest
 from tests.strategy_config.test_services import BTC, SKEW, own, write
@@ -32,7 +34,7 @@ def test_switch_overrides__many__one_row_each_under_one_reason() -> None:
     assert [row.sequence for row in written.changes] == [4, 5, 6]
     assert own() == {"top_levels": 7}
     assert not any(SymbolOverride.objects.values_list("enabled", flat=True))
-    assert audit.verify().bad is None
+    assert verification.verify().bad is None
 
 
 def test_switch_overrides__one_is_off_already__keeps_its_version() -> None:

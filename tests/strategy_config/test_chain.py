@@ -10,10 +10,13 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
-from strategy_config import audit, audit_rows, chain, overviews, selectors, services, transactions
-from strategy_config.driver_errors import CommitLostError
 from strategy_config.exceptions import StoreUnavailableError
+from strategy_config.history import audit_rows, chain, verification
 from strategy_config.models import ChangeSequence, ConfigAudit
+from strategy_config.selectors import overviews, selectors
+from strategy_config.services import services
+from strategy_config.store import transactions
+from strategy_config.store.driver_errors import CommitLostError
 from strategy_core.configuration.halts import EVERYTHING
 from tests.factories import NOON, OriginFactory
 from tests.strategy_config import test_services
@@ -49,7 +52,7 @@ def test_append_object__between_changes_of_layers__takes_a_position_and_no_seque
     write()
     assert places() == [(1, 1), (2, None), (3, 2), (4, 3)]
     assert (ChangeSequence.objects.get().position, selectors.last_sequence()) == (4, 3)
-    assert audit.verify().bad is None
+    assert verification.verify().bad is None
     assert [change.sequence for change in selectors.changes_after(2, limit=10)[0]] == [3]
     assert [row.sequence for row in overviews.last_changes(9)] == [3, 2, 1]
 
@@ -57,7 +60,7 @@ def test_append_object__between_changes_of_layers__takes_a_position_and_no_seque
 def test_append_object__version_left_out__is_found() -> None:
     act(1)
     act(3)
-    bad = audit.verify().bad
+    bad = verification.verify().bad
     assert (bad.position, bad.problem) == (2, "version gap: version 3 of token x follows version 1")
 
 
@@ -73,7 +76,7 @@ def test_write__several_rows__are_one_set_that_begins_with_its_identity() -> Non
     alone, expiry, change = ConfigAudit.objects.order_by("position")
     assert (alone.set_id, expiry.action, change.action) == (None, "EXPIRE", "CREATE")
     assert expiry.set_id == change.set_id == expiry.id
-    assert audit.verify().bad is None
+    assert verification.verify().bad is None
 
 
 def test_roll_back__past_an_expiry_that_nobody_has_recorded__finds_it() -> None:
@@ -114,7 +117,7 @@ def test_write__commit_that_was_not_answered__is_made_exactly_once(
     assert len(attempts) == 2
     assert [row.version for row in ConfigAudit.objects.order_by("position")] == [1, 2]
     assert write().version == 3
-    assert audit.verify().bad is None
+    assert verification.verify().bad is None
 
 
 def test_write__commit_never_answered__is_not_told_to_have_changed_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,7 +159,7 @@ def write_as_the_release_before() -> None:
     ChangeSequence.objects.update(value=old.sequence, head_hash=old.hash)
 
 
-@pytest.mark.parametrize("then", [lambda: audit.verify(), lambda: write()])
+@pytest.mark.parametrize("then", [lambda: verification.verify(), lambda: write()])
 def test_rows_of_the_release_before__during_an_upgrade__get_their_positions(then: Callable[[], Any]) -> None:
     write()
     act(1)
@@ -164,13 +167,13 @@ def test_rows_of_the_release_before__during_an_upgrade__get_their_positions(then
     write_as_the_release_before()
     then()
     assert places()[:4] == [(1, 1), (2, None), (3, 2), (4, 3)]
-    assert audit.verify().bad is None
+    assert verification.verify().bad is None
 
 
 def test_row_without_a_position__that_no_writer_knows__is_found() -> None:
     write()
     QuerySet(ConfigAudit).create(changed_at=NOON, strategy_id="x", version=1)
-    assert "unexpected" in audit.verify().bad.problem
+    assert "unexpected" in verification.verify().bad.problem
 
 
 def redact(position: int, name: str) -> None:
@@ -184,9 +187,9 @@ def redact(position: int, name: str) -> None:
 def test_redacted_row__verifies_and_says_so() -> None:
     write("switch", enabled=False)
     write()
-    assert audit.verify().redacted == 0
+    assert verification.verify().redacted == 0
     redact(1, "reason")
-    found = audit.verify()
+    found = verification.verify()
     assert (found.bad, found.redacted) == (None, 1)
 
 
@@ -205,7 +208,7 @@ def test_redacted_row__forged__is_found(case: str) -> None:
     write()
     redact(1, "reason")
     forge(HISTORY, FORGED[case], position=1)
-    assert audit.verify().bad == audit.BadRow(1, "content hash: the row is not what was written")
+    assert verification.verify().bad == verification.BadRow(1, "content hash: the row is not what was written")
 
 
 def test_read_row__names_every_column_once() -> None:

@@ -9,9 +9,11 @@ from django.contrib.auth.models import Group, User
 from django.core.management import CommandError, call_command
 from django.test import override_settings
 
-from strategy_config import audit, services, tokens
+from strategy_config.accounts import tokens
 from strategy_config.exceptions import StoreUnavailableError
+from strategy_config.history import verification
 from strategy_config.models import ApiToken, ChangeSequence, StrategyConfig
+from strategy_config.services import services
 from strategy_core.strategies.registry import STRATEGIES
 from tests.factories import UserFactory
 from tests.strategy_config.conftest import CacheUnderTest
@@ -104,7 +106,7 @@ def test_verify_audit__store_away__is_no_verdict(monkeypatch: pytest.MonkeyPatch
     def refuse(*args: Any, **options: Any) -> Any:
         raise StoreUnavailableError("The store cannot be reached right now.")
 
-    monkeypatch.setattr(audit, "verify", refuse)
+    monkeypatch.setattr(verification, "verify", refuse)
     with pytest.raises(CommandError, match="Not verified: The store") as refusal:
         call_command("verify_audit")
     assert refusal.value.returncode == 2

@@ -11,8 +11,8 @@ import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
 
-from strategy_config import selectors
 from strategy_config.models import ConfigAudit
+from strategy_config.selectors import selectors
 from tests.strategy_config.test_services import SKEW, own, write
 
 pytestmark = pytest.mark.django_db(transaction=settings.IS_ON_MONGODB)

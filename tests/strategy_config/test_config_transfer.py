@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from strategy_config import audit, chain, config_file, plans, selectors, services, strict_yaml
 from strategy_config.exceptions import InvalidRequestError, VersionConflictError
+from strategy_config.history import chain, verification
 from strategy_config.models import ConfigAudit, StrategyConfig, SymbolOverride
-from strategy_config.plans import MAY_NOT_SWITCH, ImportRefusedError, Plan
+from strategy_config.selectors import selectors
+from strategy_config.services import import_plan, services, strict_yaml, yaml_file
+from strategy_config.services.import_plan import MAY_NOT_SWITCH, ImportRefusedError, Plan
 from strategy_core.strategies.registry import STRATEGIES
 from tests import catalogues
 from tests.factories import NOON, OriginFactory
@@ -74,7 +76,7 @@ def test_apply_import__plan__becomes_history_row_by_row(cache: CacheUnderTest) -
         {"sell_threshold": 0.5},
         None,
     )
-    assert audit.verify().bad is None
+    assert verification.verify().bad is None
     assert not plan(FILE).changes
 
 
@@ -126,7 +128,7 @@ def test_export__selection__holds_only_that() -> None:
     write(symbol=None, parameters={"top_levels": 10})
     write(parameters={"top_levels": 7})
     write(symbol="ETHUSDT", parameters={"top_levels": 8})
-    file = config_file.read(services.export_configuration(at=NOON, strategy_ids=[SKEW], symbols=["btcusdt"]).encode())
+    file = yaml_file.read(services.export_configuration(at=NOON, strategy_ids=[SKEW], symbols=["btcusdt"]).encode())
     assert [str(each.key) for each in file.wanted] == [f"{SKEW} on {BTC}"]
 
 
@@ -200,7 +202,7 @@ UNREADABLE = {
 @pytest.mark.parametrize("content", UNREADABLE.values(), ids=UNREADABLE)
 def test_read__unusable_file__is_refused_in_words(content: bytes) -> None:
     with pytest.raises(InvalidRequestError) as refusal:
-        config_file.read(content)
+        yaml_file.read(content)
     assert refusal.value.details == {"field": "file"}
     assert len(refusal.value.message) < 400
 
@@ -259,7 +261,7 @@ def test_plan_import__nonsense__is_refused_and_prune_deletes_nothing_for_it(text
 )
 def test_read__number_of_yaml_1_2__is_read_as_such(text: str, value: int | None) -> None:
     name = "top_levels" if value is not None else "buy_threshold"
-    [wanted] = config_file.read(skew(f"{{parameters: {{{name}: {text}}}}}").encode()).wanted
+    [wanted] = yaml_file.read(skew(f"{{parameters: {{{name}: {text}}}}}").encode()).wanted
     assert wanted.parameters == {name: float(text) if value is None else value}
 
 
@@ -274,7 +276,7 @@ def test_read__symbols_up_to_the_limit__takes_time_in_proportion() -> None:
     def seconds(count: int) -> float:
         text = skew(f"{{symbols: {{{','.join(f'S{n:05d}: {{}}' for n in range(count))}}}}}")
         started = time.process_time()
-        config_file.read(text.encode())
+        yaml_file.read(text.encode())
         return time.process_time() - started
 
     seconds(100)
@@ -282,7 +284,7 @@ def test_read__symbols_up_to_the_limit__takes_time_in_proportion() -> None:
 
 
 def test_make_plan__takes_too_long__is_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plans, "LONGEST_SECONDS", -1.0)
+    monkeypatch.setattr(import_plan, "LONGEST_SECONDS", -1.0)
     with pytest.raises(InvalidRequestError, match="Split the file"):
         plan(FILE)
 

@@ -4,7 +4,7 @@ import pytest
 from django.conf import settings
 from django.http import QueryDict
 
-from strategy_config import forms
+from strategy_config.admin import forms
 from strategy_core.strategies.base import ParameterSpec
 from strategy_core.strategies.registry import STRATEGIES
 from tests.factories import NOON

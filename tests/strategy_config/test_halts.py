@@ -11,20 +11,16 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 
 from embedded.servers import Valkey
-from strategy_config import (
-    audit,
-    backup,
-    halt_rows,
-    overviews,
-    publishing,
-    selectors,
-    services,
-    shared_cache,
-    tasks,
-)
 from strategy_config.exceptions import InvalidRequestError, InvalidSymbolError, NotFoundError
-from strategy_config.halts import Halted
+from strategy_config.history import halt_rows, verification
 from strategy_config.models import ConfigAudit, Halt, StrategyConfig, SymbolOverride
+from strategy_config.publication import publisher
+from strategy_config.redis import redis_client
+from strategy_config.selectors import overviews, selectors
+from strategy_config.services import services
+from strategy_config.services.halts import Halted
+from strategy_config.tasks import periodic
+from strategy_config.transfer import backup
 from strategy_core.configuration import wire
 from strategy_core.configuration.halts import EVERYTHING, REASON_LENGTH, Scope, read_halt
 from tests.factories import NOON, OriginFactory
@@ -65,7 +61,7 @@ def test_halt__of_a_symbol__is_one_row_one_sequence_and_no_version(cache: CacheU
     assert halts_there(cache) == {str(halted.halt.id)}
     assert selectors.layer_config(strategy_id=SKEW, symbol=BTC, at=NOON).version == 1
     assert write(parameters={"top_levels": 8}).published
-    assert audit.verify().bad is None
+    assert verification.verify().bad is None
 
 
 def test_halt__with_texts_that_nothing_else_would_take__is_cut_and_stands() -> None:
@@ -92,7 +88,7 @@ def test_resume__by_id__ends_exactly_that_halt(cache: CacheUnderTest) -> None:
     _, entry = cache.entries()[-1]
     assert (entry.kind, entry.ids) == ("resume", [str(first.halt.id)])
     assert cache.client.hexists(cache.keys.resumed, str(first.halt.id))
-    assert audit.verify().bad is None
+    assert verification.verify().bad is None
 
 
 def test_resume__by_scope__ends_the_halts_of_exactly_that_scope() -> None:
@@ -123,21 +119,21 @@ def test_resume__of_nothing__is_refused_and_records_nothing() -> None:
 def test_told_halts__taken_in__once_by_id_whoever_tells(cache: CacheUnderTest) -> None:
     identity = told(cache, scope={"strategy_id": SKEW}, reason="fat finger")
     told(cache, id=identity, channel="http")
-    assert tasks.reconcile() == "done"
+    assert periodic.reconcile() == "done"
     row = Halt.objects.get()
     assert (str(row.id), row.strategy_id, row.by, row.reason) == (identity, SKEW, "ann", "fat finger")
     assert row.at == NOON - timedelta(minutes=1)
     assert halts_there(cache) == {identity}
     assert cache.client.xlen(cache.keys.told_halts) == 0
     told(cache, id=identity)
-    assert tasks.reconcile() == "done"
+    assert periodic.reconcile() == "done"
     assert ConfigAudit.objects.filter(action="HALT").count() == 1
 
 
 def test_told_halt__that_cannot_be_read__halts_everything(cache: CacheUnderTest) -> None:
     cache.client.hset(cache.keys.halts, identity := str(uuid4()), b"\xff not json")
     cache.client.xadd(cache.keys.told_halts, {wire.STREAM_FIELD: b"no id in it"})
-    assert tasks.reconcile() == "done"
+    assert periodic.reconcile() == "done"
     row = Halt.objects.get()
     assert (str(row.id), row.strategy_id, row.symbol) == (identity, "", "")
 
@@ -147,7 +143,7 @@ def test_told_halt__resumed_before__is_not_stored_again_and_runtimes_are_told(ca
     services.resume(ids=[identity], origin=OriginFactory())
     cache.client.delete(cache.keys.resumed)
     told(cache, id=identity)
-    assert tasks.reconcile() == "done"
+    assert periodic.reconcile() == "done"
     assert selectors.open_halts() == ()
     assert cache.client.hexists(cache.keys.resumed, identity)
     assert cache.entries()[-1][1].kind == "reload"
@@ -166,7 +162,7 @@ def test_rewrite__after_redis_lost_halts__writes_them_again(cache: CacheUnderTes
     open_one = str(halt(Scope(symbol=BTC)).halt.id)
     for name in lost:
         cache.client.delete(getattr(cache.keys, name))
-    assert tasks.rewrite() == "done"
+    assert periodic.rewrite() == "done"
     assert halts_there(cache) == {open_one}
     assert cache.client.hexists(cache.keys.resumed, ended)
     assert cache.entries()[-1][1].kind == "reload"
@@ -175,13 +171,13 @@ def test_rewrite__after_redis_lost_halts__writes_them_again(cache: CacheUnderTes
 def test_halt__while_redis_is_down__stands_and_is_told_later(
     own_cache: CacheUnderTest, fresh_valkey: Valkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shared_cache, "REST_SECONDS", 0.0)
-    publishing.publish_pending()
+    monkeypatch.setattr(redis_client, "REST_SECONDS", 0.0)
+    publisher.publish_pending()
     fresh_valkey.stop()
     halted = halt()
     assert not halted.published
     fresh_valkey.start()
-    assert publishing.publish_pending()
+    assert publisher.publish_pending()
     assert halts_there(own_cache) == {str(halted.halt.id)}
 
 
@@ -200,7 +196,7 @@ def test_halt__while_a_runtime_without_halts_is_live__switches_off_as_well_and_r
     resumed = services.resume(ids=[str(halted.halt.id)], origin=OriginFactory(), restore=True)
     assert len(resumed.switched_on) == halted.switched_off
     assert cache.document(f"{SKEW}:{BTC}" if scope.symbol else SKEW).config.enabled
-    assert audit.verify().bad is None
+    assert verification.verify().bad is None
 
 
 def test_resume__with_restore__leaves_what_somebody_switched_meanwhile(cache: CacheUnderTest) -> None:
@@ -242,10 +238,10 @@ def test_restore__of_a_backup_from_before_the_halt__the_halt_holds(cache: CacheU
     identity = str(halt().halt.id)
     forget_store()
     assert backup.restore(tmp_path / "backup").bad is None
-    assert tasks.reconcile() == "done"
+    assert periodic.reconcile() == "done"
     assert [str(row.id) for row in selectors.open_halts()] == [identity]
     assert halts_there(cache) == {identity}
-    assert audit.verify().bad is None
+    assert verification.verify().bad is None
 
 
 def test_restore__of_a_backup_with_a_halt__it_holds_also_in_an_empty_redis(
@@ -256,7 +252,7 @@ def test_restore__of_a_backup_with_a_halt__it_holds_also_in_an_empty_redis(
     forget_store()
     cache.forget()
     assert backup.restore(tmp_path / "backup").bad is None
-    assert tasks.reconcile() == "done"
+    assert periodic.reconcile() == "done"
     assert halts_there(cache) == {identity}
 
 
@@ -268,9 +264,9 @@ def test_restore__of_a_backup_from_before_the_resume__is_recorded_as_resumed(
     services.resume(ids=[identity], origin=OriginFactory())
     forget_store()
     assert backup.restore(tmp_path / "backup").bad is None
-    assert tasks.reconcile() == "done"
+    assert periodic.reconcile() == "done"
     assert selectors.open_halts() == ()
-    assert audit.verify().bad is None
+    assert verification.verify().bad is None
 
 
 @pytest.mark.parametrize(
@@ -286,9 +282,9 @@ def test_verify__halt_that_was_tampered_with__is_found(spoil: Any, problem: str)
     ended = str(halt().halt.id)
     services.resume(ids=[ended], origin=OriginFactory())
     open_one = halt()
-    assert audit.verify().bad is None
+    assert verification.verify().bad is None
     spoil(Halt.objects.filter(pk=open_one.halt.id))
-    bad = audit.verify().bad
+    bad = verification.verify().bad
     assert bad is not None
     assert (bad.position, problem in bad.problem) == (3, True)
 

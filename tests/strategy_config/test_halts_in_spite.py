@@ -7,8 +7,12 @@ from django.conf import settings
 from django.db import DataError, ProgrammingError
 from msgspec import DecodeError
 
-from strategy_config import bulk_changes, chain, halt_rows, halt_telling, selectors, services, tasks
+from strategy_config.history import chain, halt_rows
 from strategy_config.models import Halt
+from strategy_config.publication import halt_telling
+from strategy_config.selectors import selectors
+from strategy_config.services import bulk_changes, services
+from strategy_config.tasks import periodic
 from strategy_core.configuration.halts import EVERYTHING, Scope
 from tests.factories import NOON, OriginFactory
 from tests.strategy_config.conftest import CacheUnderTest
@@ -64,7 +68,7 @@ def test_halt__old_runtimes_cannot_be_covered__the_halt_is_answered_as_it_stands
 
 def test_told_halt__of_an_instant_that_no_calendar_has_in_utc__is_taken_in(cache: CacheUnderTest) -> None:
     identity = told(cache, at="0001-01-01T00:00:00+14:00")
-    assert tasks.reconcile() == "done"
+    assert periodic.reconcile() == "done"
     assert str(Halt.objects.get().id) == identity
     services.resume(ids=[identity], origin=OriginFactory())
 

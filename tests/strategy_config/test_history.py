@@ -5,11 +5,12 @@ from datetime import timedelta
 import pytest
 from django.conf import settings
 
-from strategy_config import audit, explanations, history, selectors
-from strategy_config.checkpoints import Checkpoint
 from strategy_config.exceptions import NotFoundError
-from strategy_config.history import HistoryFilter
+from strategy_config.history import verification
+from strategy_config.history.checkpoints import Checkpoint
 from strategy_config.models import ChangeSequence, ConfigAudit
+from strategy_config.selectors import explanations, history, selectors
+from strategy_config.selectors.history import HistoryFilter
 from strategy_core.strategies.registry import STRATEGIES
 from tests.factories import NOON, OriginFactory
 from tests.strategy_config.test_services import BTC, SKEW, write
@@ -68,24 +69,24 @@ def test_verify_next__in_steps__arrives_where_verify_does() -> None:
     rows = three_changes()
     checkpoint, seen = Checkpoint(), []
     while checkpoint.position < len(rows):
-        found = audit.verify_next(checkpoint, limit=2)
+        found = verification.verify_next(checkpoint, limit=2)
         assert found.bad is None
         checkpoint = Checkpoint(found.position, found.hash)
         seen.append(found.position)
-    assert (seen, checkpoint.hash) == ([2, 3], audit.verify().hash)
-    assert audit.verify_next(checkpoint, limit=2).rows == 0
+    assert (seen, checkpoint.hash) == ([2, 3], verification.verify().hash)
+    assert verification.verify_next(checkpoint, limit=2).rows == 0
 
 
 @pytest.mark.parametrize("after", [Checkpoint(1, "0" * 64), Checkpoint(3, "0" * 64), Checkpoint(9, "0" * 64)])
 def test_verify_next__checkpoint_of_another_history__is_bad(after: Checkpoint) -> None:
     three_changes()
-    assert audit.verify_next(after, limit=10).bad is not None
+    assert verification.verify_next(after, limit=10).bad is not None
 
 
 def test_verify_next__rows_missing_at_the_end__is_bad() -> None:
     three_changes()
     ChangeSequence.objects.update(position=4)
-    assert audit.verify_next(Checkpoint(), limit=10).bad is not None
+    assert verification.verify_next(Checkpoint(), limit=10).bad is not None
 
 
 def test_own_differences__numbers__say_how_far_within_the_range() -> None:

@@ -10,8 +10,11 @@ from django.contrib.auth.models import Group, Permission, User, update_last_logi
 from django.utils import timezone
 
 from embedded.servers import Valkey
-from strategy_config import identities, services, shared_cache, tasks
+from strategy_config.accounts import identities
 from strategy_config.models import ApiToken
+from strategy_config.redis import redis_client
+from strategy_config.services import services
+from strategy_config.tasks import periodic
 from tests.factories import UserFactory
 from tests.strategy_config.conftest import CacheUnderTest
 
@@ -53,21 +56,21 @@ def test_identities__login__changes_nothing(cache: CacheUnderTest) -> None:
     user = UserFactory()
     before = shown(cache)
     update_last_login(None, user)
-    tasks.reconcile()
+    periodic.reconcile()
     assert shown(cache) == before
 
 
 def test_identities__revoked_while_redis_is_down__is_announced_when_it_is_back(
     own_cache: CacheUnderTest, fresh_valkey: Valkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shared_cache, "REST_SECONDS", 0.0)
+    monkeypatch.setattr(redis_client, "REST_SECONDS", 0.0)
     token, _ = services.issue_token(user=UserFactory(), name="first", days=1)
     before = shown(own_cache)
     with monkeypatch.context() as patch:
         patch.setattr(settings, "REDIS_URL", "redis://127.0.0.1:1/0")
         services.revoke_token(token=token, at=timezone.now())
     assert shown(own_cache) == before
-    tasks.reconcile()
+    periodic.reconcile()
     assert shown(own_cache) not in {before, None}
 
 
@@ -76,8 +79,8 @@ def test_identities__revoked_just_after_redis_failed__is_announced_at_once(
 ) -> None:
     token, _ = services.issue_token(user=UserFactory(), name="first", days=1)
     fresh_valkey.stop()
-    with pytest.raises(shared_cache.SharedCacheUnavailableError):
-        shared_cache.run(lambda client: client.ping())
+    with pytest.raises(redis_client.SharedCacheUnavailableError):
+        redis_client.run(lambda client: client.ping())
     fresh_valkey.start()
     services.revoke_token(token=token, at=timezone.now())
     assert shown(own_cache) is not None
@@ -103,18 +106,18 @@ def test_revoke_token__twice__keeps_the_first_instant() -> None:
 def test_shared_cache__failed_a_moment_ago__is_left_alone(fresh_valkey: Valkey, settings: Any) -> None:
     settings.REDIS_URL = fresh_valkey.url
     fresh_valkey.stop()
-    with pytest.raises(shared_cache.SharedCacheUnavailableError, match="cannot be reached"):
-        shared_cache.run(lambda client: client.ping())
+    with pytest.raises(redis_client.SharedCacheUnavailableError, match="cannot be reached"):
+        redis_client.run(lambda client: client.ping())
     fresh_valkey.start()
-    with pytest.raises(shared_cache.SharedCacheUnavailableError, match="a moment ago"):
-        shared_cache.run(lambda client: client.ping())
-    assert shared_cache.run(lambda client: client.ping(), is_patient=True)
-    assert shared_cache.run(lambda client: client.ping())
+    with pytest.raises(redis_client.SharedCacheUnavailableError, match="a moment ago"):
+        redis_client.run(lambda client: client.ping())
+    assert redis_client.run(lambda client: client.ping(), is_patient=True)
+    assert redis_client.run(lambda client: client.ping())
 
 
 def test_shared_cache__server_restarted__old_connection_is_replaced(fresh_valkey: Valkey, settings: Any) -> None:
     settings.REDIS_URL = fresh_valkey.url
-    assert shared_cache.run(lambda client: client.ping())
+    assert redis_client.run(lambda client: client.ping())
     fresh_valkey.stop()
     fresh_valkey.start()
-    assert shared_cache.run(lambda client: client.ping())
+    assert redis_client.run(lambda client: client.ping())

@@ -13,8 +13,11 @@ import pytest
 from django.core.management import CommandError, call_command
 from pymongo.database import Database
 
-from strategy_config import audit, legacy_import, legacy_source, selectors, services
+from strategy_config.history import verification
 from strategy_config.models import ConfigAudit, SymbolOverride
+from strategy_config.selectors import selectors
+from strategy_config.services import services
+from strategy_config.transfer import legacy_import, legacy_source
 from tests.factories import OriginFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -116,7 +119,7 @@ def test_import__of_a_regular_history__keeps_versions_rows_and_the_chain(source:
     ]
     assert rows[2].changed_at == (START + timedelta(minutes=5)).replace(tzinfo=UTC)
     assert (rows[2].old_parameters, rows[2].new_parameters) == (a, b)
-    assert audit.verify().bad is None
+    assert verification.verify().bad is None
     config = selectors.layer_config(strategy_id=SKEW, symbol="BTCUSDT", at=OriginFactory().at)
     assert (config.overrides, config.parameters["buy_threshold"], config.version) == ({"top_levels": 3}, 1.5, 1)
     assert everything(source) == before
@@ -161,7 +164,7 @@ def test_import__of_an_irregular_history__has_no_gap_and_ends_in_the_state(
     assert rows.last().new_parameters == state  # type: ignore[union-attr]  # there are rows
     assert report["problems"] == []
     assert report["layers"][0]["notes"] != [] or expected[-1][1] == version
-    assert audit.verify().bad is None
+    assert verification.verify().bad is None
 
 
 def test_import__of_a_layer_deleted_before__keeps_its_history(source: Database[dict[str, Any]]) -> None:

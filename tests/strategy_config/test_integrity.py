@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 LOOK = """
 import json, django
 django.setup()
-from strategy_config import audit
+from strategy_config.history import verification
 from strategy_config.models import ConfigAudit, SymbolOverride
 # Rows of tokens and of halts have no version.
 rows = ConfigAudit.objects.exclude(version=None).order_by("sequence")
@@ -28,7 +28,7 @@ print(json.dumps({
     "sequences": list(rows.values_list("sequence", flat=True)),
     "version": SymbolOverride.objects.get().version,
     "parameters": [SymbolOverride.objects.get().parameters, rows.last().new_parameters],
-    "bad": audit.verify().bad is not None,
+    "bad": verification.verify().bad is not None,
 }))
 """
 

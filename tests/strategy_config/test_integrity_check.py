@@ -12,10 +12,14 @@ from django.core.management import CommandError, call_command
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from strategy_config import audit_rows, checkpoints, integrity, publishing, services, tasks, tokens
-from strategy_config.chain import GENESIS
-from strategy_config.checkpoints import Checkpoint
+from strategy_config.accounts import tokens
+from strategy_config.history import audit_rows, checkpoints, integrity
+from strategy_config.history.chain import GENESIS
+from strategy_config.history.checkpoints import Checkpoint
 from strategy_config.models import ApiToken, ChangeSequence, ConfigAudit, RelayPosition
+from strategy_config.publication import publisher
+from strategy_config.services import services
+from strategy_config.tasks import periodic
 from tests.factories import OriginFactory, UserFactory
 from tests.strategy_config.conftest import CacheUnderTest
 from tests.strategy_config.test_audit import forge
@@ -103,7 +107,7 @@ def test_check__newer_rows_cut_off_than_any_checkpoint__is_found_by_redis_sequen
     write(parameters={"top_levels": 8})
     cut_off_newest()
     assert "told up to sequence 2, the store ends at 1" in integrity.check().bad.problem
-    publishing.publish_pending()
+    publisher.publish_pending()
     assert cache.sequence() == 1
     assert "told up to sequence 2" in integrity.check().bad.problem, "publishing made it be forgotten"
     integrity.forget_checkpoints()
@@ -118,7 +122,7 @@ def test_forget_checkpoints__restored_to_before__holds_until_it_was_published_an
     cut_off_newest()
     integrity.forget_checkpoints()
     assert integrity.check().bad is None
-    publishing.publish_pending()
+    publisher.publish_pending()
     assert integrity.check().bad is None
     assert not checkpoints.witness().is_replaced
     write(parameters={"top_levels": 8})
@@ -143,11 +147,11 @@ def test_check__redis_away__is_a_smaller_check() -> None:
 
 def test_task__broken_by_a_checkpoint__shows_in_the_metric(cache: CacheUnderTest) -> None:
     write()
-    tasks.verify_audit()
-    assert tasks.audit_intact._value.get() == 1
+    periodic.verify_audit()
+    assert periodic.audit_intact._value.get() == 1
     make_anew()
-    tasks.verify_audit()
-    assert tasks.audit_intact._value.get() == 0
+    periodic.verify_audit()
+    assert periodic.audit_intact._value.get() == 0
 
 
 def made() -> ApiToken:

@@ -6,13 +6,16 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from strategy_config import audit, runtimes, selectors, services
 from strategy_config.exceptions import ConfigError, VersionConflictError
-from strategy_config.layer_edits import SWITCH, NotAllowedError
+from strategy_config.history import verification
+from strategy_config.history.origins import NO_REASON
 from strategy_config.models import CHANGED_BY_LENGTH, REASON_LENGTH, ConfigAudit
-from strategy_config.origins import NO_REASON
-from strategy_config.plans import LayerKey
-from strategy_config.texts import CUT_MARK
+from strategy_config.observed import runtimes
+from strategy_config.resolution.texts import CUT_MARK
+from strategy_config.selectors import selectors
+from strategy_config.services import services
+from strategy_config.services.import_plan import LayerKey
+from strategy_config.services.layer_edits import SWITCH, NotAllowedError
 from strategy_core.configuration import wire
 from strategy_core.configuration.layers import InvalidParametersError
 from strategy_core.strategies.registry import STRATEGIES
@@ -69,7 +72,7 @@ def test_stop__with_parameters__is_one_set_of_two_rows_the_stop_first(action: st
     assert (written.is_stopped, written.refusal, written.action) == (True, None, "CREATE")
     assert (written.config.enabled, written.config.overrides) == (False, {"top_levels": 7})
     assert actions(symbol) == ["DISABLE", "CREATE"]
-    assert audit.verify().bad is None
+    assert verification.verify().bad is None
 
 
 def test_stop__alone__keeps_parameters_and_expiry() -> None:
@@ -147,7 +150,7 @@ def test_stop__with_texts_that_cannot_be_kept__is_stored_with_what_can(way: str,
     assert (row.changed_by.strip(), row.reason.strip()) == (row.changed_by, row.reason)
     assert row.changed_by
     assert row.reason
-    assert audit.verify().bad is None
+    assert verification.verify().bad is None
 
 
 def test_stop__long_reason__is_cut_and_marked() -> None:

@@ -8,8 +8,12 @@ from prometheus_client import REGISTRY
 
 from configsite.metrics import SharedState
 from embedded.servers import Valkey
-from strategy_config import audit, publishing, shared_cache, tasks, transactions
 from strategy_config.exceptions import StoreUnavailableError
+from strategy_config.history import verification
+from strategy_config.publication import publisher
+from strategy_config.redis import redis_client
+from strategy_config.store import transactions
+from strategy_config.tasks import periodic
 from tests.strategy_config.conftest import CacheUnderTest
 from tests.strategy_config.test_services import write
 
@@ -39,7 +43,7 @@ def shared_state() -> dict[tuple[str, str], float]:
 
 
 def test_write__published__counts_change_publication_store_and_redis(cache: CacheUnderTest) -> None:
-    publishing.publish_pending()
+    publisher.publish_pending()
     rises = (
         Rise("configsite_changes_total", action="CREATE", channel="api"),
         Rise("configsite_publication_seconds_count", outcome="published"),
@@ -53,8 +57,8 @@ def test_write__published__counts_change_publication_store_and_redis(cache: Cach
 def test_write__redis_away__counts_as_postponed_and_shows_behind(
     own_cache: CacheUnderTest, fresh_valkey: Valkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shared_cache, "REST_SECONDS", 0.0)
-    publishing.publish_pending()
+    monkeypatch.setattr(redis_client, "REST_SECONDS", 0.0)
+    publisher.publish_pending()
     postponed = Rise("configsite_publication_seconds_count", outcome="postponed")
     failed = Rise("configsite_redis_call_seconds_count", outcome="failed")
     fresh_valkey.stop()
@@ -70,7 +74,7 @@ def test_write__redis_away__counts_as_postponed_and_shows_behind(
     }
     fresh_valkey.start()
     assert shared_state()["configsite_sequence", "redis"] in {0, -1}
-    tasks.reconcile()
+    periodic.reconcile()
     assert shared_state()["configsite_sequence", "redis"] == 1
 
 
@@ -84,17 +88,19 @@ def test_store_call__inside_another__is_counted_once_by_its_end(error: Exception
     assert rise() == 1
 
 
-def _broken(*args: object, **kwargs: object) -> audit.Verification:
-    return audit.Verification(rows=2, position=1, hash="", bad=audit.BadRow(position=2, problem="changed"))
+def _broken(*args: object, **kwargs: object) -> verification.Verification:
+    return verification.Verification(
+        rows=2, position=1, hash="", bad=verification.BadRow(position=2, problem="changed")
+    )
 
 
-@pytest.mark.parametrize(("verify", "intact"), [(audit.verify, 1), (_broken, 0)])
+@pytest.mark.parametrize(("verify", "intact"), [(verification.verify, 1), (_broken, 0)])
 def test_verify_audit__by_the_clock__shows_whether_the_history_holds(
-    verify: Callable[..., audit.Verification], intact: int, monkeypatch: pytest.MonkeyPatch
+    verify: Callable[..., verification.Verification], intact: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(audit, "verify", verify)
+    monkeypatch.setattr(verification, "verify", verify)
     runs = Rise("configsite_task_runs_total", task="verify_audit", outcome="done")
-    tasks.verify_audit()
+    periodic.verify_audit()
     assert REGISTRY.get_sample_value("configsite_audit_intact") == intact
     assert runs() == 1
 
@@ -103,11 +109,11 @@ def test_task__ending_otherwise__is_counted_as_that_and_not_as_done(monkeypatch:
     done_at = Rise("configsite_task_done_timestamp_seconds", task="rewrite")
     for error, outcome in ((StoreUnavailableError("away"), "postponed"), (ValueError("a fault"), "failed")):
         runs = Rise("configsite_task_runs_total", task="rewrite", outcome=outcome)
-        monkeypatch.setattr(publishing, "rewrite_all", lambda error=error, **_: (_ for _ in ()).throw(error))
+        monkeypatch.setattr(publisher, "rewrite_all", lambda error=error, **_: (_ for _ in ()).throw(error))
         if outcome == "failed":
             with pytest.raises(ValueError, match="a fault"):
-                tasks.rewrite()
+                periodic.rewrite()
         else:
-            tasks.rewrite()
+            periodic.rewrite()
         assert runs() == 1
     assert done_at() == 0

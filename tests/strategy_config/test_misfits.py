@@ -9,8 +9,11 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from pytest_django import Settings
 
-from strategy_config import audit, misfits, selectors, services, tasks
+from strategy_config.history import verification
 from strategy_config.models import ConfigAudit, SymbolOverride
+from strategy_config.selectors import misfits, selectors
+from strategy_config.services import services
+from strategy_config.tasks import periodic
 from strategy_core.strategies.base import parameter
 from strategy_core.strategies.orderbook_skew import OrderbookSkew
 from strategy_core.strategies.registry import STRATEGIES
@@ -73,8 +76,8 @@ def test_merge__repairs_or_drops_the_value__is_in_force() -> None:
 
 @pytest.mark.usefixtures("narrowed")
 def test_reconcile__after_an_upgrade__writes_one_version_each_and_once(cache: CacheUnderTest) -> None:
-    assert tasks.reconcile() == "done"
-    assert tasks.reconcile() == "done"
+    assert periodic.reconcile() == "done"
+    assert periodic.reconcile() == "done"
     rows = list(ConfigAudit.objects.filter(changed_by="catalogue").order_by("position"))
     assert [(row.symbol, row.action, row.channel, row.version) for row in rows] == [
         ("", "UPDATE", "schedule", 2),
@@ -85,28 +88,28 @@ def test_reconcile__after_an_upgrade__writes_one_version_each_and_once(cache: Ca
     assert own(None) == {"top_levels": 15, "buy_threshold": 1.4}
     assert cache.document(SKEW).config.refused[0].value == 15
     assert cache.sequence() == 5
-    assert audit.verify().bad is None
+    assert verification.verify().bad is None
 
 
 @pytest.mark.usefixtures("narrowed")
 def test_reconcile__rolled_back__says_that_it_is_in_force_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    tasks.reconcile()
+    periodic.reconcile()
     write("merge_layer", symbol=BTC, parameters={"top_levels": 7})
     catalogues.run_version(monkeypatch, STRATEGIES)
-    tasks.reconcile()
+    periodic.reconcile()
     assert values() == (15, 1.4)
     last = ConfigAudit.objects.filter(changed_by="catalogue").order_by("-position")[0]
     assert (last.symbol, last.changes) == ("", [{"parameter": "top_levels", "old": None, "new": 15}])
-    tasks.reconcile()
+    periodic.reconcile()
     assert ConfigAudit.objects.filter(changed_by="catalogue").count() == 3
     catalogues.run_version(monkeypatch, catalogues.changed(OrderbookSkew, Narrower))
-    tasks.reconcile()
+    periodic.reconcile()
     assert ConfigAudit.objects.filter(changed_by="catalogue").count() == 4
 
 
 @pytest.mark.usefixtures("narrowed")
 def test_roll_back__after_the_upgrade_s_own_row__goes_to_before_the_last_change_of_somebody() -> None:
-    tasks.reconcile()
+    periodic.reconcile()
     write("merge_layer", symbol=None, parameters={"top_levels": 8})
     write("merge_layer", symbol="ETHUSDT", parameters={"buy_threshold": 1.8})
     write("roll_back", symbol="ETHUSDT")

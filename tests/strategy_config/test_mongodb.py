@@ -12,8 +12,11 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.models import QuerySet
 
-from strategy_config import audit, selectors, services, store_breaker, transactions
+from strategy_config.history import verification
 from strategy_config.models import ApiToken, ChangeSequence, ConfigAudit, StrategyConfig, SymbolOverride
+from strategy_config.selectors import selectors
+from strategy_config.services import services
+from strategy_config.store import circuit_breaker, transactions
 
 pytestmark = [
     pytest.mark.skipif(not settings.IS_ON_MONGODB, reason="needs TEST_STORE=mongodb"),
@@ -149,7 +152,7 @@ def test_set_layer__by_fifty_threads_at_once__counts_every_one() -> None:
     history = ConfigAudit.objects.order_by("sequence")
     assert [row.version for row in history] == list(range(1, writers + 1))
     assert ChangeSequence.objects.get().value == writers
-    assert audit.verify().bad is None
+    assert verification.verify().bad is None
     layer = selectors.layer_config(strategy_id="orderbook_skew", symbol="BTCUSDT", at=NOW)
     last = history.last()
     assert last is not None
@@ -159,12 +162,12 @@ def test_set_layer__by_fifty_threads_at_once__counts_every_one() -> None:
 def test_command__answered__is_heard_by_the_breakers_that_its_thread_is_inside() -> None:
     heard: list[str] = []
     for name in ("STORE", "WRITES"):
-        breaker: Any = getattr(store_breaker, name)
+        breaker: Any = getattr(circuit_breaker, name)
         breaker.heard = partial(heard.append, name)
-    with store_breaker.STORE.passage(lambda exception: store_breaker.Verdict.DEAD):
+    with circuit_breaker.STORE.passage(lambda exception: circuit_breaker.Verdict.DEAD):
         ChangeSequence.objects.get()
         assert heard == ["STORE"]
-        with store_breaker.WRITES.passage(lambda exception: store_breaker.Verdict.DEAD):
+        with circuit_breaker.WRITES.passage(lambda exception: circuit_breaker.Verdict.DEAD):
             ChangeSequence.objects.get()
     assert heard == ["STORE", "STORE", "WRITES"]
     ChangeSequence.objects.get()

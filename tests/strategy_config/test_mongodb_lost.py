@@ -12,8 +12,8 @@ from pymongo.errors import AutoReconnect
 from pytest_django import Settings
 
 from embedded.mongo import MongoWireServer
-from strategy_config import chain
 from strategy_config.exceptions import StoreUnavailableError
+from strategy_config.history import chain
 from tests.lost_store import assert_whole, write, write_once_back
 from tests.mongo_store import CleanState
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from strategy_config import ordered_lock
-from strategy_config.ordered_lock import OrderedLock
+from strategy_config.store import ordered_lock
+from strategy_config.store.ordered_lock import OrderedLock
 
 SECONDS = 20.0
 ASKERS = 5

@@ -10,9 +10,10 @@ from django.conf import settings
 from django.db import connection
 
 from configsite.postgresql import driver
-from strategy_config import chain, store_breaker, transactions
 from strategy_config.exceptions import StoreUnavailableError
+from strategy_config.history import chain
 from strategy_config.models import ChangeSequence, SymbolOverride
+from strategy_config.store import circuit_breaker, transactions
 from tests.lost_store import assert_whole, switch_off_together, write, write_once_back
 from tests.relay import Relay
 
@@ -131,7 +132,7 @@ def test_write__locked_by_a_writer_that_hangs__is_refused_as_busy(
         cursor.execute("SET lock_timeout = 100")
     with pytest.raises(StoreUnavailableError, match="busy with other writers"):
         write()
-    assert not store_breaker.STORE.is_open
+    assert not circuit_breaker.STORE.is_open
     assert SymbolOverride.objects.get().version == 1
 
 

@@ -9,9 +9,11 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as budget
 from hypothesis import strategies as st
 
-from strategy_config import audit, selectors, services
 from strategy_config.exceptions import NotFoundError
+from strategy_config.history import verification
 from strategy_config.models import ConfigAudit
+from strategy_config.selectors import selectors
+from strategy_config.services import services
 from strategy_core.configuration.layers import InvalidParametersError
 from tests.factories import NOON, OriginFactory
 
@@ -103,4 +105,4 @@ def test_writes__any_sequence__version_and_history_follow_the_model(operations: 
         assert (config.parameters[name], config.sources[name]) == (value, "symbol")
     rows = ConfigAudit.objects.filter(strategy_id=SKEW, symbol=symbol).order_by("version")
     assert [row.new_parameters for row in rows] == [state for _, state in model.states]
-    assert audit.verify().bad is None
+    assert verification.verify().bad is None

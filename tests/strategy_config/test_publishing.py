@@ -8,9 +8,13 @@ import pytest
 from django.conf import settings
 
 from embedded.servers import Valkey
-from strategy_config import change_entries, publishing, selectors, services, shared_cache, tasks
 from strategy_config.exceptions import StoreUnavailableError
 from strategy_config.models import ChangeSequence
+from strategy_config.publication import change_entries, publisher
+from strategy_config.redis import redis_client
+from strategy_config.selectors import selectors
+from strategy_config.services import services
+from strategy_config.tasks import periodic
 from strategy_core.configuration import wire
 from tests.factories import NOON, OriginFactory
 from tests.strategy_config.conftest import CacheUnderTest
@@ -23,7 +27,7 @@ FIELD = f"{SKEW}:{BTC}"
 @pytest.fixture
 def no_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     """Redis is asked again right after a failure."""
-    monkeypatch.setattr(shared_cache, "REST_SECONDS", 0.0)
+    monkeypatch.setattr(redis_client, "REST_SECONDS", 0.0)
 
 
 def test_set_layer__first_ever__publishes_all_strategies_and_a_reload_notice(cache: CacheUnderTest) -> None:
@@ -34,7 +38,7 @@ def test_set_layer__first_ever__publishes_all_strategies_and_a_reload_notice(cac
 
 
 def test_set_layer__each_change__is_one_entry_in_order(cache: CacheUnderTest) -> None:
-    assert publishing.publish_pending()
+    assert publisher.publish_pending()
     for levels in range(1, 6):
         assert write(parameters={"top_levels": levels}).published
     assert cache.published() == [1, 2, 3, 4, 5]
@@ -134,18 +138,18 @@ def test_publish__behind__catches_up_each_sequence_once(cache: CacheUnderTest, m
     assert write(parameters={"top_levels": 4}).published
     assert cache.published() == [2, 3, 4]
     assert cache.document(SKEW).config.sequence == 3
-    assert publishing.publish_pending()
+    assert publisher.publish_pending()
     assert cache.published() == [2, 3, 4]
 
 
 def test_publish_pending__far_behind__starts_anew(cache: CacheUnderTest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(publishing, "FARTHEST_BEHIND", 1)
+    monkeypatch.setattr(publisher, "FARTHEST_BEHIND", 1)
     write(parameters={"top_levels": 1})
     with monkeypatch.context() as patch:
         patch.setattr(settings, "REDIS_URL", "redis://127.0.0.1:1/0")
         for levels in (2, 3):
             write(parameters={"top_levels": levels})
-    assert publishing.publish_pending()
+    assert publisher.publish_pending()
     assert cache.sequence() == 3
     assert [change.kind for _, change in cache.entries()] == ["reload", "reload"]
     assert cache.document(FIELD).config.parameters["top_levels"] == 3
@@ -172,7 +176,7 @@ def test_reconcile__redis_lost_its_place__everything_is_there_again(
     write(parameters={"top_levels": 1})
     whole = {field: cache.document(field) for field in cache.fields()}
     break_it(cache)
-    tasks.reconcile()
+    periodic.reconcile()
     assert {field: cache.document(field) for field in cache.fields()} == whole
     assert cache.sequence() == 1
     assert cache.entries()[-1][1].kind == "reload"
@@ -204,7 +208,7 @@ def test_rewrite__drift__is_repaired_and_runtimes_are_told(
     whole = cache.client.hgetall(cache.keys.config)
     break_it(cache)
     notices = len(cache.entries())
-    tasks.rewrite()
+    periodic.rewrite()
     assert cache.client.hgetall(cache.keys.config) == whole
     assert [change.kind for _, change in cache.entries()[notices:]] == ["reload"]
 
@@ -212,7 +216,7 @@ def test_rewrite__drift__is_repaired_and_runtimes_are_told(
 def test_rewrite__nothing_differs__writes_nothing(cache: CacheUnderTest) -> None:
     write(parameters={"top_levels": 1})
     before = cache.entries()
-    tasks.rewrite()
+    periodic.rewrite()
     assert cache.entries() == before
 
 
@@ -232,12 +236,12 @@ def test_refresh_cache__redis_away__says_so() -> None:
 def test_publish__predecessor_still_on_its_way__waits_for_it(
     cache: CacheUnderTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    publishing.publish_pending()
+    publisher.publish_pending()
     write(parameters={"top_levels": 1})
     # The writer of sequence 2 has committed and is about to publish, while that of 3 is already at it.
     held_back: list[Any] = []
-    real = shared_cache.publish
-    monkeypatch.setattr(publishing, "publish", lambda *change: bool(held_back.append(change)))
+    real = redis_client.publish
+    monkeypatch.setattr(publisher, "publish", lambda *change: bool(held_back.append(change)))
     write(parameters={"top_levels": 2})
     write(parameters={"top_levels": 3})
     monkeypatch.undo()
@@ -245,13 +249,13 @@ def test_publish__predecessor_still_on_its_way__waits_for_it(
     def publish_meanwhile(*arguments: Any) -> tuple[bool, int]:
         answer = real(*arguments)
         if held_back:
-            publishing.publish(*held_back.pop(0))
+            publisher.publish(*held_back.pop(0))
         return answer
 
     late, held_back = held_back[1], held_back[:1]
-    monkeypatch.setattr(shared_cache, "publish", publish_meanwhile)
-    monkeypatch.setattr(publishing, "_catch_up", lambda last: pytest.fail("asked the store"))
-    assert publishing.publish(*late)
+    monkeypatch.setattr(redis_client, "publish", publish_meanwhile)
+    monkeypatch.setattr(publisher, "_catch_up", lambda last: pytest.fail("asked the store"))
+    assert publisher.publish(*late)
     assert cache.published() == [1, 2, 3]
 
 
@@ -261,7 +265,7 @@ def test_last_sequence__after_writes__is_the_chain_s(cache: CacheUnderTest) -> N
 
 
 def test_set_layer__origin_s_reason__reaches_the_stream(cache: CacheUnderTest) -> None:
-    publishing.publish_pending()
+    publisher.publish_pending()
     write(parameters={}, origin=OriginFactory(reason="volatile", changed_by="bob"))
     _, change = cache.entries()[-1]
     assert (change.changed_by, change.reason, change.changed_at) == ("bob", "volatile", "2024-08-08T12:00:00.000Z")
@@ -273,13 +277,13 @@ def test_reconcile__asked_for_what_redis_lost__writes_everything_anew(cache: Cac
     fields = cache.fields()
     cache.client.delete(getattr(cache.keys, lost))
     cache.client.set(cache.keys.repair, "lost", ex=60)
-    tasks.reconcile()
+    periodic.reconcile()
     assert cache.fields() == {field.decode() for field in cache.client.hkeys(cache.keys.sequences)} == fields
     assert (cache.sequence(), cache.document(FIELD).config.parameters["top_levels"]) == (1, 10)
     assert cache.entries()[-1][1].kind == "reload"
     assert cache.client.get(cache.keys.repair) is None
     count = len(cache.entries())
-    tasks.reconcile()
+    periodic.reconcile()
     assert len(cache.entries()) == count
 
 
@@ -291,7 +295,7 @@ def test_rewrite__list_of_fields_that_differs__repaired(cache: CacheUnderTest, f
         cache.client.hdel(cache.keys.sequences, field)
     else:
         cache.client.hset(cache.keys.sequences, field, 1)
-    tasks.rewrite()
+    periodic.rewrite()
     assert {each.decode() for each in cache.client.hkeys(cache.keys.sequences)} == cache.fields()
     assert cache.entries()[-1][1].kind == "reload"
 
@@ -309,7 +313,7 @@ def _content(cache: CacheUnderTest, change: wire.Change) -> wire.SetContent:
 
 @pytest.mark.parametrize("count", [3, change_entries.EMBEDDED_LAYERS + 5])
 def test_import__of_several_layers__is_one_entry_with_all_documents(cache: CacheUnderTest, count: int) -> None:
-    assert publishing.publish_pending()
+    assert publisher.publish_pending()
     sequence = _import(count, 9)
     _, change = cache.entries()[-1]
     assert (change.kind, change.first_sequence, change.sequence) == ("change", 1, sequence)
@@ -328,20 +332,20 @@ def test_import__that_redis_missed__is_told_whole_with_what_came_after(
     own_cache: CacheUnderTest, fresh_valkey: Valkey, no_rest: None, count: int
 ) -> None:
     """Its documents are as of the change after it by then: told apart, they would be half of that one."""
-    assert publishing.publish_pending()
+    assert publisher.publish_pending()
     fresh_valkey.stop()
     sequence = _import(count, 9)
     assert not write(parameters={"top_levels": 7}).published
     fresh_valkey.start()
     own_cache.client.set(own_cache.keys.sequence, 0)
-    assert publishing.publish_pending()
+    assert publisher.publish_pending()
     _, change = own_cache.entries()[-1]
     assert (change.first_sequence, change.sequence, own_cache.sequence()) == (1, sequence + 1, sequence + 1)
     assert FIELD in _content(own_cache, change).documents
 
 
 def test_change__of_one_layer_and_row__is_told_as_ever(cache: CacheUnderTest) -> None:
-    assert publishing.publish_pending()
+    assert publisher.publish_pending()
     write(parameters={"top_levels": 7})
     _, change = cache.entries()[-1]
     assert (change.first_sequence, change.content, set(change.documents)) == (None, None, {FIELD})

@@ -7,8 +7,8 @@ import pytest
 import redis
 from redis.client import Pipeline
 
-from strategy_config import recent_signals
-from strategy_config.recent_signals import SignalFilter
+from strategy_config.observed import recent_signals
+from strategy_config.observed.recent_signals import SignalFilter
 from tests.factories import NOON
 from tests.signals import NOON_MS, signal_json, store
 from tests.strategy_config.conftest import CacheUnderTest
@@ -159,7 +159,7 @@ def test_redis__away__says_so(own_cache: CacheUnderTest, fresh_valkey: Any) -> N
     write(own_cache, signal_json())
     assert len(prices()) == 1
     fresh_valkey.stop()
-    with pytest.raises(recent_signals.shared_cache.SharedCacheUnavailableError):
+    with pytest.raises(recent_signals.redis_client.SharedCacheUnavailableError):
         prices()
     with pytest.raises(redis.ConnectionError):
         own_cache.client.ping()

@@ -2,8 +2,9 @@
 
 import pytest
 
-from strategy_config import selectors, services
 from strategy_config.models import RelayPosition
+from strategy_config.selectors import selectors
+from strategy_config.services import services
 from tests.factories import OriginFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -11,11 +11,17 @@ from django.test import Client
 from prometheus_client import REGISTRY
 from pytest_django import Settings
 
-from strategy_config import audit, backup, bulk_changes, overviews, publishing, resolution, selectors, services, tasks
 from strategy_config.exceptions import NotFoundError
+from strategy_config.history import verification
 from strategy_config.models import ConfigAudit, StrategyConfig, SymbolOverride
-from strategy_config.plans import LayerKey
-from strategy_config.recording import OpenLayer
+from strategy_config.publication import publisher
+from strategy_config.resolution import resolution
+from strategy_config.selectors import overviews, selectors
+from strategy_config.services import bulk_changes, services
+from strategy_config.services.import_plan import LayerKey
+from strategy_config.services.open_layer import OpenLayer
+from strategy_config.tasks import periodic
+from strategy_config.transfer import backup
 from tests import catalogues
 from tests.factories import NOON, OriginFactory, UserFactory
 from tests.strategy_config.conftest import CacheUnderTest
@@ -57,7 +63,7 @@ def test_stop_layers__a_strategy_was_removed__switches_off_everything_as_one_set
     for field in (*was_on, GONE, f"{GONE}:{BTC}"):
         assert not cache.document(field).config.enabled
     assert cache.document(f"{GONE}:{BTC}").config.overrides == OWN
-    assert audit.verify().bad is None
+    assert verification.verify().bad is None
 
 
 def test_stop_layers__one_cannot_be_stopped__stops_the_others_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,7 +80,7 @@ def test_stop_layers__one_cannot_be_stopped__stops_the_others_and_says_so(monkey
     assert [(each.where, each.message) for each in written.failures] == [
         (f"{SKEW} global", "It could not be switched off: a damaged row")
     ]
-    assert audit.verify().bad is None
+    assert verification.verify().bad is None
 
 
 def test_switch_overrides__off_with_a_removed_and_an_unheard_of_strategy__stops_what_is_there(
@@ -127,7 +133,7 @@ def test_publish__redis_behind_by_a_change_of_a_removed_strategy__catches_up(
     assert not cache.document(SKEW).config.enabled
     assert not cache.document(f"{GONE}:{BTC}").config.enabled
     assert cache.document(GONE).config.parameters == OWN
-    assert publishing.rewrite_all(is_forced=False).repaired == ()
+    assert publisher.rewrite_all(is_forced=False).repaired == ()
 
 
 def test_rewrite__documents_that_the_version_with_the_strategy_wrote__stay(
@@ -136,11 +142,11 @@ def test_rewrite__documents_that_the_version_with_the_strategy_wrote__stay(
     services.set_layer(strategy_id=GONE, symbol=BTC, parameters=OWN, origin=OriginFactory())
     before = {field: cache.document(field) for field in (GONE, f"{GONE}:{BTC}")}
     remove()
-    assert publishing.rewrite_all(is_forced=True).repaired == ()
+    assert publisher.rewrite_all(is_forced=True).repaired == ()
     assert {field: cache.document(field) for field in before} == before
     services.switch(strategy_id=GONE, enabled=False, origin=OriginFactory())
     cache.forget()
-    assert publishing.publish_pending()
+    assert publisher.publish_pending()
     assert not cache.document(GONE).config.enabled
     assert not cache.document(f"{GONE}:{BTC}").config.enabled
 
@@ -152,12 +158,12 @@ def test_reconcile__a_removed_strategy_s_override_expires__everything_else_does_
     services.set_layer(strategy_id=GONE, symbol=BTC, parameters=OWN, expires_at=soon, origin=OriginFactory())
     write(parameters={"top_levels": 7}, expires_at=soon)
     remove()
-    assert tasks.reconcile() == "done"
+    assert periodic.reconcile() == "done"
     expired = ConfigAudit.objects.filter(action="EXPIRE").values_list("strategy_id", flat=True)
     assert set(expired) == {GONE, SKEW}
     assert cache.sequence() == 4
     assert not cache.document(f"{GONE}:{BTC}").config.is_override
-    assert audit.verify().bad is None
+    assert verification.verify().bad is None
 
 
 def test_reconcile__one_expiry_fails__records_the_others_publishes_and_counts_it(
@@ -174,7 +180,7 @@ def test_reconcile__one_expiry_fails__records_the_others_publishes_and_counts_it
 
     monkeypatch.setattr(OpenLayer, "record_due_expiry", failing)
     counted = failures("expiry")
-    assert tasks.reconcile() == "done"
+    assert periodic.reconcile() == "done"
     assert [row.symbol for row in ConfigAudit.objects.filter(action="EXPIRE")] == ["ETHUSDT"]
     assert failures("expiry") == counted + 1
     assert cache.sequence() == 3
@@ -191,10 +197,10 @@ def test_rewrite__one_document_cannot_be_made__writes_the_others_and_leaves_it(
 
     monkeypatch.setattr(resolution, "symbol_document", failing)
     cache.client.hdel(cache.keys.config, GONE)
-    assert publishing.rewrite_all(is_forced=False).repaired == (GONE,)
+    assert publisher.rewrite_all(is_forced=False).repaired == (GONE,)
     assert f"{SKEW}:{BTC}" in cache.fields()
     monkeypatch.setattr(resolution, "symbol_document", document)
-    assert publishing.rewrite_all(is_forced=False).repaired == ()
+    assert publisher.rewrite_all(is_forced=False).repaired == ()
 
 
 def test_publish__fails_after_the_commit__the_change_stands_and_is_told_later(
@@ -202,10 +208,10 @@ def test_publish__fails_after_the_commit__the_change_stands_and_is_told_later(
 ) -> None:
     write(parameters={"top_levels": 7})
     with monkeypatch.context() as broken:
-        broken.setattr(publishing, "_entries", lambda *args: 1 / 0)
+        broken.setattr(publisher, "_entries", lambda *args: 1 / 0)
         written = write("switch", enabled=False)
     assert (written.published, written.sequence) == (False, 2)
-    assert tasks.reconcile() == "done"
+    assert periodic.reconcile() == "done"
     assert cache.sequence() == 2
 
 
@@ -213,14 +219,14 @@ def test_strategy_without_a_row__reads_stops_and_publishes_as_one_never_set(cach
     StrategyConfig.objects.filter(strategy_id=SKEW).delete()
     assert selectors.layer_config(strategy_id=SKEW, at=NOON).version == 0
     assert SKEW in on()
-    assert publishing.publish_pending()
+    assert publisher.publish_pending()
     assert cache.document(SKEW).config.source == "default"
     assert write(parameters={"top_levels": 7}).published
     assert services.switch(strategy_id=SKEW, enabled=False, origin=OriginFactory()).published
     assert StrategyConfig.objects.get(strategy_id=SKEW).enabled is False
     bulk_changes.stop_layers(keys=every_strategy(), origin=OriginFactory())
     assert on() == []
-    assert audit.verify().bad is None
+    assert verification.verify().bad is None
 
 
 def test_backup_and_restore__with_a_removed_strategy__holds(remove: Callable[[], None], tmp_path: Path) -> None:

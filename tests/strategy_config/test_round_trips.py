@@ -10,8 +10,8 @@ import redis
 from pytest_django.fixtures import Settings
 
 from embedded.servers import Valkey
-from strategy_config import round_trips, shared_cache
-from strategy_config.shared_cache import SharedCacheUnavailableError
+from strategy_config.redis import batching, redis_client
+from strategy_config.redis.redis_client import SharedCacheUnavailableError
 
 ASKERS = 20
 Answer = tuple[list[Any], Any]
@@ -44,8 +44,8 @@ def client(valkey: Valkey, redis_prefix: str, settings: Settings) -> Iterator[re
 
 @pytest.fixture
 def road(client: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> Road:
-    road = Road(shared_cache.exchange)
-    monkeypatch.setattr(shared_cache, "exchange", road.exchange)
+    road = Road(redis_client.exchange)
+    monkeypatch.setattr(redis_client, "exchange", road.exchange)
     return road
 
 
@@ -56,12 +56,12 @@ def threads() -> Iterator[ThreadPoolExecutor]:
 
 
 def get(key: str) -> bytes:
-    return shared_cache.pack("GET", key)
+    return redis_client.pack("GET", key)
 
 
 def under_way(road: Road, threads: ThreadPoolExecutor, key: str) -> Future[Answer]:
     """A trip that Redis has answered and that is not back yet."""
-    first = threads.submit(round_trips.ask, get(key), 1)
+    first = threads.submit(batching.ask, get(key), 1)
     assert road.is_answered.wait(20)
     return first
 
@@ -72,7 +72,7 @@ def waiting(threads: ThreadPoolExecutor, asked: list[tuple[bytes, bytes | None]]
 
     def ask(reads: bytes, command: bytes | None) -> Answer:
         at_the_start.wait(20)
-        return round_trips.ask(reads, 1, command)
+        return batching.ask(reads, 1, command)
 
     futures = [threads.submit(ask, reads, command) for reads, command in asked]
     at_the_start.wait(20)
@@ -100,11 +100,11 @@ def test_ask__many_at_once__share_a_trip_and_every_command_runs_once(
 ) -> None:
     keys = [f"{redis_prefix}:key:{number}" for number in range(ASKERS)]
     client.mset({key: key for key in keys})
-    count = shared_cache.pack("INCR", f"{redis_prefix}:count")
+    count = redis_client.pack("INCR", f"{redis_prefix}:count")
     under_way(road, threads, keys[0])
     queued = threading.Semaphore(0)
-    add = round_trips.Trip.add
-    monkeypatch.setattr(round_trips.Trip, "add", lambda *asked: (add(*asked), queued.release())[0])
+    add = batching.Trip.add
+    monkeypatch.setattr(batching.Trip, "add", lambda *asked: (add(*asked), queued.release())[0])
     futures = waiting(threads, [(get(key), count) for key in keys])
     assert all(queued.acquire(timeout=20) for _ in range(2 * ASKERS))
     road.open.set()
@@ -115,7 +115,7 @@ def test_ask__many_at_once__share_a_trip_and_every_command_runs_once(
 
 
 def test_trip__the_same_asked_twice__asks_redis_once() -> None:
-    trip = round_trips.Trip()
+    trip = batching.Trip()
     places = [trip.add_reads(reads, 1) for reads in (get("a"), get("b"), get("a"))]
     assert (places, trip.packed, trip.size) == ([0, 1, 0], [get("a"), get("b")], 2)
 
@@ -124,8 +124,8 @@ def test_ask__redis_refuses_one__the_others_get_their_answers(client: redis.Redi
     key = f"{redis_prefix}:list"
     client.rpush(key, "item")
     with pytest.raises(SharedCacheUnavailableError, match="WRONGTYPE"):
-        round_trips.ask(get(key), 1)
-    reads, refused = round_trips.ask(get(f"{redis_prefix}:nothing"), 1, shared_cache.pack("INCR", key))
+        batching.ask(get(key), 1)
+    reads, refused = batching.ask(get(f"{redis_prefix}:nothing"), 1, redis_client.pack("INCR", key))
     assert (reads, type(refused)) == ([None], redis.ResponseError)
 
 
@@ -133,13 +133,13 @@ def test_ask__redis_away_and_back__everybody_is_told_and_the_next_trip_gets_thro
     fresh_valkey: Valkey, settings: Settings, monkeypatch: pytest.MonkeyPatch, threads: ThreadPoolExecutor
 ) -> None:
     settings.REDIS_URL = fresh_valkey.url
-    monkeypatch.setattr(shared_cache, "REST_SECONDS", 0.0)
-    assert round_trips.ask(get("key"), 1) == ([None], None)
+    monkeypatch.setattr(redis_client, "REST_SECONDS", 0.0)
+    assert batching.ask(get("key"), 1) == ([None], None)
     fresh_valkey.stop()
     for future in waiting(threads, [(get("key"), None)] * ASKERS):
         assert isinstance(future.exception(20), SharedCacheUnavailableError)
     fresh_valkey.start()
-    assert round_trips.ask(get("key"), 1) == ([None], None)
+    assert batching.ask(get("key"), 1) == ([None], None)
 
 
 def test_ask__a_fault_of_ours_on_the_way__reaches_one_and_keeps_nobody_waiting(
@@ -147,7 +147,7 @@ def test_ask__a_fault_of_ours_on_the_way__reaches_one_and_keeps_nobody_waiting(
 ) -> None:
     under_way(road, threads, f"{redis_prefix}:key")
     asked = [(get(f"{redis_prefix}:key"), None)] * ASKERS
-    monkeypatch.setattr(shared_cache, "exchange", lambda *_: {}["a fault"])
+    monkeypatch.setattr(redis_client, "exchange", lambda *_: {}["a fault"])
     futures = waiting(threads, asked)
     road.open.set()
     found = {type(future.exception(20)) for future in futures}

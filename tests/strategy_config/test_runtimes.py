@@ -6,8 +6,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from strategy_config import runtimes, services, signal_rates
 from strategy_config.admin import live
+from strategy_config.observed import runtimes, signal_rates
+from strategy_config.services import services
 from strategy_core.configuration import wire
 from tests.factories import NOON, OriginFactory
 from tests.strategy_config.conftest import CacheUnderTest

@@ -10,9 +10,11 @@ from django.db import OperationalError
 from django.db.models import QuerySet
 from pytest_django import Settings
 
-from strategy_config import resolution, selectors, services
 from strategy_config.exceptions import InvalidRequestError, StoreUnavailableError
 from strategy_config.models import StrategyConfig, SymbolOverride
+from strategy_config.resolution import resolution
+from strategy_config.selectors import selectors
+from strategy_config.services import services
 from strategy_core.configuration.layers import read_environment
 from strategy_core.strategies.registry import STRATEGIES
 from tests.factories import NOON, OriginFactory

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from strategy_config import audit, chain, selectors, services
 from strategy_config.exceptions import (
     ConfigError,
     InvalidRequestError,
@@ -15,7 +14,10 @@ from strategy_config.exceptions import (
     NotFoundError,
     VersionConflictError,
 )
+from strategy_config.history import chain, verification
 from strategy_config.models import ConfigAudit, StrategyConfig, SymbolOverride
+from strategy_config.selectors import selectors
+from strategy_config.services import services
 from strategy_core.configuration.layers import InvalidParametersError
 from tests.factories import NOON, OriginFactory
 
@@ -123,7 +125,7 @@ def test_set_layer__global_change_that_breaks_an_override__is_refused_and_names_
 
 def test_set_layer__several_errors__reports_all_and_changes_nothing() -> None:
     write(parameters={"top_levels": 10})
-    before = audit.verify()
+    before = verification.verify()
     with pytest.raises(InvalidParametersError) as refusal:
         write(parameters={"top_levels": -5, "buy_threshold": "high", "nonsense": 1})
     assert {error.field: error.code for error in refusal.value.errors} == {
@@ -132,7 +134,7 @@ def test_set_layer__several_errors__reports_all_and_changes_nothing() -> None:
         "nonsense": "UNKNOWN_PARAMETER",
     }
     assert own() == {"top_levels": 10}
-    assert audit.verify() == before
+    assert verification.verify() == before
 
 
 REFUSED: list[tuple[str, type[ConfigError], Callable[[], Any]]] = [

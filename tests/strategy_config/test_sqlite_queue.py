@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
-from strategy_config import sqlite_queue
+from strategy_config.store import sqlite_queue
 from tests.faults.conftest import until
 from tests.file_locks import held, is_held
 

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from strategy_config import selectors, services
 from strategy_config.exceptions import NotFoundError
 from strategy_config.models import ConfigAudit
+from strategy_config.selectors import selectors
+from strategy_config.services import services
 from strategy_core.configuration.layers import InvalidParametersError
 from tests.factories import NOON, OriginFactory
 from tests.strategy_config.test_services import BTC, LATER, SKEW, history, own, write

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 from django.conf import settings
 
-from strategy_config import services
 from strategy_config.models import SymbolOverride
+from strategy_config.services import services
 from strategy_core.strategies.registry import STRATEGIES
 from tests import catalogues
 from tests.factories import OriginFactory

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from strategy_config import store_breaker
 from strategy_config.exceptions import StoreUnavailableError
-from strategy_config.store_breaker import Breaker, Verdict
+from strategy_config.store import circuit_breaker
+from strategy_config.store.circuit_breaker import Breaker, Verdict
 
 
 class LostError(Exception):
@@ -27,7 +27,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(store_breaker.time, "monotonic", clock)
+    monkeypatch.setattr(circuit_breaker.time, "monotonic", clock)
     return clock
 
 
@@ -96,14 +96,14 @@ def test_breaker__being_tried__refuses_all_others(breaker: Breaker, clock: Clock
 @pytest.fixture
 def crowd(breaker: Breaker) -> Iterator[threading.Event]:
     """As many calls as it lets through are under way, until the event is set."""
-    go_on, inside = threading.Event(), threading.Barrier(store_breaker.MOST_CALLS + 1)
+    go_on, inside = threading.Event(), threading.Barrier(circuit_breaker.MOST_CALLS + 1)
 
     def hang() -> None:
         with breaker.passage(lambda exception: Verdict.DEAD):
             inside.wait()
             go_on.wait()
 
-    threads = [threading.Thread(target=hang) for _ in range(store_breaker.MOST_CALLS)]
+    threads = [threading.Thread(target=hang) for _ in range(circuit_breaker.MOST_CALLS)]
     for thread in threads:
         thread.start()
     inside.wait()
@@ -123,7 +123,7 @@ def warm_breaker(breaker: Breaker) -> Breaker:
 def test_breaker__with_as_many_calls_as_it_lets_through__refuses_once_none_has_ended_in_time(
     warm_breaker: Breaker, breaker: Breaker, clock: Clock, crowd: threading.Event
 ) -> None:
-    clock.now += store_breaker.STALLED_SECONDS
+    clock.now += circuit_breaker.STALLED_SECONDS
     with pytest.raises(StoreUnavailableError):
         succeed(breaker)
     breaker.heard()
@@ -134,7 +134,7 @@ def test_breaker__with_as_many_calls_as_it_lets_through__refuses_once_none_has_e
 def test_breaker__before_the_first_answer_of_all__waits_longer_for_it(
     breaker: Breaker, clock: Clock, crowd: threading.Event
 ) -> None:
-    clock.now += store_breaker.COLD_STALLED_SECONDS - 1.0
+    clock.now += circuit_breaker.COLD_STALLED_SECONDS - 1.0
     threading.Timer(0.05, crowd.set).start()
     succeed(breaker)
 
@@ -142,6 +142,6 @@ def test_breaker__before_the_first_answer_of_all__waits_longer_for_it(
 def test_breaker__whose_first_answers_never_come__refuses_in_the_end(
     breaker: Breaker, clock: Clock, crowd: threading.Event
 ) -> None:
-    clock.now += store_breaker.COLD_STALLED_SECONDS
+    clock.now += circuit_breaker.COLD_STALLED_SECONDS
     with pytest.raises(StoreUnavailableError):
         succeed(breaker)

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strategy_config import texts
 from strategy_config.exceptions import InvalidRequestError
+from strategy_config.resolution import texts
 
 BAD_ANYWHERE = ["\0", "\x1b", "\x7f", "\x9f", *map(chr, range(0x202A, 0x202F)), *map(chr, range(0x2066, 0x206A))]
 BAD_IN_ONE_LINE = ["\n", "\r\n", "\t", "\u2028"]

@@ -7,8 +7,8 @@ import pytest
 from django.conf import settings
 from django.db import IntegrityError, OperationalError
 
-from strategy_config import sqlite_queue, transactions
 from strategy_config.exceptions import StoreUnavailableError
+from strategy_config.store import sqlite_queue, transactions
 
 
 class LockedTimes:

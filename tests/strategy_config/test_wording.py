@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from strategy_config import wording
-from strategy_config.previews import ParameterChange
-from strategy_config.runtimes import Acknowledgement, ChangeProgress
+from strategy_config.admin import wording
+from strategy_config.observed.runtimes import Acknowledgement, ChangeProgress
+from strategy_config.services.dry_run import ParameterChange
 
 BUY = ParameterChange("buy_threshold", 1.2, 1.35, 7.5)
 

@@ -8,7 +8,7 @@ import django
 
 django.setup()
 
-from strategy_config import services  # noqa: E402  (needs the set-up)
+from strategy_config.services import services  # noqa: E402  (needs the set-up)
 
 
 def main() -> None:

@@ -5,8 +5,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from strategy_config import backup
 from strategy_config.exceptions import StoreUnavailableError
+from strategy_config.transfer import backup
 
 
 class Command(BaseCommand):

@@ -7,8 +7,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from strategy_config import misfits
 from strategy_config.exceptions import StoreUnavailableError
+from strategy_config.selectors import misfits
 
 
 class Command(BaseCommand):

@@ -8,7 +8,7 @@ from django.contrib.auth.models import Group, User
 from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
-from strategy_config import catalogue, services
+from strategy_config.services import catalogue, services
 
 ADMINISTRATOR = "admin"
 TOKEN_NAME = "demo"  # noqa: S105  (what the token is called)

@@ -5,8 +5,8 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from strategy_config import services
 from strategy_config.exceptions import InvalidRequestError
+from strategy_config.services import services
 
 DEFAULT_DAYS = 90
 

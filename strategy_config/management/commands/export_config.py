@@ -6,8 +6,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from strategy_config import services
 from strategy_config.exceptions import ConfigError
+from strategy_config.services import services
 
 
 class Command(BaseCommand):

@@ -6,8 +6,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from strategy_config import halt_rows, services
 from strategy_config.exceptions import ConfigError
+from strategy_config.history import halt_rows
+from strategy_config.services import services
 from strategy_core.configuration.halts import Scope
 
 ACTOR = "halt"

@@ -9,9 +9,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from strategy_config import config_file, services, wording
+from strategy_config.admin import wording
 from strategy_config.exceptions import ConfigError, InvalidRequestError
-from strategy_config.plans import ImportRefusedError, Plan
+from strategy_config.services import services, yaml_file
+from strategy_config.services.import_plan import ImportRefusedError, Plan
 
 ACTOR = "import_config"
 REFUSED, UNUSABLE, FAILED = 1, 2, 3
@@ -77,9 +78,9 @@ class Command(BaseCommand):
         """The file, or one byte more than is allowed of it."""
         try:
             if name == "-":
-                return sys.stdin.buffer.read(config_file.LONGEST_BYTES + 1)
+                return sys.stdin.buffer.read(yaml_file.LONGEST_BYTES + 1)
             with Path(name).open("rb") as file:
-                return file.read(config_file.LONGEST_BYTES + 1)
+                return file.read(yaml_file.LONGEST_BYTES + 1)
         except OSError as exception:
             raise CommandError(f"{name} cannot be read: {exception.strerror}.", returncode=UNUSABLE) from None
 

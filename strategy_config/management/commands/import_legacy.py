@@ -10,8 +10,8 @@ from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
 from configsite import env
-from strategy_config import legacy_import, legacy_source
 from strategy_config.exceptions import ConfigError
+from strategy_config.transfer import legacy_import, legacy_source
 
 TIMEOUT_MS = 10_000
 MOST_NAMES = 5

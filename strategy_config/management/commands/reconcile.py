@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from strategy_config import publishing
+from strategy_config.publication import publisher
 
 
 class Command(BaseCommand):
@@ -14,6 +14,6 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Publish what is missing."""
-        if not publishing.publish_pending():
+        if not publisher.publish_pending():
             raise CommandError("The shared cache cannot be brought up to date right now.")
         self.stdout.write("The shared cache is up to date.")

@@ -9,14 +9,14 @@ from django.core.management.base import BaseCommand, CommandError
 from configsite import env
 from service_kit import shutdown, tracing
 from service_kit.nats_connection import NatsAccess, problem_with_creds, problem_with_nkey_seed
-from strategy_config import shared_cache
-from strategy_config.relay import NatsLostError, Relay
+from strategy_config.redis import redis_client
+from strategy_config.services.relay import NatsLostError, Relay
 
 END_SECONDS = 9.0
 
 
 class Command(BaseCommand):
-    """Runs until SIGTERM or Ctrl-C. Run one; see `strategy_config.relay`."""
+    """Runs until SIGTERM or Ctrl-C. Run one; see `strategy_config.services.relay`."""
 
     help = (
         "Tell other services of every accepted change over NATS, on config.changed.<strategy>.<symbol or global>, "
@@ -45,7 +45,7 @@ class Command(BaseCommand):
 async def _run() -> None:
     relay = Relay(
         redis_url=settings.REDIS_URL,
-        keys=shared_cache.keys(),
+        keys=redis_client.keys(),
         nats_url=settings.NATS_URL,
         access=NatsAccess(
             ca_file=settings.NATS_CA_FILE,

@@ -6,8 +6,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from strategy_config import halt_rows, selectors, services
 from strategy_config.exceptions import ConfigError
+from strategy_config.history import halt_rows
+from strategy_config.selectors import selectors
+from strategy_config.services import services
 
 ACTOR = "resume"
 

@@ -7,10 +7,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
-from strategy_config import checkpoints, integrity
-from strategy_config.audit import Verification
-from strategy_config.checkpoints import Checkpoint
 from strategy_config.exceptions import StoreUnavailableError
+from strategy_config.history import checkpoints, integrity
+from strategy_config.history.checkpoints import Checkpoint
+from strategy_config.history.verification import Verification
 
 
 class Command(BaseCommand):

@@ -1,0 +1,118 @@
+"""Values, changes and progress in words that a second person could read aloud. Asks the store nothing."""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, Literal
+
+from strategy_config.observed.runtimes import ChangeProgress
+from strategy_config.services.dry_run import ParameterChange
+
+SYMBOLS_NAMED = 5
+# Of the digest of a token, enough to tell two apart; exports and the API have all of it.
+DIGEST_SHOWN = 12
+
+
+def shown(value: Any) -> str:
+    """A parameter's value for people: every digit, no exponent, no trailing zeros; "not set" for None."""
+    if value is None:
+        return "not set"
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, (int, float)):
+        text = format(Decimal(repr(value)), "f")
+        return text.rstrip("0").rstrip(".") if "." in text else text
+    if isinstance(value, (list, tuple)):
+        return ", ".join(shown(item) for item in value)
+    return str(value)
+
+
+def listed(names: Iterable[str]) -> str:
+    """The first few names, and how many more there are."""
+    every = list(names)
+    first, rest = every[:SYMBOLS_NAMED], len(every) - SYMBOLS_NAMED
+    return ", ".join(first) + (f" and {rest} more" if rest > 0 else "")
+
+
+def change_size(change: ParameterChange) -> str:
+    """How far a number moves: "+12.5 %; 7.5 % of the range"; "" for what is no number."""
+    if change.percent_of_range is None:
+        return ""
+    of_range = f"{change.percent_of_range:.3g} % of the range"
+    if not change.old:
+        return of_range
+    return f"{(change.new - change.old) / abs(change.old) * 100:+.3g} %; {of_range}"
+
+
+def change_sentence(change: ParameterChange, symbol: str | None, kept: Mapping[str, Any]) -> str:
+    """ "buy_threshold 1.2 → 1.35 (+12.5 %; 7.5 % of the range) for all symbols but BTCUSDT, which keeps 1.5"."""
+    size = change_size(change)
+    moved = f"{change.parameter} {shown(change.old)} → {shown(change.new)}" + (f" ({size})" if size else "")
+    if symbol is not None:
+        return f"{moved} for {symbol}"
+    if not kept:
+        return f"{moved} for all symbols"
+    if len(kept) == 1:
+        only, value = next(iter(kept.items()))
+        return f"{moved} for all symbols but {only}, which keeps {shown(value)}"
+    keeping = listed(f"{name} ({shown(value)})" for name, value in kept.items())
+    return f"{moved} for all symbols but {keeping}, which keep their own values"
+
+
+def expiry_sentence(symbol: str, old: datetime | None, new: datetime | None) -> str:
+    """ "The own values of BTCUSDT hold until 2030-01-31 12:00 UTC (so far: no end), then the layer below …"."""
+    if new is None:
+        return f"The own values of {symbol} hold until somebody changes them (so far: until {exact(old)})"
+    so_far = f"until {exact(old)}" if old else "no end"
+    return f"The own values of {symbol} hold until {exact(new)} (so far: {so_far}), then the layer below shows through"
+
+
+def dropped_expiry_sentence(symbol: str, old: datetime) -> str:
+    """What becomes of the expiry where the last of the symbol's own values goes."""
+    return f"{symbol} has no values of its own then, so nothing is left to expire (so far: until {exact(old)})"
+
+
+def exact(instant: datetime | None) -> str:
+    """ "2030-01-31 12:00 UTC", no finer than it has to be; "no end" for None."""
+    if instant is None:
+        return "no end"
+    at = instant.astimezone(UTC).replace(tzinfo=None)
+    text = at.isoformat(" ", timespec="milliseconds" if at.microsecond else "seconds" if at.second else "minutes")
+    return f"{text} UTC"
+
+
+def row_sentence(changes: Iterable[Mapping[str, Any]]) -> str:
+    """The changes of a row of history: "buy_threshold 1.2 → 1.35, top_levels not set → 7"; "" for none."""
+    return ", ".join(f"{each['parameter']} {_told(each, 'old')} → {_told(each, 'new')}" for each in changes)
+
+
+def _told(change: Mapping[str, Any], side: Literal["old", "new"]) -> str:
+    value = change[side]
+    if change["parameter"] == "expires_at":
+        return exact(None if value is None else datetime.fromisoformat(value))
+    if change["parameter"] == "digest" and value is not None:
+        return f"{value[:DIGEST_SHOWN]}…"
+    return shown(value)
+
+
+def progress_sentence(progress: ChangeProgress | None) -> str:
+    """Where a stored change stands, never better than it is. None: Redis cannot be asked."""
+    if progress is None:
+        return "Stored, not yet applied: Redis cannot be reached. The runtimes go on with the values before."
+    if not progress.is_published:
+        return "Stored, not yet applied: it waits to be published to the runtimes."
+    every = progress.runtimes
+    if not every:
+        return "Stored and published. No runtime is there to apply it."
+    applied = [each for each in every if each.state == "applied"]
+    counted = f"Applied by {len(applied)} of {len(every)}"
+    if len(applied) == len(every):
+        latencies = [each.latency_ms for each in applied if each.latency_ms is not None]
+        return f"{counted} in {max(latencies):.3g} ms" if latencies else f"{counted} runtimes"
+    rejected = [f"{each.instance_id} rejected it: {each.error}" for each in every if each.state == "rejected"]
+    waiting = [
+        f"{each.instance_id} has not answered (last seen {each.silent_seconds:.0f} s ago)"
+        for each in every
+        if each.state == "waiting"
+    ]
+    return "; ".join([counted, *rejected, *waiting])

@@ -1,0 +1,21 @@
+"""The prices that the runtimes keep of a symbol, for charts."""
+
+from typing import Any
+
+import structlog
+
+from strategy_config.redis import redis_client
+from strategy_core.configuration import wire
+
+_log = structlog.get_logger(__name__)
+
+
+def read(symbol: str) -> list[wire.PricePoint]:
+    """A price a second or fewer, oldest first; none of a symbol without any. Raises SharedCacheUnavailableError."""
+    key = redis_client.keys().prices(symbol)
+    records: Any = redis_client.run(lambda client: client.lrange(key, 0, -1))
+    try:
+        return [wire.decode_price(record) for record in records]
+    except wire.WireError as exception:
+        _log.warning("prices.unreadable", symbol=symbol, error=str(exception))
+        return []

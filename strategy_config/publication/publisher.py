@@ -1,0 +1,291 @@
+"""From the store to Redis, after the commit: every sequence is one entry of the stream, once, in order.
+
+The store is the truth. What cannot be told now is told by the next write or by the clock.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from service_kit import tracing
+from strategy_config.exceptions import StoreUnavailableError
+from strategy_config.history import checkpoints, halt_rows
+from strategy_config.models import ConfigAudit, Halt
+from strategy_config.publication import change_entries
+from strategy_config.redis import redis_client
+from strategy_config.redis.redis_client import SharedCacheUnavailableError
+from strategy_config.resolution import item_failures, resolution
+from strategy_config.resolution.resolution import FieldState
+from strategy_config.selectors import selectors
+from strategy_config.selectors.selectors import PublicationState
+from strategy_config.store import metrics
+from strategy_core.configuration import wire
+
+FARTHEST_BEHIND = 1_000
+ATTEMPTS = 10
+# Writers commit one after another and publish right after: the one before may be a moment late.
+PREDECESSOR_SECONDS = 0.1
+PREDECESSOR_POLL_SECONDS = 0.001
+NEAR_BEHIND = 16
+NOTHING_PUBLISHED = -1
+START_ANEW = -2
+
+logger = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Rewritten:
+    """What a rewrite of the shared cache found: documents there now, their sequence, the fields that were wrong."""
+
+    entries: int
+    sequence: int
+    repaired: tuple[str, ...]
+
+
+def publish(changes: Sequence[ConfigAudit], states: Mapping[str, FieldState]) -> bool:
+    """Tell the shared cache of committed changes, and of those before them that it has missed.
+
+    Answers whether it knows them now. Never raises: what is committed is never answered as refused.
+    """
+    for change in changes:
+        metrics.changes.labels(change.action, change.channel).inc()
+    started = time.perf_counter()
+    with tracing.span("config.publish", kind="producer", attributes={"config.sequence": changes[-1].told_sequence}):
+        is_published = False
+        with item_failures.contained("publication", sequence=changes[-1].told_sequence):
+            is_published = _publish(changes, states)
+    outcome = "published" if is_published else "postponed"
+    metrics.publications.labels(outcome).observe(time.perf_counter() - started)
+    return is_published
+
+
+def _publish(changes: Sequence[ConfigAudit], states: Mapping[str, FieldState]) -> bool:
+    predecessor = changes[0].told_sequence - 1
+    layers = _layers(states)
+    give_up_at = time.monotonic() + PREDECESSOR_SECONDS
+    try:
+        entries = _entries(changes, layers)
+        while True:
+            is_written, last = redis_client.publish(predecessor, layers, entries, **_halts_of(changes))
+            if is_written:
+                return True
+            is_on_its_way = predecessor - NEAR_BEHIND <= last < predecessor
+            if last == NOTHING_PUBLISHED or not is_on_its_way or time.monotonic() > give_up_at:
+                return _catch_up(last)
+            time.sleep(PREDECESSOR_POLL_SECONDS)
+    except (SharedCacheUnavailableError, StoreUnavailableError) as exception:
+        logger.info("publication.postponed", sequence=changes[-1].told_sequence, error=str(exception))
+        return False
+
+
+def publish_pending() -> bool:
+    """Bring the shared cache to the store's sequence; false where that has to wait. For the clock and at start."""
+    try:
+        return _catch_up(last_published())
+    except (SharedCacheUnavailableError, StoreUnavailableError) as exception:
+        logger.info("publication.postponed", error=str(exception))
+        return False
+
+
+def rewrite_all(*, is_forced: bool) -> Rewritten:
+    """Compare the shared cache with the store and rewrite it where it differs, or anyway where ``is_forced``.
+
+    Runtimes are told to read everything anew when anything was written. Raises SharedCacheUnavailableError,
+    StoreUnavailableError.
+    """
+    for _ in range(ATTEMPTS):
+        if not _catch_up(last_published()):
+            continue
+        state = selectors.whole_state()
+        layers = _layers(state.states)
+        try:
+            found, listed = _documents_there()
+        except SharedCacheUnavailableError:
+            _start_anew()
+            return Rewritten(len(layers), state.sequence, tuple(state.states))
+        layers = [each for each in layers if not _is_of_another_version(state.states[each[0]], found.get(each[0]))]
+        wanted = {field: document for field, _, document in layers}
+        ownerless = [field for field in {**found, **dict.fromkeys(listed)} if field not in state.fields]
+        differing = [field for field in wanted if found.get(field) != wanted[field] or field not in listed]
+        wrong = (*differing, *ownerless)
+        halts = _missing_halts()
+        if not (wrong or halts or is_forced):
+            return Rewritten(len(found), state.sequence, ())
+        # A document that another version wrote better is listed again, should its sequence be lost.
+        layers.extend((field, state.states[field].sequence, found[field]) for field in _unlisted(state, found, listed))
+        layers.extend((field, state.sequence, b"") for field in ownerless)
+        if redis_client.publish(state.sequence, layers, [change_entries.reload_notice(state.sequence)], **halts)[0]:
+            if wrong:
+                logger.warning("shared_cache.repaired", fields=wrong[:20], count=len(wrong), sequence=state.sequence)
+            return Rewritten(len({**found, **wanted}.keys() - ownerless), state.sequence, wrong)
+    raise SharedCacheUnavailableError("Other writers were faster each time.")
+
+
+def repair_where_asked() -> bool:
+    """Rewrite everything where a runtime has found something missing; false where that has to wait."""
+    key = redis_client.keys().repair
+    try:
+        asked: Any = redis_client.run(lambda client: client.get(key), is_patient=True)
+        if asked is None:
+            return True
+        rewrite_all(is_forced=True)
+        redis_client.run(lambda client: client.delete(key))
+    except (SharedCacheUnavailableError, StoreUnavailableError) as exception:
+        logger.warning("repair.postponed", error=str(exception))
+        # A user of Redis from before this key was read; the regular comparison repairs as well, only later.
+        return isinstance(exception, SharedCacheUnavailableError) and exception.is_forbidden
+    logger.warning("shared_cache.repaired_where_asked", problem=asked.decode(errors="replace"))
+    return True
+
+
+def _catch_up(last: int) -> bool:
+    """From ``last``, the last sequence published, to the store's; starts anew where that is no way."""
+    for _ in range(ATTEMPTS):
+        state = None if last == NOTHING_PUBLISHED else selectors.state_after(last, limit=FARTHEST_BEHIND)
+        if state is not None and last > state.sequence:
+            # Redis is about to lose what it holds; the check of the history must not.
+            _note_rewound(last, state.sequence)
+        if state is None or last > state.sequence:
+            _start_anew()
+            last = last_published()
+            continue
+        if last == state.sequence:
+            return True
+        layers = _layers(state.states)
+        is_written, last = redis_client.publish(
+            last, layers, _entries(state.changes, layers), **_halts_of(state.changes)
+        )
+        if is_written:
+            logger.info("publication.caught_up", changes=len(state.changes), sequence=state.sequence)
+            return True
+    return False
+
+
+def _note_rewound(told: int, stored: int) -> None:
+    try:
+        checkpoints.note_rewound(told=told, stored=stored)
+    except SharedCacheUnavailableError as exception:
+        # Perhaps rights in Redis from before there was such a note: publishing must not wait for them.
+        logger.error("shared_cache.rewind_not_noted", told=told, stored=stored, error=str(exception))
+
+
+def _is_of_another_version(state: FieldState, found: bytes | None) -> bool:
+    """Whether a version of the site that has the strategy, which this code lacks, wrote this state better.
+
+    It knew the default of a switch that nobody has moved, and the parameters in full.
+    """
+    if found is None or resolution.is_known(state.document.config.strategy_id):
+        return False
+    try:
+        theirs = wire.decode_document(found).config
+    except wire.WireError:
+        return False
+    ours = state.document.config
+    is_switch_equal = theirs.enabled == ours.enabled or state.is_switch_unknown
+    return is_switch_equal and (theirs.sequence, theirs.overrides) == (ours.sequence, ours.overrides)
+
+
+def _start_anew() -> None:
+    state = selectors.whole_state()
+    redis_client.publish(
+        START_ANEW,
+        _layers(state.states),
+        [change_entries.reload_notice(state.sequence)],
+        halts=halt_rows.in_force(selectors.open_halts()),
+        resumed=halt_rows.ended(selectors.ended_halts()),
+    )
+    logger.warning("shared_cache.started_anew", sequence=state.sequence, fields=len(state.states))
+
+
+def tell_resumed(halts: Sequence[Halt]) -> None:
+    """Tell runtimes once more that these halts have ended. Raises SharedCacheUnavailableError."""
+    for _ in range(ATTEMPTS):
+        last = last_published()
+        notice = change_entries.reload_notice(max(last, 0), is_partial=True)
+        if redis_client.publish(last, [], [notice], resumed=halt_rows.ended(halts))[0]:
+            return
+    raise SharedCacheUnavailableError("Other writers were faster each time.")
+
+
+def _halts_of(changes: Sequence[ConfigAudit]) -> dict[str, Any]:
+    """What the changes say of halts, as arguments of `shared_cache.publish`."""
+    found = {"halts": halt_rows.set_by(changes), "resumed": halt_rows.ended_by(changes)}
+    return {name: pairs for name, pairs in found.items() if pairs}
+
+
+def _missing_halts() -> dict[str, Any]:
+    """What Redis lacks of halts, as arguments of `shared_cache.publish`; empty where it lacks nothing."""
+    keys = redis_client.keys()
+    try:
+        found: Any = redis_client.run(lambda client: (client.hgetall(keys.halts), client.hgetall(keys.resumed)))
+    except SharedCacheUnavailableError as exception:
+        if not exception.is_forbidden:
+            raise
+        logger.error("shared_cache.halts_refused", error=str(exception))
+        return {}
+    there, resumed = ({field.decode(errors="replace") for field in fields} for fields in found)
+    halts = [each for each in halt_rows.in_force(selectors.open_halts()) if each[0] not in there]
+    ended = [each for each in halt_rows.ended(selectors.ended_halts()) if each[0] not in resumed]
+    return {"halts": halts, "resumed": ended} if halts or ended else {}
+
+
+def _documents_there() -> tuple[dict[str, bytes], set[str]]:
+    """The documents by field, and the fields that are listed with a sequence."""
+    keys = redis_client.keys()
+
+    def read(client: Any) -> Any:
+        pipeline = client.pipeline(transaction=False)
+        pipeline.hgetall(keys.config)
+        pipeline.hkeys(keys.sequences)
+        return pipeline.execute()
+
+    found, listed = redis_client.run(read)
+    documents = {field.decode(errors="replace"): document for field, document in found.items()}
+    return documents, {field.decode(errors="replace") for field in listed}
+
+
+def _unlisted(state: PublicationState, found: Mapping[str, bytes], listed: set[str]) -> list[str]:
+    return [
+        field
+        for field, document in found.items()
+        if field not in listed and field in state.states and _is_of_another_version(state.states[field], document)
+    ]
+
+
+def last_published() -> int:
+    """The last sequence that Redis was told, NOTHING_PUBLISHED where none; raises SharedCacheUnavailableError."""
+    key = redis_client.keys().sequence
+    found = redis_client.run(lambda client: client.get(key), is_patient=True)
+    return int(found) if found is not None and found.isdigit() else NOTHING_PUBLISHED
+
+
+def is_published(sequence: int) -> bool:
+    """Whether Redis is known to have been told of every change up to this one."""
+    try:
+        return last_published() >= sequence
+    except SharedCacheUnavailableError:
+        return False
+
+
+def _entries(changes: Sequence[ConfigAudit], layers: change_entries.Layers) -> list[tuple[str, bytes]]:
+    """The stream's entries; what is too large for it is in Redis when this returns."""
+    told = change_entries.told(changes, layers)
+    try:
+        redis_client.keep_sets(told.apart)
+    except SharedCacheUnavailableError as exception:
+        if not exception.is_forbidden:
+            raise
+        # A user of Redis from before there were sets: larger entries then.
+        told = change_entries.told(changes, layers, is_apart_allowed=False)
+    return told.entries
+
+
+def _layers(states: Mapping[str, FieldState]) -> list[tuple[str, int, bytes]]:
+    found = []
+    for field, state in states.items():
+        with item_failures.contained("document", field=field):
+            found.append((field, state.sequence, wire.encode(state.document)))
+    return found

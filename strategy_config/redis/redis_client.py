@@ -1,0 +1,218 @@
+"""The one client of Redis on the site, made when first used, quick to give up."""
+
+import hashlib
+import threading
+import time
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
+from typing import Any, TypeVar
+
+import redis
+import structlog
+from django.conf import settings
+from redis.backoff import NoBackoff
+from redis.exceptions import NoScriptError
+from redis.retry import Retry
+
+from strategy_config.store import metrics
+from strategy_core.configuration import publish_script, wire
+
+T = TypeVar("T")
+TIMEOUT_SECONDS = 0.5
+REST_SECONDS = 1.0
+_PUBLISH_DIGEST = hashlib.sha1(publish_script.PUBLISH_SCRIPT.encode(), usedforsecurity=False).hexdigest()
+
+logger = structlog.get_logger(__name__)
+_answered = metrics.redis_calls.labels("ok")
+_failed = metrics.redis_calls.labels("failed")
+
+
+class SharedCacheUnavailableError(Exception):
+    """Redis did not answer, or answered with an error, or failed less than REST_SECONDS ago."""
+
+    @property
+    def is_forbidden(self) -> bool:
+        """Whether this user of Redis may not do that."""
+        return isinstance(self.__cause__, redis.exceptions.NoPermissionError)
+
+
+class _Breaker:
+    """After a failure nobody waits for Redis again before REST_SECONDS have passed."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._closed_from = 0.0
+        self._is_down = False
+
+    def is_open(self) -> bool:
+        return time.monotonic() < self._closed_from
+
+    def failed(self, exception: Exception) -> None:
+        with self._lock:
+            self._closed_from = time.monotonic() + REST_SECONDS
+            is_news, self._is_down = not self._is_down, True
+        if is_news:
+            logger.warning("shared_cache.lost", error=str(exception))
+
+    def succeeded(self) -> None:
+        if not self._is_down:
+            return
+        with self._lock:
+            is_news, self._is_down = self._is_down, False
+            self._closed_from = 0.0
+        if is_news:
+            logger.info("shared_cache.back")
+
+
+class _Connection:
+    """A pool of connections to one server and its breaker."""
+
+    def __init__(self, url: str) -> None:
+        self.client = redis.Redis.from_url(
+            url,
+            socket_timeout=TIMEOUT_SECONDS,
+            socket_connect_timeout=TIMEOUT_SECONDS,
+            # One quick retry: a pooled connection may have died with a restart of the server. Never after a timeout.
+            retry=Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
+        )
+        self.breaker = _Breaker()
+
+
+@lru_cache(maxsize=8)
+def _connection(url: str) -> _Connection:
+    return _Connection(url)
+
+
+def keys() -> wire.Keys:
+    """The names of everything that the site keeps in Redis."""
+    return wire.Keys(settings.REDIS_KEY_PREFIX)
+
+
+def run(operation: Callable[[redis.Redis], T], *, is_patient: bool = False) -> T:
+    """The answer of ``operation``, which gets the client; raises SharedCacheUnavailableError.
+
+    ``is_patient``: ask even where Redis has just failed (the clock's tasks, health checks).
+    """
+    connection = _connection(settings.REDIS_URL)
+    if connection.breaker.is_open() and not is_patient:
+        raise SharedCacheUnavailableError("Redis failed a moment ago.")
+    started = time.perf_counter()
+    try:
+        answer = operation(connection.client)
+    except redis.RedisError as exception:
+        _failed.observe(time.perf_counter() - started)
+        if isinstance(exception, (redis.ConnectionError, redis.TimeoutError)):
+            connection.breaker.failed(exception)
+            raise SharedCacheUnavailableError(f"Redis cannot be reached: {exception}") from exception
+        raise SharedCacheUnavailableError(f"Redis refused: {exception}") from exception
+    _answered.observe(time.perf_counter() - started)
+    connection.breaker.succeeded()
+    return answer
+
+
+def maxmemory_policy() -> str | None:
+    """Redis' maxmemory-policy, None where this user may not ask for it; raises SharedCacheUnavailableError."""
+    try:
+        answer: Any = run(lambda client: client.info("memory"))
+    except SharedCacheUnavailableError as exception:
+        if exception.is_forbidden:
+            return None
+        raise
+    return str(answer.get("maxmemory_policy") or "") or None
+
+
+def pack(*words: str | bytes) -> bytes:
+    """One command as it goes over the wire."""
+    encoded = [word.encode() if isinstance(word, str) else word for word in words]
+    return b"*%d\r\n" % len(encoded) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in encoded)
+
+
+def exchange(client: Any, packed: list[bytes], replies: int) -> list[Any]:
+    """Send ready-packed commands in one write and read as many replies: half the cost of a pipeline object.
+
+    An error that Redis answers stands in its place; one of the connection is raised. For use in `run`.
+    """
+    pool = client.connection_pool
+    connection = pool.get_connection()
+    try:
+        # Joined: redis-py writes the parts of a list one by one.
+        connection.send_packed_command([b"".join(packed)])
+        return [_reply(connection) for _ in range(replies)]
+    except BaseException:
+        connection.disconnect()
+        raise
+    finally:
+        pool.release(connection)
+
+
+def _reply(connection: Any) -> Any:
+    try:
+        return connection.read_response()
+    except redis.ResponseError as error:
+        return error
+
+
+def keep_sets(sets: Sequence[tuple[str, bytes]]) -> None:
+    """Keep the content of sets of changes, (key, payload), for a day; raises SharedCacheUnavailableError."""
+    for key, payload in sets:
+        run(partial(_keep_set, key=key, payload=payload))
+
+
+def _keep_set(client: redis.Redis, *, key: str, payload: bytes) -> None:
+    client.set(key, payload, ex=wire.SET_TTL_SECONDS)
+
+
+def publish(
+    expected: int,
+    layers: list[tuple[str, int, bytes]],
+    entries: list[tuple[str, bytes]],
+    *,
+    halts: Sequence[tuple[str, bytes]] = (),
+    resumed: Sequence[tuple[str, str]] = (),
+) -> tuple[bool, int]:
+    """Run ``publish_script.PUBLISH_SCRIPT``: (written, last sequence there or -1). Raises SharedCacheUnavailableError.
+
+    ``layers`` are (field, sequence, document or b"" where the layer is gone), ``entries`` (stream id, payload),
+    ``halts`` (id, record), ``resumed`` (id, when). Where this user of Redis may not write those (its rights are from
+    before there were halts), the entries alone go out: who stops must not wait for an administrator of Redis.
+    """
+    try:
+        return _publish(expected, layers, entries, halts, resumed)
+    except SharedCacheUnavailableError as exception:
+        if not (halts or resumed) or not exception.is_forbidden:
+            raise
+        logger.error("shared_cache.halts_refused", error=str(exception))
+        return _publish(expected, layers, entries, (), ())
+
+
+def _publish(
+    expected: int,
+    layers: list[tuple[str, int, bytes]],
+    entries: list[tuple[str, bytes]],
+    halts: Sequence[tuple[str, bytes]],
+    resumed: Sequence[tuple[str, str]],
+) -> tuple[bool, int]:
+    names = publish_script.publish_keys(keys(), with_halts=bool(halts or resumed))
+    words: list[str | bytes] = [str(len(names)), *names]
+    words += [str(expected), str(wire.CHANGES_CAP), str(len(layers))]
+    for field, sequence, document in layers:
+        words += [field, str(sequence), document]
+    for pairs in (halts, resumed):
+        words.append(str(len(pairs)))
+        for pair in pairs:
+            words.extend(pair)
+    for entry in entries:
+        words.extend(entry)
+    answer = run(lambda client: _run_publish_script(client, words))
+    return answer[0] == 1, answer[1] if len(answer) > 1 else -1
+
+
+def _run_publish_script(client: redis.Redis, words: Sequence[str | bytes]) -> Any:
+    """By its digest, or whole where the server does not know it; redis-py's own way costs more than the script."""
+    for command, script in (("EVALSHA", _PUBLISH_DIGEST), ("EVAL", publish_script.PUBLISH_SCRIPT)):
+        (answer,) = exchange(client, [pack(command, script, *words)], 1)
+        if not isinstance(answer, NoScriptError):
+            break
+    if isinstance(answer, redis.ResponseError):
+        raise answer
+    return answer

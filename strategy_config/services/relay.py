@@ -1,0 +1,213 @@
+"""Tells other services over NATS of every accepted change, at least once and in order: ``manage.py relay_changes``.
+
+The stream in Redis says *that* there is something new, within a millisecond; *what* it is comes from the audit table,
+after the position that lies in the store too. So a crash, a flushed or trimmed stream, a Redis that is away and a
+restored backup are all one case: what the store has accepted and the position has not passed goes out. The position
+moves on only when nats-server has confirmed. Subject, payload and id are those of ``wire.ChangeEvent``. Where this
+process traces, each message has a ``traceparent`` in its headers, of the trace in which Redis was told, where known.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import structlog
+from django.db import close_old_connections
+from nats import errors
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from service_kit import tracing
+from service_kit.nats_connection import CheckedClient, NatsAccess
+from strategy_config.exceptions import StoreUnavailableError
+from strategy_config.redis import stream_entries
+from strategy_config.selectors import selectors
+from strategy_config.services import services
+from strategy_core.configuration import wire
+
+BATCH = 500
+# What the stream did not tell (Redis was away, or begins anew) is found in the store this much later at most.
+LOOK_SECONDS = 5
+RETRY_SECONDS = 1
+CONFIRM_TIMEOUT_SECONDS = 2
+CONNECT_TIMEOUT_SECONDS = 2
+PING_SECONDS = 10
+CANCEL_AGAIN_SECONDS = 0.2
+REDIS_TIMEOUT_SECONDS = 2.0
+
+T = TypeVar("T")
+log = structlog.get_logger(__name__)
+
+
+class NatsLostError(Exception):
+    """The connection to NATS was closed for good: the process cannot go on."""
+
+
+class Relay:
+    """One process's relay. Two at a time would tell everything twice, under the same ids."""
+
+    def __init__(self, *, redis_url: str, keys: wire.Keys, nats_url: str, access: NatsAccess) -> None:
+        self._redis = Redis.from_url(
+            redis_url,
+            protocol=2,
+            retry=Retry(NoBackoff(), 0),
+            socket_connect_timeout=REDIS_TIMEOUT_SECONDS,
+            socket_timeout=LOOK_SECONDS + REDIS_TIMEOUT_SECONDS,
+        )
+        self._stream = keys.changes
+        self._nats_url = nats_url
+        self._access = access
+        self._client = CheckedClient()
+        # One thread, so that there is one connection to the store.
+        self._store = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
+        self._ended = asyncio.Event()
+        self._is_lost = False
+        self._seen: bytes | None = None
+        self._traces: dict[int, str] = {}
+        self._outages: set[str] = set()
+
+    def stop(self) -> None:
+        """Have ``run`` end; what is on its way goes out again after the next start."""
+        self._ended.set()
+
+    async def run(self) -> None:
+        """Relay until ``stop``; raises NatsLostError when the client gives the connection up."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                work = group.create_task(self._work(), name="relay.work")
+                await self._until_ended(work)
+        finally:
+            self._ended.set()
+            await self._client.close()
+            await self._redis.aclose()
+            self._store.shutdown()
+        if self._is_lost:
+            raise NatsLostError("The connection to NATS was closed by the server or the client library.")
+
+    async def _until_ended(self, work: asyncio.Task[None]) -> None:
+        await self._ended.wait()
+        while not work.done():
+            # Repeatedly, because nats-py swallows a cancellation while it flushes.
+            work.cancel()
+            await asyncio.wait([work], timeout=CANCEL_AGAIN_SECONDS)
+
+    async def _work(self) -> None:
+        await self._client.connect(
+            self._nats_url,
+            name="realtime-strategies-relay",
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=RETRY_SECONDS,
+            connect_timeout=CONNECT_TIMEOUT_SECONDS,
+            ping_interval=PING_SECONDS,
+            error_cb=self._on_nats_error,
+            reconnected_cb=self._on_nats_back,
+            closed_cb=self._on_nats_closed,
+            **self._access.options(),
+        )
+        self._worked("nats")
+        log.info("relay.started", subject=f"{wire.CHANGES_SUBJECT}.>")
+        while True:
+            if not await self._relay_batch():
+                await self._wait_for_news()
+
+    async def _relay_batch(self) -> bool:
+        """Tell what comes next; false where there is nothing to tell, or the store cannot say."""
+        try:
+            changes = await self._in_store(lambda: selectors.unrelayed_changes(limit=BATCH))
+            self._worked("store")
+            if not changes:
+                return False
+            await self._tell(changes)
+            last = changes[-1].sequence
+            await self._in_store(lambda: services.record_relayed(sequence=last))
+        except StoreUnavailableError as exception:
+            self._failed("store", exception)
+            return False
+        self._traces.clear()
+        log.info("changes.relayed", first=changes[0].sequence, last=last)
+        return True
+
+    async def _tell(self, changes: list[wire.ChangeEvent]) -> None:
+        """Publish them; returns when the server has confirmed that it has got them all."""
+        while True:
+            try:
+                for change in changes:
+                    await self._publish(change)
+                await self._client.flush(CONFIRM_TIMEOUT_SECONDS)
+                self._worked("nats")
+                return
+            except (errors.Error, OSError, TimeoutError) as exception:
+                self._client.discard_unsent()
+                self._failed("nats", exception)
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def _publish(self, change: wire.ChangeEvent) -> None:
+        attributes: tracing.Attributes = {"config.sequence": change.sequence, "strategy_id": change.strategy_id or ""}
+        parent = self._traces.get(change.sequence)
+        with tracing.span("config.relay", kind="producer", parent=parent, attributes=attributes):
+            headers = {"Nats-Msg-Id": str(change.sequence)}
+            if current := tracing.traceparent():
+                headers["traceparent"] = current
+            await self._client.publish(change.subject, wire.encode(change), headers=headers)
+
+    async def _wait_for_news(self) -> None:
+        """Return with the stream's next entry, after LOOK_SECONDS at the latest."""
+        try:
+            if self._seen is None:
+                # What came before this is looked for in the store once more.
+                tail: Any = await self._redis.xrevrange(self._stream, count=1)
+                self._seen = tail[0][0] if tail else b"0-0"
+            else:
+                found: Any = await self._redis.xread({self._stream: self._seen}, count=BATCH, block=LOOK_SECONDS * 1000)
+                # Nothing new: the stream may have begun anew, with lower ids.
+                self._seen = found[0][1][-1][0] if found else None
+                if tracing.is_on() and found:
+                    self._traces |= _traces_of(fields for _, fields in found[0][1])
+            self._worked("redis")
+        except (RedisError, OSError, TimeoutError) as exception:
+            self._failed("redis", exception)
+            self._seen = None
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _in_store(self, use: Callable[[], T]) -> T:
+        def fresh() -> T:
+            close_old_connections()
+            return use()
+
+        return await asyncio.get_running_loop().run_in_executor(self._store, fresh)
+
+    def _failed(self, where: str, exception: Exception) -> None:
+        """Log the first failure of an outage."""
+        if where not in self._outages:
+            self._outages.add(where)
+            log.warning("relay.waiting", away=where, error=f"{type(exception).__name__}: {exception}")
+
+    def _worked(self, where: str) -> None:
+        if where in self._outages:
+            self._outages.discard(where)
+            log.info("relay.back", where=where)
+
+    async def _on_nats_error(self, exception: Exception) -> None:
+        self._failed("nats", exception)
+
+    async def _on_nats_back(self) -> None:
+        self._worked("nats")
+
+    async def _on_nats_closed(self) -> None:
+        self._is_lost = not self._ended.is_set()
+        self._ended.set()
+
+
+def _traces_of(entries: Iterable[Mapping[bytes, bytes]]) -> dict[int, str]:
+    """By sequence: the trace in which the change was published, where an entry of the stream names one."""
+    # One that cannot be read is no loss: what there is to tell comes from the store.
+    changes = stream_entries.readable(entries, wire.decode_change, event="relay.entry_unreadable")
+    return {
+        sequence: change.traceparent
+        for change in changes
+        if change.traceparent
+        for sequence in range(change.first_sequence or change.sequence, change.sequence + 1)
+    }

@@ -1,0 +1,81 @@
+"""A strategy that had another id takes over its layers: parameters, switches, expiries, each as a version of its own.
+
+The rows under the former id stay as they are: a runtime of the version before still trades by them.
+"""
+
+from datetime import datetime
+
+from service_kit.tracing import traced
+from strategy_config.history.origins import Origin
+from strategy_config.models import StrategyConfig
+from strategy_config.resolution import item_failures, resolution
+from strategy_config.services import batches
+from strategy_config.services.batches import OpenBatch
+from strategy_config.store import transactions
+from strategy_core.strategies.registry import STRATEGIES
+
+AUTHOR = "catalogue"
+
+
+@traced
+def take_over_renamed(*, at: datetime) -> int:
+    """Take over what was set under former ids, once for a strategy; answers the rows of history that were written.
+
+    A strategy without a row of its own is off until then. Raises StoreUnavailableError.
+    """
+    renamed = {strategy.id: strategy.former_ids for strategy in STRATEGIES.values() if strategy.former_ids}
+    if not renamed:
+        return 0
+    with transactions.store_errors():
+        stored = {row.strategy_id: row for row in StrategyConfig.objects.all()}
+    written = 0
+    for strategy_id, former_ids in renamed.items():
+        own = stored.get(strategy_id)
+        former = next((each for each in reversed(former_ids) if each in stored), None)
+        if own is None or own.version == 0:
+            written += _take_over(strategy_id, former, resolution.to_milliseconds(at))
+    return written
+
+
+def stop_former(strategy_id: str, symbol: str | None, origin: Origin) -> None:
+    """A stop is one of the former ids as well, which a runtime of the version before may still trade."""
+    strategy = STRATEGIES.get(strategy_id)
+    if strategy is None or not strategy.former_ids:
+        return
+
+    def change(batch: OpenBatch) -> None:
+        for row in batch.rows:
+            layer = batch.layer(row.strategy_id, symbol)
+            if layer.own.enabled is not False:
+                layer.record_due_expiry()
+                layer.record_switch(False, origin)
+
+    with item_failures.contained("document", strategy_id=strategy_id, symbol=symbol):
+        batches.commit(strategy.former_ids, origin.at, change)
+
+
+def _take_over(strategy_id: str, former_id: str | None, at: datetime) -> int:
+    reason = f"renamed from {former_id}" if former_id else "new here, under its present name"
+    origin = Origin(AUTHOR, AUTHOR, "schedule", request_id="", at=at, reason=reason)
+
+    def change(batch: OpenBatch) -> None:
+        layer = batch.layer(strategy_id, None)
+        if layer.own.version:
+            return
+        former = None if former_id is None else next(row for row in batch.rows if row.strategy_id == former_id)
+        is_on = resolution.environment_of(strategy_id).enabled
+        if former is not None and former.enabled is not None:
+            is_on = former.enabled
+        layer.record("ENABLE" if is_on else "DISABLE", None, origin, enabled=is_on)
+        if former is not None and former.parameters is not None:
+            layer.record("CREATE", former.parameters, origin)
+        for override in () if former_id is None else batch.overrides(former_id):
+            own = batch.layer(strategy_id, override.symbol)
+            if override.parameters is not None:
+                own.record("CREATE", override.parameters, origin, expires_at=override.expires_at)
+            if not override.enabled:
+                own.record("DISABLE", override.parameters, origin, enabled=False, expires_at=override.expires_at)
+
+    wanted = [strategy_id] if former_id is None else [strategy_id, former_id]
+    _, changes, _ = batches.commit(wanted, at, change)
+    return len(changes)

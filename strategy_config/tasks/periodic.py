@@ -1,0 +1,92 @@
+"""What the clock does. Each task may run twice at once: every step is guarded by the store's or Redis's sequence."""
+
+import structlog
+from celery import shared_task
+from django.utils import timezone
+
+from strategy_config.accounts import identities
+from strategy_config.exceptions import StoreUnavailableError
+from strategy_config.history import integrity
+from strategy_config.publication import publisher
+from strategy_config.redis import redis_client
+from strategy_config.resolution import item_failures
+from strategy_config.services import misfit_history, services
+from strategy_config.tasks.task_metrics import Outcome, audit_intact, measured, redis_may_evict
+
+logger = structlog.get_logger(__name__)
+
+
+@shared_task(name="strategy_config.tasks.reconcile")
+@measured
+def reconcile() -> Outcome:
+    """Record what has expired and what no longer fits, and publish what the shared cache has missed.
+
+    No step stops the ones after it.
+    """
+    is_published = False
+    try:
+        with item_failures.contained("task_step", step="expire"):
+            services.expire_due(at=timezone.now())
+        with item_failures.contained("task_step", step="halts"):
+            _take_in_halts()
+        with item_failures.contained("task_step", step="take_over_renamed"):
+            services.take_over_renamed(at=timezone.now())
+        with item_failures.contained("task_step", step="record_misfits"):
+            misfit_history.record(timezone.now())
+        with item_failures.contained("task_step", step="publish"):
+            is_published = publisher.publish_pending()
+        with item_failures.contained("task_step", step="repair"):
+            is_published = publisher.repair_where_asked() and is_published
+        with item_failures.contained("task_step", step="announce"):
+            identities.announce()
+    except StoreUnavailableError as exception:
+        logger.warning("reconcile.postponed", error=str(exception))
+        return "postponed"
+    return "done" if is_published else "postponed"
+
+
+def _take_in_halts() -> None:
+    """Store what reached runtimes without the site; without Redis there is nobody who could tell of it."""
+    try:
+        services.take_in_told(at=timezone.now())
+        services.cover_old_runtimes(at=timezone.now())
+    except redis_client.SharedCacheUnavailableError as exception:
+        logger.info("halts.postponed", error=str(exception))
+
+
+@shared_task(name="strategy_config.tasks.rewrite")
+@measured
+def rewrite() -> Outcome:
+    """Compare the shared cache with the store, and repair what differs from whatever cause."""
+    try:
+        publisher.rewrite_all(is_forced=False)
+        note_eviction()
+    except (StoreUnavailableError, redis_client.SharedCacheUnavailableError) as exception:
+        logger.warning("rewrite.postponed", error=str(exception))
+        return "postponed"
+    return "done"
+
+
+def note_eviction() -> None:
+    """Measure, and warn of, a Redis that may drop what it is given."""
+    policy = redis_client.maxmemory_policy()
+    redis_may_evict.set(float("nan") if policy is None else policy != "noeviction")
+    if policy not in {None, "noeviction"}:
+        logger.warning("shared_cache.may_evict", maxmemory_policy=policy)
+
+
+@shared_task(name="strategy_config.tasks.verify_audit")
+@measured
+def verify_audit() -> Outcome:
+    """Check the whole history; a row that does not hold is logged as an error, the checkpoint as information."""
+    try:
+        found = integrity.check()
+    except StoreUnavailableError as exception:
+        logger.warning("audit.postponed", error=str(exception))
+        return "postponed"
+    audit_intact.set(found.bad is None)
+    if found.bad is None:
+        logger.info("audit.verified", rows=found.rows, position=found.position, hash=found.hash)
+    else:
+        logger.error("audit.broken", position=found.bad.position, problem=found.bad.problem, holds_to=found.position)
+    return "done"
