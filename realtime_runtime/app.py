@@ -81,6 +81,7 @@ class App:
         tasks.append(group.create_task(runtime.config.run_cold_start(), name="config.cold_start"))
         await self._await_first_config()
         start("engine.consume", runtime.consumer.run())
+        start("pauses.watch", runtime.pauses.run())
         start("nats.connection", runtime.bus.run())
         start("share.keep", runtime.standby.run())
         start("signals.outbox", runtime.bus.run_outbox())

@@ -1,5 +1,6 @@
 """The parts of one runtime, put together. Nothing is started here."""
 
+import asyncio
 import os
 import uuid
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from realtime_runtime.reporting.order_books import MarketPublisher
 from realtime_runtime.reporting.price_history import PriceHistory
 from realtime_runtime.reporting.signal_history import SignalHistory
 from realtime_runtime.settings import Settings
+from realtime_runtime.standby.pauses import PauseGate, Pauses
 from realtime_runtime.standby.share import Holder, ShareKeeper
 from realtime_runtime.standby.share_lease import RedisLease
 from realtime_runtime.standby.share_voice import NatsVoice, SignalListener
@@ -58,6 +60,7 @@ class Runtime:
     market: MarketPublisher
     prices: PriceHistory
     standby: Standby
+    pauses: Pauses
     redis: Redis
 
     @property
@@ -135,7 +138,12 @@ def assemble(settings: Settings) -> Runtime:
     # What was decided before a stop does not leave after it, also where it is lifted before that.
     live.active.on_swap = bus.drop_stopped
     keeper = _share_keeper(settings, redis, keys, bus)
-    bus.gate = keeper
+    pauses = Pauses()
+
+    async def confirm_stops() -> None:
+        await asyncio.gather(config.confirm_stops(), bus.catch_up())
+
+    bus.gate = PauseGate(keeper, pauses, confirm_stops)
     last_signals = LastSignals(settings.strategies)
     topics = (settings.nats_topic_intents, settings.nats_topic_simulated_intents)
     standby = Standby(
@@ -168,6 +176,7 @@ def assemble(settings: Settings) -> Runtime:
         market=market,
         prices=prices,
         standby=standby,
+        pauses=pauses,
         redis=redis,
     )
 

@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 from redis.exceptions import RedisError
 
-from realtime_runtime.config import reading, traces
+from realtime_runtime.config import confirmation, reading, traces
 from realtime_runtime.config.acks import AckOutbox
 from realtime_runtime.config.answers import Answers
 from realtime_runtime.config.condition import ColdStart, ConfigCondition, ConfigCounters
@@ -76,6 +76,7 @@ class ConfigClient:
         self._is_outage_logged = False
         self._contact_at = self._loaded_at = time.monotonic()
         self._changed = asyncio.Event()
+        self._advanced = asyncio.Event()
         self._known = asyncio.Event()
 
     @property
@@ -177,6 +178,15 @@ class ConfigClient:
     async def save_snapshot(self) -> bool:
         """Save what has changed since the last time; false where that failed (logged, counted, to be tried again)."""
         return await self._snapshots.save()
+
+    async def confirm_stops(self) -> None:
+        """Return when what Redis held at the time of the call is in force, or when it cannot be asked."""
+        await confirmation.confirm(self._url, self._keys, self.halts, self._reached)
+
+    async def _reached(self, sequence: int) -> None:
+        while self.condition.is_populated and self.live.sequence < sequence:
+            self._advanced.clear()
+            await self._advanced.wait()
 
     async def flush_acks(self) -> None:
         """Send the answers that still wait, on a connection of their own; for the end. Raises RedisError, OSError."""
@@ -357,6 +367,7 @@ class ConfigClient:
 
     def _note_change(self) -> None:
         self._changed.set()
+        self._advanced.set()
         self._snapshots.mark()
 
     def _note_connected(self) -> None:

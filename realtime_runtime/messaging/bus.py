@@ -260,6 +260,16 @@ class Bus:
             return False
         return True
 
+    async def catch_up(self) -> None:
+        """Return when all that the server had for this process at the time of the call was taken in.
+
+        Without an answer it returns after ``CONFIRM_TIMEOUT_SECONDS``.
+        """
+        try:
+            await self._client.flush(CONFIRM_TIMEOUT_SECONDS)
+        except (errors.Error, OSError, TimeoutError) as exception:
+            log.debug("nats.not_caught_up", error=f"{type(exception).__name__}: {exception}")
+
     async def answer(self, reply: str, payload: bytes) -> None:
         """Report progress to a feed. It is of use only now: without a connection it is not kept."""
         if not self.is_connected:

@@ -12,17 +12,20 @@ import os
 import time
 from collections.abc import Awaitable, Callable
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import msgspec
 import structlog
 from redis.exceptions import RedisError
+
+from realtime_runtime.standby import pauses
 
 RENEW_SECONDS = 1.0
 LEASE_SECONDS = 3.0
 MISSING_SECONDS = 5.0
 CONFIRMED_SECONDS = 5.0
 QUESTIONS = 3
+T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
@@ -49,11 +52,11 @@ class Holder(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Silence(Enum):
-    """What came back instead of a holder's answer on NATS."""
+    """What came back instead of a holder."""
 
     NOBODY = "nobody is subscribed"
     NO_ANSWER = "a subscriber did not answer in time"
-    UNREACHABLE = "NATS cannot be asked"
+    UNREACHABLE = "NATS, or Redis, cannot be asked"
 
 
 class Lease(Protocol):
@@ -82,7 +85,9 @@ class Voice(Protocol):
 class ShareKeeper:
     """Decides the role of this runtime, at each `step` and whenever `may_publish` has to know.
 
-    ``on_change`` is called with the role before and the new one, after every change.
+    ``on_change`` is called with the role before and the new one, after every change. ``confirmed_at`` is an instant of
+    ``clock`` at which this runtime held the share for certain: before the question whose answer said so, because the
+    process may have stood still between the two.
     """
 
     def __init__(
@@ -91,7 +96,7 @@ class ShareKeeper:
         voice: Voice,
         me: Holder,
         *,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = pauses.seconds,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         self.role = Role.UNDECIDED
@@ -103,25 +108,30 @@ class ShareKeeper:
         self.on_change: Callable[[Role, Role], None] = _ignore
         self._clock = clock
         self._now_ms = now_ms
-        self._confirmed_at = float("-inf")
+        self.confirmed_at = float("-inf")
         self._missing_since: float | None = None
         self._deciding = asyncio.Lock()
 
     @property
     def is_confirmed(self) -> bool:
         """Whether this runtime holds the share and has confirmed that within 5 seconds."""
-        return self.role is Role.HOLDER and self._clock() - self._confirmed_at <= CONFIRMED_SECONDS
+        return self.is_held_since(float("-inf"))
 
     @property
     def is_closed(self) -> bool:
         """Whether another runtime sends the signals of this share."""
         return self.role is Role.STANDBY
 
-    async def may_publish(self) -> bool:
-        """Whether a signal may leave now; asks where the last confirmation is too old."""
-        if not (self.is_confirmed or self.is_closed):
+    def is_held_since(self, instant: float) -> bool:
+        """Whether this runtime holds the share, and has confirmed that within 5 seconds and not before ``instant``."""
+        oldest = max(instant, self._clock() - CONFIRMED_SECONDS)
+        return self.role is Role.HOLDER and self.confirmed_at >= oldest
+
+    async def may_publish(self, *, since: float = float("-inf")) -> bool:
+        """Whether a signal may leave now; asks where the last confirmation is too old, or from before ``since``."""
+        if not (self.is_held_since(since) or self.is_closed):
             await self.step()
-        return self.is_confirmed
+        return self.is_held_since(since)
 
     async def step(self) -> None:
         """Renew or look once; never raises for Redis or NATS."""
@@ -140,9 +150,10 @@ class ShareKeeper:
             await self._lease.release(self._me)
 
     async def _hold_on(self) -> None:
-        was_confirmed = self.is_confirmed
-        owner = await self._asked(self._lease.take(self._me))
-        if owner is None:
+        was_confirmed, asked_at = self.is_confirmed, self._clock()
+        owner = await _asked(self._lease.take(self._me))
+        if isinstance(owner, Silence):
+            asked_at = self._clock()
             answer = await self._voice.ask(self._me.token)
             if answer is Silence.UNREACHABLE:
                 return
@@ -152,23 +163,19 @@ class ShareKeeper:
         elif owner.token != self._me.token:
             await self._yield_to(owner)
             return
-        self._confirmed_at = self._clock()
+        self.confirmed_at = asked_at
 
     async def _watch(self) -> None:
         """Look for a holder; take over where there is none."""
-        try:
-            owner = await self._lease.read()
-            has_read = True
-        except (RedisError, OSError, TimeoutError):
-            owner, has_read = None, False
-        predecessor = owner if owner is not None and _is_dead_predecessor(owner, self._me) else None
-        if owner is not None and predecessor is None:
+        owner = await _asked(self._lease.read())
+        predecessor = owner if isinstance(owner, Holder) and _is_dead_predecessor(owner, self._me) else None
+        if isinstance(owner, Holder) and predecessor is None:
             self._stand_by(owner)
             return
         answer = await self._voice.ask(self._me.token)
         if isinstance(answer, Holder):
             self._stand_by(answer)
-        elif not has_read:
+        elif isinstance(owner, Silence):
             self._missing_since = None
             if self.role is Role.UNDECIDED and answer is Silence.NOBODY:
                 await self._start_alone()
@@ -194,9 +201,10 @@ class ShareKeeper:
         """
         claim = await self._claim()
         for _ in range(QUESTIONS):
+            asked_at = self._clock()
             answer = await self._voice.ask(claim.token)
             if answer in (Silence.NOBODY, Silence.NO_ANSWER):
-                self._become_holder(claim)
+                self._become_holder(claim, asked_at)
                 return
             if not isinstance(answer, Holder) or _rank(answer) < _rank(claim):
                 break
@@ -204,13 +212,13 @@ class ShareKeeper:
 
     async def _take_over(self, predecessor: Holder | None) -> None:
         # It answers first, so that a runtime that finds the lease finds the answer, too.
-        claim = await self._claim()
-        owner = await self._asked(self._lease.take(claim, instead_of=predecessor))
-        if owner is not None and owner.token == claim.token:
-            self._become_holder(claim)
+        claim, asked_at = await self._claim(), self._clock()
+        owner = await _asked(self._lease.take(claim, instead_of=predecessor))
+        if isinstance(owner, Holder) and owner.token == claim.token:
+            self._become_holder(claim, asked_at)
             return
         await self._voice.answer_as(None)
-        if owner is not None:
+        if isinstance(owner, Holder):
             self._stand_by(owner)
 
     async def _claim(self) -> Holder:
@@ -218,9 +226,9 @@ class ShareKeeper:
         await self._voice.answer_as(claim)
         return claim
 
-    def _become_holder(self, claim: Holder) -> None:
+    def _become_holder(self, claim: Holder, asked_at: float) -> None:
         self._me = claim
-        self._confirmed_at = self._clock()
+        self.confirmed_at = asked_at
         self._missing_since = None
         self.takeovers += self.role is Role.STANDBY
         self._change(Role.HOLDER, self._me)
@@ -240,12 +248,13 @@ class ShareKeeper:
         log.warning("share.changed", role=role.value, before=was.value, holder=holder.instance_id)
         self.on_change(was, role)
 
-    async def _asked(self, request: Awaitable[Holder]) -> Holder | None:
-        """The answer of Redis; None where it cannot be asked."""
-        try:
-            return await request
-        except (RedisError, OSError, TimeoutError):
-            return None
+
+async def _asked(request: Awaitable[T]) -> T | Silence:
+    """The answer of Redis, or that it cannot be asked."""
+    try:
+        return await request
+    except (RedisError, OSError, TimeoutError):
+        return Silence.UNREACHABLE
 
 
 def _ignore(before: Role, role: Role) -> None:

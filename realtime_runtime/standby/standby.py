@@ -42,7 +42,7 @@ class Standby:
     ) -> None:
         self.keeper = keeper
         self._listener = listener
-        self._last_signals = last_signals
+        self.last_signals = last_signals
         self._engine = engine
         self._consumer = consumer
         self._bus = bus
@@ -57,18 +57,9 @@ class Standby:
         return self.keeper.role is Role.HOLDER
 
     @property
-    def is_decided(self) -> bool:
-        """Whether it is known which runtime trades this share; until then signals are kept."""
-        return self.keeper.role is not Role.UNDECIDED
-
-    @property
     def is_standby(self) -> bool:
         """Whether another runtime trades its share."""
         return self.keeper.role is Role.STANDBY
-
-    def has_heard(self, strategy_id: str, symbol: str) -> bool:
-        """Whether a signal of the strategy on the symbol is known that another runtime sent."""
-        return (strategy_id, symbol) in self._last_signals.emitted
 
     async def run(self) -> None:
         """Keep the role for ever; ask for it as soon as NATS can answer."""
@@ -85,7 +76,7 @@ class Standby:
     def _follow(self, before: Role, role: Role) -> None:
         if role is Role.HOLDER:
             if before is Role.STANDBY:
-                self._engine.restore_intervals(self._last_signals.emitted)
+                self._engine.restore_intervals(self.last_signals.emitted)
             self._consumer.set_emission(Emission.OPEN)
         else:
             self._consumer.set_emission(Emission.WITHHELD)
@@ -114,7 +105,7 @@ class Standby:
         while True:
             entries: Any = await self._redis.xrevrange(self._keys.signals, max=end, count=HISTORY_PAGE)
             for _, fields in entries:
-                self._last_signals.note(fields.get(wire.STREAM_FIELD.encode(), b""))
+                self.last_signals.note(fields.get(wire.STREAM_FIELD.encode(), b""))
             if len(entries) < HISTORY_PAGE:
                 return
             end = f"({entries[-1][0].decode()}"

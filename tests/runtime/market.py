@@ -8,6 +8,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from realtime_runtime.app import App
+from realtime_runtime.standby.share import Role
 from tests.runtime.conftest import Environ, eventually
 
 REPLAY = {"Replay": "1"}
@@ -74,4 +75,4 @@ class Market:
 
 async def is_listening(app: App) -> None:
     """Return when the app's subscriptions stand on the server, and it is known who trades its share."""
-    await eventually(lambda: app.runtime.bus.is_subscribed and app.runtime.standby.is_decided)
+    await eventually(lambda: app.runtime.bus.is_subscribed and app.runtime.standby.keeper.role is not Role.UNDECIDED)

@@ -46,7 +46,7 @@ async def test_holder_ends__standby_trades_from_the_next_message_and_keeps_the_i
             market = await Market.connect(shared_servers)
             await market.turn("BTCUSDT")
             await eventually(lambda: market.signals)
-            await eventually(lambda: standby.runtime.standby.has_heard("orderbook_skew", "BTCUSDT"))
+            await eventually(lambda: (SKEW, "BTCUSDT") in standby.runtime.standby.last_signals.emitted)
             second_holder.stop()
             await eventually(lambda: standby.runtime.standby.is_holder)
             await market.turn("BTCUSDT")
