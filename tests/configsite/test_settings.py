@@ -1,6 +1,5 @@
 """Settings: what stops the start, and by which name."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from configsite import env
 from configsite.settings import database
+from tests.clean_environment import clean_environment
 from tests.settings_reader import read_settings
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -21,7 +21,7 @@ SECRET = "0123456789" * 5
 
 def start(**variables: str) -> subprocess.CompletedProcess[str]:
     """Start Django in a process of its own, with nothing but ``variables`` in its environment."""
-    environment = {"PATH": os.environ["PATH"], "DJANGO_SETTINGS_MODULE": "configsite.settings.base", **variables}
+    environment = {**clean_environment(), "DJANGO_SETTINGS_MODULE": "configsite.settings.base", **variables}
     command = [sys.executable, "-c", "import django; django.setup()"]
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
 

@@ -1,7 +1,6 @@
 """The whole product for a browser: web, Valkey, nats-server, two runtimes and the simulated feed."""
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ import redis
 from embedded.servers import NatsServer, Valkey, die_with_parent, free_port
 from strategy_core.configuration import wire
 from strategy_core.strategies.registry import STRATEGIES
+from tests.clean_environment import clean_environment
 from tests.conftest import PROJECT_ROOT
 from tests.live_site import LiveSite
 
@@ -42,7 +42,7 @@ class Stack:
         self._processes: list[subprocess.Popen[bytes]] = []
         self._sessions: dict[str, str] = {}
         self._redis = redis.Redis.from_url(valkey.url)
-        self._environ = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ} | {
+        self._environ = clean_environment() | {
             "REDIS_URL": valkey.url,
             "REDIS_KEY_PREFIX": "e2e",
             "NATS_URL": nats.url,

@@ -13,6 +13,7 @@ from typing import Self
 import httpx
 
 from embedded.servers import HOST, die_with_parent, free_port
+from tests.clean_environment import clean_environment
 from tests.live_site import PROJECT_ROOT, LiveSite
 from tests.plain_http import NO_ROOTS
 
@@ -87,9 +88,8 @@ class RuntimeProcess(ChildProcess):
             "CONFIG_SNAPSHOT_PATH": str(self.snapshot_path),
             "HEARTBEAT_INTERVAL_SECONDS": "0.2",
         }
-        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
         command = (sys.executable, "-m", "realtime_runtime", "run")
-        super().__init__(command, {**kept, **environment, **own}, log_path or directory / "runtime.log")
+        super().__init__(command, {**clean_environment(), **environment, **own}, log_path or directory / "runtime.log")
 
     def answer(self, path: str) -> httpx.Response | None:
         """The answer of a service endpoint; None while nobody listens."""

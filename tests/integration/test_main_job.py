@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
@@ -18,6 +17,7 @@ from nats.aio.msg import Msg
 from embedded.servers import HOST, NatsServer, Valkey, die_with_parent, free_port
 from realtime_runtime.feeds.replay.recording import RecordedMessage, read_messages
 from realtime_runtime.feeds.replay.replay import ReplayOptions, Totals, replay
+from tests.clean_environment import clean_environment
 from tests.conftest import PROJECT_ROOT
 from tests.live_site import LiveSite
 from tests.plain_http import NO_ROOTS
@@ -85,7 +85,7 @@ class RunningRuntime:
 async def runtime(
     nats_server: NatsServer, valkey: Valkey, redis_prefix: str, nats_subject: str, tmp_path: Path
 ) -> AsyncIterator[RunningRuntime]:
-    environ = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ} | {
+    environ = clean_environment() | {
         "REDIS_URL": valkey.url,
         "REDIS_KEY_PREFIX": redis_prefix,
         "NATS_URL": nats_server.url,

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import sys
 import time
 import urllib.request
@@ -22,6 +21,7 @@ from nats.aio.msg import Msg
 from embedded.servers import HOST, NatsServer, Valkey, die_with_parent, free_port
 from strategy_core.configuration import wire
 from strategy_core.strategies.registry import STRATEGIES
+from tests.clean_environment import clean_environment
 from tests.conftest import PROJECT_ROOT
 from tests.docs.blocks import blocks
 from tests.runtime.market import REPLAY, START_MS, depth
@@ -169,7 +169,7 @@ def signals_of(counters: dict[str, Any]) -> int:
 def environ(valkey: Valkey, redis_prefix: str) -> dict[str, str]:
     """What all replicas have in common: one strategy, which may buy at every turn."""
     return {
-        **{name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ},
+        **clean_environment(),
         **{f"STRATEGY_ENABLED_{name.upper()}": str(name == STRATEGY).lower() for name in STRATEGIES},
         "ORDERBOOK_SKEW_MIN_SIGNAL_INTERVAL_SECONDS": "0",
         "REDIS_URL": valkey.url,

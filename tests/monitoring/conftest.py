@@ -1,6 +1,5 @@
 """A running product for whoever watches it: site, worker, two runtimes and a simulated market, all of them traced."""
 
-import os
 import sys
 import uuid
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from embedded.servers import HOST, NatsServer, Valkey, free_port
+from tests.clean_environment import clean_environment
 from tests.faults.conftest import until
 from tests.faults.processes import ChildProcess, RuntimeProcess, Worker
 from tests.live_site import LiveSite
@@ -79,7 +79,7 @@ def watched(
             for number in range(RUNTIMES)
         ]
         command = (sys.executable, "-m", "realtime_runtime", "feed", "simulate")
-        stack.enter_context(ChildProcess(command, {"PATH": os.environ["PATH"], **market}, directory / "feed.log"))
+        stack.enter_context(ChildProcess(command, {**clean_environment(), **market}, directory / "feed.log"))
         pages = {"site": f"{site.url}/metrics", "worker": f"http://{HOST}:{worker_port}/metrics"}
         pages |= {f"runtime-{n}": f"http://{HOST}:{each.port}/metrics" for n, each in enumerate(runtimes)}
         found = Watched(site, worker, runtimes, collector, nats_server.url, f"{prefix}.data", pages)

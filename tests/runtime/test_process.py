@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -19,6 +18,7 @@ import pytest
 from embedded.servers import NatsServer, Valkey, free_port
 from realtime_runtime.command_line import main
 from realtime_runtime.config import snapshot
+from tests.clean_environment import clean_environment
 from tests.piped_process import start_piped
 from tests.runtime.conftest import Environ, eventually
 from tests.runtime.market import Market
@@ -33,7 +33,7 @@ STRANGERS = ("django", "rest_framework", "celery", "configsite", "strategy_confi
 async def runtime_process(environ: Environ) -> AsyncIterator[asyncio.subprocess.Process]:
     """A runtime that is ready; killed at the end where the test has not ended it."""
     process = await asyncio.create_subprocess_exec(
-        *COMMAND, env={**_clean_environment(), **environ}, stdout=asyncio.subprocess.PIPE
+        *COMMAND, env={**clean_environment(), **environ}, stdout=asyncio.subprocess.PIPE
     )
     try:
         await eventually(lambda: _answer(environ, "/ready") if process.returncode is None else "it has ended")
@@ -42,10 +42,6 @@ async def runtime_process(environ: Environ) -> AsyncIterator[asyncio.subprocess.
         if process.returncode is None:
             process.kill()
         await process.communicate()
-
-
-def _clean_environment() -> Environ:
-    return {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "PYTHONPATH", "LANG"}}
 
 
 def _answer(environ: Environ, path: str) -> dict[str, Any] | None:
@@ -211,7 +207,7 @@ def test_start__on_a_port_in_use__exits_1_and_says_so(own_port: Environ) -> None
     with socket.socket() as taken:
         taken.bind(("0.0.0.0", int(own_port["HEALTH_CHECK_PORT"])))  # noqa: S104 - where the runtime listens
         taken.listen()
-        ended = subprocess.run(COMMAND, env=_clean_environment() | own_port, capture_output=True, text=True, timeout=60)
+        ended = subprocess.run(COMMAND, env=clean_environment() | own_port, capture_output=True, text=True, timeout=60)
     assert ended.returncode == 1
     assert "address already in use" in ended.stdout
     assert "Traceback" not in ended.stdout
@@ -221,7 +217,7 @@ def test_start__on_a_port_in_use__exits_1_and_says_so(own_port: Environ) -> None
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_start__ended_while_it_imports__shows_no_traceback(number: signal.Signals, tmp_path: Path) -> None:
     (tmp_path / "structlog.py").write_text("import time\nprint('importing', flush=True)\ntime.sleep(60)\n")
-    process = start_piped(COMMAND, _clean_environment() | {"PYTHONPATH": str(tmp_path)})
+    process = start_piped(COMMAND, clean_environment() | {"PYTHONPATH": str(tmp_path)})
     assert process.stdout is not None
     assert process.stdout.readline() == "importing\n"
     process.send_signal(number)
@@ -247,7 +243,7 @@ def test_import__of_the_whole_runtime__knows_no_django() -> None:
         "print(' '.join(sorted({name.partition('.')[0] for name in sys.modules})))\n"
     )
     ended = subprocess.run(
-        (sys.executable, "-c", script), env=_clean_environment(), capture_output=True, text=True, timeout=60, check=True
+        (sys.executable, "-c", script), env=clean_environment(), capture_output=True, text=True, timeout=60, check=True
     )
     loaded = set(ended.stdout.split())
     assert "realtime_runtime" in loaded
