@@ -138,7 +138,8 @@ async def test_stops__while_the_database_is_away__reach_the_runtime_and_are_reco
     mongo.start()
     until(lambda: site.get("/ready").json()["status"] == "ready")
     site.run_script(
-        "import django; django.setup()\nfrom strategy_config.tasks import periodic\nassert periodic.reconcile() == 'done'"
+        "import django; django.setup()\n"
+        "from strategy_config.tasks import periodic\nassert periodic.reconcile() == 'done'"
     )
     listed = halt_answers.HaltList.model_validate_json(site.get("/api/v1/halts").content).data
     assert {(each.scope.strategy_id, each.scope.symbol, each.by) for each in listed} == {

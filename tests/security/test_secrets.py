@@ -193,9 +193,8 @@ def test_site__with_an_unusable_redis__stops_without_showing_it(tmp_path: Path) 
         "DATABASE_URL": f"sqlite:///{tmp_path}/x.sqlite3",
         "REDIS_URL": f"http://u:{SECRET}@127.0.0.1/0",
     }
-    script = (
-        "import django; django.setup()\nfrom strategy_config.redis import redis_client\nredis_client.run(lambda c: c.ping())"
-    )
+    ask = "from strategy_config.redis import redis_client\nredis_client.run(lambda c: c.ping())"
+    script = f"import django; django.setup()\n{ask}"
     started = subprocess.run(
         [sys.executable, "-c", script], cwd=PROJECT_ROOT, env=environment, capture_output=True, text=True
     )
