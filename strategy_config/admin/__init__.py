@@ -1,7 +1,4 @@
-"""The admin that traders work in: one file a page, on the theme django-unfold.
+"""The admin that traders work in: words and URLs, above them forms and documents, then ``pages/``, on top the site.
 
-A page is a function ``view(request, ...)`` named in a tuple ``PAGES`` of its file (``pages.Page``), which ``site.py``
-collects. It parses, calls services and selectors, and renders a template that extends ``console/base.html``. No rule
-stands here. Shared: ``pages`` (guard, context, origin of a change), ``navigation``, the components in
-``templates/console/components/`` and the tags of ``templatetags/console.py``.
+May import services, selectors and what they stand on; never the API or the tasks.
 """

@@ -1,4 +1,4 @@
-"""The sidebar: only what the one who asks may open."""
+"""The sidebar: only what the user may open."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ _ACROSS = (
 
 
 def groups(request: HttpRequest) -> list[dict[str, Any]]:
-    """The groups of links, as the theme wants them."""
+    """The groups of links, in the shape that the theme expects."""
     found: list[dict[str, Any]] = []
     if request.user.has_perm(Permission.VIEW):
         first = [

@@ -1,4 +1,4 @@
-"""Values, changes and progress in words that a second person could read aloud. Asks the store nothing."""
+"""Layers, values, changes and progress in words that a second person could read aloud. Never reads the database."""
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -6,11 +6,24 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from strategy_config.observed.runtimes import ChangeProgress
+from strategy_config.resolution import resolution
 from strategy_config.services.dry_run import ParameterChange
 
-SYMBOLS_NAMED = 5
+NAMES_SHOWN = 5
 # Of the digest of a token, enough to tell two apart; exports and the API have all of it.
 DIGEST_SHOWN = 12
+NO_DIFFERENCE = "no difference"
+
+
+def layer_name(strategy_id: str, symbol: str | None) -> str:
+    """ "Order Book Skew", "Order Book Skew on BTCUSDT"; a strategy that the code no longer has goes by its id."""
+    name = resolution.strategy_name(strategy_id)
+    return f"{name} on {symbol}" if symbol else name
+
+
+def counted(count: int, noun: str) -> str:
+    """ "1 change", "1,204 changes"."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def shown(value: Any) -> str:
@@ -27,10 +40,10 @@ def shown(value: Any) -> str:
     return str(value)
 
 
-def listed(names: Iterable[str]) -> str:
+def listed(names: Iterable[str], most: int = NAMES_SHOWN) -> str:
     """The first few names, and how many more there are."""
     every = list(names)
-    first, rest = every[:SYMBOLS_NAMED], len(every) - SYMBOLS_NAMED
+    first, rest = every[:most], len(every) - most
     return ", ".join(first) + (f" and {rest} more" if rest > 0 else "")
 
 

@@ -41,7 +41,7 @@ def opened(client: Client, path: str = PAGE) -> dict[str, str]:
     ("step", "reason", "status", "words"),
     [
         ("review", "", 200, "top_levels 5 → 7 (+40 %; 10.5 % of the range) for all symbols."),
-        ("save", "   ", 422, "Say why"),
+        ("save", "   ", 422, "Give a reason"),
         ("edit", "", 200, 'value="7"'),
     ],
 )
@@ -80,7 +80,7 @@ def test_save__somebody_was_faster__is_told_and_writes_nothing(login: Login) -> 
     html = answer.content.decode()
     assert answer.status_code == 409
     assert '<input type="hidden" name="reason" value="deeper book">' in html
-    assert "alice has set this to 9 meanwhile." in html
+    assert "alice has set this to 9 in the meantime." in html
     assert own(None) == {"top_levels": 9, "buy_threshold": 1.4}
     assert re.search(r'name="p-buy_threshold"[^>]*\s+value="1.4"', html)
 

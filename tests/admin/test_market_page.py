@@ -7,7 +7,7 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
-from strategy_config.admin.market_page import MOST_SYMBOLS, age, amount, price
+from strategy_config.admin.pages.market_page import MOST_SYMBOLS, age, amount, price
 from tests import books
 from tests.strategy_config.conftest import CacheUnderTest
 
@@ -81,7 +81,7 @@ def test_symbol__silent__says_so_first(client: Client, cache: CacheUnderTest) ->
     books.publish(cache.client, cache.keys, books.metrics("BTCUSDT", age_seconds=150))
     books.publish_pressure(cache.client, cache.keys, "BTCUSDT", [1.0])
     page = client.get("/admin/market/btcusdt/").content.decode()
-    assert "Silent: the last book came 2 min ago" in page
+    assert "Silent: last order book 2 min ago" in page
     assert "answer-old" in page
 
 
@@ -95,7 +95,7 @@ def test_market__redis_away__is_said_in_words(client: Client, settings: Any, pat
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
     answer = client.get(path)
     assert answer.status_code == 200
-    assert "Redis cannot be reached" in answer.content.decode()
+    assert "Redis is unreachable" in answer.content.decode()
 
 
 @pytest.mark.parametrize(

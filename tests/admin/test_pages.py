@@ -16,12 +16,12 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.template.loader import render_to_string
 from django.test import Client
 
-from strategy_config.admin import live
+from strategy_config.admin import poll_document, strategy_cards
+from strategy_config.admin.times import relative
 from strategy_config.history import audit_rows, verification
 from strategy_config.models import ApiToken, ConfigAudit, StrategyConfig, SymbolOverride
 from strategy_config.selectors import overviews, selectors
 from strategy_config.services import services
-from strategy_config.templatetags.console import relative
 from strategy_core.strategies.registry import STRATEGIES
 from tests.factories import NOON, OriginFactory, UserFactory
 from tests.strategy_config.conftest import CacheUnderTest
@@ -107,7 +107,7 @@ def test_history__filtered__shows_and_exports_only_that(login: Login) -> None:
 def test_history__filter_that_makes_no_sense__is_400_in_words(login: Login, query: str) -> None:
     answer = login("viewer").get(f"/admin/history/?{query}")
     assert answer.status_code == 400
-    assert "This cannot be done" in answer.content.decode()
+    assert "This request was refused" in answer.content.decode()
 
 
 def test_verify__in_steps__reaches_the_end_and_finds_what_was_tampered_with(
@@ -330,18 +330,18 @@ def test_error_page__without_a_request_or_a_store__can_be_shown(template: str) -
 
 def test_dashboard__something_off__names_it_first(login: Login) -> None:
     services.switch(strategy_id=SKEW, enabled=False, origin=OriginFactory())
-    answer = live.document(NOON)["answer"]
+    answer = poll_document.document(NOON)["answer"]
     assert answer.startswith("6 of 8 strategies on, off: Order Book Skew, On-Chain Metrics · ")
 
 
 def test_dashboard__answer_newer_than_the_heartbeat__counts(login: Login, cache: CacheUnderTest) -> None:
     write(parameters={"top_levels": 7})
     beat(cache, sequence=0)
-    found = live.document(NOON)
+    found = poll_document.document(NOON)
     assert "change 1 applied by 0 of 1 runtimes" in found["answer"]
     assert found["runtimes"][0]["applied"] == "nothing yet, 1 behind"
     ack(cache, 1)
-    found = live.document(NOON)
+    found = poll_document.document(NOON)
     assert "change 1 applied by 1 of 1 runtimes" in found["answer"]
     assert found["runtimes"][0]["applied"] == "change 1"
 
@@ -369,5 +369,5 @@ def test_scope__switched_off_symbol_that_no_runtime_trades__is_counted_as_neithe
     write("switch", enabled=False)
     overview = overviews.strategy_overview(SKEW, NOON)
     beats = [msgspec.structs.replace(BEAT, symbols=[BTC, "ETHUSDT"])]
-    assert live.scope(overview, beats) == f"for 1 of 2 symbols, off for {BTC} · off and not traded: DOGEUSDT"
-    assert live.scope(overview, []) == f"for all symbols but {BTC}, DOGEUSDT"
+    assert strategy_cards.scope(overview, beats) == f"for 1 of 2 symbols, off for {BTC} · off and not traded: DOGEUSDT"
+    assert strategy_cards.scope(overview, []) == f"for all symbols except {BTC}, DOGEUSDT"

@@ -65,7 +65,7 @@ def test_signals__filtered__lists_only_those(
 @pytest.mark.parametrize("query", ["?symbol=B", "?global_version=x", "?symbol_version=-1"])
 def test_signals__filter_that_makes_no_sense__is_400_in_words(login: Login, cache: CacheUnderTest, query: str) -> None:
     answer = login("viewer").get(f"{PAGE}{query}")
-    assert (answer.status_code, "This cannot be done" in answer.content.decode()) == (400, True)
+    assert (answer.status_code, "This request was refused" in answer.content.decode()) == (400, True)
 
 
 def test_signal__and_the_change_that_decided_it__lead_to_each_other(login: Login, stored: CacheUnderTest) -> None:

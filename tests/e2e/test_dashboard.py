@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from playwright.async_api import expect
 
-from strategy_config.templatetags.console import relative
+from strategy_config.admin.times import relative
 from tests.e2e.conftest import Open
 from tests.e2e.console import HALF_A_MINUTE_MS, refuse
 from tests.e2e.stack import Stack

@@ -56,7 +56,7 @@ async def test_market__book_nobody_renews__is_marked_as_silent(log_in: Open, sta
     await expect(console.page.locator(f"tr[data-symbol={SILENT}] [data-part=mood]")).to_have_text("silent")
     await expect(console.page.locator("#answer")).to_contain_text("1 silent for more than 10 s")
     await console.open(f"/admin/market/{SILENT}/")
-    await expect(console.page.locator("#answer")).to_contain_text("Silent: the last book came")
+    await expect(console.page.locator("#answer")).to_contain_text("Silent: last order book")
     await expect(console.page.locator("#market")).to_have_class(re.compile("is-stale"))
 
 

@@ -6,7 +6,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from strategy_config.admin import live
+from strategy_config.admin import heartbeats as beats
+from strategy_config.admin import poll_document
 from strategy_config.observed import runtimes, signal_rates
 from strategy_config.services import services
 from strategy_core.configuration import wire
@@ -101,17 +102,17 @@ def test_signal_rates__signals_come_and_age__each_is_counted_once_in_its_minute(
     ("heartbeats", "after_seconds", "kind", "words"),
     [
         ([], 0, "none", "No runtime has been seen for 15 s."),
-        ([BEAT], 13, "silent", "No runtime seen for 13 s."),
+        ([BEAT], 13, "silent", "No runtime has been seen for 13 s."),
         ([BEAT], 1, "live", ""),
-        ([BEAT, msgspec.structs.replace(BEAT, market_source="simulated")], 1, "simulated", "made up"),
-        ([BEAT, msgspec.structs.replace(BEAT, market_source="replay")], 1, "replay", "recorded"),
+        ([BEAT, msgspec.structs.replace(BEAT, market_source="simulated")], 1, "simulated", "simulated"),
+        ([BEAT, msgspec.structs.replace(BEAT, market_source="replay")], 1, "replay", "recording"),
         ([msgspec.structs.replace(BEAT, market_source="")], 1, "quiet", "no market data"),
     ],
 )
 def test_feed__tells_first_what_is_least_like_a_live_market(
     heartbeats: list[wire.Heartbeat], after_seconds: int, kind: str, words: str
 ) -> None:
-    feed = live.feed_of(heartbeats, NOON + timedelta(seconds=after_seconds))
+    feed = beats.feed_of(heartbeats, NOON + timedelta(seconds=after_seconds))
     assert feed.kind == kind
     assert words in feed.detail
 
@@ -121,8 +122,8 @@ def test_live__of_a_runtime_that_refused_the_last_change__is_not_told_as_applied
     services.switch(strategy_id="orderbook_skew", enabled=False, origin=OriginFactory(reason="kill"))
     beat(cache, sequence=0, refused=1)
     ack(cache, 1, "rejected", error="top_levels 25 must be between 1 and 20 (levels).")
-    found = live.document(NOON)
+    found = poll_document.document(NOON)
     assert "change 1 applied by 0 of 1 runtimes" in found["answer"]
     assert found["runtimes"][0]["applied"] == "nothing yet, 1 behind, 1 refused"
     beat(cache, sequence=1, refused=0)
-    assert live.document(NOON)["runtimes"][0]["applied"] == "change 1"
+    assert poll_document.document(NOON)["runtimes"][0]["applied"] == "change 1"

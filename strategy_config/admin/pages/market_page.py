@@ -1,17 +1,18 @@
 """The market as the runtimes see it: every order book in a line, and one with its charts. Both stay current."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
 from urllib.parse import urlencode
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 
-from strategy_config.admin.pages import Page, show
-from strategy_config.admin.wording import shown
+from strategy_config.admin.page import Page, polled, show
+from strategy_config.admin.poll_shapes import BookRow, MarketDocument, Shares, SymbolDocument
+from strategy_config.admin.times import ago
+from strategy_config.admin.wording import counted, shown
 from strategy_config.exceptions import NotFoundError
 from strategy_config.observed import order_books
 from strategy_config.observed.order_books import PressureReading, Reading
@@ -20,10 +21,14 @@ from strategy_config.services import services
 from strategy_core.market.analytics import BULLISH_ABOVE, TIMEFRAMES, Timeframe
 
 MOST_SYMBOLS = 200
-UNKNOWN = "Redis cannot be reached, so nobody knows what the order books show."
+UNKNOWN = "Redis is unreachable: the state of the order books is unknown."
 _BLANK_ROW = {"url": "#", "lean": {"kind": "buy", "x": 50, "width": 0}}
-"""What the page's script makes new rows of."""
-_SOURCES = {"simulated": "simulated: the market is made up", "replay": "a replay of recorded data", "live": "live"}
+"""The page's script makes new rows from it."""
+_SOURCES = {
+    "simulated": "simulated, not a real market",
+    "replay": "a replay of recorded data",
+    "live": "live",
+}
 
 
 def overview(request: HttpRequest) -> HttpResponse:
@@ -39,7 +44,7 @@ def overview(request: HttpRequest) -> HttpResponse:
 
 def overview_document(request: HttpRequest) -> HttpResponse:
     """What the page shows, for its poll."""
-    return _unstored(_overview(request.GET.get("symbol", "").strip().upper(), timezone.now()))
+    return polled(_overview(request.GET.get("symbol", "").strip().upper(), timezone.now()))
 
 
 def symbol(request: HttpRequest, symbol: str) -> HttpResponse:
@@ -60,7 +65,7 @@ def symbol(request: HttpRequest, symbol: str) -> HttpResponse:
 
 def symbol_document(request: HttpRequest, symbol: str) -> HttpResponse:
     """What the page shows, for its poll."""
-    return _unstored(_symbol(services.normalise_symbol(symbol), _timeframe(request), timezone.now()))
+    return polled(_symbol(services.normalise_symbol(symbol), _timeframe(request), timezone.now()))
 
 
 def _timeframe(request: HttpRequest) -> Timeframe:
@@ -68,13 +73,7 @@ def _timeframe(request: HttpRequest) -> Timeframe:
     return next((each for each in TIMEFRAMES if each == asked), "5m")
 
 
-def _unstored(document: Mapping[str, Any]) -> JsonResponse:
-    answer = JsonResponse(document)
-    answer["Cache-Control"] = "no-store"
-    return answer
-
-
-def _overview(begins: str, at: datetime) -> dict[str, Any]:
+def _overview(begins: str, at: datetime) -> MarketDocument:
     try:
         readings = order_books.of_all(at)
     except redis_client.SharedCacheUnavailableError:
@@ -90,18 +89,18 @@ def _overview(begins: str, at: datetime) -> dict[str, Any]:
 def _overview_answer(readings: Sequence[Reading]) -> str:
     summary = order_books.summarise(readings)
     if not readings:
-        return "No order book has reached a runtime within the last five minutes"
-    parts = [f"{summary.symbols_tracked} symbol{'' if summary.symbols_tracked == 1 else 's'}"]
+        return "No order book has reached a runtime in the last five minutes"
+    parts = [counted(summary.symbols_tracked, "symbol")]
     if summary.avg_net_pressure is not None and summary.avg_spread_bps is not None:
         parts.append(f"{summary.bullish_symbols} bullish, {summary.bearish_symbols} bearish")
         parts.append(f"mean net pressure {percent(summary.avg_net_pressure)}")
         parts.append(f"mean spread {amount(summary.avg_spread_bps)} bps")
     silent = summary.stale_symbols
-    parts.append(f"{silent} silent for more than 10 s, left out of the means" if silent else "all current")
+    parts.append(f"{silent} silent for more than 10 s, excluded from the means" if silent else "all current")
     return " · ".join(parts)
 
 
-def _row(reading: Reading) -> dict[str, Any]:
+def _row(reading: Reading) -> BookRow:
     metrics = reading.metrics
     net = metrics.pressure.net_pressure
     return {
@@ -121,14 +120,13 @@ def _row(reading: Reading) -> dict[str, Any]:
     }
 
 
-def _symbol(name: str, timeframe: Timeframe, at: datetime) -> dict[str, Any]:
+def _symbol(name: str, timeframe: Timeframe, at: datetime) -> SymbolDocument:
     try:
         found = order_books.pressure_of(name, timeframe, at)
     except redis_client.SharedCacheUnavailableError:
-        return {"is_known": False, "answer": UNKNOWN}
+        return _unknown(UNKNOWN)
     except NotFoundError:
-        words = f"No runtime has seen an order book of {name} within the last five minutes"
-        return {"is_known": False, "answer": words}
+        return _unknown(f"No runtime has seen an order book of {name} in the last five minutes")
     reading, metrics = found.reading, found.reading.metrics
     return {
         "is_known": True,
@@ -141,11 +139,15 @@ def _symbol(name: str, timeframe: Timeframe, at: datetime) -> dict[str, Any]:
         ],
         "chart": {
             "seconds": TIMEFRAMES[timeframe],
-            "points": [[point.time_ms, round(point.net_pressure, 2)] for point in found.points],
+            "points": [(point.time_ms, round(point.net_pressure, 2)) for point in found.points],
             "words": _chart_words(found),
         },
         "facts": dict(_facts(reading)),
     }
+
+
+def _unknown(answer: str) -> SymbolDocument:
+    return {"is_known": False, "is_stale": False, "answer": answer, "bars": [], "chart": None, "facts": {}}
 
 
 def _symbol_answer(reading: Reading) -> str:
@@ -158,11 +160,11 @@ def _symbol_answer(reading: Reading) -> str:
         _SOURCES.get(metrics.source, metrics.source),
     ]
     return " · ".join(
-        [f"Silent: the last book came {came}", *parts] if reading.is_stale else [*parts, f"last book {came}"]
+        [f"Silent: last order book {came}", *parts] if reading.is_stale else [*parts, f"last order book {came}"]
     )
 
 
-def _bar(label: str, bids: float, asks: float) -> dict[str, Any]:
+def _bar(label: str, bids: float, asks: float) -> Shares:
     """Both sides as shares of their sum, drawn from the middle outwards."""
     total = bids + asks
     bid_share, ask_share = (bids / total * 100, asks / total * 100) if total else (0.0, 0.0)
@@ -182,7 +184,7 @@ def _chart_words(found: PressureReading) -> str:
     return (
         f"Mean {percent(summary.avg_pressure)}, "
         f"from {percent(summary.min_pressure)} to {percent(summary.max_pressure)} "
-        f"over {count} second{'' if count == 1 else 's'} · trend {summary.trend}, strength {summary.trend_strength:.2f}"
+        f"over {counted(count, 'second')} · trend {summary.trend}, strength {summary.trend_strength:.2f}"
     )
 
 
@@ -209,7 +211,7 @@ def _facts(reading: Reading) -> list[tuple[str, str]]:
 
 
 def price(number: float) -> str:
-    """Ten significant digits, "97,142.8": what has been computed of prices shows no rounding of binary fractions."""
+    """Ten significant digits, "97,142.8", so that no rounding error of binary fractions shows."""
     return format(Decimal(shown(float(f"{number:.10g}"))), ",f")
 
 
@@ -225,9 +227,7 @@ def amount(number: float) -> str:
 
 def age(seconds: float) -> str:
     """ "now", "12 s ago", "3 min ago"."""
-    if seconds < 1.5:
-        return "now"
-    return f"{seconds:.0f} s ago" if seconds < 120 else f"{seconds // 60:.0f} min ago"
+    return "now" if seconds < 1.5 else ago(seconds)
 
 
 PAGES = (

@@ -5,8 +5,8 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from strategy_config.admin.overrides_page import seen_symbols
-from strategy_config.admin.pages import Page, all_facts, show
+from strategy_config.admin import heartbeats
+from strategy_config.admin.page import Page, all_facts, show
 from strategy_config.selectors import explanations
 from strategy_config.services import services
 from strategy_core.strategies.registry import STRATEGIES
@@ -36,7 +36,7 @@ def compare(request: HttpRequest) -> HttpResponse:
         rows=len(rows),
         symbols=symbols,
         typed=" ".join(symbols),
-        suggestions=sorted({*seen_symbols(), *overridden}),
+        suggestions=sorted({*heartbeats.seen_symbols(heartbeats.latest()), *overridden}),
         strategies=all_facts(),
         chosen_strategies=strategy_ids if request.GET.getlist("strategy") else [],
         names=sorted({spec.name for each in strategy_ids for spec in STRATEGIES[each].specs()}),

@@ -4,7 +4,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
 from strategy_config.accounts.permissions import Permission
-from strategy_config.admin.pages import Page, origin_of, show
+from strategy_config.admin.page import Page, origin_of, show
+from strategy_config.admin.reason_form import ReasonForm
 from strategy_config.exceptions import StoreUnavailableError
 from strategy_config.history import halt_rows
 from strategy_config.models import Halt
@@ -12,18 +13,17 @@ from strategy_config.selectors import selectors
 from strategy_config.services import services
 
 ENDED_SHOWN = 20
-NO_REASON = "Give a reason; it is kept in the history."
-NOTHING_CHOSEN = "Choose the halts to resume."
+NOTHING_CHOSEN = "Select the halts to resume."
 
 
 def halts(request: HttpRequest) -> HttpResponse:
     """GET lists them. POST resumes the ones that are ticked, and no others."""
-    reason = request.POST.get("reason", "").strip()
+    reason = ReasonForm.of(request)
     chosen = request.POST.getlist("id")
     is_sent = request.method == "POST"
-    if is_sent and reason and chosen:
+    if reason.is_valid() and chosen:
         resumed = services.resume(
-            ids=chosen, origin=origin_of(request, reason=reason), restore="restore" in request.POST
+            ids=chosen, origin=origin_of(request, reason=reason.given), restore="restore" in request.POST
         )
         return HttpResponseRedirect(f"{reverse('admin:index')}?saved={resumed.sequence}")
     return show(
@@ -35,13 +35,13 @@ def halts(request: HttpRequest) -> HttpResponse:
         ended=[line(row) for row in selectors.ended_halts(limit=ENDED_SHOWN)],
         chosen=chosen,
         chosen_error=NOTHING_CHOSEN if is_sent and not chosen else "",
-        reason=reason,
-        reason_error=NO_REASON if is_sent and not reason else "",
+        reason=reason.given,
+        reason_error=reason.problem,
     )
 
 
 def lines_now() -> list[dict[str, object]]:
-    """The halts in force; none where the store cannot say."""
+    """The halts in force; none while the database is unreachable."""
     try:
         return [line(row) for row in selectors.open_halts()]
     except StoreUnavailableError:

@@ -7,14 +7,14 @@ from django.urls import reverse
 from django.utils import timezone
 
 from strategy_config.accounts.permissions import Permission
-from strategy_config.admin.pages import Page, all_facts, may, origin_of, show, whole
+from strategy_config.admin.page import Page, all_facts, may, origin_of, show, whole
+from strategy_config.admin.reason_form import ReasonForm
 from strategy_config.exceptions import InvalidRequestError, VersionConflictError
 from strategy_config.services import services, yaml_file
 from strategy_config.services.import_plan import ImportRefusedError, Plan
 
 SESSION_KEY = "import"
-NO_REASON = "Say why: one reason stands in the history of every change of the file."
-NO_FILE = "Choose a file, at best one of the export."
+NO_FILE = "Choose a file, preferably one made by the export."
 
 
 def transfer(request: HttpRequest) -> HttpResponse:
@@ -68,20 +68,20 @@ def apply(request: HttpRequest) -> HttpResponse:
     if "cancel" in request.POST:
         del request.session[SESSION_KEY]
         return HttpResponseRedirect(reverse("admin:transfer"))
-    reason = request.POST.get("reason", "").strip()
-    if not reason:
-        return _show_plan(request, kept, status=422, reason_error=NO_REASON)
+    reason = ReasonForm.of(request)
+    if not reason.is_valid():
+        return _show_plan(request, kept, status=422, reason=reason.given, reason_error=reason.problem)
     try:
         applied = services.apply_import(
             content=kept["text"].encode(),
-            origin=origin_of(request, reason=reason, channel="import"),
+            origin=origin_of(request, reason=reason.given, channel="import"),
             prune=kept["prune"],
             may_switch=may(request, Permission.SWITCH_STRATEGY),
             allow_enable=kept.get("allow_enable", False),
             fingerprint=request.POST.get("fingerprint"),
         )
     except (VersionConflictError, ImportRefusedError) as refusal:
-        return _show_plan(request, kept, status=refusal.status, problem=refusal.message, reason=reason)
+        return _show_plan(request, kept, status=refusal.status, problem=refusal.message, reason=reason.given)
     del request.session[SESSION_KEY]
     return HttpResponseRedirect(f"{reverse('admin:transfer')}?saved={applied.sequence or ''}")
 

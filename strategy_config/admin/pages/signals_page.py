@@ -6,38 +6,29 @@ from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
-from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.urls import reverse
+from django.http import HttpRequest, HttpResponse
 
 from strategy_config.admin import price_chart, wording
-from strategy_config.admin.history_page import version_url
-from strategy_config.admin.layer_page import layer_url
-from strategy_config.admin.pages import Page, all_facts, show
+from strategy_config.admin.page import Page, all_facts, polled, show, whole
+from strategy_config.admin.poll_shapes import NewsDocument
 from strategy_config.admin.price_chart import Chart
+from strategy_config.admin.urls import layer_url, version_url
 from strategy_config.exceptions import InvalidRequestError
 from strategy_config.observed import price_points, recent_signals, runtimes
 from strategy_config.observed.recent_signals import Found, RecentSignal, SignalFilter
 from strategy_config.redis import redis_client
+from strategy_config.resolution import resolution
 from strategy_config.services import services
 from strategy_core.strategies.registry import STRATEGIES
 
 ROWS = 100
 MORE_ROWS = 1_000
 MARKS = 500
+MOST_DIGITS = 9
 # A replay, and simulated observations of days, are of another time than now.
 MUCH_LATER = timedelta(minutes=2)
 ACTIONS = ("buy", "sell")
 _OWN_COLUMNS = frozenset({"config", "source", "decision", "signal_action"})
-
-
-def signals_url(strategy_id: str, symbol: str | None = None, version: int | None = None) -> str:
-    """The signals of a layer, or those that were decided under one version of it."""
-    query: dict[str, Any] = {"strategy": strategy_id}
-    if symbol:
-        query["symbol"] = symbol
-    if version is not None:
-        query["symbol_version" if symbol else "global_version"] = version
-    return f"{reverse('admin:signals')}?{urlencode(query)}"
 
 
 def signals(request: HttpRequest) -> HttpResponse:
@@ -82,10 +73,10 @@ def news(request: HttpRequest) -> HttpResponse:
     try:
         found = recent_signals.find(_filter(request), limit=MORE_ROWS)
     except redis_client.SharedCacheUnavailableError:
-        return JsonResponse({"count": None})
+        return polled(NewsDocument(count=None))
     after = request.GET.get("after", "")
     ids = [signal.id for signal in found.signals]
-    return JsonResponse({"count": ids.index(after) if after in ids else len(ids)})
+    return polled(NewsDocument(count=ids.index(after) if after in ids else len(ids)))
 
 
 def _filter(request: HttpRequest) -> SignalFilter:
@@ -102,12 +93,14 @@ def _filter(request: HttpRequest) -> SignalFilter:
 
 
 def _version(text: str, field: str) -> int | None:
-    text = text.strip()
-    if not text:
+    if not text.strip():
         return None
-    if not (text.isascii() and text.isdigit() and len(text) <= 9):
-        raise InvalidRequestError(f"The {field} must be a whole number, like 14; 0 is before the first.", field=field)
-    return int(text)
+    version = whole(text, MOST_DIGITS)
+    if version is None:
+        raise InvalidRequestError(
+            f"The {field} must be a whole number such as 14; 0 means before the first change.", field=field
+        )
+    return version
 
 
 def _decided_by(chosen: SignalFilter) -> list[dict[str, str]]:
@@ -115,13 +108,13 @@ def _decided_by(chosen: SignalFilter) -> list[dict[str, str]]:
     strategy_id = chosen.strategy_id
     if strategy_id is None or strategy_id not in STRATEGIES:
         return []
-    name = STRATEGIES[strategy_id].name
     layers: list[tuple[str | None, int | None]] = [(None, chosen.global_version)]
     if chosen.symbol is not None:
         layers.append((chosen.symbol, chosen.symbol_version))
     return [
         {
-            "words": f"version {version} of {name} {f'on {symbol}' if symbol else 'for all symbols'}",
+            "words": f"version {version} of {wording.layer_name(strategy_id, symbol)}"
+            + ("" if symbol else " for all symbols"),
             "url": version_url("diff", strategy_id, symbol, version),
         }
         for symbol, version in layers
@@ -136,7 +129,6 @@ def _chart(symbol: str, found: Found, *, is_simulated: bool) -> Chart | None:
 
 def _line(signal: RecentSignal) -> dict[str, Any]:
     """A row: a strategy that the code no longer has is named by its id, and has no pages."""
-    strategy = STRATEGIES.get(signal.strategy_id)
     versions = (None, signal.config.global_version), (signal.symbol, signal.config.symbol_version)
     links = {
         "layer_url": layer_url(signal.strategy_id, signal.symbol),
@@ -146,13 +138,13 @@ def _line(signal: RecentSignal) -> dict[str, Any]:
     metadata = msgspec.json.decode(signal.payload)["metadata"]
     return {
         "signal": signal,
-        "strategy": signal.strategy_id if strategy is None else strategy.name,
+        "strategy": resolution.strategy_name(signal.strategy_id),
         "is_of_another_time": abs(signal.told_at - signal.at) > MUCH_LATER,
         "price": f"{signal.price:,.8g}",
         "confidence": f"{signal.confidence:.2f}",
         "decision": metadata.get("decision", ""),
         "numbers": [(name, _shown(value)) for name, value in metadata.items() if name not in _OWN_COLUMNS],
-        **({} if strategy is None else links),
+        **(links if resolution.is_known(signal.strategy_id) else {}),
     }
 
 

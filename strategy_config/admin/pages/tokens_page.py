@@ -7,13 +7,14 @@ from django.urls import reverse
 from django.utils import timezone
 
 from strategy_config.accounts.permissions import Permission
-from strategy_config.admin.pages import Page, origin_of, show
+from strategy_config.admin.page import Page, origin_of, show, whole
 from strategy_config.exceptions import InvalidRequestError
 from strategy_config.models import ApiToken
 from strategy_config.selectors import selectors
 from strategy_config.services import services
 
 DAYS = 90
+MOST_DIGITS = 6
 
 
 def tokens(request: HttpRequest) -> HttpResponse:
@@ -28,8 +29,9 @@ def tokens(request: HttpRequest) -> HttpResponse:
         services.revoke_token(token=revoked, at=timezone.now(), origin=origin_of(request, reason=""))
     elif request.method == "POST":
         try:
+            # Anything that is not a number of days is refused as 0 is: with the limits.
             _, plaintext = services.issue_token(
-                user=user, name=name, days=_whole(days), origin=origin_of(request, reason="")
+                user=user, name=name, days=whole(days, MOST_DIGITS) or 0, origin=origin_of(request, reason="")
             )
         except InvalidRequestError as refusal:
             problem = refusal.message
@@ -59,11 +61,6 @@ def _ask(request: HttpRequest, token: ApiToken) -> HttpResponse:
 
 def _groups(names: list[str]) -> str:
     return f"the group{'' if len(names) == 1 else 's'} {', '.join(names)}" if names else "no group"
-
-
-def _whole(text: str) -> int:
-    """The number of days; 0, which is refused with the limits, where it is none."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 6 else 0
 
 
 # A token may do what its user may: whoever sees anything may have one.

@@ -4,30 +4,24 @@ from datetime import datetime
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
-from django.urls import reverse
 from django.utils import timezone
 
 from strategy_config.accounts.permissions import Permission
-from strategy_config.admin import forms, live, wording
+from strategy_config.admin import forms, heartbeats, strategy_cards, wording
 from strategy_config.admin.forms import LayerForm
-from strategy_config.admin.pages import Page, may, origin_of, show_of, whole
+from strategy_config.admin.page import Page, may, origin_of, show_of, whole
+from strategy_config.admin.poll_document import change_line
+from strategy_config.admin.poll_shapes import CheckDocument
+from strategy_config.admin.reason_form import ReasonForm, typed_reason
+from strategy_config.admin.urls import layer_url
 from strategy_config.exceptions import InvalidRequestError, VersionConflictError
 from strategy_config.models import ConfigAudit
-from strategy_config.observed import runtimes as live_runtimes
+from strategy_config.observed import runtimes
 from strategy_config.redis import redis_client
 from strategy_config.selectors import overviews
 from strategy_config.services import services
 from strategy_core.configuration.layers import InvalidParametersError
 from strategy_core.strategies.registry import STRATEGIES
-
-NO_REASON = "Say why: the reason stands in the history, for whoever asks at night."
-
-
-def layer_url(strategy_id: str, symbol: str | None = None) -> str:
-    """The page of a layer."""
-    if symbol is None:
-        return reverse("admin:layer", args=[strategy_id])
-    return reverse("admin:symbol_layer", args=[strategy_id, symbol])
 
 
 def layer(request: HttpRequest, strategy_id: str, symbol: str | None = None) -> HttpResponse:
@@ -43,10 +37,10 @@ def layer(request: HttpRequest, strategy_id: str, symbol: str | None = None) -> 
     preview = _judge(form)
     if step == "edit" or preview is None:
         return _show_form(request, form, status=422 if form.has_errors else 200)
-    reason = request.POST.get("reason", "").strip()
-    if step != "save" or not reason:
-        return _show_review(request, form, preview, reason, NO_REASON if step == "save" else "")
-    return _save(request, form, preview, reason)
+    reason = ReasonForm.of(request, is_sent=step == "save")
+    if not reason.is_valid():
+        return _show_review(request, form, preview, reason.given, reason.problem)
+    return _save(request, form, preview, reason.given)
 
 
 def check(request: HttpRequest, strategy_id: str, symbol: str | None = None) -> HttpResponse:
@@ -58,7 +52,8 @@ def check(request: HttpRequest, strategy_id: str, symbol: str | None = None) -> 
     errors = {each.spec.name: list(each.errors) for each in form.fields if each.errors}
     if form.until is not None and form.until.errors:
         errors[forms.EXPIRY] = form.until.errors
-    return JsonResponse({"errors": errors, "other": form.other_errors})
+    document: CheckDocument = {"errors": errors, "other": form.other_errors}
+    return JsonResponse(document)
 
 
 def _judge(form: LayerForm) -> services.Preview | None:
@@ -100,7 +95,7 @@ def _save(request: HttpRequest, form: LayerForm, preview: services.Preview, reas
 
 def _show_form(request: HttpRequest, form: LayerForm, *, status: int = 200, **context: Any) -> HttpResponse:
     overview = overviews.strategy_overview(form.strategy_id, timezone.now())
-    heartbeats = _heartbeats()
+    beats = heartbeats.latest()
     switched = overviews.last_switch(strategy_id=form.strategy_id, symbol=form.symbol)
     is_off_above = form.symbol is not None and not overview.is_enabled
     return show_of(
@@ -108,20 +103,20 @@ def _show_form(request: HttpRequest, form: LayerForm, *, status: int = 200, **co
         "layer.html",
         strategy_id=form.strategy_id,
         symbol=form.symbol,
-        title=_title(form),
+        title=wording.layer_name(form.strategy_id, form.symbol),
         status=status,
         trail=_trail(form)[:-1],
         form=form,
         overview=overview,
-        scope=live.scope(overview, heartbeats),
-        is_unseen=form.symbol is not None and live.is_unseen(form.symbol, heartbeats),
+        scope=strategy_cards.scope(overview, beats),
+        is_unseen=form.symbol is not None and heartbeats.is_unseen(form.symbol, beats),
         switched=switched,
         switched_whole=overviews.last_switch(strategy_id=form.strategy_id) if is_off_above else None,
         enabled_variable=STRATEGIES[form.strategy_id].enabled_variable(),
         applied=_applied(form.state.config.sequence),
         saved=whole(request.GET.get("saved")),
         # Typed at the review, which a conflict and the way back to the form lead away from.
-        reason=request.POST.get("reason", ""),
+        reason=typed_reason(request),
         may_edit=may(request, Permission.CHANGE_PARAMETERS),
         form_url=layer_url(form.strategy_id, form.symbol),
         check_url=f"{layer_url(form.strategy_id, form.symbol)}check.json",
@@ -177,41 +172,27 @@ def _show_conflict(request: HttpRequest, form: LayerForm) -> HttpResponse:
             if change["parameter"] in form.changes:
                 form.note(change["parameter"], _note(row, change))
     _judge(form)
-    return _show_form(
-        request, form, status=409, is_conflict=True, meanwhile=[live.change_line(row) for row in meanwhile]
-    )
+    return _show_form(request, form, status=409, is_conflict=True, meanwhile=[change_line(row) for row in meanwhile])
 
 
 def _note(row: ConfigAudit, change: dict[str, Any]) -> str:
     if change["new"] is None:
-        return f"{row.changed_by} has dropped the own value meanwhile."
-    return f"{row.changed_by} has set this to {wording.shown(change['new'])} meanwhile."
-
-
-def _heartbeats() -> Any:
-    try:
-        return live_runtimes.live_runtimes()
-    except redis_client.SharedCacheUnavailableError:
-        return None
+        return f"{row.changed_by} has removed the own value in the meantime."
+    return f"{row.changed_by} has set this to {wording.shown(change['new'])} in the meantime."
 
 
 def _applied(sequence: int) -> str:
     """Where the layer's last change stands, in words."""
     try:
-        progress = live_runtimes.progress(sequence, timezone.now())
+        progress = runtimes.progress(sequence, timezone.now())
     except redis_client.SharedCacheUnavailableError:
         progress = None
     sentence = wording.progress_sentence(progress)
     return sentence[0].lower() + sentence[1:]
 
 
-def _title(form: LayerForm) -> str:
-    name = STRATEGIES[form.strategy_id].name
-    return name if form.symbol is None else f"{name} on {form.symbol}"
-
-
 def _trail(form: LayerForm) -> tuple[tuple[str, str], ...]:
-    own = (_title(form), layer_url(form.strategy_id, form.symbol))
+    own = (wording.layer_name(form.strategy_id, form.symbol), layer_url(form.strategy_id, form.symbol))
     if form.symbol is None:
         return (own,)
     return ((STRATEGIES[form.strategy_id].name, layer_url(form.strategy_id)), own)

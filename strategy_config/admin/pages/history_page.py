@@ -4,7 +4,6 @@ import csv
 import io
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import chain
 from typing import Any
@@ -18,8 +17,10 @@ from django.utils.dateparse import parse_datetime
 
 from strategy_config.accounts.permissions import Permission
 from strategy_config.admin import wording
-from strategy_config.admin.layer_page import layer_url
-from strategy_config.admin.pages import Page, all_facts, origin_of, show, show_of, whole
+from strategy_config.admin.page import Page, all_facts, origin_of, show, show_of, whole
+from strategy_config.admin.poll_shapes import UnverifiedDocument, VerifyDocument
+from strategy_config.admin.reason_form import ReasonForm
+from strategy_config.admin.urls import history_url, layer_url, version_url
 from strategy_config.exceptions import InvalidRequestError, VersionConflictError
 from strategy_config.history import audit_rows, halt_rows
 from strategy_config.models import ConfigAudit
@@ -33,7 +34,6 @@ from strategy_core.strategies.registry import STRATEGIES
 
 ROWS = 50
 CHANNELS = ("admin", "api", "import", "schedule")
-NO_REASON = "Say why: the reason stands in the history, for whoever asks at night."
 _FORMULA_SIGNS = frozenset("=+-@\t\r")
 
 
@@ -76,9 +76,15 @@ def verify(request: HttpRequest) -> HttpResponse:
     try:
         found, head = history.verify_on(timezone.now())
     except redis_client.SharedCacheUnavailableError:
-        return JsonResponse({"text": "Redis cannot be reached, so nobody knows how far it was verified."}, status=503)
-    bad = None if found.bad is None else asdict(found.bad)
-    return JsonResponse({"verified": found.position, "head": head, "bad": bad, "is_done": found.position >= head})
+        refusal: UnverifiedDocument = {"text": "Redis is unreachable: the progress of the verification is unknown."}
+        return JsonResponse(refusal, status=503)
+    document: VerifyDocument = {
+        "verified": found.position,
+        "head": head,
+        "bad": None if found.bad is None else {"position": found.bad.position, "problem": found.bad.problem},
+        "is_done": found.position >= head,
+    }
+    return JsonResponse(document)
 
 
 def diff(request: HttpRequest, strategy_id: str, symbol: str | None = None) -> HttpResponse:
@@ -116,14 +122,14 @@ def roll_back(request: HttpRequest, strategy_id: str, symbol: str | None = None)
     version = whole(request.POST.get("version") or request.GET.get("version"))
     if version is None or version < 1:
         raise InvalidRequestError("Choose the version to go back to.", field="version")
-    reason, problem = request.POST.get("reason", "").strip(), ""
-    if request.method == "POST" and reason:
+    reason, problem = ReasonForm.of(request), ""
+    if reason.is_valid():
         try:
             written = services.roll_back(
                 strategy_id=strategy_id,
                 symbol=symbol,
                 target_version=version,
-                origin=origin_of(request, reason=reason),
+                origin=origin_of(request, reason=reason.given),
                 if_match=request.POST.get("base"),
             )
             return HttpResponseRedirect(f"{layer_url(strategy_id, symbol)}?saved={written.sequence}")
@@ -155,24 +161,10 @@ def roll_back(request: HttpRequest, strategy_id: str, symbol: str | None = None)
         config=config,
         base=selectors.etag(config),
         problem=problem,
-        reason=reason,
-        reason_error=NO_REASON if request.method == "POST" and not reason else "",
+        reason=reason.given,
+        reason_error=reason.problem,
         back_url=layer_url(strategy_id, symbol),
     )
-
-
-def history_url(strategy_id: str, symbol: str | None = None) -> str:
-    """The history of one layer."""
-    query = urlencode({"strategy": strategy_id, "symbol": symbol or HistoryFilter.GLOBAL})
-    return f"{reverse('admin:history')}?{query}"
-
-
-def version_url(name: str, strategy_id: str, symbol: str | None, version: int) -> str:
-    """The page ``name`` ("diff", then with the version before, or "rollback") of a version of a layer."""
-    query = f"{'new' if name == 'diff' else 'version'}={version}"
-    if symbol:
-        return f"{reverse(f'admin:symbol_{name}', args=[strategy_id, symbol])}?{query}"
-    return f"{reverse(f'admin:{name}', args=[strategy_id])}?{query}"
 
 
 def _switches(old: ConfigAudit | None, new: ConfigAudit | None) -> list[dict[str, Any]]:
@@ -191,7 +183,7 @@ def _line(row: ConfigAudit) -> dict[str, Any]:
         return {"row": row, "words": wording.row_sentence(row.changes), "layer": name}
     return {
         "row": row,
-        "words": wording.row_sentence(row.changes) or "nothing differs",
+        "words": wording.row_sentence(row.changes) or wording.NO_DIFFERENCE,
         "layer": _name(*layer),
         "history_url": history_url(*layer),
         "diff_url": version_url("diff", *layer, row.version),
@@ -200,7 +192,7 @@ def _line(row: ConfigAudit) -> dict[str, Any]:
 
 
 def _filter(request: HttpRequest) -> HistoryFilter:
-    """What the form says; raises InvalidRequestError for a time that is none, InvalidSymbolError."""
+    """What the form says; raises InvalidRequestError for an invalid time, InvalidSymbolError."""
     given = request.GET
     symbol = given.get("symbol", "").strip()
     if symbol and symbol != HistoryFilter.GLOBAL:
@@ -230,10 +222,8 @@ def _instant(text: str, field: str) -> datetime | None:
 
 
 def _name(strategy_id: str, symbol: str | None) -> str:
-    name = resolution.strategy_name(strategy_id)
-    if not resolution.is_known(strategy_id):
-        name = f"{name} (no longer in the code)"
-    return name if symbol is None else f"{name} on {symbol}"
+    name = wording.layer_name(strategy_id, symbol)
+    return name if resolution.is_known(strategy_id) else f"{name} (no longer in the code)"
 
 
 def _json_lines(chosen: HistoryFilter) -> Iterator[bytes]:

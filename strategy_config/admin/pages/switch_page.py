@@ -6,8 +6,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from strategy_config.accounts.permissions import Permission
-from strategy_config.admin.layer_page import layer_url
-from strategy_config.admin.pages import Page, may, origin_of, show
+from strategy_config.admin import wording
+from strategy_config.admin.page import Page, may, origin_of, show
+from strategy_config.admin.reason_form import ReasonForm, typed_reason
+from strategy_config.admin.urls import layer_url, switch_url
 from strategy_config.exceptions import StoreUnavailableError
 from strategy_config.history import halt_rows
 from strategy_config.resolution import resolution
@@ -16,7 +18,6 @@ from strategy_config.services import services
 from strategy_core.configuration.halts import Scope
 
 CONFIRMATION = "ALL OFF"
-NO_REASON = "Give a reason; it is kept in the history."
 
 
 def switch(request: HttpRequest, strategy_id: str, symbol: str | None = None) -> HttpResponse:
@@ -29,62 +30,62 @@ def switch(request: HttpRequest, strategy_id: str, symbol: str | None = None) ->
     # A strategy that the code no longer has shows no page of its own.
     back_url = layer_url(strategy_id, symbol) if overview.is_in_code else reverse("admin:index")
     is_on = overview.is_enabled if symbol is None else symbol not in overview.switched_off
-    reason = request.POST.get("reason", "").strip()
+    reason = ReasonForm.of(request)
     target = request.POST.get("to", "off" if is_on else "on")
     if request.method == "POST" and target == "off":
         return _switched_off(request, strategy_id, symbol)
-    if request.method == "POST" and reason and target == "on":
+    if reason.is_valid() and target == "on":
         if not may(request, Permission.SWITCH_STRATEGY):
             raise PermissionDenied
         written = services.switch(
             strategy_id=strategy_id,
             symbol=symbol,
             enabled=True,
-            origin=origin_of(request, reason=reason),
+            origin=origin_of(request, reason=reason.given),
         )
         return HttpResponseRedirect(f"{back_url}?saved={written.sequence}")
     name = overview.name
     return show(
         request,
         "switch.html",
-        title=f"{'Switch off' if is_on else 'Switch on'}: {name}{'' if symbol is None else f' on {symbol}'}",
+        title=f"{'Switch off' if is_on else 'Switch on'}: {wording.layer_name(strategy_id, symbol)}",
         status=422 if request.method == "POST" else 200,
         trail=((name, layer_url(strategy_id) if overview.is_in_code else back_url),),
         is_on=is_on,
         symbol=symbol,
         overview=overview,
         switched=overviews.last_switch(strategy_id=strategy_id, symbol=symbol),
-        reason=reason,
-        reason_error=NO_REASON if request.method == "POST" and not reason else "",
+        reason=reason.given,
+        reason_error=reason.problem,
         switch_url=switch_url(strategy_id, symbol),
         back_url=back_url,
     )
 
 
 def _switched_off(request: HttpRequest, strategy_id: str, symbol: str | None) -> HttpResponse:
-    """Switch off; while the store is away the same is halted."""
-    origin = origin_of(request, reason=request.POST.get("reason", "").strip())
+    """Switch off; while the database is down the same scope is halted."""
+    origin = origin_of(request, reason=typed_reason(request))
     try:
         written = services.switch(strategy_id=strategy_id, symbol=symbol, enabled=False, origin=origin)
     except StoreUnavailableError:
         scope = Scope(strategy_id=strategy_id, symbol=symbol)
-        return _told(services.halt_without_store(scope=scope, origin=origin))
+        return _halted(services.halt_without_store(scope=scope, origin=origin))
     back_url = layer_url(strategy_id, symbol) if resolution.is_known(strategy_id) else reverse("admin:index")
     return HttpResponseRedirect(f"{back_url}?saved={written.sequence}")
 
 
-def _told(halted: services.Halted) -> HttpResponse:
-    """What was halted while no page can be shown, for want of the store."""
+def _halted(halted: services.Halted) -> HttpResponse:
+    """What was halted while the database is down, when no page can be shown."""
     text = (
-        f"Halted: {halt_rows.scope_of(halted.halt)} ({halted.halt.id}). The runtimes were told over "
-        f"{' and '.join(halted.told_over)}. The database is away; the halt is stored when it is back."
+        f"Halted: {halt_rows.scope_of(halted.halt)} ({halted.halt.id}). The runtimes were notified over "
+        f"{' and '.join(halted.told_over)}. The database is unreachable; the halt is stored as soon as it is back."
     )
     return HttpResponse(text, status=202, content_type="text/plain; charset=utf-8")
 
 
 def switch_all(request: HttpRequest) -> HttpResponse:
     """Everything off, after the confirmation was typed."""
-    reason = request.POST.get("reason", "").strip()
+    reason = typed_reason(request)
     typed = request.POST.get("confirmation", "").strip()
     is_sent = request.method == "POST"
     if is_sent and typed == CONFIRMATION:
@@ -92,7 +93,7 @@ def switch_all(request: HttpRequest) -> HttpResponse:
         halted = services.switch_off_all(origin=origin_of(request, reason=reason))
         if halted.is_recorded:
             return HttpResponseRedirect(f"{reverse('admin:index')}?saved={halted.sequence}")
-        return _told(halted)
+        return _halted(halted)
     every = overviews.strategy_overviews(timezone.now())
     running = [each for each in every if each.is_enabled]
     return show(
@@ -107,13 +108,6 @@ def switch_all(request: HttpRequest) -> HttpResponse:
         typed_error=f"Type {CONFIRMATION} to confirm." if is_sent and typed != CONFIRMATION else "",
         reason=reason,
     )
-
-
-def switch_url(strategy_id: str, symbol: str | None = None) -> str:
-    """The page of a switch."""
-    if symbol is None:
-        return reverse("admin:switch", args=[strategy_id])
-    return reverse("admin:symbol_switch", args=[strategy_id, symbol])
 
 
 _STOPPERS = {"see": Permission.STOP_STRATEGY, "change": Permission.STOP_STRATEGY}

@@ -4,7 +4,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
 from strategy_config.admin import forms
-from strategy_config.admin.pages import Page, facts, show, show_of
+from strategy_config.admin.page import Page, facts, show, show_of
 from strategy_config.resolution import resolution
 from strategy_core.strategies.base import Strategy
 from strategy_core.strategies.registry import STRATEGIES

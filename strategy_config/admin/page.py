@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import URLPattern, path
@@ -22,7 +22,8 @@ from strategy_config.services import services
 from strategy_core.strategies.registry import STRATEGIES
 
 LONGEST_NUMBER = 18
-_REFUSED = {404: "This is not there", 503: "This cannot be done right now"}
+_REFUSED = {404: "Not found", 503: "Temporarily unavailable"}
+_REFUSED_OTHERWISE = "This request was refused"
 View = Callable[..., HttpResponseBase]
 
 
@@ -82,7 +83,7 @@ def guarded(page: Page) -> View:
                 raise PermissionDenied
             return page.view(request, *args, **kwargs)
         except PermissionDenied:
-            return show(request, "forbidden.html", title="This is for others", status=403)
+            return show(request, "forbidden.html", title="You do not have access to this page", status=403)
         except ConfigError as refusal:
             return refused(request, refusal)
 
@@ -90,18 +91,19 @@ def guarded(page: Page) -> View:
 
 
 def may(request: HttpRequest, permission: Permission) -> bool:
-    """Whether the one who asks has the permission."""
+    """Whether the user of the request has the permission."""
     return is_held(permission, request.user.has_perm)
 
 
 def rights(request: HttpRequest) -> Mapping[str, bool]:
-    """What the one who asks may do, for templates: ``may.change_parameters``, ``may.switch_strategy``, ..."""
+    """What the user of the request may do, for templates: ``may.change_parameters``, ``may.switch_strategy``, ..."""
     return {permission.name.lower(): may(request, permission) for permission in Permission}
 
 
-def whole(text: str | None) -> int | None:
-    """The whole number, not below zero, that the text is; None where it is none."""
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) <= LONGEST_NUMBER else None
+def whole(text: str | None, most_digits: int = LONGEST_NUMBER) -> int | None:
+    """The whole number from 0 up that a form or a query string gives; None for anything else."""
+    text = (text or "").strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= most_digits else None
 
 
 def show(
@@ -125,8 +127,15 @@ def show_of(
 
 def refused(request: HttpRequest, refusal: ConfigError) -> HttpResponse:
     """A page with the words of the refusal, under its status."""
-    title = _REFUSED.get(refusal.status, "This cannot be done")
+    title = _REFUSED.get(refusal.status, _REFUSED_OTHERWISE)
     return show(request, "refused.html", title=title, status=refusal.status, refusal=refusal)
+
+
+def polled(document: Mapping[str, Any]) -> JsonResponse:
+    """A document for a script, which no cache keeps."""
+    answer = JsonResponse(document)
+    answer["Cache-Control"] = "no-store"
+    return answer
 
 
 def origin_of(request: HttpRequest, *, reason: str, channel: Literal["admin", "import"] = "admin") -> services.Origin:

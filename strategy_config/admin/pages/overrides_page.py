@@ -8,11 +8,11 @@ from django.urls import reverse
 from django.utils import timezone
 
 from strategy_config.accounts.permissions import Permission
-from strategy_config.admin.layer_page import layer_url
-from strategy_config.admin.pages import Page, all_facts, may, origin_of, show, show_of, whole
+from strategy_config.admin import heartbeats, wording
+from strategy_config.admin.page import Page, all_facts, may, origin_of, show, show_of, whole
+from strategy_config.admin.reason_form import ReasonForm, typed_reason
+from strategy_config.admin.urls import layer_url
 from strategy_config.exceptions import ConfigError, InvalidRequestError
-from strategy_config.observed import runtimes
-from strategy_config.redis import redis_client
 from strategy_config.selectors import explanations, overviews, selectors
 from strategy_config.services import services
 from strategy_config.services.bulk_changes import WrittenTogether
@@ -21,7 +21,6 @@ from strategy_core.configuration.layers import InvalidParametersError
 from strategy_core.strategies.registry import STRATEGIES
 
 LINES = 50
-NO_REASON = "Say why: one reason stands in the history of each of them."
 _NEEDED = {
     "disable": Permission.STOP_STRATEGY,
     "enable": Permission.SWITCH_STRATEGY,
@@ -46,7 +45,7 @@ def overrides(request: HttpRequest) -> HttpResponse:
         strategy_id=strategy_id,
         symbol=symbol,
         strategies=all_facts(),
-        symbols=seen_symbols(),
+        symbols=heartbeats.seen_symbols(heartbeats.latest()),
         saved=whole(request.GET.get("saved")),
         count=request.GET.get("count", ""),
     )
@@ -71,34 +70,33 @@ def bulk(request: HttpRequest) -> HttpResponse:
     if not may(request, _NEEDED[action]):
         raise PermissionDenied
     keys = [_key(text) for text in request.POST.getlist("key")]
-    reason, problem = request.POST.get("reason", "").strip(), ""
-    is_sent = "confirm" in request.POST
-    if is_sent and (reason or action == "disable"):
+    is_sent, is_stop, problem = "confirm" in request.POST, action == "disable", ""
+    # A stop is not refused for its reason.
+    reason = ReasonForm.of(request, is_sent=is_sent and not is_stop)
+    if is_sent and (is_stop or reason.is_valid()):
         try:
-            written = _apply(action, keys, origin_of(request, reason=reason))
+            written = _apply(action, keys, origin_of(request, reason=typed_reason(request)))
         except ConfigError as refusal:
             problem = refusal.message
         else:
             if not written.failures:
                 query = urlencode({"count": len(written.changes), "saved": written.sequence or ""})
                 return HttpResponseRedirect(f"{reverse('admin:overrides')}?{query}")
-            told = "; ".join(f"{each.where}: {each.message}" for each in written.failures)
-            problem = f"{len(written.changes)} switched off. {len(written.failures)} could not be: {told}"
+            failed = "; ".join(f"{each.where}: {each.message}" for each in written.failures)
+            problem = f"{len(written.changes)} switched off, {len(written.failures)} failed: {failed}"
     return show(
         request,
         "bulk.html",
-        title=f"{_TITLES[action]} {len(keys)} override{'' if len(keys) == 1 else 's'}"
-        if keys
-        else "Nothing was chosen",
+        title=f"{_TITLES[action]} {wording.counted(len(keys), 'override')}" if keys else "Nothing selected",
         status=409 if problem else 422 if is_sent else 200,
         trail=(("Symbol overrides", reverse("admin:overrides")),),
         action=action,
         verb=_TITLES[action],
         keys=keys,
         problem=problem,
-        reason=reason,
-        reason_error=NO_REASON if is_sent and not reason and action != "disable" else "",
-        is_reason_optional=action == "disable",
+        reason=reason.given,
+        reason_error=reason.problem,
+        is_reason_optional=is_stop,
     )
 
 
@@ -108,11 +106,14 @@ def copy(request: HttpRequest, strategy_id: str, symbol: str) -> HttpResponse:
     config = selectors.layer_config(strategy_id=strategy_id, symbol=symbol, at=timezone.now())
     typed = request.POST.get("symbols", "")
     targets = typed.replace(",", " ").split()
-    reason, problem = request.POST.get("reason", "").strip(), ""
-    if request.method == "POST" and reason and targets:
+    reason, problem = ReasonForm.of(request), ""
+    if reason.is_valid() and targets:
         try:
             written = services.copy_override(
-                strategy_id=strategy_id, symbol=symbol, to_symbols=targets, origin=origin_of(request, reason=reason)
+                strategy_id=strategy_id,
+                symbol=symbol,
+                to_symbols=targets,
+                origin=origin_of(request, reason=reason.given),
             )
         except ConfigError as refusal:
             problem = refusal.message
@@ -129,18 +130,18 @@ def copy(request: HttpRequest, strategy_id: str, symbol: str) -> HttpResponse:
         "copy.html",
         strategy_id=strategy_id,
         symbol=symbol,
-        title=f"Copy {name} on {symbol} to other symbols",
+        title=f"Copy {wording.layer_name(strategy_id, symbol)} to other symbols",
         status=422 if request.method == "POST" else 200,
         trail=((name, layer_url(strategy_id)), (symbol, layer_url(strategy_id, symbol))),
         config=config,
         typed=typed,
-        symbols=seen_symbols(),
+        symbols=heartbeats.seen_symbols(heartbeats.latest()),
         replaced=[
             each for each in overviews.strategy_overview(strategy_id, timezone.now()).overridden if each != symbol
         ],
         problem=problem,
-        reason=reason,
-        reason_error=NO_REASON if request.method == "POST" and not reason else "",
+        reason=reason.given,
+        reason_error=reason.problem,
         back_url=layer_url(strategy_id, symbol),
     )
 
@@ -152,22 +153,14 @@ def explain(request: HttpRequest, strategy_id: str, symbol: str | None = None) -
     return show_of(
         request,
         "explain.html",
-        title=f"{name} on {found.config.symbol}: why" if found.config.symbol else f"{name}: why",
+        title=f"{wording.layer_name(strategy_id, found.config.symbol)}: where the values come from",
         trail=((name, layer_url(strategy_id)),),
         found=found,
         counted=_counted(found),
         strategy_id=strategy_id,
         symbol=found.config.symbol,
-        symbols=seen_symbols(),
+        symbols=heartbeats.seen_symbols(heartbeats.latest()),
     )
-
-
-def seen_symbols() -> list[str]:
-    """The symbols that the runtimes have seen; none where Redis cannot tell."""
-    try:
-        return sorted({symbol for beat in runtimes.live_runtimes() for symbol in beat.symbols})
-    except redis_client.SharedCacheUnavailableError:
-        return []
 
 
 def _counted(found: explanations.Explanation) -> str:
