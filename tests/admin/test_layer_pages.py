@@ -33,7 +33,7 @@ def opened(client: Client, path: str = PAGE) -> dict[str, str]:
         attributes = dict(re.findall(r'([\w-]+)="([^"]*)"', tag))
         name = attributes.get("name", "")
         if name.startswith(("was-", "p-", "base")):
-            found[name] = attributes["value"].replace("&quot;", '"')
+            found[name] = attributes.get("value", "").replace("&quot;", '"')
     return found
 
 
@@ -210,7 +210,7 @@ def test_review__that_drops_the_last_own_value__says_that_the_expiry_goes_too(lo
     ("typed", "own", "words"),
     [
         ("2020-01-31T12:00", "7", PAST),
-        ("noon", "7", "expires_at must be a time in UTC, like 2030-01-31T12:00."),
+        ("noon", "7", "expires_at must be a time in UTC such as 2030-01-31T12:00."),
         ("2099-01-31T12:00", "", NOTHING_TO_EXPIRE),
     ],
 )

@@ -29,14 +29,14 @@ def layer(request: HttpRequest, strategy_id: str, symbol: str | None = None) -> 
     symbol = None if symbol is None else services.normalise_symbol(symbol)
     state = forms.layer_state(strategy_id=strategy_id, symbol=symbol, at=timezone.now())
     if request.method != "POST":
-        return _show_form(request, forms.layer_form(state))
-    form = forms.layer_form(state, request.POST)
+        return _show_form(request, LayerForm(state, is_editable=may(request, Permission.CHANGE_PARAMETERS)))
+    form = LayerForm(state, request.POST)
     if request.POST.get("base", state.etag) != state.etag:
         return _show_conflict(request, form)
     step = request.POST.get("step", "review")
     preview = _judge(form)
     if step == "edit" or preview is None:
-        return _show_form(request, form, status=422 if form.has_errors else 200)
+        return _show_form(request, form, status=422 if form.errors else 200)
     reason = ReasonForm.of(request, is_sent=step == "save")
     if not reason.is_valid():
         return _show_review(request, form, preview, reason.given, reason.problem)
@@ -47,23 +47,23 @@ def check(request: HttpRequest, strategy_id: str, symbol: str | None = None) -> 
     """What the services say to the form as it is typed: the words beside the fields while typing are theirs."""
     symbol = None if symbol is None else services.normalise_symbol(symbol)
     state = forms.layer_state(strategy_id=strategy_id, symbol=symbol, at=timezone.now())
-    form = forms.layer_form(state, request.POST)
+    form = LayerForm(state, request.POST)
     _judge(form)
-    errors = {each.spec.name: list(each.errors) for each in form.fields if each.errors}
-    if form.until is not None and form.until.errors:
-        errors[forms.EXPIRY] = form.until.errors
-    document: CheckDocument = {"errors": errors, "other": form.other_errors}
+    document: CheckDocument = {
+        "errors": {name: [str(each) for each in form.errors[name]] for name in form.fields if name in form.errors},
+        "other": [str(each) for each in form.non_field_errors()],
+    }
     return JsonResponse(document)
 
 
 def _judge(form: LayerForm) -> services.Preview | None:
     """Put what the services refuse to the form's fields; answers what the change would do, None where it cannot be."""
-    if form.until is not None and form.until.is_changed and not form.until.errors:
+    if form.is_until_changed and forms.EXPIRY not in form.errors:
         try:
-            services.check_expiry(form.until.at, symbol=form.symbol, parameters=form.own_texts, at=timezone.now())
+            services.check_expiry(form.expires_at, symbol=form.symbol, parameters=form.own_texts, at=timezone.now())
         except InvalidRequestError as refusal:
-            form.until.errors.append(refusal.message)
-    if form.has_errors or not form.count:
+            form.add_error(forms.EXPIRY, refusal.message)
+    if form.errors or not form.count:
         return None
     preview = services.check_change(
         strategy_id=form.strategy_id, symbol=form.symbol, parameters=form.changes, is_merge=True
@@ -79,12 +79,12 @@ def _save(request: HttpRequest, form: LayerForm, preview: services.Preview, reas
             symbol=form.symbol,
             parameters=form.changes,
             origin=origin_of(request, reason=reason),
-            expires_at=form.until.at if form.until is not None and form.until.is_changed else services.UNSET,
+            expires_at=form.expires_at if form.is_until_changed else services.UNSET,
             if_match=form.state.etag,
         )
     except VersionConflictError:
         state = forms.layer_state(strategy_id=form.strategy_id, symbol=form.symbol, at=timezone.now())
-        return _show_conflict(request, forms.layer_form(state, request.POST))
+        return _show_conflict(request, LayerForm(state, request.POST))
     except InvalidParametersError as refusal:
         form.refuse(refusal.errors)
         return _show_form(request, form, status=422)
@@ -132,7 +132,7 @@ def _show_review(
         for each in preview.changes
     ]
     moved = {each.parameter for each in preview.changes}
-    still = [each for each in form.fields if each.spec.name in form.changes and each.spec.name not in moved]
+    still = [each for each in form.parameters if each.name in form.changes and each.name not in moved]
     return show_of(
         request,
         "review.html",
@@ -153,12 +153,12 @@ def _show_review(
 
 
 def _until_sentence(form: LayerForm) -> str:
-    if form.symbol is None or form.until is None:
+    if form.symbol is None:
         return ""
     was = form.state.config.expires_at
     old = None if was is None else datetime.fromisoformat(was)
-    if form.until.is_changed:
-        return wording.expiry_sentence(form.symbol, old, form.until.at)
+    if form.is_until_changed:
+        return wording.expiry_sentence(form.symbol, old, form.expires_at)
     return "" if old is None or form.own_texts else wording.dropped_expiry_sentence(form.symbol, old)
 
 
@@ -170,7 +170,7 @@ def _show_conflict(request: HttpRequest, form: LayerForm) -> HttpResponse:
     for row in reversed(meanwhile):
         for change in row.changes:
             if change["parameter"] in form.changes:
-                form.note(change["parameter"], _note(row, change))
+                form.notes[change["parameter"]] = _note(row, change)
     _judge(form)
     return _show_form(request, form, status=409, is_conflict=True, meanwhile=[change_line(row) for row in meanwhile])
 
