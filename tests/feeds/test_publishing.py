@@ -8,7 +8,7 @@ from nats.aio.msg import Msg
 
 from embedded.servers import NatsServer
 from realtime_runtime.feeds import publishing
-from realtime_runtime.feeds.binance.rate_limiter import Turns
+from realtime_runtime.feeds.binance.rate_limiter import RateLimiter
 from realtime_runtime.feeds.publishing import LivePublisher, connected
 from realtime_runtime.feeds.sources import web
 from realtime_runtime.feeds.supervision import FeedError
@@ -74,29 +74,29 @@ async def test_live_publisher__of_prices_in_a_long_outage__gives_up_what_has_wai
     assert capsys.readouterr().err.count("given up until it is back") == 1
 
 
-async def test_turns__many_at_once__come_at_their_distance_and_in_order() -> None:
-    turns = Turns(0.02)
+async def test_rate_limiter__many_at_once__pass_at_their_distance_and_in_order() -> None:
+    limiter = RateLimiter(0.02)
     times = []
     for _ in range(6):
-        await turns.take()
+        await limiter.acquire()
         times.append(time.monotonic())
     assert times[-1] - times[0] >= 0.095
 
 
-async def test_turns__held_while_several_wait__come_later_and_in_the_order_of_asking() -> None:
-    turns = Turns(0.01)
+async def test_rate_limiter__held_while_several_wait__lets_them_pass_later_and_in_the_order_of_asking() -> None:
+    limiter = RateLimiter(0.01)
     started, order = time.monotonic(), []
 
     async def ask(name: str) -> None:
-        await turns.take()
+        await limiter.acquire()
         order.append(name)
 
-    await turns.take()
+    await limiter.acquire()
     async with asyncio.TaskGroup() as group:
         for name in "abc":
             group.create_task(ask(name))
         await asyncio.sleep(0)
-        turns.hold(0.2)
+        limiter.hold(0.2)
     assert order == ["a", "b", "c"]
     assert time.monotonic() - started >= 0.2
 

@@ -1,4 +1,4 @@
-"""The supervisor: waits, their growth and their end; Retry-After in its spellings; control messages in turns."""
+"""The supervisor: waits, their growth and their end; Retry-After in its spellings."""
 
 import asyncio
 import time

@@ -54,7 +54,11 @@ def first_wanted(snapshot_number: int, *, is_futures: bool) -> int:
 
 
 class _Side:
-    """One side, best price first: ``sign`` -1 for bids, 1 for asks turns prices so that the best is the least."""
+    """One side, best price first: ``sign`` -1 for bids, 1 for asks turns prices so that the best is the least.
+
+    Not a SortedDict (sortedcontainers): with it 20 or 100 changes to a side of 1,000 levels, and reading the best 100,
+    take 1.7 to 1.9 times as long (48 us become 84), at 5,000 levels 1.2 times.
+    """
 
     __slots__ = ("_keys", "_levels", "_reach", "_sign")
 

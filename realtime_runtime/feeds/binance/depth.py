@@ -12,7 +12,7 @@ import msgspec
 import structlog
 
 from realtime_runtime.feeds.binance.book_sync import BookBuilder, Difference, decode_snapshot
-from realtime_runtime.feeds.binance.rate_limiter import Turns
+from realtime_runtime.feeds.binance.rate_limiter import RateLimiter
 from realtime_runtime.feeds.binance.streams import Market, Stream, stream_name
 from realtime_runtime.feeds.sources import web
 from realtime_runtime.feeds.supervision import FeedError, RateLimitedError, Status
@@ -59,7 +59,7 @@ class BookFeed:
         speed: str,
         publish: Publish,
         status: Status,
-        turns: Turns,
+        rate_limiter: RateLimiter,
     ) -> None:
         self._session = session
         self._market = market
@@ -67,7 +67,7 @@ class BookFeed:
         self._levels = levels
         self._publish = publish
         self._status = status
-        self._turns = turns
+        self._rate_limiter = rate_limiter
         self._wanted: asyncio.Queue[str] = asyncio.Queue()
         self._symbols = {
             symbol: _Symbol(
@@ -103,7 +103,7 @@ class BookFeed:
             entry = self._symbols[symbol]
             if not entry.builder.needs_snapshot:
                 continue
-            await self._turns.take()
+            await self._rate_limiter.acquire()
             try:
                 body = await web.get(
                     self._session, self._url, parameters={"symbol": symbol, "limit": str(SNAPSHOT_LEVELS)}
@@ -126,7 +126,7 @@ class BookFeed:
 
     def _leave_alone(self, seconds: float) -> None:
         """Ask for no snapshot for so long: not of the market's other books either, nor after a new connection."""
-        self._turns.hold(seconds)
+        self._rate_limiter.hold(seconds)
         self._status.left_alone(seconds)
 
     def _want_snapshot(self, entry: _Symbol) -> None:

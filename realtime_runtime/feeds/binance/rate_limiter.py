@@ -1,11 +1,14 @@
-"""Turns at a fixed distance, for what others allow only so often."""
+"""A rate limiter: lets its callers pass at a fixed distance, for what an exchange allows only so often.
+
+Not aiolimiter's: that one cannot be held for as long as the other side asks for.
+"""
 
 import asyncio
 import time
 
 
-class Turns:
-    """Deals out turns at least ``interval_seconds`` apart, in the order of asking."""
+class RateLimiter:
+    """Lets callers pass at least ``interval_seconds`` apart, in the order of asking."""
 
     def __init__(self, interval_seconds: float) -> None:
         self._interval_seconds = interval_seconds
@@ -13,12 +16,12 @@ class Turns:
         self._in_order = asyncio.Lock()
 
     def hold(self, seconds: float) -> None:
-        """Give nobody a turn for so long: the other side has asked for it, of all who share them."""
+        """Let nobody pass for so long: the other side has asked all who share the limiter to wait."""
         self._next_at = max(self._next_at, time.monotonic() + seconds)
 
-    async def take(self) -> None:
-        """Return when it is the caller's turn."""
+    async def acquire(self) -> None:
+        """Return when the caller may go on."""
         async with self._in_order:
-            while (wait := self._next_at - time.monotonic()) > 0:  # noqa: ASYNC110 - `hold` puts it off meanwhile
+            while (wait := self._next_at - time.monotonic()) > 0:  # noqa: ASYNC110 - `hold` may extend the wait
                 await asyncio.sleep(wait)
             self._next_at = time.monotonic() + self._interval_seconds

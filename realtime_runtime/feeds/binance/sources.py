@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterator, Sequence
 
 from realtime_runtime.feeds.binance.depth import SNAPSHOT_INTERVAL_SECONDS, BookFeed, Publish
-from realtime_runtime.feeds.binance.rate_limiter import Turns
+from realtime_runtime.feeds.binance.rate_limiter import RateLimiter
 from realtime_runtime.feeds.binance.stream_connection import StreamConnection
 from realtime_runtime.feeds.binance.streams import MARKETS, Endpoint, Market, Stream, in_lots
 from realtime_runtime.feeds.live_settings import BinanceSettings
@@ -63,7 +63,7 @@ class BookSource:
         symbols: Sequence[str],
         settings: BinanceSettings,
         publish: Publish,
-        turns: Turns,
+        rate_limiter: RateLimiter,
     ) -> None:
         self.status = Status(name)
         self.silence_seconds = settings.silence_seconds
@@ -71,7 +71,7 @@ class BookSource:
         self._symbols = symbols
         self._settings = settings
         self._publish = publish
-        self._turns = turns
+        self._rate_limiter = rate_limiter
         # The usual speed of USD-M is 250 ms, of spot 1 s; 0ms is only known to USD-M.
         self._streams = [Stream(symbol, f"depth@{settings.book_speed}", market) for symbol in symbols]
 
@@ -87,7 +87,7 @@ class BookSource:
                 speed=self._settings.book_speed,
                 publish=self._publish,
                 status=self.status,
-                turns=self._turns,
+                rate_limiter=self._rate_limiter,
             )
             group.create_task(books.run(), name=f"{self.status.name}.snapshots")
             await StreamConnection(
@@ -111,7 +111,7 @@ def binance_sources(settings: BinanceSettings, symbols: Sequence[str], publisher
         are_books_built = settings.book_levels > PARTIAL_DEPTH_LEVELS or settings.book_speed != PARTIAL_DEPTH_SPEED
         if are_books_built:
             types = tuple(each for each in types if not each.startswith("depth"))
-            turns = Turns(SNAPSHOT_INTERVAL_SECONDS)
+            rate_limiter = RateLimiter(SNAPSHOT_INTERVAL_SECONDS)
             for number, lot in enumerate(in_lots(symbols, market.streams_per_connection), 1):
                 yield BookSource(
                     f"binance.{name}.books.{number}",
@@ -119,7 +119,7 @@ def binance_sources(settings: BinanceSettings, symbols: Sequence[str], publisher
                     symbols=lot,
                     settings=settings,
                     publish=publish,
-                    turns=turns,
+                    rate_limiter=rate_limiter,
                 )
         yield from _stream_sources(market, types, settings, symbols, publish)
 

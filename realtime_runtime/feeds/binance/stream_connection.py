@@ -3,6 +3,9 @@
 The exchange ends each connection after 24 hours, takes at most 5 messages a second from us, and pings every few
 minutes (aiohttp answers). So a connection's successor is opened and subscribed while the old one still delivers;
 what both deliver is recognised by its number. So it is when the exchange announces that it will shut down.
+
+Not ccxt.pro, which serves the other exchanges: it gives its own dictionaries, and what is published here are the
+exchange's bytes, unchanged, for readers that were written for Binance's format.
 """
 
 import asyncio
@@ -15,7 +18,7 @@ from dataclasses import dataclass
 import aiohttp
 import structlog
 
-from realtime_runtime.feeds.binance.rate_limiter import Turns
+from realtime_runtime.feeds.binance.rate_limiter import RateLimiter
 from realtime_runtime.feeds.binance.streams import (
     NAMES_PER_REQUEST,
     Method,
@@ -88,7 +91,7 @@ class StreamConnection:
         self._status = status
         self._lifetime_seconds = lifetime_seconds
         self._requests = 0
-        self._control_turns = Turns(CONTROL_INTERVAL_SECONDS)
+        self._control_limiter = RateLimiter(CONTROL_INTERVAL_SECONDS)
         self._garbage_in_a_row = 0
         self._next_check_at = 0.0
         self._silent: frozenset[str] = frozenset()
@@ -201,7 +204,7 @@ class StreamConnection:
 
     async def _control(self, socket: Socket, method: Method, names: Sequence[str]) -> int:
         """Send a control message when the exchange allows the next one; returns its number."""
-        await self._control_turns.take()
+        await self._control_limiter.acquire()
         self._requests += 1
         number = self._requests
         try:
