@@ -24,15 +24,23 @@ function guardForms() {
       if (event.key === "Enter" && event.target.matches("input, select")) event.preventDefault();
     });
     // Any form: the kill switch of the page asks nothing on behalf of what was typed.
-    document.addEventListener("submit", () => { isSending = true; });
-    window.addEventListener("pageshow", () => { isSending = false; });
+    document.addEventListener("submit", () => {
+      isSending = true;
+    });
+    window.addEventListener("pageshow", () => {
+      isSending = false;
+    });
     window.addEventListener("beforeunload", (event) => {
       if (!isSending && form.dataset.dirty) event.preventDefault();
     });
   }
-  document.addEventListener("wheel", (event) => {
-    if (event.target.matches?.("input[type=number]:focus")) event.preventDefault();
-  }, { passive: false });
+  document.addEventListener(
+    "wheel",
+    (event) => {
+      if (event.target.matches?.("input[type=number]:focus")) event.preventDefault();
+    },
+    { passive: false },
+  );
 }
 
 function showFeed(live) {

@@ -14,7 +14,10 @@ function bar(kind, index, count, value, most) {
   const height = (value / most) * (HEIGHT / 2 - 1);
   const rectangle = document.createElementNS(SVG, "rect");
   const attributes = {
-    class: kind, x: (index * WIDTH) / count + 0.5, width: WIDTH / count - 1, height,
+    class: kind,
+    x: (index * WIDTH) / count + 0.5,
+    width: WIDTH / count - 1,
+    height,
     y: kind === "buy" ? HEIGHT / 2 - height : HEIGHT / 2,
   };
   for (const [name, attribute] of Object.entries(attributes)) rectangle.setAttribute(name, attribute);
@@ -24,10 +27,20 @@ function bar(kind, index, count, value, most) {
 function draw(spark, buys, sells) {
   const most = Math.max(1, ...buys, ...sells);
   const axis = document.createElementNS(SVG, "line");
-  for (const [name, at] of [["x1", 0], ["x2", WIDTH], ["y1", HEIGHT / 2], ["y2", HEIGHT / 2]]) axis.setAttribute(name, at);
+  for (const [name, at] of [
+    ["x1", 0],
+    ["x2", WIDTH],
+    ["y1", HEIGHT / 2],
+    ["y2", HEIGHT / 2],
+  ])
+    axis.setAttribute(name, at);
   const bars = [];
-  buys.forEach((value, index) => { if (value) bars.push(bar("buy", index, buys.length, value, most)); });
-  sells.forEach((value, index) => { if (value) bars.push(bar("sell", index, sells.length, value, most)); });
+  buys.forEach((value, index) => {
+    if (value) bars.push(bar("buy", index, buys.length, value, most));
+  });
+  sells.forEach((value, index) => {
+    if (value) bars.push(bar("sell", index, sells.length, value, most));
+  });
   spark.replaceChildren(axis, ...bars);
 }
 
@@ -76,15 +89,24 @@ function showRuntimes(live) {
       row = body.insertRow();
       row.dataset.instance = runtime.instance_id;
       row.append(Object.assign(words("th", runtime.instance_id), { scope: "row" }));
-      for (const [label, isNumber] of [["Applied up to", false], ["Messages/s", true], ["Lag", true], ["Symbols", true],
-        ["Errors", true], ["Dropped", true], ["Last seen", false]]) {
+      for (const [label, isNumber] of [
+        ["Applied up to", false],
+        ["Messages/s", true],
+        ["Lag", true],
+        ["Symbols", true],
+        ["Errors", true],
+        ["Dropped", true],
+        ["Last seen", false],
+      ]) {
         const cell = row.insertCell();
         cell.dataset.label = label;
         if (isNumber) cell.className = "num";
       }
     }
     const { applied, rate, lag, symbols, errors, dropped, seen } = runtime;
-    [applied, rate, lag, symbols, errors, dropped, seen].forEach((text, index) => setText(row.cells[index + 1], text));
+    for (const [index, text] of [applied, rate, lag, symbols, errors, dropped, seen].entries()) {
+      setText(row.cells[index + 1], text);
+    }
   }
   for (const row of [...body.rows]) if (!present.has(row.dataset.instance)) row.remove();
   const text = document.getElementById("runtimes-text");

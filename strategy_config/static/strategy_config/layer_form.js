@@ -44,10 +44,11 @@ function mark(field) {
 // The time in UTC as the reader's own clock shows it, and how far away it is.
 function showUntil(field, text) {
   const at = text ? new Date(`${text}Z`) : null;
-  const local = at && at.toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+  const local = at?.toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
   field.querySelector("[data-until-local]").textContent = at
-    ? `${relative(at.getTime())} · ${local} on your clock (${zone})` : "No end.";
+    ? `${relative(at.getTime())} · ${local} on your clock (${zone})`
+    : "No end.";
 }
 
 function showErrors(answer) {
@@ -64,7 +65,9 @@ function showErrors(answer) {
   }
   const other = document.getElementById("other-errors");
   other.hidden = !answer.other.length;
-  other.replaceChildren(...answer.other.map((words) => Object.assign(document.createElement("li"), { textContent: words })));
+  other.replaceChildren(
+    ...answer.other.map((words) => Object.assign(document.createElement("li"), { textContent: words })),
+  );
   return count;
 }
 
@@ -73,8 +76,11 @@ function showBar(errors = 0) {
   if (changed) form.dataset.dirty = "1";
   else delete form.dataset.dirty;
   const counted = `${changed} change${changed === 1 ? "" : "s"}`;
-  const text = errors ? `${counted} · ${errors} to mend before the review`
-    : changed ? `${counted} · not saved` : "Nothing changed. Empty fields inherit.";
+  const text = errors
+    ? `${counted} · ${errors} to mend before the review`
+    : changed
+      ? `${counted} · not saved`
+      : "Nothing changed. Empty fields inherit.";
   document.getElementById("bar-text").textContent = text;
   document.getElementById("discard").hidden = !changed;
   const review = document.getElementById("review-button");
@@ -143,7 +149,10 @@ if (checkUrl) {
   });
   document.getElementById("review-button").addEventListener("click", (event) => {
     const wrong = form.querySelector("[aria-invalid=true]");
-    if (wrong) { event.preventDefault(); wrong.focus(); }
+    if (wrong) {
+      event.preventDefault();
+      wrong.focus();
+    }
   });
   showBar(form.querySelectorAll("[data-errors] li").length);
 }

@@ -8,7 +8,10 @@ const listeners = [];
 export function follow(listener) {
   listeners.push(listener);
   const url = document.getElementById("console")?.dataset.liveUrl;
-  if (listeners.length === 1 && url) watch(url, (live) => { for (const each of listeners) each(live); });
+  if (listeners.length === 1 && url)
+    watch(url, (live) => {
+      for (const each of listeners) each(live);
+    });
 }
 
 export function watch(url, listener) {
@@ -16,7 +19,9 @@ export function watch(url, listener) {
   let freshAt = performance.now();
   let timer = null;
   let isLoggedOut = false;
-  const next = () => { timer = document.hidden ? null : setTimeout(poll, POLL_MS); };
+  const next = () => {
+    timer = document.hidden ? null : setTimeout(poll, POLL_MS);
+  };
   function tell(isStale) {
     const seconds = Math.round((performance.now() - freshAt) / 1000);
     const late = `No news from the site for ${seconds} s: what is shown may be out of date.`;

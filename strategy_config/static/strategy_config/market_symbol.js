@@ -29,9 +29,18 @@ function drawGrid() {
   for (const level of LINES) {
     const line = document.createElementNS(SVG, "line");
     line.setAttribute("class", level === 0 ? "zero" : Math.abs(level) === 20 ? "limit" : "level");
-    for (const [name, at] of [["x1", 0], ["x2", WIDTH], ["y1", y(level)], ["y2", y(level)]]) line.setAttribute(name, at);
+    for (const [name, at] of [
+      ["x1", 0],
+      ["x2", WIDTH],
+      ["y1", y(level)],
+      ["y2", y(level)],
+    ])
+      line.setAttribute(name, at);
     element("grid").append(line);
-    for (const [side, text] of [["left", level > 0 ? `+${level}` : level], ["right", level / 100]]) {
+    for (const [side, text] of [
+      ["left", level > 0 ? `+${level}` : level],
+      ["right", level / 100],
+    ]) {
       const tick = document.createElement("span");
       tick.className = side;
       tick.style.top = `${(y(level) / HEIGHT) * 100}%`;
@@ -56,13 +65,24 @@ function runs() {
 }
 
 function drawCurve() {
-  const steps = (run, clip) => run.map(([ms, pressure]) => `${x(ms).toFixed(1)} ${y(clip(pressure)).toFixed(1)}`).join("L");
-  const line = runs().map((run) => `M${steps(run, (each) => each)}${run.length === 1 ? "h2" : ""}`).join("");
-  const area = (clip) => runs().map((run) =>
-    `M${x(run[0][0]).toFixed(1)} ${y(0)}L${steps(run, clip)}L${x(run.at(-1)[0]).toFixed(1)} ${y(0)}Z`).join("");
+  const steps = (run, clip) =>
+    run.map(([ms, pressure]) => `${x(ms).toFixed(1)} ${y(clip(pressure)).toFixed(1)}`).join("L");
+  const line = runs()
+    .map((run) => `M${steps(run, (each) => each)}${run.length === 1 ? "h2" : ""}`)
+    .join("");
+  const area = (clip) =>
+    runs()
+      .map((run) => `M${x(run[0][0]).toFixed(1)} ${y(0)}L${steps(run, clip)}L${x(run.at(-1)[0]).toFixed(1)} ${y(0)}Z`)
+      .join("");
   element("curve").setAttribute("d", line);
-  element("bulls").setAttribute("d", area((each) => Math.max(each, 0)));
-  element("bears").setAttribute("d", area((each) => Math.min(each, 0)));
+  element("bulls").setAttribute(
+    "d",
+    area((each) => Math.max(each, 0)),
+  );
+  element("bears").setAttribute(
+    "d",
+    area((each) => Math.min(each, 0)),
+  );
   setText(element("from"), clock(startMs()));
   setText(element("to"), clock(chart.points.at(-1)[0]));
 }
@@ -108,13 +128,15 @@ function showFacts(facts) {
   const list = element("facts");
   const names = Object.keys(facts);
   if (list.children.length !== names.length) {
-    list.replaceChildren(...names.map((name) => {
-      const pair = document.createElement("div");
-      pair.append(Object.assign(document.createElement("dt"), { textContent: name }), document.createElement("dd"));
-      return pair;
-    }));
+    list.replaceChildren(
+      ...names.map((name) => {
+        const pair = document.createElement("div");
+        pair.append(Object.assign(document.createElement("dt"), { textContent: name }), document.createElement("dd"));
+        return pair;
+      }),
+    );
   }
-  names.forEach((name, index) => setText(list.children[index].lastElementChild, facts[name]));
+  for (const [index, name] of names.entries()) setText(list.children[index].lastElementChild, facts[name]);
 }
 
 function show(data) {
@@ -147,9 +169,14 @@ element("plot").addEventListener("pointermove", (event) => {
   const box = event.currentTarget.firstElementChild.getBoundingClientRect();
   choose(nearest(startMs() + ((event.clientX - box.left) / box.width) * chart.seconds * 1000));
 });
-element("plot").addEventListener("pointerleave", () => { if (chart) choose(chart.points.length - 1); });
+element("plot").addEventListener("pointerleave", () => {
+  if (chart) choose(chart.points.length - 1);
+});
 watch(region.dataset.pollUrl, (live) => {
-  if (live.isStale) { mark(live.words); return; }
+  if (live.isStale) {
+    mark(live.words);
+    return;
+  }
   mark(live.document.is_known && !live.document.is_stale ? "" : "What is shown below is old.");
   show(live.document);
 });

@@ -14,9 +14,13 @@ function tell(change) {
   const what = element("span", { className: "meanwhile-what", title: change.reason });
   const why = change.reason ? [": “", element("bdi", { textContent: change.reason }), "”"] : [];
   what.append(
-    "Changed meanwhile: ", element("strong", { textContent: `${change.where}: ${change.words}` }),
+    "Changed meanwhile: ",
+    element("strong", { textContent: `${change.where}: ${change.words}` }),
     // A time that keeps itself current would be read out again and again.
-    " by ", element("bdi", { textContent: change.by }), ` at ${change.at.slice(11, 19)} UTC`, ...why,
+    " by ",
+    element("bdi", { textContent: change.by }),
+    ` at ${change.at.slice(11, 19)} UTC`,
+    ...why,
   );
   place.replaceChildren(what, then, " ", element("a", { textContent: "Load it anew", href: location.pathname }));
 }
@@ -28,5 +32,6 @@ follow((live) => {
   tell(change);
   document.getElementById("answer")?.classList.add("answer-old");
   // The bar has grown over what was at its edge.
-  if (place.closest("form")?.contains(document.activeElement)) document.activeElement.scrollIntoView({ block: "nearest" });
+  if (place.closest("form")?.contains(document.activeElement))
+    document.activeElement.scrollIntoView({ block: "nearest" });
 });

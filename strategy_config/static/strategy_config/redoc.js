@@ -1,11 +1,16 @@
 // Redoc in the colours that the reader has chosen. It runs before Redoc's own script, which reads them once.
 import { isDark, onSchemeChange } from "./scheme.js";
 
-const TEXT = "#d8dee6", PALE = "#a9b4c0", LINK = "#6cc4d6", PANEL = "#11171d";
+const TEXT = "#d8dee6",
+  PALE = "#a9b4c0",
+  LINK = "#6cc4d6",
+  PANEL = "#11171d";
 const DARK = {
   colors: {
     primary: { main: LINK },
-    success: { main: "#63c174" }, warning: { main: "#e0a43a" }, error: { main: "#ff8b85" },
+    success: { main: "#63c174" },
+    warning: { main: "#e0a43a" },
+    error: { main: "#ff8b85" },
     gray: { 50: "#1d252d", 100: "#232c35" },
     text: { primary: TEXT, secondary: PALE },
     border: { dark: "rgba(255, 255, 255, 0.15)", light: "#2b353f" },
@@ -39,5 +44,7 @@ picture.setAttribute = function (name, value) {
 };
 Object.defineProperty(picture, "src", {
   ...source,
-  set(url) { if (isOurs(url)) source.set.call(this, url); },
+  set(url) {
+    if (isOurs(url)) source.set.call(this, url);
+  },
 });

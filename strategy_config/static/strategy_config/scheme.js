@@ -10,7 +10,9 @@ export function isDark() {
 
 export function onSchemeChange(act) {
   system.addEventListener("change", act);
-  addEventListener("storage", (event) => { if (event.key === CHOICE) act(); });
+  addEventListener("storage", (event) => {
+    if (event.key === CHOICE) act();
+  });
 }
 
 function wear() {

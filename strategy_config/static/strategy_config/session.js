@@ -23,9 +23,13 @@ async function comeBack() {
   banner.hidden = true;
 }
 
-document.addEventListener("submit", (event) => {
-  if (!isOut) return;
-  event.preventDefault();
-  event.stopImmediatePropagation();
-  banner.querySelector("a").focus();
-}, { capture: true });
+document.addEventListener(
+  "submit",
+  (event) => {
+    if (!isOut) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    banner.querySelector("a").focus();
+  },
+  { capture: true },
+);

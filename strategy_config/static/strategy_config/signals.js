@@ -39,7 +39,10 @@ function followNews() {
 
   async function poll() {
     try {
-      const answer = await fetch(address, { headers: { Accept: "application/json" }, signal: AbortSignal.timeout(5000) });
+      const answer = await fetch(address, {
+        headers: { Accept: "application/json" },
+        signal: AbortSignal.timeout(5000),
+      });
       if (!answer.ok || answer.redirected) throw new Error(String(answer.status));
       const { count } = await answer.json();
       freshAt = performance.now();

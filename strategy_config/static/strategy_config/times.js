@@ -1,5 +1,9 @@
 // Keeps <time class="when"> current, in the words of the server's own tag.
-const UNITS = [["d", 86400], ["h", 3600], ["min", 60]];
+const UNITS = [
+  ["d", 86400],
+  ["h", 3600],
+  ["min", 60],
+];
 
 export function relative(instant) {
   const seconds = (Date.now() - instant) / 1000;
@@ -12,9 +16,17 @@ export function relative(instant) {
 function ahead(seconds) {
   if (Math.round(seconds) < 60) return `${Math.round(seconds)} s`;
   const minutes = Math.round(seconds / 60);
-  const amounts = [[Math.floor(minutes / 1440), "d"], [Math.floor(minutes / 60) % 24, "h"], [minutes % 60, "min"]];
+  const amounts = [
+    [Math.floor(minutes / 1440), "d"],
+    [Math.floor(minutes / 60) % 24, "h"],
+    [minutes % 60, "min"],
+  ];
   while (!amounts[0][0]) amounts.shift();
-  return amounts.slice(0, 2).filter(([amount]) => amount).map((each) => each.join(" ")).join(" ");
+  return amounts
+    .slice(0, 2)
+    .filter(([amount]) => amount)
+    .map((each) => each.join(" "))
+    .join(" ");
 }
 
 export function timeElement(iso) {

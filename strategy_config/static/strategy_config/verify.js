@@ -16,7 +16,9 @@ async function next() {
     return false;
   }
   const verified = number.format(told.verified);
-  const words = told.is_done ? `All ${verified} changes verified: none was altered or removed.` : `${verified} of ${number.format(told.head)} changes verified so far.`;
+  const words = told.is_done
+    ? `All ${verified} changes verified: none was altered or removed.`
+    : `${verified} of ${number.format(told.head)} changes verified so far.`;
   line.textContent = told.head ? words : "Nothing has been changed yet.";
   return !told.is_done;
 }
@@ -31,5 +33,7 @@ async function verify() {
 
 if (Number(line.dataset.head) > 0) {
   verify();
-  document.addEventListener("visibilitychange", () => { if (!document.hidden) verify(); });
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden) verify();
+  });
 }
