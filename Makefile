@@ -6,13 +6,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED_RUN := $(VENV)/.installed-run
 INSTALLED := $(VENV)/.installed-dev
+DJADE := find strategy_config/templates -name "*.html" -print0 | xargs -0 $(BIN)/djade --target-version 5.2
+NODE_INSTALLED := node_modules/.installed-lock
 FUZZ_EXAMPLES ?= 200
 POSTGRESQL_TESTS ?= tests/strategy_config tests/evolution tests/api tests/contract tests/integration tests/neighbours
 # Where it is set, each of the many processes of `make run` and of the tests compiles all that it imports: 6 s instead of 2.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test coverage test-slow test-mongodb test-faults soak test-postgresql check-deploy check fmt bench fuzz audit lock clean
+.PHONY: help run test coverage test-slow test-mongodb test-faults soak test-postgresql check-deploy check check-scripts fmt fmt-scripts bench fuzz audit lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -63,17 +65,33 @@ test-faults: $(INSTALLED) ## Take the servers away, one after another, and look 
 soak: $(INSTALLED) ## Run the whole stack for ten minutes on an exchange that cuts it off every 20 s
 	SOAK_SECONDS=$${SOAK_SECONDS:-600} SOAK_CUT_SECONDS=20 $(BIN)/python -m pytest -s tests/faults/test_soak.py
 
-check: $(INSTALLED) ## Format, lint, types, migrations, import contracts
+check: $(INSTALLED) ## Format, lint, types, migrations, import contracts, templates, scripts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/bandit --quiet --recursive --severity-level medium --configfile pyproject.toml configsite strategy_config realtime_runtime strategy_core service_kit embedded
 	DJANGO_SETTINGS_MODULE=configsite.settings.test $(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/lint-imports
+	$(DJADE) --check
+	$(BIN)/djlint --lint --quiet strategy_config/templates
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory check-scripts; \
+		else echo 'npm is not installed: `make check-scripts`, which CI runs, was skipped.'; fi
 
-fmt: $(INSTALLED) ## Format, and fix what the linter can fix
+$(NODE_INSTALLED): package-lock.json
+	@cmp -s $< $@ || npm ci --silent --ignore-scripts
+	@cp $< $@
+
+check-scripts: $(NODE_INSTALLED) ## Format and lint of scripts and styles (Biome; needs npm). Part of check where npm is installed
+	node_modules/.bin/biome check --error-on-warnings
+
+fmt: $(INSTALLED) ## Format, and fix what the linters can fix
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+	$(DJADE)
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory fmt-scripts; fi
+
+fmt-scripts: $(NODE_INSTALLED)
+	node_modules/.bin/biome check --write
 
 bench: $(INSTALLED) ## Measure, in interleaved runs with ratios
 	$(BIN)/python -m benchmarks
@@ -94,4 +112,4 @@ lock: $(INSTALLED) ## Compile the requirements anew
 	done
 
 clean: ## Remove what was installed and what runs have left
-	rm -rf $(VENV) var .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
+	rm -rf $(VENV) var .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage node_modules
