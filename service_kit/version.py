@@ -1,3 +1,3 @@
-"""The version that the service reports."""
+"""The version of the product, in its one place; tests/ci/test_version.py compares whatever else must spell it out."""
 
 VERSION = "0.1.0"
