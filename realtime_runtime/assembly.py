@@ -13,12 +13,13 @@ from redis.backoff import NoBackoff
 from realtime_runtime.config.client import ConfigClient
 from realtime_runtime.config.documents import Catalogue
 from realtime_runtime.config.state import LiveConfig
-from realtime_runtime.consumer import Consumer, Emission
+from realtime_runtime.consumer import Consumer
 from realtime_runtime.halts.halt_paths import HaltPaths
 from realtime_runtime.halts.halt_telling import HaltTeller
-from realtime_runtime.halts.halting import Halting
+from realtime_runtime.halts.halts_in_force import HaltsInForce
 from realtime_runtime.messaging.bus import Bus
 from realtime_runtime.messaging.intake import Intake
+from realtime_runtime.messaging.outgoing import Emission
 from realtime_runtime.reporting.activity import ActivityReporter
 from realtime_runtime.reporting.heartbeat import HeartbeatWriter
 from realtime_runtime.reporting.order_books import MarketPublisher
@@ -29,7 +30,7 @@ from realtime_runtime.standby.pauses import PauseGate, Pauses
 from realtime_runtime.standby.share import Holder, ShareKeeper
 from realtime_runtime.standby.share_lease import RedisLease
 from realtime_runtime.standby.share_voice import NatsVoice, SignalListener
-from realtime_runtime.standby.standby import Standby
+from realtime_runtime.standby.warm_standby import Standby
 from strategy_core.configuration.wire import Keys
 from strategy_core.engine.engine import Engine
 from strategy_core.engine.last_signals import LastSignals
@@ -50,7 +51,7 @@ class Runtime:
     engine: Engine
     intake: Intake
     bus: Bus
-    halting: Halting
+    halting: HaltsInForce
     halt_paths: HaltPaths
     halt_teller: HaltTeller
     consumer: Consumer
@@ -102,7 +103,9 @@ def assemble(settings: Settings) -> Runtime:
         signal_ttl_seconds=settings.signal_ttl_seconds,
         is_stopped=live.active.is_stopped,
     )
-    halting = Halting(live.active, settings.halts_path, instance_id=settings.instance_id, drop_waiting=bus.drop_stopped)
+    halting = HaltsInForce(
+        live.active, settings.halts_path, instance_id=settings.instance_id, drop_waiting=bus.drop_stopped
+    )
     halt_paths = HaltPaths(
         halting,
         bus,
@@ -151,12 +154,12 @@ def assemble(settings: Settings) -> Runtime:
         SignalListener(bus.client, topics, last_signals.note),
         last_signals,
         engine=engine,
-        consumer=consumer,
+        set_emission=consumer.set_emission,
         bus=bus,
         redis=redis,
         keys=keys,
     )
-    heartbeat = HeartbeatWriter(redis, settings, config, engine, intake, consumer, share=keeper)
+    heartbeat = HeartbeatWriter(redis, settings, config, engine, intake, consumer, is_standby=lambda: keeper.is_closed)
     activity = ActivityReporter(config, engine, intake, bus, consumer, heartbeat)
     market = MarketPublisher(redis, keys, engine, is_owner=lambda: standby.is_holder)
     prices = PriceHistory(redis, keys, engine, is_owner=lambda: standby.is_holder)

@@ -4,12 +4,12 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from enum import Enum
 
 import msgspec
 
-from realtime_runtime.messaging.bus import Bus, OutgoingSignal
+from realtime_runtime.messaging.bus import Bus
 from realtime_runtime.messaging.intake import Intake, Kind, Message
+from realtime_runtime.messaging.outgoing import Emission, OutgoingSignal
 from realtime_runtime.messaging.progress import Progress
 from realtime_runtime.reporting.signal_history import SignalHistory
 from service_kit import tracing
@@ -26,14 +26,6 @@ TRACE_SECONDS = 1.0
 """Of the measured messages one in this time is traced, beside those that belong to a trace; see `tracing`."""
 
 _MARKET = Kind.MARKET
-
-
-class Emission(Enum):
-    """What becomes of signals: sent, kept until it is known whether they may be sent, or counted alone."""
-
-    OPEN = "open"
-    KEPT = "kept"
-    WITHHELD = "withheld"
 
 
 class Consumer:

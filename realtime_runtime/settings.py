@@ -15,23 +15,24 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal, TypeVar, cast
+from typing import TypeVar, cast
 from urllib.parse import urlsplit
 from zlib import crc32
 
 from realtime_runtime.config.condition import ColdStart
+from service_kit.logs import LogFormat
 from service_kit.nats_connection import NatsAccess, problem_with_creds, problem_with_nkey_seed
 from service_kit.redis_url import trusting
 from service_kit.tracing import PROTOCOLS
 from strategy_core.configuration.layers import EnvironmentLayer, EnvironmentProblem, StrategyClass, read_environment
 from strategy_core.configuration.unread import UnreadVariable, unread_variables
-from strategy_core.configuration.wire import HEARTBEAT_TTL_SECONDS, SYMBOL_PATTERN
+from strategy_core.configuration.wire import HEARTBEAT_TTL_SECONDS
+from strategy_core.market.symbols import is_symbol
 from strategy_core.strategies.registry import STRATEGIES
 
 NATS_URL = "nats://localhost:4222"
 NATS_CONSUMER_TOPIC = "binance.websocket.data"
 HALT_SECRET_LENGTH = 16
-LogFormat = Literal["json", "console"]
 T = TypeVar("T")
 
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
@@ -350,7 +351,7 @@ def _word(text: str) -> str:
 def symbol_list(text: str) -> frozenset[str]:
     """Parses symbols separated by commas, in any case."""
     symbols = {symbol.strip().upper() for symbol in text.split(",") if symbol.strip()}
-    bad = sorted(symbol for symbol in symbols if not SYMBOL_PATTERN.fullmatch(symbol))
+    bad = sorted(symbol for symbol in symbols if not is_symbol(symbol))
     if bad:
         raise ValueError(f"must be symbols separated by commas (BTCUSDT,ETHUSDT); not a symbol: {', '.join(bad)}")
     return frozenset(symbols)

@@ -2,12 +2,14 @@
 
 import logging
 import sys
+from typing import Literal
 
 import structlog
 from structlog.typing import Processor
 
-from realtime_runtime.settings import LogFormat
 from service_kit import tracing
+
+LogFormat = Literal["json", "console"]
 
 # Without local variables: those may hold passwords.
 _TRACEBACKS = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)

@@ -14,6 +14,7 @@ import msgspec
 from realtime_runtime.config import traded
 from strategy_core.configuration import layers, wire
 from strategy_core.engine.active import ActiveConfig, Layers
+from strategy_core.market.symbols import is_symbol
 
 LayerKey = tuple[str, str | None]
 
@@ -103,7 +104,7 @@ class Catalogue:
         strategy_id, colon, name = field.partition(":")
         if strategy_id not in self._strategies:
             raise RejectedDocumentError("no strategy of that name is known here")
-        if colon and not wire.SYMBOL_PATTERN.fullmatch(name):
+        if colon and not is_symbol(name):
             raise RejectedDocumentError("not a symbol")
         return strategy_id, name if colon else None
 

@@ -14,7 +14,7 @@ log = structlog.get_logger(__name__)
 
 
 class TakesHalts(Protocol):
-    """Where halts go: see `realtime_runtime.halts.halting.Halting`."""
+    """Where halts go: see `realtime_runtime.halts.halts_in_force.HaltsInForce`."""
 
     @property
     def halts(self) -> Halts:

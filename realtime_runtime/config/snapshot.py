@@ -16,7 +16,7 @@ import msgspec
 
 from realtime_runtime.config.documents import decode_documents, encode_documents
 from service_kit.atomic_file import replace_file
-from strategy_core.configuration.wire import UNREADABLE
+from strategy_core.market.decoding import UNREADABLE
 
 
 class SnapshotError(Exception):

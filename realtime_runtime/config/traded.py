@@ -8,7 +8,8 @@ from typing import Any, Literal, NamedTuple, TypeVar
 
 import msgspec
 
-from strategy_core.configuration.wire import UNREADABLE, WireError
+from strategy_core.configuration.wire import WireError
+from strategy_core.market.decoding import UNREADABLE
 
 T = TypeVar("T")
 FORMATS = (1,)

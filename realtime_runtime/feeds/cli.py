@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from realtime_runtime import settings
-from realtime_runtime.feeds import live_settings
-from realtime_runtime.feeds.live import process
-from realtime_runtime.feeds.replay.replay import ReplayOptions, Totals, replay
+from realtime_runtime.feeds.live import live_settings, process
+from realtime_runtime.feeds.replay.playback import ReplayOptions, Totals, replay
 from realtime_runtime.feeds.report import say
 from realtime_runtime.feeds.simulated.simulate import SimulateOptions, simulate
 from realtime_runtime.settings import (

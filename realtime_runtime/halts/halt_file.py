@@ -11,7 +11,7 @@ import msgspec
 
 from service_kit.atomic_file import replace_file
 from strategy_core.configuration.halts import Halt, Halts, read_halts
-from strategy_core.configuration.wire import UNREADABLE
+from strategy_core.market.decoding import UNREADABLE
 
 MAX_BYTES = 64 * 1024 * 1024
 

@@ -16,7 +16,7 @@ import structlog
 from aiohttp import web
 from nats.aio.msg import Msg
 
-from realtime_runtime.halts.halting import Halting
+from realtime_runtime.halts.halts_in_force import HaltsInForce
 from realtime_runtime.messaging.bus import Bus
 from strategy_core.configuration.halts import (
     BY_LENGTH,
@@ -60,7 +60,7 @@ class HaltPaths:
     """
 
     def __init__(
-        self, halting: Halting, bus: Bus, *, subject: str, secret: str, trusts_broker: bool, instance_id: str
+        self, halting: HaltsInForce, bus: Bus, *, subject: str, secret: str, trusts_broker: bool, instance_id: str
     ) -> None:
         self.refused = 0
         self.subject = subject

@@ -7,7 +7,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from realtime_runtime.halts.halt_paths import HaltPaths
-from realtime_runtime.halts.halting import Halting
+from realtime_runtime.halts.halts_in_force import HaltsInForce
 from service_kit.outage import Outage
 from strategy_core.configuration import wire
 from strategy_core.configuration.halts import TOLD_CAP, Halt
@@ -18,7 +18,7 @@ RETRY_SECONDS = 1.0
 class HaltTeller:
     """Tells until Redis and NATS have taken it; what a restart interrupts is found with the next complete read."""
 
-    def __init__(self, redis: Redis, keys: wire.Keys, halting: Halting, paths: HaltPaths) -> None:
+    def __init__(self, redis: Redis, keys: wire.Keys, halting: HaltsInForce, paths: HaltPaths) -> None:
         self._redis = redis
         self._stream = keys.told_halts
         self._halting = halting

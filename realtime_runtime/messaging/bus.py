@@ -5,7 +5,6 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from itertools import islice
-from typing import NamedTuple, Protocol
 
 import structlog
 from nats import errors
@@ -14,6 +13,7 @@ from nats.aio.subscription import Subscription
 
 from realtime_runtime.messaging.intake import Intake, Kind
 from realtime_runtime.messaging.nats_parser import MarketClient
+from realtime_runtime.messaging.outgoing import Gate, OpenGate, OutgoingSignal
 from service_kit.nats_connection import NatsAccess
 from service_kit.timings import WAIT_BOUNDS, Histogram
 
@@ -40,52 +40,6 @@ class NatsLostError(Exception):
 
 class NotConfirmedError(errors.Error):
     """This process stood still while it sent signals: whether it may still send them has to be asked first."""
-
-
-class OutgoingSignal(NamedTuple):
-    """A signal on its way out; ``id`` lets a stream drop duplicates, ``traceparent`` is the trace it belongs to.
-
-    ``decided_at`` is the monotonic instant of the decision; ``strategy_id`` and ``symbol`` are what a stop names.
-    """
-
-    subject: str
-    id: str
-    payload: bytes
-    decided_at: float
-    traceparent: str = ""
-    strategy_id: str = ""
-    symbol: str = ""
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """What goes along with it."""
-        trace = {"traceparent": self.traceparent} if self.traceparent else {}
-        return {"Nats-Msg-Id": self.id, **trace}
-
-
-class Gate(Protocol):
-    """Whether signals may leave this runtime."""
-
-    @property
-    def is_confirmed(self) -> bool:
-        """Whether they may, as far as is known without asking."""
-
-    @property
-    def is_closed(self) -> bool:
-        """Whether they may not, for now: what waits will never be sent."""
-
-    async def may_publish(self) -> bool:
-        """Whether they may; asks where that is not known."""
-
-
-class OpenGate:
-    """Every signal may leave."""
-
-    is_confirmed = True
-    is_closed = False
-
-    async def may_publish(self) -> bool:
-        return True
 
 
 class Bus:

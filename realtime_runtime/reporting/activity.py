@@ -9,10 +9,9 @@ import msgspec
 import structlog
 
 from realtime_runtime.config.client import ConfigClient
-from realtime_runtime.consumer import Consumer
 from realtime_runtime.messaging.bus import Bus
 from realtime_runtime.messaging.intake import Intake
-from realtime_runtime.reporting.heartbeat import HeartbeatWriter
+from realtime_runtime.reporting.heartbeat import Consumption, HeartbeatWriter
 from strategy_core.engine.engine import Engine
 
 INTERVAL_SECONDS = 60.0
@@ -72,7 +71,7 @@ class ActivityReporter:
         engine: Engine,
         intake: Intake,
         bus: Bus,
-        consumer: Consumer,
+        consumption: Consumption,
         heartbeat: HeartbeatWriter,
     ) -> None:
         self.latest: Activity | None = None
@@ -80,7 +79,7 @@ class ActivityReporter:
         self._engine = engine
         self._intake = intake
         self._bus = bus
-        self._consumer = consumer
+        self._consumption = consumption
         self._heartbeat = heartbeat
         self._before = self._totals(time.monotonic())
 
@@ -127,7 +126,7 @@ class ActivityReporter:
         counters = self._engine.counters
         return _Totals(
             at=at,
-            processed=self._consumer.processed,
+            processed=self._consumption.processed,
             dropped=self._intake.dropped,
             errors=counters.errors,
             sent=self._bus.signals_sent,

@@ -2,7 +2,9 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Protocol
 
 import structlog
 from redis.asyncio import Redis
@@ -10,10 +12,8 @@ from redis.exceptions import RedisError
 
 from realtime_runtime.config.client import ConfigClient
 from realtime_runtime.config.traded import FORMATS
-from realtime_runtime.consumer import Consumer
 from realtime_runtime.messaging.intake import Intake
 from realtime_runtime.settings import Settings
-from realtime_runtime.standby.share import ShareKeeper
 from service_kit.outage import Outage
 from service_kit.timings import WAIT_BOUNDS, Histogram
 from service_kit.version import VERSION
@@ -22,6 +22,21 @@ from strategy_core.configuration.halts import ids_of
 from strategy_core.engine.engine import Engine
 
 log = structlog.get_logger(__name__)
+
+
+class Consumption(Protocol):
+    """What the reports want of `realtime_runtime.consumer.Consumer`."""
+
+    @property
+    def processed(self) -> int:
+        """Messages processed since the start."""
+
+    @property
+    def signals(self) -> int:
+        """Signals sent since the start."""
+
+    def take_worst_lag_ms(self) -> float:
+        """The longest wait of a message in the intake since the last call, in milliseconds."""
 
 
 class HeartbeatWriter:
@@ -38,9 +53,9 @@ class HeartbeatWriter:
         config: ConfigClient,
         engine: Engine,
         intake: Intake,
-        consumer: Consumer,
+        consumption: Consumption,
         *,
-        share: ShareKeeper,
+        is_standby: Callable[[], bool],
     ) -> None:
         self.started_at = datetime.now(UTC)
         self.messages_per_second = 0.0
@@ -52,8 +67,8 @@ class HeartbeatWriter:
         self._config = config
         self._engine = engine
         self._intake = intake
-        self._consumer = consumer
-        self._share = share
+        self._consumption = consumption
+        self._is_standby = is_standby
         self._key = wire.Keys(settings.redis_key_prefix).runtime(settings.instance_id)
         self._measured_at = time.monotonic()
         self._processed = 0
@@ -89,21 +104,21 @@ class HeartbeatWriter:
             strategies=self._config.live.enabled_strategies(),
             errors=engine.counters.errors,
             dropped=self._intake.dropped,
-            signals=self._consumer.signals,
+            signals=self._consumption.signals,
             config_stale_seconds=round(self._config.stale_seconds, 3),
             market_source=engine.market_source,
             replica=f"{settings.ordinal}/{settings.replicas}",
             halts=ids_of(self._config.live.active.halts.held),
-            standby=self._share.is_closed,
+            standby=self._is_standby(),
             refused=len(self._config.live.refused),
             formats=FORMATS,
         )
 
     def _measure(self) -> None:
-        now, processed = time.monotonic(), self._consumer.processed
+        now, processed = time.monotonic(), self._consumption.processed
         elapsed = now - self._measured_at
         self.messages_per_second = (processed - self._processed) / elapsed if elapsed > 0 else 0.0
-        self.lag_ms = self._consumer.take_worst_lag_ms()
+        self.lag_ms = self._consumption.take_worst_lag_ms()
         self.longest_lag_ms = max(self.longest_lag_ms, self.lag_ms)
         self._measured_at, self._processed = now, processed
 

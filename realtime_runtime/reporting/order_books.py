@@ -23,6 +23,7 @@ from strategy_core.market.analytics import (
     measure,
 )
 from strategy_core.market.book import Book
+from strategy_core.market.decoding import UNREADABLE
 
 INTERVAL_SECONDS = 0.2
 RETRY_SECONDS = 1.0
@@ -174,5 +175,5 @@ def _published_ms(raw: bytes) -> int:
     """0 for what cannot be read."""
     try:
         return _decode_age(raw).published_ms
-    except wire.UNREADABLE:
+    except UNREADABLE:
         return 0

@@ -7,7 +7,7 @@ from redis.asyncio import Redis
 from redis.exceptions import WatchError
 
 from realtime_runtime.standby.share import LEASE_SECONDS, Holder
-from strategy_core.configuration.wire import UNREADABLE
+from strategy_core.market.decoding import UNREADABLE
 
 _encode = msgspec.json.Encoder().encode
 _decoder = msgspec.json.Decoder(Holder)

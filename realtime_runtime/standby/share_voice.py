@@ -9,7 +9,7 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
 from realtime_runtime.standby.share import Holder, Silence
-from strategy_core.configuration.wire import UNREADABLE
+from strategy_core.market.decoding import UNREADABLE
 
 ANSWER_SECONDS = 0.5
 FLUSH_SECONDS = 2

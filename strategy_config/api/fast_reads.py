@@ -23,7 +23,7 @@ from strategy_config.api.common import authentication, envelope, errors, rate_li
 from strategy_config.api.common.permissions import Permission, anonymous_permissions
 from strategy_config.redis import redis_client
 from strategy_config.store import circuit_breaker, metrics
-from strategy_core.configuration import wire
+from strategy_core.market.symbols import is_symbol
 from strategy_core.strategies.registry import STRATEGIES
 
 LIST_ROUTE = "api/v1/strategies"
@@ -96,7 +96,7 @@ def _try_config(environ: dict[str, Any], strategy_id: str, symbol: str | None) -
     started = time.perf_counter()
     if symbol is not None:
         symbol = symbol.upper()
-        if wire.SYMBOL_PATTERN.fullmatch(symbol) is None:
+        if not is_symbol(symbol):
             return None
     digest = authentication.remembered_digest(environ)
     if digest is None and not _is_anonymous(environ):

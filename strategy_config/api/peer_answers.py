@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from strategy_core.configuration import wire
+from strategy_core.market.decoding import UNREADABLE
 
 MAX_TEXT = 500
 OURSELVES = "realtime-strategies"
@@ -75,7 +75,7 @@ def objections(service: str, status: int, answer: bytes) -> list[Conflict]:
     """What the service holds against the change; raises NotUnderstoodError."""
     try:
         found = _decoder.decode(answer) if status in _STATUSES_WITH_A_SAY else None
-    except wire.UNREADABLE:
+    except UNREADABLE:
         found = None
     if found is None:
         raise NotUnderstoodError(_unknown(status))

@@ -13,7 +13,6 @@ import structlog
 
 from strategy_config.exceptions import NotFoundError
 from strategy_config.redis import redis_client
-from strategy_core.configuration import wire
 from strategy_core.market import analytics
 from strategy_core.market.analytics import (
     KEPT_SECONDS,
@@ -23,6 +22,7 @@ from strategy_core.market.analytics import (
     PressureSummary,
     Timeframe,
 )
+from strategy_core.market.decoding import UNREADABLE
 
 Order = Literal["symbol", "pressure", "imbalance", "liquidity"]
 
@@ -168,7 +168,7 @@ def _read(raw: bytes, at: datetime) -> Reading | None:
     """None for what is too old, or cannot be read."""
     try:
         metrics = analytics.decode(raw)
-    except wire.UNREADABLE as exception:
+    except UNREADABLE as exception:
         _log.warning("market.unreadable", error=str(exception))
         return None
     age_seconds = max(0.0, at.timestamp() - metrics.published_ms / 1000)

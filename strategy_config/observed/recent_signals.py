@@ -20,6 +20,7 @@ from django.conf import settings
 
 from strategy_config.redis import redis_client
 from strategy_core.configuration import wire
+from strategy_core.market.decoding import UNREADABLE
 
 PAGE = 1_000
 _FIELD = wire.STREAM_FIELD.encode()
@@ -174,7 +175,7 @@ class _Copy:
             # The members that are not looked at go out as they are: msgspec passes over them whatever their encoding.
             payload.decode()
             told_at = datetime.fromtimestamp(entry_id[0] / 1000, UTC)
-        except (*wire.UNREADABLE, ValueError, OverflowError) as exception:
+        except (*UNREADABLE, ValueError, OverflowError) as exception:
             _log.warning("signal.unreadable", error=str(exception))
             return None
         return RecentSignal(

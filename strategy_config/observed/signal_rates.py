@@ -13,6 +13,7 @@ from django.conf import settings
 
 from strategy_config.redis import redis_client
 from strategy_core.configuration import wire
+from strategy_core.market.decoding import UNREADABLE
 
 MINUTES = 30
 PAGE = 1_000
@@ -77,7 +78,7 @@ class _Counter:
     def _add(self, minute: int, fields: dict[bytes, bytes]) -> None:
         try:
             signal = self._decoder.decode(fields.get(wire.STREAM_FIELD.encode(), b""))
-        except wire.UNREADABLE as exception:
+        except UNREADABLE as exception:
             _log.warning("signal.unreadable", error=str(exception))
             return
         self._counts[minute][signal.strategy_id, signal.action] += 1

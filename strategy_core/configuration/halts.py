@@ -16,7 +16,7 @@ from uuid import UUID
 
 import msgspec
 
-from strategy_core.configuration import wire
+from strategy_core.market.symbols import is_symbol
 
 RESUMED_LIMIT = 10_000
 """So many ended halts are remembered, here and in Redis, the oldest given up first."""
@@ -179,8 +179,9 @@ def read_scope(content: object) -> Scope:
         return EVERYTHING
     if symbol is None:
         return Scope(strategy_id=strategy_id)
-    is_symbol = isinstance(symbol, str) and symbol.isascii() and wire.SYMBOL_PATTERN.fullmatch(symbol.upper())
-    return Scope(strategy_id=strategy_id, symbol=symbol.upper()) if is_symbol else EVERYTHING
+    if not (isinstance(symbol, str) and symbol.isascii() and is_symbol(symbol.upper())):
+        return EVERYTHING
+    return Scope(strategy_id=strategy_id, symbol=symbol.upper())
 
 
 def wire_request(halt: Halt) -> bytes:

@@ -19,7 +19,6 @@
 An entry of each of these streams has one field, ``p``: its payload as JSON.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from struct import Struct
@@ -27,6 +26,8 @@ from struct import error as StructError  # noqa: N812  (it is a class)
 from typing import Any, Literal, NamedTuple
 
 import msgspec
+
+from strategy_core.market.decoding import UNREADABLE
 
 Source = Literal["default", "environment", "global", "symbol", "refused"]
 CHANGES_CAP = 10_000
@@ -38,12 +39,6 @@ CHANGES_SUBJECT = "config.changed"
 GLOBAL = "global"
 EVERY_STRATEGY = "all"
 STREAM_FIELD = "p"
-SYMBOL_PATTERN = re.compile(r"[A-Z0-9][A-Z0-9_]{3,23}", re.ASCII)
-"""Matches the whole of a symbol's name (``fullmatch``)."""
-
-
-UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What msgspec raises for bytes that are not what is asked for."""
 
 
 class WireError(ValueError):

@@ -8,14 +8,15 @@ from typing import Any
 
 import msgspec
 
-from strategy_core.configuration.wire import UNREADABLE
 from strategy_core.engine.counters import EngineCounters, count
 from strategy_core.engine.symbol_table import SymbolState
 from strategy_core.market.book import Book
+from strategy_core.market.decoding import UNREADABLE
 from strategy_core.market.messages import DepthMessage, Envelope, Ticker, Trade
 from strategy_core.market.plausibility import NEVER
 from strategy_core.market.rereading import NotMarketTradeError, is_difference, reread
-from strategy_core.market.routing import Kind, Route, is_symbol
+from strategy_core.market.routing import Kind, Route
+from strategy_core.market.symbols import is_symbol
 from strategy_core.market.timeliness import Timeliness
 
 ORDER_TOLERANCE_MS = 1_000

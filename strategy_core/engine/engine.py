@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from strategy_core.configuration.wire import UNREADABLE, PricePoint
+from strategy_core.configuration.wire import PricePoint
 from strategy_core.engine.active import ActiveConfigs
 from strategy_core.engine.admission import Admission, stand_in_time
 from strategy_core.engine.counters import EngineCounters
@@ -21,6 +21,7 @@ from strategy_core.engine.symbol_table import EmittedSignals, Plans, SymbolState
 from strategy_core.market import observed
 from strategy_core.market.analytics import SymbolAnalytics
 from strategy_core.market.book import Book
+from strategy_core.market.decoding import UNREADABLE
 from strategy_core.market.messages import (
     LAST_MILLISECOND,
     DepthMessage,

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from strategy_core.configuration.wire import UNREADABLE
+from strategy_core.market.decoding import UNREADABLE
 from strategy_core.strategies.base import Strategy
 
 MAX_SYMBOLS = 20_000

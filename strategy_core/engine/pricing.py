@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from strategy_core.configuration.wire import UNREADABLE
 from strategy_core.engine.symbol_table import SymbolState
 from strategy_core.market.contracts import DOLLARS, PEGS, Contract
+from strategy_core.market.decoding import UNREADABLE
 from strategy_core.market.routing import Route
 
 MAX_PRICE_AGE_MS = 300_000

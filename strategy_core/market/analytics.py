@@ -294,5 +294,5 @@ def encode(metrics: BookMetrics) -> bytes:
 
 
 def decode(raw: bytes) -> BookMetrics:
-    """Raises one of `wire.UNREADABLE` where ``raw`` is none."""
+    """Raises one of `decoding.UNREADABLE` where ``raw`` is none."""
     return _decoder.decode(raw)

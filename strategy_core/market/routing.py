@@ -11,9 +11,9 @@ from typing import Any
 
 import msgspec
 
-from strategy_core.configuration.wire import SYMBOL_PATTERN
 from strategy_core.market.contracts import converts
 from strategy_core.market.messages import DepthMessage, Envelope, StreamName, Ticker, Trade
+from strategy_core.market.symbols import is_symbol
 
 MAX_ROUTES = 20_000
 MAX_STREAM_NAME = 128
@@ -84,11 +84,6 @@ class Route:
     decode: Decode | None
     levels: int = 0
     reference: Decode | None = None
-
-
-def is_symbol(text: str) -> bool:
-    """Whether ``text`` can be a symbol: ASCII capitals, digits and ``_``, 4 to 24 of them."""
-    return SYMBOL_PATTERN.fullmatch(text) is not None
 
 
 def route_stream(stream: str) -> Route:

@@ -31,7 +31,7 @@ def of_the_strategies() -> set[str]:
 
 def read_by_live_feed() -> set[str]:
     """What ``feed live`` reads."""
-    return variables_in(READ_BY_RUNTIME, PROJECT_ROOT / "realtime_runtime/feeds/live_settings.py") | {
+    return variables_in(READ_BY_RUNTIME, PROJECT_ROOT / "realtime_runtime/feeds/live/live_settings.py") | {
         "LOG_LEVEL",
         "LOG_FORMAT",
     }

@@ -2,7 +2,7 @@
 
 import pytest
 
-from realtime_runtime.feeds import live_settings
+from realtime_runtime.feeds.live import live_settings
 from tests.deploy.manifests import Manifest, render
 from tests.deploy.test_environment import read_by_live_feed
 from tests.deploy.test_schemas import KUBERNETES_VERSIONS, refuse_unknown, with_components

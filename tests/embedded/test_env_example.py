@@ -33,7 +33,7 @@ def variables_in(pattern: re.Pattern[str], *paths: Path) -> set[str]:
         (READ_BY_SITE, "configsite/settings/*.py"),
         (READ_BY_SITE, "configsite/server/__main__.py"),
         (READ_BY_RUNTIME, "realtime_runtime/settings.py"),
-        (READ_BY_RUNTIME, "realtime_runtime/feeds/live_settings.py"),
+        (READ_BY_RUNTIME, "realtime_runtime/feeds/live/live_settings.py"),
         (READ_BY_LAUNCHER, "embedded/options.py"),
         (READ_BY_PROCFILE, "Procfile"),
     ],

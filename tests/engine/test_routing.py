@@ -3,7 +3,8 @@
 import pytest
 
 from strategy_core.market import routing
-from strategy_core.market.routing import Kind, Router, is_symbol, route_stream
+from strategy_core.market.routing import Kind, Router, route_stream
+from strategy_core.market.symbols import is_symbol
 from tests.engine.builders import envelope
 
 ROUTES = [

@@ -13,7 +13,7 @@ from realtime_runtime.config import client as client_module
 from realtime_runtime.config.client import ConfigClient
 from realtime_runtime.config.documents import Catalogue
 from realtime_runtime.config.state import LiveConfig
-from realtime_runtime.halts.halting import Halting
+from realtime_runtime.halts.halts_in_force import HaltsInForce
 from strategy_config.history import verification
 from strategy_config.models import ConfigAudit
 from strategy_config.selectors import selectors
@@ -63,7 +63,7 @@ async def test_change__published_by_a_clock_that_is_ahead__answered_without_a_ne
         instance_id="back",
         ttl_seconds=60.0,
         snapshot_path=tmp_path / "snapshot.json",
-        halting=Halting(live.active, tmp_path / "halts.json", instance_id="back", drop_waiting=int),
+        halting=HaltsInForce(live.active, tmp_path / "halts.json", instance_id="back", drop_waiting=int),
     )
     now = time.time
     monkeypatch.setattr(client_module, "_now_ms", lambda: (now() - 3_600) * 1000)

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from realtime_runtime.feeds import live_settings
 from realtime_runtime.feeds.binance import stream_connection
-from realtime_runtime.feeds.binance.sources import binance_sources
+from realtime_runtime.feeds.binance.binance_sources import binance_sources
 from realtime_runtime.feeds.binance.streams import SPOT, Stream, Verdict
+from realtime_runtime.feeds.live import live_settings
 from realtime_runtime.feeds.publishing import LivePublisher
 from realtime_runtime.feeds.supervision import Source
 from tests.feeds.conftest import Supervised, recorded

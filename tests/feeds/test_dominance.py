@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from realtime_runtime.feeds import live_settings
-from realtime_runtime.feeds.live import live_health, live_metrics
+from realtime_runtime.feeds.live import live_health, live_metrics, live_settings
 from realtime_runtime.feeds.publishing import LivePublisher
 from realtime_runtime.feeds.sources import dominance
 from realtime_runtime.feeds.sources.dominance import DominanceSource

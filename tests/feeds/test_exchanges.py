@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from realtime_runtime.feeds import live_settings
+from realtime_runtime.feeds.live import live_settings
 from realtime_runtime.feeds.publishing import LivePublisher
 from realtime_runtime.feeds.sources.exchanges import ExchangeSource, exchange_sources, listed_symbols
 from realtime_runtime.feeds.supervision import Source

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from aiohttp import ClientTimeout, web
 
-from realtime_runtime.feeds import live_settings
+from realtime_runtime.feeds import web as feed_web
+from realtime_runtime.feeds.live import live_settings
 from realtime_runtime.feeds.publishing import LivePublisher
 from realtime_runtime.feeds.sources import onchain
-from realtime_runtime.feeds.sources import web as feed_web
 from realtime_runtime.feeds.sources.onchain import OnchainSource
 from tests.feeds.conftest import Arrivals, Supervised
 from tests.feeds.servers.http import JsonServer

@@ -7,10 +7,9 @@ import pytest
 from nats.aio.msg import Msg
 
 from embedded.servers import NatsServer
-from realtime_runtime.feeds import publishing
+from realtime_runtime.feeds import publishing, web
 from realtime_runtime.feeds.binance.rate_limiter import RateLimiter
 from realtime_runtime.feeds.publishing import LivePublisher, connected
-from realtime_runtime.feeds.sources import web
 from realtime_runtime.feeds.supervision import FeedError
 from service_kit.nats_connection import NatsAccess
 from tests.feeds.servers.http import JsonServer

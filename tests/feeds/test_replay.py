@@ -13,7 +13,7 @@ import pytest
 from embedded.servers import NatsServer
 from realtime_runtime.feeds.publishing import connected
 from realtime_runtime.feeds.replay.pacing import WINDOW_MESSAGES, WINDOWS_IN_FLIGHT, PacedPublisher, RuntimeGoneError
-from realtime_runtime.feeds.replay.replay import ReplayOptions, Totals, replay
+from realtime_runtime.feeds.replay.playback import ReplayOptions, Totals, replay
 from service_kit.nats_connection import NatsAccess
 from tests.feeds.responder import Responder
 

@@ -8,8 +8,8 @@ from email.utils import format_datetime
 import pytest
 
 from realtime_runtime.feeds import supervision
-from realtime_runtime.feeds.sources.web import refused, retry_after
 from realtime_runtime.feeds.supervision import Backoff, FeedError, RateLimitedError, Status, root_cause, supervise
+from realtime_runtime.feeds.web import refused, retry_after
 
 # In UTC there is no such year.
 BEYOND = "Fri, 31 Dec 9999 23:59:59 -0100"

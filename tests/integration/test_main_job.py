@@ -15,8 +15,8 @@ import pytest
 from nats.aio.msg import Msg
 
 from embedded.servers import HOST, NatsServer, Valkey, die_with_parent, free_port
+from realtime_runtime.feeds.replay.playback import ReplayOptions, Totals, replay
 from realtime_runtime.feeds.replay.recording import RecordedMessage, read_messages
-from realtime_runtime.feeds.replay.replay import ReplayOptions, Totals, replay
 from tests.clean_environment import clean_environment
 from tests.conftest import PROJECT_ROOT
 from tests.live_site import LiveSite

@@ -12,8 +12,7 @@ import configsite.metrics
 import strategy_config.tasks.task_metrics  # noqa: F401  (its metrics register themselves)
 from realtime_runtime import settings
 from realtime_runtime.assembly import assemble
-from realtime_runtime.feeds import live_settings
-from realtime_runtime.feeds.live import live_feed
+from realtime_runtime.feeds.live import live_feed, live_settings
 from realtime_runtime.feeds.live.live_metrics import FeedCollector
 from realtime_runtime.metrics import RuntimeCollector
 from service_kit.nats_connection import CheckedClient

@@ -17,7 +17,7 @@ from realtime_runtime.app import App
 from realtime_runtime.config.client import ConfigClient
 from realtime_runtime.config.documents import Catalogue
 from realtime_runtime.config.state import LiveConfig
-from realtime_runtime.halts.halting import Halting
+from realtime_runtime.halts.halts_in_force import HaltsInForce
 from tests.runtime.site import Site
 
 POLL_SECONDS = 0.005
@@ -105,7 +105,7 @@ def running_client(redis_prefix: str, tmp_path: Path) -> RunningClient:
     ) -> AsyncIterator[ConfigClient]:
         configured = settings.read({})
         live = LiveConfig(Catalogue(configured.strategies, configured.strategy_environment))
-        halting = Halting(live.active, tmp_path / "halts.json", instance_id="tested", drop_waiting=int)
+        halting = HaltsInForce(live.active, tmp_path / "halts.json", instance_id="tested", drop_waiting=int)
         halting.load()
         client = ConfigClient(
             live,

@@ -8,7 +8,7 @@ import pytest
 from embedded.servers import NatsServer, Valkey
 from realtime_runtime import settings
 from realtime_runtime.app import App
-from realtime_runtime.messaging.bus import OutgoingSignal
+from realtime_runtime.messaging.outgoing import OutgoingSignal
 from strategy_core.configuration import wire
 from tests.runtime.conftest import Environ, RunningApp, eventually, get_json
 from tests.runtime.market import Market, is_listening

@@ -11,8 +11,9 @@ from nats.aio.msg import Msg
 
 from embedded.servers import NatsServer
 from realtime_runtime.messaging import bus as bus_module
-from realtime_runtime.messaging.bus import Bus, OutgoingSignal
+from realtime_runtime.messaging.bus import Bus
 from realtime_runtime.messaging.intake import Intake, Kind, Message
+from realtime_runtime.messaging.outgoing import OutgoingSignal
 from tests.runtime.conftest import eventually
 
 LIMIT = 10_000

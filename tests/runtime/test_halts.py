@@ -15,7 +15,7 @@ import pytest
 from embedded.servers import NatsServer, Valkey
 from realtime_runtime.app import App
 from realtime_runtime.halts.halt_paths import SECRET_HEADER
-from realtime_runtime.messaging.bus import OutgoingSignal
+from realtime_runtime.messaging.outgoing import OutgoingSignal
 from strategy_core.configuration.halts import EVERYTHING, SIGNATURE_HEADER, Halt, Scope, signature_of
 from tests.runtime.conftest import Environ, RunningApp, eventually, get_json
 from tests.runtime.market import Market, is_listening

@@ -10,9 +10,8 @@ from embedded.servers import NatsServer, Valkey
 from realtime_runtime import settings
 from realtime_runtime.assembly import Runtime, assemble
 from realtime_runtime.config.state import Update
-from realtime_runtime.consumer import Emission
-from realtime_runtime.messaging.bus import OutgoingSignal
 from realtime_runtime.messaging.intake import Kind, Message
+from realtime_runtime.messaging.outgoing import Emission, OutgoingSignal
 from strategy_core.configuration.halts import Halt, Scope
 from tests.runtime.conftest import Environ, RunningApp, eventually
 from tests.runtime.market import START_MS, depth, is_listening

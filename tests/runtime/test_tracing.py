@@ -10,8 +10,8 @@ import pytest
 
 from embedded.servers import free_port
 from realtime_runtime import settings
-from realtime_runtime.messaging.bus import OutgoingSignal
 from realtime_runtime.messaging.message_traces import trace_of
+from realtime_runtime.messaging.outgoing import OutgoingSignal
 from service_kit import tracing
 from tests.conftest import PROJECT_ROOT
 from tests.monitoring.collector import Collector, collecting

@@ -1,0 +1,4 @@
+"""Binance's streams: connections, their numbering, and books built from differences.
+
+Imports what stands in `feeds` itself.
+"""

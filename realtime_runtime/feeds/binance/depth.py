@@ -11,12 +11,12 @@ import aiohttp
 import msgspec
 import structlog
 
+from realtime_runtime.feeds import web
 from realtime_runtime.feeds.binance.book_sync import BookBuilder, Difference, decode_snapshot
 from realtime_runtime.feeds.binance.rate_limiter import RateLimiter
 from realtime_runtime.feeds.binance.streams import Market, Stream, stream_name
-from realtime_runtime.feeds.sources import web
 from realtime_runtime.feeds.supervision import FeedError, RateLimitedError, Status
-from strategy_core.configuration.wire import UNREADABLE
+from strategy_core.market.decoding import UNREADABLE
 
 SNAPSHOT_LEVELS = 1_000
 # A snapshot of 1,000 levels costs 50 of 6,000 a minute (spot), 20 of 2,400 (USD-M): this stays below both.

@@ -30,9 +30,9 @@ from realtime_runtime.feeds.binance.streams import (
     is_shutdown_notice,
     request,
 )
-from realtime_runtime.feeds.sources.web import as_feed_error
 from realtime_runtime.feeds.supervision import FeedError, RateLimitedError, Status
-from strategy_core.configuration.wire import UNREADABLE
+from realtime_runtime.feeds.web import as_feed_error
+from strategy_core.market.decoding import UNREADABLE
 
 CONTROL_INTERVAL_SECONDS = 0.25
 OPEN_TIMEOUT_SECONDS = 10.0

@@ -4,8 +4,8 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from realtime_runtime.feeds.binance.sources import binance_sources
-from realtime_runtime.feeds.live_settings import LiveSettings
+from realtime_runtime.feeds.binance.binance_sources import binance_sources
+from realtime_runtime.feeds.live.live_settings import LiveSettings
 from realtime_runtime.feeds.publishing import KEEP_SECONDS, LivePublisher
 from realtime_runtime.feeds.sources.dominance import DominanceSource
 from realtime_runtime.feeds.sources.exchanges import exchange_sources

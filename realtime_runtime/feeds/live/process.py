@@ -8,7 +8,7 @@ import structlog
 
 from realtime_runtime.feeds.live.live_feed import LiveFeed, assemble
 from realtime_runtime.feeds.live.live_health import FeedHealthServer
-from realtime_runtime.feeds.live_settings import LiveSettings
+from realtime_runtime.feeds.live.live_settings import LiveSettings
 from realtime_runtime.feeds.publishing import connected
 from realtime_runtime.feeds.supervision import supervise
 from service_kit.shutdown import on_signals

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, NamedTuple
 import msgspec
 import zstandard
 
-from strategy_core.configuration.wire import UNREADABLE
+from strategy_core.market.decoding import UNREADABLE
 
 MAX_LINE_BYTES = 1_000_000
 """Just below nats-server's default limit for a payload."""

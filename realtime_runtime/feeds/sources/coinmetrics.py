@@ -11,9 +11,9 @@ from typing import Annotated
 import aiohttp
 import msgspec
 
-from realtime_runtime.feeds.sources import web
+from realtime_runtime.feeds import web
 from realtime_runtime.feeds.supervision import FeedError
-from strategy_core.configuration.wire import UNREADABLE
+from strategy_core.market.decoding import UNREADABLE
 
 PATH = "/v4/timeseries/asset-metrics"
 # The feed never asks for more rows than one page holds; a server that sends shorter pages is followed for so many.

@@ -2,17 +2,17 @@
 
 import asyncio
 import time
+from dataclasses import dataclass, field
 from typing import Annotated
 from urllib.parse import urlsplit
 
 import msgspec
 import structlog
 
-from realtime_runtime.feeds.live_settings import DominanceSettings
+from realtime_runtime.feeds import web
 from realtime_runtime.feeds.publishing import LivePublisher
-from realtime_runtime.feeds.sources import web
 from realtime_runtime.feeds.supervision import FeedError, Status
-from strategy_core.configuration.wire import UNREADABLE
+from strategy_core.market.decoding import UNREADABLE
 from strategy_core.market.messages import Dominance
 from strategy_core.market.observed import FUTURE_MS, ObservedRecord, is_time
 
@@ -42,6 +42,15 @@ class _Answer(msgspec.Struct):
 
 
 _decode = msgspec.json.Decoder(_Answer).decode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DominanceSettings:
+    """CoinGecko, with or without a key."""
+
+    url: str
+    api_key: str = field(repr=False)
+    interval_seconds: float
 
 
 class DominanceSource:

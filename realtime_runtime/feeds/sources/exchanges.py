@@ -8,17 +8,17 @@ import asyncio
 import math
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 import structlog
 
-from realtime_runtime.feeds.live_settings import ExchangeSettings
 from realtime_runtime.feeds.publishing import LivePublisher
 from realtime_runtime.feeds.sources import threads
-from realtime_runtime.feeds.sources.web import retry_after
 from realtime_runtime.feeds.supervision import FeedError, RateLimitedError, Source, Status
+from realtime_runtime.feeds.web import retry_after
 from strategy_core.market.observed import is_time
 
 # ccxt's "coinbase" is the brokerage with its own, aggregated prices; "coinbaseexchange" is the order book behind it.
@@ -37,6 +37,17 @@ RATE_LIMITED_SECONDS = 30.0
 MAX_ERROR_CHARACTERS = 200
 
 log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExchangeSettings:
+    """The exchanges beside Binance. ``base_urls`` replaces the address of some (a proxy, a test)."""
+
+    exchanges: tuple[str, ...]
+    is_usd_taken_for_usdt: bool
+    base_urls: Mapping[str, str]
+    poll_seconds: float
+    silence_seconds: float
 
 
 class ExchangeSource:

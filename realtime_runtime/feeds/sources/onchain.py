@@ -5,14 +5,14 @@ What the plan does not have (exchange flows, without a key) is absent.
 
 import asyncio
 import time
+from dataclasses import dataclass, field
 
 import aiohttp
 import msgspec
 import structlog
 
-from realtime_runtime.feeds.live_settings import ONCHAIN_ASSETS, OnchainSettings
+from realtime_runtime.feeds import web
 from realtime_runtime.feeds.publishing import LivePublisher
-from realtime_runtime.feeds.sources import web
 from realtime_runtime.feeds.sources.coinmetrics import CoinMetrics, Day, UnreadableAnswerError
 from realtime_runtime.feeds.sources.whale_transfers import DAY_SECONDS, WhaleTransfers
 from realtime_runtime.feeds.supervision import FeedError, RateLimitedError, Status
@@ -20,6 +20,7 @@ from strategy_core.market.messages import OnchainObservation
 from strategy_core.market.observed import ObservedRecord, is_time
 
 SUBJECT = "market.onchain"
+ONCHAIN_ASSETS = ("BTC", "ETH")
 # A day's figures come some hours after its end; later than this they are no news.
 FRESH_SECONDS = 2 * DAY_SECONDS
 # The news of a day come once: let the prices that a signal needs come first.
@@ -28,6 +29,18 @@ SILENT_INTERVALS = 3
 LEAST_SILENCE_SECONDS = 30.0
 
 log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnchainSettings:
+    """Coin Metrics, and Whale Alert where there is a key for it."""
+
+    url: str
+    api_key: str = field(repr=False)
+    whale_url: str
+    whale_api_key: str = field(repr=False)
+    interval_seconds: float
+    history_periods: int
 
 
 class OnchainSource:

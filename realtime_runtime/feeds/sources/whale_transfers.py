@@ -7,9 +7,9 @@ from typing import Annotated
 import aiohttp
 import msgspec
 
-from realtime_runtime.feeds.sources import web
+from realtime_runtime.feeds import web
 from realtime_runtime.feeds.supervision import FeedError
-from strategy_core.configuration.wire import UNREADABLE
+from strategy_core.market.decoding import UNREADABLE
 
 DAY_SECONDS = 86_400
 LEAST_VALUE_USD = 500_000

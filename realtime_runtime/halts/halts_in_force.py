@@ -18,7 +18,7 @@ RETRY_SECONDS = 1.0
 log = structlog.get_logger(__name__)
 
 
-class Halting:
+class HaltsInForce:
     """The halts of one runtime. ``load`` first, then ``run`` as a task.
 
     ``untold`` are the halts that Redis is not known to have, ``unshared`` those that other runtimes may not know of;

@@ -1,6 +1,7 @@
 """What follows from the role of a runtime: a standby keeps warm, listens to the holder's signals, emits nothing."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -8,8 +9,8 @@ from nats import errors
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from realtime_runtime.consumer import Consumer, Emission
 from realtime_runtime.messaging.bus import Bus
+from realtime_runtime.messaging.outgoing import Emission
 from realtime_runtime.standby.share import RENEW_SECONDS, Role, ShareKeeper
 from realtime_runtime.standby.share_voice import SignalListener
 from strategy_core.configuration import wire
@@ -35,7 +36,7 @@ class Standby:
         last_signals: LastSignals,
         *,
         engine: Engine,
-        consumer: Consumer,
+        set_emission: Callable[[Emission], None],
         bus: Bus,
         redis: Redis,
         keys: wire.Keys,
@@ -44,7 +45,7 @@ class Standby:
         self._listener = listener
         self.last_signals = last_signals
         self._engine = engine
-        self._consumer = consumer
+        self._set_emission = set_emission
         self._bus = bus
         self._redis = redis
         self._keys = keys
@@ -77,9 +78,9 @@ class Standby:
         if role is Role.HOLDER:
             if before is Role.STANDBY:
                 self._engine.restore_intervals(self.last_signals.emitted)
-            self._consumer.set_emission(Emission.OPEN)
+            self._set_emission(Emission.OPEN)
         else:
-            self._consumer.set_emission(Emission.WITHHELD)
+            self._set_emission(Emission.WITHHELD)
             self._has_history = False
 
     async def _listen(self) -> None:

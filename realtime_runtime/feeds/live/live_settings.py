@@ -4,7 +4,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from realtime_runtime.feeds.binance.streams import MARKETS, Endpoint
+from realtime_runtime.feeds.binance.binance_sources import BinanceSettings
+from realtime_runtime.feeds.binance.streams import MARKETS
+from realtime_runtime.feeds.sources.dominance import DominanceSettings
+from realtime_runtime.feeds.sources.exchanges import ExchangeSettings
+from realtime_runtime.feeds.sources.onchain import OnchainSettings
 from realtime_runtime.settings import (
     NATS_CONSUMER_TOPIC,
     NATS_URL,
@@ -24,59 +28,7 @@ from strategy_core.strategies.cross_exchange_spread import EXCHANGES
 
 SOURCES = ("binance", "exchanges", "dominance", "onchain")
 DEFAULT_SYMBOLS = "BTCUSDT,ETHUSDT"
-ONCHAIN_ASSETS = ("BTC", "ETH")
 OTHER_EXCHANGES = tuple(exchange for exchange in EXCHANGES if exchange != "binance")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BinanceSettings:
-    """Which markets and streams, and where they are. ``topics`` has the NATS topic of each market.
-
-    ``stream_types`` empty: the market's usual ones. With more than 20 ``book_levels`` or a ``book_speed`` of 0ms the
-    books are built from differences; the exchange sends no such ones.
-    """
-
-    markets: tuple[str, ...]
-    topics: Mapping[str, str]
-    stream_types: tuple[str, ...]
-    book_levels: int
-    book_speed: str
-    websocket_urls: Mapping[tuple[str, Endpoint], str]
-    rest_urls: Mapping[str, str]
-    connection_seconds: float
-    silence_seconds: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExchangeSettings:
-    """The exchanges beside Binance. ``base_urls`` replaces the address of some (a proxy, a test)."""
-
-    exchanges: tuple[str, ...]
-    is_usd_taken_for_usdt: bool
-    base_urls: Mapping[str, str]
-    poll_seconds: float
-    silence_seconds: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DominanceSettings:
-    """CoinGecko, with or without a key."""
-
-    url: str
-    api_key: str = field(repr=False)
-    interval_seconds: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OnchainSettings:
-    """Coin Metrics, and Whale Alert where there is a key for it."""
-
-    url: str
-    api_key: str = field(repr=False)
-    whale_url: str
-    whale_api_key: str = field(repr=False)
-    interval_seconds: float
-    history_periods: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
