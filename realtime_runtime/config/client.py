@@ -5,7 +5,6 @@ between them. Whatever happens to Redis, what was last good stays in force; what
 """
 
 import asyncio
-import random
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,12 +22,14 @@ from realtime_runtime.config.halt_reader import HaltReader, HaltsInMemory, Takes
 from realtime_runtime.config.keeping import SnapshotKeeper
 from realtime_runtime.config.state import LiveConfig, Rejection, Update
 from realtime_runtime.config.takeover import Takeover
+from service_kit.backoff import Backoff
 from service_kit.timings import Histogram
 from strategy_core.configuration import wire
 
 BLOCK_MS = 2_000
 REPLY_TIMEOUT_SECONDS = BLOCK_MS / 1000 + 2
-BACKOFF_SECONDS = (0.05, 2.0)
+BACKOFF_FIRST_SECONDS = 0.05
+BACKOFF_LAST_SECONDS = 2.0
 BATCH = 100
 SLICE = 32
 CLOCK_CHECK_SECONDS = 5.0
@@ -124,21 +125,20 @@ class ConfigClient:
 
     async def run(self) -> None:
         """Read Redis for ever; reconnects with a growing, jittered pause. Logs once an outage and on recovery."""
-        pause, longest = BACKOFF_SECONDS
+        backoff = Backoff(BACKOFF_FIRST_SECONDS, BACKOFF_LAST_SECONDS)
         while True:
             try:
                 async with RedisConnection(self._url, name=f"{self._keys.prefix}-config") as connection:
                     await self._recall_acks(connection)
                     await self._load(connection)
-                    pause = BACKOFF_SECONDS[0]
+                    backoff.reset()
                     await self._follow(connection)
             except (RedisError, OSError, TimeoutError) as exception:
                 self._note_outage(exception)
             finally:
                 self.condition.is_connected = False
                 self.attempted.set()
-            await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
-            pause = min(pause * 2, longest)
+            await asyncio.sleep(backoff.next_wait())
 
     async def run_cold_start(self) -> None:
         """Where nothing is known: wait for Redis, then do what ``cold_start`` says. Returns when that is settled."""

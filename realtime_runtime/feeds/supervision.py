@@ -2,19 +2,17 @@
 
 import asyncio
 import math
-import random
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import structlog
 
+from service_kit.backoff import Backoff
 from service_kit.cancellation import cancellable
 
 BACKOFF_FIRST_SECONDS = 0.5
 BACKOFF_LAST_SECONDS = 60.0
-JITTER_SHARE = 0.5
 # A source that has been heard for this long is well: its next failure starts the backoff anew.
 HEALTHY_SECONDS = 5.0
 SILENCE_CHECKS = 4
@@ -108,29 +106,9 @@ class Source(Protocol):
         """Deliver for ever; raises when it cannot."""
 
 
-@dataclass(slots=True)
-class Backoff:
-    """Waits that double up to a minute, each shortened at random by up to half so that many do not come at once."""
-
-    first_seconds: float = BACKOFF_FIRST_SECONDS
-    last_seconds: float = BACKOFF_LAST_SECONDS
-    draw: Callable[[], float] = random.random
-    failures: int = 0
-
-    def next_wait(self) -> float:
-        """Seconds to wait after one more failure."""
-        longest = min(self.last_seconds, self.first_seconds * 2.0 ** min(self.failures, 30))
-        self.failures += 1
-        return longest * (1.0 - JITTER_SHARE * self.draw())
-
-    def reset(self) -> None:
-        """Start anew after a time without failures."""
-        self.failures = 0
-
-
 async def supervise(source: Source, backoff: Backoff | None = None) -> None:
     """Run a source for ever. Whatever it fails with is logged, counted, and followed by another start."""
-    backoff = backoff or Backoff()
+    backoff = backoff or Backoff(BACKOFF_FIRST_SECONDS, BACKOFF_LAST_SECONDS)
     status = source.status
     while True:
         status.starts += 1

@@ -21,6 +21,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from service_kit import tracing
+from service_kit.backoff import Backoff
 from service_kit.nats_connection import CheckedClient, NatsAccess
 from strategy_config.exceptions import StoreUnavailableError
 from strategy_config.redis import stream_entries
@@ -31,7 +32,9 @@ from strategy_core.configuration import wire
 BATCH = 500
 # What the stream did not tell (Redis was away, or begins anew) is found in the store this much later at most.
 LOOK_SECONDS = 5
-RETRY_SECONDS = 1
+NATS_RECONNECT_SECONDS = 1
+RETRY_FIRST_SECONDS = 0.25
+RETRY_LAST_SECONDS = 1.0
 CONFIRM_TIMEOUT_SECONDS = 2
 CONNECT_TIMEOUT_SECONDS = 2
 PING_SECONDS = 10
@@ -68,6 +71,7 @@ class Relay:
         self._seen: bytes | None = None
         self._traces: dict[int, str] = {}
         self._outages: set[str] = set()
+        self._redis_backoff = Backoff(RETRY_FIRST_SECONDS, RETRY_LAST_SECONDS)
 
     def stop(self) -> None:
         """Have ``run`` end; what is on its way goes out again after the next start."""
@@ -99,7 +103,7 @@ class Relay:
             self._nats_url,
             name="realtime-strategies-relay",
             max_reconnect_attempts=-1,
-            reconnect_time_wait=RETRY_SECONDS,
+            reconnect_time_wait=NATS_RECONNECT_SECONDS,
             connect_timeout=CONNECT_TIMEOUT_SECONDS,
             ping_interval=PING_SECONDS,
             error_cb=self._on_nats_error,
@@ -132,6 +136,7 @@ class Relay:
 
     async def _tell(self, changes: list[wire.ChangeEvent]) -> None:
         """Publish them; returns when the server has confirmed that it has got them all."""
+        backoff = Backoff(RETRY_FIRST_SECONDS, RETRY_LAST_SECONDS)
         while True:
             try:
                 for change in changes:
@@ -142,7 +147,7 @@ class Relay:
             except (errors.Error, OSError, TimeoutError) as exception:
                 self._client.discard_unsent()
                 self._failed("nats", exception)
-                await asyncio.sleep(RETRY_SECONDS)
+                await asyncio.sleep(backoff.next_wait())
 
     async def _publish(self, change: wire.ChangeEvent) -> None:
         attributes: tracing.Attributes = {"config.sequence": change.sequence, "strategy_id": change.strategy_id or ""}
@@ -167,10 +172,11 @@ class Relay:
                 if tracing.is_on() and found:
                     self._traces |= _traces_of(fields for _, fields in found[0][1])
             self._worked("redis")
+            self._redis_backoff.reset()
         except (RedisError, OSError, TimeoutError) as exception:
             self._failed("redis", exception)
             self._seen = None
-            await asyncio.sleep(RETRY_SECONDS)
+            await asyncio.sleep(self._redis_backoff.next_wait())
 
     async def _in_store(self, use: Callable[[], T]) -> T:
         def fresh() -> T:

@@ -1,6 +1,5 @@
 """Keeps a store that does not answer from holding every worker up: all that asks the store passes a breaker first."""
 
-import random
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -9,6 +8,7 @@ from enum import Enum, auto
 
 import structlog
 
+from service_kit.backoff import Backoff
 from strategy_config.exceptions import StoreUnavailableError
 
 FIRST_PAUSE_SECONDS = 0.25
@@ -47,7 +47,7 @@ class Breaker:
         self._thread = threading.local()
         self._is_open = False
         self._is_being_tried = False
-        self._pause = FIRST_PAUSE_SECONDS
+        self._backoff = Backoff(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
         self._try_at = 0.0
         self._in_flight = 0
         self._progress_at = 0.0
@@ -128,8 +128,9 @@ class Breaker:
                 self._is_open, self._has_answered, self._progress_at = False, True, now
             elif was_open if is_trial else verdict is Verdict.DEAD and not was_open:
                 # Late failures of calls that began before the breaker opened do not lengthen its pause.
-                self._pause = min(2 * self._pause, LONGEST_PAUSE_SECONDS) if was_open else FIRST_PAUSE_SECONDS
-                self._try_at = now + self._pause * random.uniform(0.5, 1.0)  # noqa: S311  (jitter, no secret)
+                if not was_open:
+                    self._backoff.reset()
+                self._try_at = now + self._backoff.next_wait()
                 self._is_open = True
             is_open = self._is_open
             if is_open:

@@ -1,6 +1,5 @@
 """Transactions on whatever the store is, retried where another writer was in the way."""
 
-import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -13,14 +12,15 @@ from django.db import Error, InterfaceError, OperationalError, connection, trans
 from pymongo.errors import PyMongoError
 
 from service_kit import tracing
+from service_kit.backoff import Backoff
 from strategy_config.exceptions import StoreUnavailableError
 from strategy_config.store import circuit_breaker, driver_errors, metrics, sqlite_queue
 
 T = TypeVar("T")
 # Less than what SQLite and its queue wait by themselves: after that there is no second time.
 PATIENCE_SECONDS = 8.0
-SHORTEST_PAUSE_SECONDS = 0.005
-LONGEST_PAUSE_SECONDS = 0.25
+PAUSE_FIRST_SECONDS = 0.01
+PAUSE_LAST_SECONDS = 0.25
 # A connection that breaks later leaves too little of the time that a caller is promised for another attempt.
 RECONNECT_SECONDS = 0.5
 # How long the outcome of an unanswered commit is looked up; after that the answer says that it is unknown.
@@ -153,14 +153,14 @@ def _judge_write(exception: Exception) -> circuit_breaker.Verdict:
 
 def _run(use_case: Callable[[], T], is_repeatable: bool) -> T:
     attempts = _Attempts(is_repeatable)
-    longest_pause = SHORTEST_PAUSE_SECONDS
+    # Writers that have met once meet again, unless their pauses have nothing in common.
+    backoff = Backoff(PAUSE_FIRST_SECONDS, PAUSE_LAST_SECONDS, jitter_share=1.0)
     while True:
         try:
             return use_case()
         except _ERRORS as exception:
             attempts.judge(exception)
-        longest_pause = min(2 * longest_pause, LONGEST_PAUSE_SECONDS)
-        time.sleep(random.uniform(0, longest_pause))  # noqa: S311  (no secret)
+        time.sleep(backoff.next_wait())
 
 
 class _Attempts:

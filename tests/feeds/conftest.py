@@ -14,7 +14,8 @@ from nats.aio.msg import Msg
 
 from embedded.servers import NatsServer
 from realtime_runtime.feeds.publishing import LivePublisher, connected
-from realtime_runtime.feeds.supervision import Backoff, Source, supervise
+from realtime_runtime.feeds.supervision import Source, supervise
+from service_kit.backoff import Backoff
 from service_kit.nats_connection import NatsAccess
 from tests.feeds.servers.binance import SimulatedBinance
 

@@ -1,0 +1,29 @@
+"""Waits between attempts that double up to a limit, and are shortened at random so that many do not come at once."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class Backoff:
+    """How long to wait after each failure in a row: ``first_seconds``, doubled each time, ``last_seconds`` at most.
+
+    Each wait is shortened at random by up to ``jitter_share`` of itself: 0 never, 1 down to no wait at all.
+    """
+
+    first_seconds: float
+    last_seconds: float
+    jitter_share: float = 0.5
+    draw: Callable[[], float] = random.random
+    failures: int = 0
+
+    def next_wait(self) -> float:
+        """Seconds to wait after one more failure."""
+        longest = min(self.last_seconds, self.first_seconds * 2.0 ** min(self.failures, 30))
+        self.failures += 1
+        return longest * (1.0 - self.jitter_share * self.draw())
+
+    def reset(self) -> None:
+        """Begin anew: it has worked."""
+        self.failures = 0
