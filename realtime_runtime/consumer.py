@@ -3,12 +3,12 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
 from realtime_runtime.messaging.bus import Bus
-from realtime_runtime.messaging.intake import Intake, Kind, Message
+from realtime_runtime.messaging.intake import Intake, Message
 from realtime_runtime.messaging.outgoing import Emission, OutgoingSignal
 from realtime_runtime.messaging.progress import Progress
 from realtime_runtime.reporting.signal_history import SignalHistory
@@ -24,8 +24,6 @@ BATCHES_PER_SAMPLE = 16
 KEPT_LIMIT = 10_000
 TRACE_SECONDS = 1.0
 """Of the measured messages one in this time is traced, beside those that belong to a trace; see `tracing`."""
-
-_MARKET = Kind.MARKET
 
 
 class Consumer:
@@ -56,6 +54,7 @@ class Consumer:
         self._take = self._process_traced if tracing.is_on() else self._process
         self._engine = engine
         self._market = engine.market
+        self._observe = engine.observation
         self._intake = intake
         self._bus = bus
         bus.drop_kept = self._drop_stopped
@@ -65,11 +64,6 @@ class Consumer:
         self._topic_simulated = topic_simulated
         self._worst_lag_ms = 0.0
         self._replies: list[str] = []
-        self._observations: dict[Kind, Callable[..., Sequence[Signal]]] = {
-            Kind.EXCHANGE_PRICE: engine.exchange_price,
-            Kind.DOMINANCE: engine.dominance,
-            Kind.ONCHAIN: engine.onchain,
-        }
 
     async def run(self) -> None:
         """Process messages for ever."""
@@ -114,13 +108,13 @@ class Consumer:
             # A feed only asks where we stand: before its first message, for the counters to start from.
             self._replies.append(reply)
             return
-        if message.kind is _MARKET:
+        observation = message.observation
+        if observation is None:
             signals = self._market(
                 payload, received_ms=message.received_ms, is_replay=message.is_replay, subject_symbol=message.symbol
             )
         else:
-            observe = self._observations[message.kind]
-            signals = observe(payload, received_ms=message.received_ms, is_replay=message.is_replay)
+            signals = self._observe(observation, payload, received_ms=message.received_ms, is_replay=message.is_replay)
         self.processed += 1
         if signals:
             self._emit(signals)
@@ -137,7 +131,7 @@ class Consumer:
             self._take(message)
         processed = time.perf_counter()
         self.timings.wait.observe(max(0.0, time.time() - message.received_ms / 1000))
-        if message.kind is Kind.MARKET and message.payload:
+        if message.observation is None and message.payload:
             decoding_from = time.perf_counter()
             if self._engine.decode_only(message.payload):
                 decoding = time.perf_counter() - decoding_from
@@ -152,7 +146,7 @@ class Consumer:
             self._process(message)
 
     def _process_in_span(self, message: Message) -> None:
-        kind = message.kind.name.lower()
+        kind = "market" if message.observation is None else message.observation.name
         with tracing.span("market.process", kind="consumer", parent=message.traceparent, attributes={"kind": kind}):
             self._process(message)
 

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from itertools import islice
 
 import structlog
@@ -11,17 +11,13 @@ from nats import errors
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
-from realtime_runtime.messaging.intake import Intake, Kind
+from realtime_runtime.messaging.intake import Intake
 from realtime_runtime.messaging.nats_parser import MarketClient
 from realtime_runtime.messaging.outgoing import Gate, OpenGate, OutgoingSignal
 from service_kit.nats_connection import NatsAccess
 from service_kit.timings import WAIT_BOUNDS, Histogram
+from strategy_core.market.event_kinds import EVENT_KINDS, ObservationKind
 
-OBSERVATION_SUBJECTS = {
-    "market.price.>": Kind.EXCHANGE_PRICE,
-    "market.dominance": Kind.DOMINANCE,
-    "market.onchain.>": Kind.ONCHAIN,
-}
 OUTBOX_LIMIT = 100_000
 OUTBOX_BATCH = 500
 CONFIRM_TIMEOUT_SECONDS = 2
@@ -63,6 +59,7 @@ class Bus:
         signal_ttl_seconds: float = 0.0,
         access: NatsAccess = NatsAccess(),  # noqa: B008  (frozen)
         is_stopped: Callable[[str, str], bool] = lambda strategy_id, symbol: False,
+        observations: Sequence[ObservationKind] = EVENT_KINDS.observations,
     ) -> None:
         """``is_stopped`` (strategy, symbol) is asked before a signal goes out."""
         self.attempted = asyncio.Event()
@@ -78,6 +75,7 @@ class Bus:
         self._access = access
         self._name = name
         self._topic = topic
+        self._observations = observations
         self._client = MarketClient(intake.put)
         self._subscriptions: list[Subscription] = []
         self._listeners: dict[str, Callable[[Msg], Awaitable[None]]] = {}
@@ -138,9 +136,9 @@ class Bus:
             closed_cb=self._on_closed,
             **self._access.options(),
         )
-        await self._subscribe(self._topic, Kind.MARKET)
-        for subject, kind in OBSERVATION_SUBJECTS.items():
-            await self._subscribe(subject, kind)
+        await self._subscribe(self._topic, None)
+        for kind in self._observations:
+            await self._subscribe(kind.subscription, kind)
         for subject, take in self._listeners.items():
             await self._client.subscribe(subject, cb=take)
         await self._confirm_subscriptions()
@@ -248,8 +246,8 @@ class Bus:
         self._is_closing = True
         await self._client.close()
 
-    async def _subscribe(self, subject: str, kind: Kind) -> None:
-        self._client.messages.kinds[subject] = kind
+    async def _subscribe(self, subject: str, observation: ObservationKind | None) -> None:
+        self._client.messages.observations[subject] = observation
         self._subscriptions.append(await self._client.subscribe(subject))
 
     async def _confirm_subscriptions(self) -> None:

@@ -3,28 +3,21 @@
 import asyncio
 from collections import deque
 from collections.abc import Sequence
-from enum import IntEnum
 
 import msgspec
 
-
-class Kind(IntEnum):
-    """What a message is, as its subject says."""
-
-    MARKET = 0
-    EXCHANGE_PRICE = 1
-    DOMINANCE = 2
-    ONCHAIN = 3
+from strategy_core.market.event_kinds import ObservationKind
 
 
 class Message(msgspec.Struct, frozen=True, gc=False):
     """A message on its way to the engine. ``received_ms`` is the host's clock in Unix milliseconds.
 
-    ``symbol`` is set where the subject names it; ``reply`` is where progress is to be reported ("": nowhere);
-    ``traceparent`` is the trace that the message belongs to ("": none, or this process does not trace).
+    ``observation`` is the kind that its subject brings; None: a market message in its envelope. ``symbol`` is set where
+    the subject names it; ``reply`` is where progress is to be reported ("": nowhere); ``traceparent`` is the trace that
+    the message belongs to ("": none, or this process does not trace).
     """
 
-    kind: Kind
+    observation: ObservationKind | None
     payload: bytes
     received_ms: int
     is_replay: bool

@@ -8,10 +8,11 @@ from typing import NamedTuple, TypeVar
 from nats.aio.client import Client
 from nats.protocol.parser import HMSG_RE, MSG_RE, Parser
 
-from realtime_runtime.messaging.intake import Kind, Message
+from realtime_runtime.messaging.intake import Message
 from realtime_runtime.messaging.message_traces import trace_of
 from service_kit import tracing
 from service_kit.nats_connection import CheckedClient
+from strategy_core.market.event_kinds import ObservationKind
 
 KNOWN_LIMIT = 4_096
 _END = b"\r\n"
@@ -23,14 +24,16 @@ T = TypeVar("T")
 class _Start(NamedTuple):
     """What the first line of a message says, but for its size."""
 
-    kind: Kind
+    observation: ObservationKind | None
     symbol: str | None
     reply: str
     headers_size: int
 
 
 class MessageParser(Parser):
-    """nats-py's parser, past which the messages of the subscriptions in ``kinds`` (by subject) go to ``put``.
+    """nats-py's parser, past which the messages of the subscriptions in ``observations`` go to ``put``.
+
+    By subject it says what they bring; None: market messages.
 
     The library's own way (two patterns, four changes of its buffer and a coroutine a message) costs more than most
     strategies. All else is left to it: control lines, other subscriptions, what is malformed. Leans on ``buf``,
@@ -39,7 +42,7 @@ class MessageParser(Parser):
     """
 
     def __init__(self, client: Client, put: Callable[[list[Message]], None]) -> None:
-        self.kinds: dict[str, Kind] = {}
+        self.observations: dict[str, ObservationKind | None] = {}
         self._put = put
         self._is_traced = tracing.is_on()
         # A stream's messages all start alike.
@@ -55,7 +58,7 @@ class MessageParser(Parser):
 
     def forget(self) -> None:
         """Hand nothing over any more."""
-        self.kinds.clear()
+        self.observations.clear()
         self._starts.clear()
 
     async def parse(self, data: bytes = b"") -> None:
@@ -99,7 +102,8 @@ class MessageParser(Parser):
                 seen_headers, is_replay = headers, _REPLAY_HEADER.search(headers) is not None
             if self._is_traced:
                 trace = trace_of(payload, headers)
-            messages.append(Message(start.kind, payload, received_ms, is_replay, start.symbol, start.reply, trace))
+            kind, symbol, reply = start.observation, start.symbol, start.reply
+            messages.append(Message(kind, payload, received_ms, is_replay, symbol, reply, trace))
             at = end + 2
         if messages:
             self._put(messages)
@@ -114,15 +118,15 @@ class MessageParser(Parser):
         if operation not in _MESSAGES or not 3 <= len(fields) <= 4 or not (fields[2] + headers_size).isdigit():
             return None
         subscription = self.nc._subs.get(int(fields[2]))
-        kind = None if subscription is None else self.kinds.get(subscription.subject)
-        if kind is None:
+        if subscription is None or subscription.subject not in self.observations:
             return None
+        observation = self.observations[subscription.subject]
         symbol = None
-        if kind is Kind.MARKET and subscription.subject.endswith(".>"):
+        if observation is None and subscription.subject.endswith(".>"):
             # Only there the symbol is what the subject goes on with.
             symbol = fields[1][len(subscription.subject) - 1 :].decode(errors="replace").upper()
         reply = fields[3].decode(errors="replace") if len(fields) == 4 else ""
-        start = _Start(kind, symbol, reply, int(headers_size))
+        start = _Start(observation, symbol, reply, int(headers_size))
         if not reply:
             _keep(self._starts, line, start)
         return start

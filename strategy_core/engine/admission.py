@@ -12,17 +12,16 @@ from strategy_core.engine.counters import EngineCounters, count
 from strategy_core.engine.symbol_table import SymbolState
 from strategy_core.market.book import Book
 from strategy_core.market.decoding import UNREADABLE
+from strategy_core.market.event_kinds import TRADE
 from strategy_core.market.messages import DepthMessage, Envelope, Ticker, Trade
 from strategy_core.market.plausibility import NEVER
 from strategy_core.market.rereading import NotMarketTradeError, is_difference, reread
-from strategy_core.market.routing import Kind, Route
+from strategy_core.market.routing import Route, StreamUse
 from strategy_core.market.symbols import is_symbol
 from strategy_core.market.timeliness import Timeliness
 
 ORDER_TOLERANCE_MS = 1_000
 """Trades of two streams may come so much out of order; a book never may, for it replaces the one before."""
-_NAMES = {Kind.DEPTH: "depth", Kind.TRADE: "trade", Kind.TICKER: "ticker"}
-_TRADE = Kind.TRADE
 
 
 class Admission:
@@ -68,11 +67,11 @@ class Admission:
     def set_aside(self, route: Route) -> None:
         """Count a message that is not decoded."""
         counters = self._counters
-        if route.kind is Kind.UNUSED:
+        if route.use is StreamUse.UNUSED:
             count(counters.unused, route.stream_type)
-        elif route.kind is Kind.FOREIGN:
+        elif route.use is StreamUse.FOREIGN:
             counters.foreign += 1
-        elif route.kind is Kind.INVALID:
+        elif route.use is StreamUse.INVALID:
             counters.bad_input += 1
         else:
             counters.count_unknown(route.stream_type)
@@ -86,7 +85,7 @@ class Admission:
         elif not timeliness.is_clock_wrong(time_ms, received_ms):
             self._counters.stale += 1
             return False
-        self._counters.untimely[_NAMES[route.kind]] += 1
+        self._counters.untimely[route.name] += 1
         return False
 
     def is_difference(self, route: Route, message: DepthMessage) -> bool:
@@ -122,14 +121,14 @@ class Admission:
         A ticker's strategy leaves out late ones itself.
         """
         prices = state.prices
-        if event.time_ms < prices.traded_ms - ORDER_TOLERANCE_MS and route.kind is _TRADE:
+        if event.time_ms < prices.traded_ms - ORDER_TOLERANCE_MS and route.kind is TRADE:
             if is_replay or not prices.takes_late(received_ms, is_book=False):
                 self._counters.out_of_order["trade"] += 1
                 return False
             prices.traded_ms = NEVER
         if prices.takes_trade(event.price, event.time_ms, state.analytics.book):
             return True
-        self._counters.implausible[_NAMES[route.kind]] += 1
+        self._counters.implausible[route.name] += 1
         return False
 
 

@@ -1,10 +1,12 @@
 """What became of the messages that the engine took. Pure."""
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import InitVar, dataclass, field
 from typing import TypeVar
 
+from strategy_core.market.event_kinds import EVENT_KINDS, EventKind, EventKinds
+
 K = TypeVar("K")
-KINDS = ("depth", "trade", "ticker", "exchange_price", "dominance", "onchain")
 MAX_UNKNOWN_TYPES = 100
 OTHER_TYPES = "other"
 
@@ -21,20 +23,21 @@ class EngineCounters:
     the insurance fund or the like) and ``depth_diff`` (a difference labelled as a book).
     """
 
+    kinds: InitVar[EventKinds] = EVENT_KINDS
     received: int = 0
-    decoded: dict[str, int] = field(default_factory=lambda: dict.fromkeys(KINDS, 0))
+    decoded: dict[str, int] = field(init=False)
     unused: dict[str, int] = field(default_factory=dict)
     unknown: dict[str, int] = field(default_factory=dict)
     malformed: int = 0
     bad_input: int = 0
     foreign: int = 0
     stale: int = 0
-    untimely: dict[str, int] = field(default_factory=lambda: dict.fromkeys(KINDS, 0))
-    out_of_order: dict[str, int] = field(default_factory=lambda: dict.fromkeys(KINDS, 0))
-    implausible: dict[str, int] = field(default_factory=lambda: dict.fromkeys(KINDS, 0))
+    untimely: dict[str, int] = field(init=False)
+    out_of_order: dict[str, int] = field(init=False)
+    implausible: dict[str, int] = field(init=False)
     no_market_trade: int = 0
     depth_diff: int = 0
-    without_market: dict[str, int] = field(default_factory=lambda: dict.fromkeys(KINDS[3:], 0))
+    without_market: dict[str, int] = field(init=False)
     """Of ``decoded``, by kind: observations that nothing was traded on, since their symbol has no recent price."""
     signals: dict[tuple[str, str], int] = field(default_factory=dict)
     """By (strategy, action)."""
@@ -43,6 +46,10 @@ class EngineCounters:
     """By strategy: decisions without a tradable price, stop or target; not sent."""
     unpriced: dict[str, int] = field(default_factory=dict)
     """By quote (``unknown``: the symbol's name ends in none): decisions whose worth in dollars is not known."""
+
+    def __post_init__(self, kinds: EventKinds) -> None:
+        self.decoded, self.untimely, self.out_of_order, self.implausible = (_zeros(kinds.every) for _ in range(4))
+        self.without_market = _zeros(kinds.observations)
 
     @property
     def errors(self) -> int:
@@ -63,6 +70,10 @@ class EngineCounters:
         """Count a stream type that nobody knows, by name as long as the names are few."""
         is_named = stream_type in self.unknown or len(self.unknown) < MAX_UNKNOWN_TYPES
         count(self.unknown, stream_type if is_named else OTHER_TYPES)
+
+
+def _zeros(kinds: Iterable[EventKind]) -> dict[str, int]:
+    return dict.fromkeys((kind.name for kind in kinds), 0)
 
 
 def count(counts: dict[K, int], key: K) -> None:

@@ -5,9 +5,7 @@ none takes the recorded time (replay) or the time of receipt (live).
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
-
-import msgspec
+from typing import Any
 
 from strategy_core.configuration.wire import PricePoint
 from strategy_core.engine.active import ActiveConfigs
@@ -22,30 +20,16 @@ from strategy_core.market import observed
 from strategy_core.market.analytics import SymbolAnalytics
 from strategy_core.market.book import Book
 from strategy_core.market.decoding import UNREADABLE
-from strategy_core.market.messages import (
-    LAST_MILLISECOND,
-    DepthMessage,
-    Dominance,
-    Envelope,
-    ExchangePrice,
-    OnchainObservation,
-)
+from strategy_core.market.event_kinds import DEPTH, EVENT_KINDS, EventKinds, ObservationKind
+from strategy_core.market.messages import LAST_MILLISECOND, DepthMessage, Envelope
 from strategy_core.market.observed import ObservedRecord
 from strategy_core.market.plausibility import HIGH, LOW, MAX_REFERENCE_AGE_MS
-from strategy_core.market.routing import Kind, Route, Router
+from strategy_core.market.routing import Route, Router
 from strategy_core.strategies.base import Strategy
 
 MAX_SYMBOLS = 2_000
 REPLAY_RESTART_MS = 5_000
 """A replay whose event time falls back by more than this has begun anew: its symbol's state is dropped."""
-DOMINANCE_SYMBOL = "BTCUSDT"
-
-T = TypeVar("T")
-_DEPTH = Kind.DEPTH
-_TRADE = Kind.TRADE
-_decode_exchange_price = msgspec.json.Decoder(ExchangePrice, strict=False).decode
-_decode_dominance = msgspec.json.Decoder(Dominance, strict=False).decode
-_decode_onchain = msgspec.json.Decoder(OnchainObservation, strict=False).decode
 
 
 class Engine:
@@ -82,19 +66,20 @@ class Engine:
         owns_symbol: Callable[[str], bool],
         message_ttl_ms: int,
         max_symbols: int = MAX_SYMBOLS,
+        kinds: EventKinds = EVENT_KINDS,
     ) -> None:
         """``owns_symbol`` must always answer the same for a symbol. ``message_ttl_ms`` 0: nothing is too old."""
         self._config = config
-        self._plans = Plans(strategies, config, max_symbols)
+        self._plans = Plans(strategies, config, max_symbols, kinds.every)
         self._states = self._plans.states
         self._isolation = Isolation()
         self._owns_symbol = owns_symbol
-        self._router = Router(owns_symbol)
+        self._router = Router(owns_symbol, kinds.streams)
         self._routes = self._router.known
         self._ttl_ms = message_ttl_ms or LAST_MILLISECOND
         self._source: str | None = None
         self._is_replay = False
-        self.counters = EngineCounters()
+        self.counters = EngineCounters(kinds)
         self._admission = Admission(self.counters, owns_symbol, self._ttl_ms)
         self._timeliness = self._admission.timeliness
         self._dollars = DollarPrices(self._states)
@@ -189,48 +174,70 @@ class Engine:
             return False
         return True
 
-    def exchange_price(self, payload: bytes, *, received_ms: int, is_replay: bool) -> Sequence[Signal]:
-        """Take a price of a symbol on another exchange."""
-        price = self._decode(_decode_exchange_price, payload)
-        if price is None:
+    def observation(
+        self, kind: ObservationKind, payload: bytes, *, received_ms: int, is_replay: bool
+    ) -> Sequence[Signal]:
+        """Take one message that came beside the market streams.
+
+        It fills the windows of strategies at any time; without a recent market event of its symbol nothing is traded
+        on it.
+        """
+        counters = self.counters
+        counters.received += 1
+        try:
+            observation = kind.decode(payload)
+        except UNREADABLE as exception:
+            self._admission.refuse(exception)
             return NO_SIGNALS
-        age_ms = received_ms - price.time_ms
-        if not is_replay and age_ms > self._ttl_ms:
+        time_ms: int = observation.time_ms
+        if kind.is_perishable and not is_replay and not self._is_fresh(kind, time_ms, received_ms):
+            return NO_SIGNALS
+        symbol = kind.symbol_of(observation)
+        if not self._admission.accepts(symbol):
+            return NO_SIGNALS
+        now_ms = self.last_event_ms if is_replay else received_ms
+        if not observed.is_time(time_ms, now_ms):
+            counters.untimely[kind.name] += 1
+            return NO_SIGNALS
+        state = self._states.get(symbol)
+        record = ObservedRecord() if state is None else state.observed
+        if not kind.is_plausible(record, observation, _recent_price(state, time_ms)):
+            counters.implausible[kind.name] += 1
+            return NO_SIGNALS
+        if state is None:
+            state = self._plans.add(symbol, counters.received)
+            state.observed = record
+        state.market.seen = counters.received
+        self._refresh(state, time_ms)
+        counters.decoded[kind.name] += 1
+        source = SIMULATED if SIMULATED in (observation.source, self._source) else ""
+        return self._decide_on(kind, observation, state, now_ms, source)
+
+    def _is_fresh(self, kind: ObservationKind, time_ms: int, received_ms: int) -> bool:
+        """Whether a live observation is within the time to live; counts it where it is not."""
+        age_ms = received_ms - time_ms
+        if age_ms > self._ttl_ms:
             self.counters.stale += 1
-            return NO_SIGNALS
-        if not is_replay and age_ms < -self._ttl_ms:
-            self.counters.untimely["exchange_price"] += 1
-            return NO_SIGNALS
+            return False
+        if age_ms < -self._ttl_ms:
+            self.counters.untimely[kind.name] += 1
+            return False
+        return True
 
-        def is_plausible(record: ObservedRecord, state: SymbolState | None) -> bool:
-            is_known = state is not None and abs(price.time_ms - state.last_ms) <= MAX_REFERENCE_AGE_MS
-            return observed.is_exchange_price(price, state.market.last_price if state and is_known else 0.0)
-
-        return self._observation("exchange_price", price, price.symbol, is_plausible, received_ms, is_replay)
-
-    def dominance(self, payload: bytes, *, received_ms: int, is_replay: bool) -> Sequence[Signal]:
-        """Take an observation of bitcoin's dominance. It comes rarely, and is never too old."""
-        observation = self._decode(_decode_dominance, payload)
-        if observation is None:
-            return NO_SIGNALS
-
-        def is_plausible(record: ObservedRecord, _: SymbolState | None) -> bool:
-            return record.takes_dominance(observation)
-
-        return self._observation("dominance", observation, DOMINANCE_SYMBOL, is_plausible, received_ms, is_replay)
-
-    def onchain(self, payload: bytes, *, received_ms: int, is_replay: bool) -> Sequence[Signal]:
-        """Take an on-chain observation of an asset, for <ASSET>USDT. It comes rarely, and is never too old."""
-        observation = self._decode(_decode_onchain, payload)
-        if observation is None:
-            return NO_SIGNALS
-
-        def is_plausible(record: ObservedRecord, _: SymbolState | None) -> bool:
-            return record.takes_chain(observation)
-
-        return self._observation(
-            "onchain", observation, f"{observation.asset}USDT", is_plausible, received_ms, is_replay
-        )
+    def _decide_on(
+        self, kind: ObservationKind, observation: Any, state: SymbolState, now_ms: int, source: str
+    ) -> Sequence[Signal]:
+        """Bring an observation before the strategies of its symbol."""
+        plan, time_ms, market = state.plans[kind.name], observation.time_ms, state.market
+        if state.last_ms and abs(now_ms - state.last_ms) <= self._ttl_ms:
+            return self._decide(plan, observation, time_ms, state, source, True)
+        self.counters.without_market[kind.name] += 1
+        # Without a price no strategy decides, and none uses up its interval.
+        price, market.last_price = market.last_price, 0.0
+        try:
+            return self._decide(plan, observation, time_ms, state, source, True)
+        finally:
+            market.last_price = price
 
     def _market_event(
         self, route: Route, envelope: Envelope[Any], received_ms: int, is_replay: bool
@@ -263,7 +270,7 @@ class Engine:
                     timeliness.timely_ms = received_ms
             elif not self._admission.is_timely(route, time_ms, received_ms, is_dated):
                 return NO_SIGNALS
-        is_depth = route.kind is _DEPTH
+        is_depth = route.kind is DEPTH
         if is_depth:
             bids, asks = event.bids, event.asks
             if bids is None or asks is None:
@@ -313,61 +320,9 @@ class Engine:
         self._is_replay = is_replay
         if state.generation != self._config.generation or time_ms >= self._isolation.resume_at_ms:
             self._refresh(state, time_ms)
-        if is_depth:
-            counters.decoded["depth"] += 1
-            plan = state.depth
-        elif route.kind is _TRADE:
-            counters.decoded["trade"] += 1
-            plan = state.trade
-        else:
-            counters.decoded["ticker"] += 1
-            plan = state.ticker
-        return self._decide(plan, event, time_ms, state, source)
-
-    def _observation(
-        self,
-        kind: str,
-        observation: Any,
-        symbol: str,
-        is_plausible: Callable[[ObservedRecord, SymbolState | None], bool],
-        received_ms: int,
-        is_replay: bool,
-    ) -> Sequence[Signal]:
-        """Bring a decoded observation before the strategies of its symbol.
-
-        It fills their windows at any time; without a recent market event of the symbol nothing is traded on it.
-        """
-        time_ms: int = observation.time_ms
-        if not self._admission.accepts(symbol):
-            return NO_SIGNALS
-        counters = self.counters
-        now_ms = self.last_event_ms if is_replay else received_ms
-        if not observed.is_time(time_ms, now_ms):
-            counters.untimely[kind] += 1
-            return NO_SIGNALS
-        state = self._states.get(symbol)
-        record = ObservedRecord() if state is None else state.observed
-        if not is_plausible(record, state):
-            counters.implausible[kind] += 1
-            return NO_SIGNALS
-        if state is None:
-            state = self._plans.add(symbol, counters.received)
-            state.observed = record
-        market = state.market
-        market.seen = counters.received
-        self._refresh(state, time_ms)
-        counters.decoded[kind] += 1
-        source = SIMULATED if SIMULATED in (observation.source, self._source) else ""
-        plan = getattr(state, kind)
-        if state.last_ms and abs(now_ms - state.last_ms) <= self._ttl_ms:
-            return self._decide(plan, observation, time_ms, state, source, True)
-        counters.without_market[kind] += 1
-        # Without a price no strategy decides, and none uses up its interval.
-        price, market.last_price = market.last_price, 0.0
-        try:
-            return self._decide(plan, observation, time_ms, state, source, True)
-        finally:
-            market.last_price = price
+        name = route.name
+        counters.decoded[name] += 1
+        return self._decide(state.plans[name], event, time_ms, state, source)
 
     def _refresh(self, state: SymbolState, time_ms: int) -> None:
         """End the pauses that are over, and make the symbol's plans anew where they are stale."""
@@ -384,10 +339,9 @@ class Engine:
         self._plans.invalidate()
         return self._plans.add(symbol, self.counters.received)
 
-    def _decode(self, decode: Callable[[bytes], T], payload: bytes) -> T | None:
-        self.counters.received += 1
-        try:
-            return decode(payload)
-        except UNREADABLE as exception:
-            self._admission.refuse(exception)
-            return None
+
+def _recent_price(state: SymbolState | None, time_ms: int) -> float:
+    """The symbol's own price where it is known and recent at ``time_ms``, else 0."""
+    if state is None or abs(time_ms - state.last_ms) > MAX_REFERENCE_AGE_MS:
+        return 0.0
+    return state.market.last_price

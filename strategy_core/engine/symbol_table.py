@@ -1,10 +1,11 @@
 """Which strategies see an event of a symbol, with which parameters: worked out once, run for every message. Pure."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from strategy_core.engine.active import ActiveConfig, ActiveConfigs
 from strategy_core.market.analytics import SymbolAnalytics
+from strategy_core.market.event_kinds import EVENT_KINDS, EventKind
 from strategy_core.market.observed import ObservedRecord
 from strategy_core.market.plausibility import PriceRecord
 from strategy_core.strategies.base import Decisions, Parameters, Strategy, SymbolMarket
@@ -18,27 +19,13 @@ STALE = -1
 
 
 class SymbolState:
-    """All that is kept for one symbol: what its strategies share, the strategies, and a plan a kind of event.
+    """All that is kept for one symbol: what its strategies share, the strategies, and by kind of event a plan.
 
     The plans hold for the configurations of ``generation``; ``STALE`` matches none. ``last_ms`` is the
     latest event time of a market message. ``prices`` and ``observed`` judge what comes next.
     """
 
-    __slots__ = (
-        "analytics",
-        "depth",
-        "dominance",
-        "exchange_price",
-        "generation",
-        "instances",
-        "last_ms",
-        "market",
-        "observed",
-        "onchain",
-        "prices",
-        "ticker",
-        "trade",
-    )
+    __slots__ = ("analytics", "generation", "instances", "last_ms", "market", "observed", "plans", "prices")
 
     def __init__(self, symbol: str) -> None:
         self.market = SymbolMarket(symbol)
@@ -48,12 +35,7 @@ class SymbolState:
         self.prices = PriceRecord()
         self.observed = ObservedRecord()
         self.last_ms = 0
-        self.depth: Plan = ()
-        self.trade: Plan = ()
-        self.ticker: Plan = ()
-        self.exchange_price: Plan = ()
-        self.dominance: Plan = ()
-        self.onchain: Plan = ()
+        self.plans: Mapping[str, Plan] = {}
 
 
 class Plans:
@@ -63,10 +45,19 @@ class Plans:
     switched off keeps its warm state until then.
     """
 
-    __slots__ = ("_config", "_emitted", "_max_symbols", "_recency", "_strategies", "_table", "states")
+    __slots__ = ("_config", "_emitted", "_kinds", "_max_symbols", "_recency", "_strategies", "_table", "states")
 
-    def __init__(self, strategies: Mapping[str, type[Strategy[Any]]], config: ActiveConfigs, max_symbols: int) -> None:
-        self._strategies = tuple((strategy, _kinds_of(strategy)) for strategy in strategies.values())
+    def __init__(
+        self,
+        strategies: Mapping[str, type[Strategy[Any]]],
+        config: ActiveConfigs,
+        max_symbols: int,
+        kinds: Sequence[EventKind] = EVENT_KINDS.every,
+    ) -> None:
+        self._kinds = kinds
+        self._strategies = tuple(
+            (strategy, [kind for kind in kinds if kind.is_read_by(strategy)]) for strategy in strategies.values()
+        )
         self._config = config
         self._max_symbols = max_symbols
         self._table = Recency()
@@ -106,7 +97,7 @@ class Plans:
 
     def rebuild(self, state: SymbolState, paused: Collection[str]) -> None:
         """Make the plans of a symbol, which must be the latest one seen, under the configurations now in force."""
-        steps: dict[str, list[Step]] = {kind: [] for kind in _METHODS}
+        steps: dict[str, list[Step]] = {kind.name: [] for kind in self._kinds}
         for strategy, kinds in self._strategies:
             strategy_id = strategy.id
             symbol = state.market.symbol
@@ -117,9 +108,8 @@ class Plans:
             self._make_room(strategy)
             parameters = config.parameters.record
             for kind in kinds:
-                steps[kind].append((getattr(instance, _METHODS[kind]), parameters, strategy_id, config))
-        for kind, plan in steps.items():
-            setattr(state, kind, tuple(plan))
+                steps[kind.name].append((getattr(instance, kind.method), parameters, strategy_id, config))
+        state.plans = {name: tuple(plan) for name, plan in steps.items()}
         state.generation = self._config.generation
 
     def _instantiate(self, strategy: type[Strategy[Any]], state: SymbolState) -> Strategy[Any]:
@@ -161,18 +151,3 @@ class Recency:
                     del self.members[symbol]
                     return symbol
             self._oldest_last = sorted(((m.seen, s) for s, m in self.members.items()), reverse=True)
-
-
-_METHODS = {
-    "depth": "on_depth",
-    "trade": "on_trade",
-    "ticker": "on_ticker",
-    "exchange_price": "on_exchange_price",
-    "dominance": "on_dominance",
-    "onchain": "on_onchain",
-}
-
-
-def _kinds_of(strategy: type[Strategy[Any]]) -> list[str]:
-    """The kinds of event that a strategy reacts to: those whose method it overrides."""
-    return [kind for kind, method in _METHODS.items() if getattr(strategy, method) is not getattr(Strategy, method)]

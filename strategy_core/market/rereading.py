@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 import msgspec
 
+from strategy_core.market.event_kinds import DEPTH, TRADE
 from strategy_core.market.messages import DepthMessage, Envelope, Level, Price, Quantity
-from strategy_core.market.routing import Kind, Route
+from strategy_core.market.routing import Route
 
 LooseLevel = tuple[Price, Quantity]
 
@@ -34,7 +35,7 @@ _decode_execution = msgspec.json.Decoder(Envelope[_Execution], strict=False).dec
 
 def reread(route: Route, payload: bytes, refusal: msgspec.ValidationError) -> Envelope[DepthMessage]:
     """A book without its levels of no quantity. Raises NotMarketTradeError; ``refusal`` where it was right."""
-    if route.kind is Kind.DEPTH:
+    if route.kind is DEPTH:
         try:
             envelope = _decode_depth(payload)
         except msgspec.ValidationError:
@@ -43,7 +44,7 @@ def reread(route: Route, payload: bytes, refusal: msgspec.ValidationError) -> En
         book.bids, book.asks = _filled(book.bids), _filled(book.asks)
         book.futures_bids, book.futures_asks = _filled(book.futures_bids), _filled(book.futures_asks)
         return Envelope(book, envelope.source, envelope.ts)
-    if route.kind is Kind.TRADE:
+    if route.kind is TRADE:
         try:
             execution = _decode_execution(payload).data.execution
         except msgspec.ValidationError:

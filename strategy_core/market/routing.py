@@ -4,15 +4,16 @@ Names are Binance's: ``<symbol>@<type>[@<speed>]``, or ``!<type>@arr`` for a who
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import Enum
 from typing import Any
 
 import msgspec
 
 from strategy_core.market.contracts import converts
-from strategy_core.market.messages import DepthMessage, Envelope, StreamName, Ticker, Trade
+from strategy_core.market.event_kinds import DEPTH, EVENT_KINDS, StreamKind
+from strategy_core.market.messages import Envelope, StreamName
 from strategy_core.market.symbols import is_symbol
 
 MAX_ROUTES = 20_000
@@ -42,72 +43,68 @@ UNUSED_TYPES = frozenset(
 """Types that exist and that no strategy uses. ``depth`` are the diffs, ``rollingTicker`` the windowed tickers."""
 
 
-class Kind(IntEnum):
-    """What a stream carries for us. The first three are decoded, the others only counted."""
+class StreamUse(Enum):
+    """What becomes of a stream's messages: they are used, or only counted under this name."""
 
-    DEPTH = 0
-    TRADE = 1
-    TICKER = 2
-    UNUSED = 3
-    UNKNOWN = 4
-    FOREIGN = 5
-    INVALID = 6
+    USED = "used"
+    UNUSED = "unused"
+    UNKNOWN = "unknown"
+    FOREIGN = "foreign"
+    INVALID = "invalid"
 
 
 Decode = Callable[[bytes], Envelope[Any]]
-_DECODE: dict[Kind, Decode] = {
-    Kind.DEPTH: msgspec.json.Decoder(Envelope[DepthMessage], strict=False).decode,
-    Kind.TRADE: msgspec.json.Decoder(Envelope[Trade], strict=False).decode,
-    Kind.TICKER: msgspec.json.Decoder(Envelope[Ticker], strict=False).decode,
-}
-_USED_TYPES = {
-    "aggTrade": Kind.TRADE,
-    "ticker": Kind.TICKER,
-    "trade": Kind.TRADE,
-}
 # The exchange sends 5, 10 or 20 levels; the live feed builds deeper books.
-_PARTIAL_DEPTH = re.compile(r"depth[1-9]\d{0,3}", re.ASCII)
+_LEVELS = re.compile(r"[1-9]\d{0,3}", re.ASCII)
 _decode_stream_name = msgspec.json.Decoder(StreamName).decode
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where the messages of one stream go. ``decode`` is None for the kinds that are only counted.
+    """Where the messages of one stream go. ``kind``, its ``name`` and ``decode`` are there where they are used.
 
     ``levels``: so many a side has a book of the stream. ``reference`` decodes prices of a symbol that another runtime
     trades, where they say what a quote is worth in dollars.
     """
 
     symbol: str
-    kind: Kind
+    use: StreamUse
     stream_type: str
-    decode: Decode | None
+    kind: StreamKind | None = None
+    name: str = ""
+    decode: Decode | None = None
     levels: int = 0
     reference: Decode | None = None
 
 
-def route_stream(stream: str) -> Route:
+def route_stream(stream: str, kinds: Sequence[StreamKind] = EVENT_KINDS.streams) -> Route:
     """The route of a stream by its name alone. Never raises: what makes no sense is UNKNOWN or INVALID."""
     head, separator, rest = stream.partition("@")
     if head.startswith("!"):
         stream_type = _type_without_variant(head[1:])
-        kind = Kind.UNUSED if stream_type in UNUSED_TYPES or stream_type in _USED_TYPES else Kind.UNKNOWN
-        return Route("", kind, stream_type, None)
+        is_known = stream_type in UNUSED_TYPES or any(stream_type in kind.stream_types for kind in kinds)
+        return Route("", StreamUse.UNUSED if is_known else StreamUse.UNKNOWN, stream_type)
     if not separator or not rest:
-        return Route("", Kind.INVALID, "", None)
+        return Route("", StreamUse.INVALID, "")
     stream_type = _type_without_variant(rest.partition("@")[0])
     symbol = head.upper()
     if stream_type in {"continuousKline", "contractInfo"}:
-        return Route(symbol, Kind.UNUSED, stream_type, None)
+        return Route(symbol, StreamUse.UNUSED, stream_type)
     if not (head.isascii() and is_symbol(symbol)):
-        return Route("", Kind.INVALID, "", None)
-    if _PARTIAL_DEPTH.fullmatch(stream_type):
-        levels = int(stream_type.removeprefix("depth"))
-        return Route(symbol, Kind.DEPTH, stream_type, _DECODE[Kind.DEPTH], levels)
-    used = _USED_TYPES.get(stream_type)
-    if used is not None:
-        return Route(symbol, used, stream_type, _DECODE[used])
-    return Route(symbol, Kind.UNUSED if stream_type in UNUSED_TYPES else Kind.UNKNOWN, stream_type, None)
+        return Route("", StreamUse.INVALID, "")
+    for kind in kinds:
+        levels = _levels_in(stream_type, kind)
+        if levels or stream_type in kind.stream_types:
+            return Route(symbol, StreamUse.USED, stream_type, kind, kind.name, kind.decode, levels)
+    return Route(symbol, StreamUse.UNUSED if stream_type in UNUSED_TYPES else StreamUse.UNKNOWN, stream_type)
+
+
+def _levels_in(stream_type: str, kind: StreamKind) -> int:
+    """``depth20`` has 20 where the kind has numbered types of that name; 0 where it has not."""
+    if not kind.numbered_type or not stream_type.startswith(kind.numbered_type):
+        return 0
+    number = stream_type.removeprefix(kind.numbered_type)
+    return int(number) if _LEVELS.fullmatch(number) else 0
 
 
 def _type_without_variant(name: str) -> str:
@@ -123,10 +120,11 @@ class Router:
     closing quote identify the route, and a known stream costs one dictionary lookup.
     """
 
-    __slots__ = ("_owns_symbol", "known")
+    __slots__ = ("_kinds", "_owns_symbol", "known")
 
-    def __init__(self, owns_symbol: Callable[[str], bool]) -> None:
+    def __init__(self, owns_symbol: Callable[[str], bool], kinds: Sequence[StreamKind] = EVENT_KINDS.streams) -> None:
         self._owns_symbol = owns_symbol
+        self._kinds = kinds
         self.known: dict[bytes, Route] = {}
 
     @staticmethod
@@ -138,12 +136,12 @@ class Router:
         """The route of a message whose prefix is not known; raises DecodeError or others where it names no stream."""
         stream = _decode_stream_name(payload).stream
         if len(stream) > MAX_STREAM_NAME:
-            return Route("", Kind.INVALID, "", None)
-        route = route_stream(stream)
+            return Route("", StreamUse.INVALID, "")
+        route = route_stream(stream, self._kinds)
         if route.symbol and not self._owns_symbol(route.symbol):
-            is_price = route.kind in (Kind.TRADE, Kind.TICKER) and converts(route.symbol)
+            is_price = route.kind not in (None, DEPTH) and converts(route.symbol)
             reference = route.decode if is_price else None
-            route = Route(route.symbol, Kind.FOREIGN, route.stream_type, None, reference=reference)
+            route = Route(route.symbol, StreamUse.FOREIGN, route.stream_type, reference=reference)
         name, prefix = stream.encode("utf-8", "surrogatepass"), self.prefix(payload)
         if prefix in {b'{"stream":"' + name, b'{"stream": "' + name}:
             if len(self.known) >= MAX_ROUTES:

@@ -14,9 +14,6 @@ from typing import Any, ClassVar, Generic, Literal, NamedTuple, Self, TypeVar, c
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from strategy_core.market.book import Book
-from strategy_core.market.messages import Dominance, ExchangePrice, OnchainObservation, Ticker, Trade
-
 ParameterType = Literal["int", "float", "bool", "str", "list"]
 ParameterGroup = Literal["trigger", "filter", "timing", "confidence", "limit"]
 Action = Literal["buy", "sell"]
@@ -158,8 +155,8 @@ P = TypeVar("P", bound=Parameters)
 class Strategy(Generic[P]):
     """One strategy on one symbol: its state, and its reaction to each kind of market event.
 
-    Subclasses set the metadata, override the ``on_…`` methods they need, and get the parameters with
-    every call. A method that is not overridden is never called. Event times rise within a symbol.
+    Subclasses set the metadata and have an ``on_<kind>(event, parameters) -> Decisions`` for each kind of event that
+    they react to (`market.event_kinds`; a book comes as `Book`). Event times rise within a symbol.
     ``last_signals`` holds the event time of the last signal of each interval (`interval_of`), in milliseconds.
     """
 
@@ -181,30 +178,6 @@ class Strategy(Generic[P]):
     def __init__(self, market: SymbolMarket) -> None:
         self.market = market
         self.last_signals: dict[str, int] = {}
-
-    def on_depth(self, book: Book, parameters: P) -> Decisions:
-        """An order-book snapshot."""
-        return NO_DECISION
-
-    def on_trade(self, trade: Trade, parameters: P) -> Decisions:
-        """A trade."""
-        return NO_DECISION
-
-    def on_ticker(self, ticker: Ticker, parameters: P) -> Decisions:
-        """A 24-hour ticker."""
-        return NO_DECISION
-
-    def on_exchange_price(self, price: ExchangePrice, parameters: P) -> Decisions:
-        """A price of this symbol on another exchange."""
-        return NO_DECISION
-
-    def on_dominance(self, observation: Dominance, parameters: P) -> Decisions:
-        """A dominance observation (BTCUSDT only)."""
-        return NO_DECISION
-
-    def on_onchain(self, observation: OnchainObservation, parameters: P) -> Decisions:
-        """An on-chain observation of this symbol's base asset (<ASSET>USDT only)."""
-        return NO_DECISION
 
     @staticmethod
     def interval_of(details: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from strategy_core.engine.engine import Engine
+from strategy_core.market.event_kinds import DOMINANCE, EVENT_KINDS, EXCHANGE_PRICE, ONCHAIN, ObservationKind
 from tests.engine.builders import NOW_MS, Echo, envelope, make_engine, spot_depth, trade
 
 LIVE: dict[str, Any] = {"received_ms": NOW_MS, "is_replay": False}
@@ -97,25 +98,25 @@ def test_bad_input__of_a_kind__is_counted_and_costs_nothing_else(payload: bytes,
 
 
 OBSERVATIONS = [
-    ("exchange_price", b"nothing"),
-    ("exchange_price", b'{"exchange":"okx","symbol":"BTCUSDT","price":"nan","ts":1}'),
-    ("exchange_price", b'{"exchange":"okx","symbol":"btc","price":1,"ts":1723161255000}'),
-    ("exchange_price", b'{"exchange":"okx","symbol":"BTCUSDT","price":1}'),
-    ("dominance", b'{"btc":100.5,"ts":1}'),
-    ("dominance", b'{"btc":-1,"ts":1}'),
-    ("dominance", b'{"btc":50,"ts":-1}'),
-    ("dominance", b"[]"),
-    ("onchain", b'{"asset":"","ts":1}'),
-    ("onchain", b'{"asset":"bt c","ts":1}'),
-    ("onchain", b'{"asset":"BTC","ts":1,"exchange_inflow":-5}'),
-    ("onchain", b'{"asset":"BTC","ts":1,"exchange_inflow":"inf"}'),
+    (EXCHANGE_PRICE, b"nothing"),
+    (EXCHANGE_PRICE, b'{"exchange":"okx","symbol":"BTCUSDT","price":"nan","ts":1}'),
+    (EXCHANGE_PRICE, b'{"exchange":"okx","symbol":"btc","price":1,"ts":1723161255000}'),
+    (EXCHANGE_PRICE, b'{"exchange":"okx","symbol":"BTCUSDT","price":1}'),
+    (DOMINANCE, b'{"btc":100.5,"ts":1}'),
+    (DOMINANCE, b'{"btc":-1,"ts":1}'),
+    (DOMINANCE, b'{"btc":50,"ts":-1}'),
+    (DOMINANCE, b"[]"),
+    (ONCHAIN, b'{"asset":"","ts":1}'),
+    (ONCHAIN, b'{"asset":"bt c","ts":1}'),
+    (ONCHAIN, b'{"asset":"BTC","ts":1,"exchange_inflow":-5}'),
+    (ONCHAIN, b'{"asset":"BTC","ts":1,"exchange_inflow":"inf"}'),
 ]
 
 
-@pytest.mark.parametrize(("method", "payload"), OBSERVATIONS)
-def test_bad_observation__of_a_kind__is_counted_and_no_signal(method: str, payload: bytes) -> None:
+@pytest.mark.parametrize(("kind", "payload"), OBSERVATIONS)
+def test_bad_observation__of_a_kind__is_counted_and_no_signal(kind: ObservationKind, payload: bytes) -> None:
     engine, _ = make_engine(Echo)
-    assert getattr(engine, method)(payload, **LIVE) == ()
+    assert engine.observation(kind, payload, **LIVE) == ()
     counters = engine.counters
     assert (counters.received, counters.malformed + counters.bad_input, engine.symbols_seen()) == (1, 1, [])
 
@@ -141,6 +142,6 @@ def test_engine__fed_anything__never_raises_and_counts_each_message_once(message
     engine, _ = make_engine(Echo, message_ttl_ms=60_000)
     for payload, is_replay in messages:
         engine.market(payload, received_ms=NOW_MS, is_replay=is_replay)
-        for method in (engine.exchange_price, engine.dominance, engine.onchain):
-            method(payload, received_ms=NOW_MS, is_replay=is_replay)
+        for kind in EVENT_KINDS.observations:
+            engine.observation(kind, payload, received_ms=NOW_MS, is_replay=is_replay)
     assert engine.counters.received == sum(outcome(engine).values()) == 4 * len(messages)

@@ -8,6 +8,7 @@ import pytest
 from strategy_core.engine.counters import MAX_UNKNOWN_TYPES, OTHER_TYPES
 from strategy_core.engine.engine import Engine
 from strategy_core.engine.signals import Signal
+from strategy_core.market.event_kinds import DOMINANCE, EXCHANGE_PRICE, ONCHAIN
 from tests.engine.builders import (
     NOW_MS,
     Broken,
@@ -55,9 +56,9 @@ def test_engine__observations__reach_the_strategies_of_their_symbol() -> None:
         engine.market(trade(symbol, price=last), **times)
     price = b'{"exchange":"coinbase","symbol":"ETHUSDT","price":2600.5,"ts":%d}' % NOW_MS
     seen = [
-        *engine.exchange_price(price, **times),
-        *engine.dominance(b'{"btc":55.5,"ts":1723000000000,"source":"simulated"}', **times),
-        *engine.onchain(b'{"asset":"ETH","ts":1723000000000,"exchange_inflow":12}', **times),
+        *engine.observation(EXCHANGE_PRICE, price, **times),
+        *engine.observation(DOMINANCE, b'{"btc":55.5,"ts":1723000000000,"source":"simulated"}', **times),
+        *engine.observation(ONCHAIN, b'{"asset":"ETH","ts":1723000000000,"exchange_inflow":12}', **times),
     ]
     assert [(s.symbol, s.metadata["decision"]) for s in seen] == [
         ("ETHUSDT", "exchange_price"),
@@ -140,10 +141,10 @@ def test_time_to_live__other_exchanges_price__is_held_to_it_and_slow_observation
     for symbol, last in (("BTCUSDT", "61000"), ("ETHUSDT", "2600")):
         engine.market(trade(symbol, price=last, time_ms=late["received_ms"]), **late)
     price = b'{"exchange":"coinbase","symbol":"ETHUSDT","price":2600.5,"ts":%d}' % NOW_MS
-    assert not engine.exchange_price(price, **late)
-    assert engine.exchange_price(price, received_ms=late["received_ms"], is_replay=True)
-    assert engine.dominance(b'{"btc":55.5,"ts":%d}' % NOW_MS, **late)
-    assert engine.onchain(b'{"asset":"BTC","ts":%d}' % NOW_MS, **late)
+    assert not engine.observation(EXCHANGE_PRICE, price, **late)
+    assert engine.observation(EXCHANGE_PRICE, price, received_ms=late["received_ms"], is_replay=True)
+    assert engine.observation(DOMINANCE, b'{"btc":55.5,"ts":%d}' % NOW_MS, **late)
+    assert engine.observation(ONCHAIN, b'{"asset":"BTC","ts":%d}' % NOW_MS, **late)
     assert engine.counters.stale == 1
 
 
@@ -152,7 +153,7 @@ def test_foreign_symbol__by_name_subject_or_payload__is_counted_and_not_decoded(
     engine.market(envelope("btcusdt@trade", "not even a trade"), received_ms=NOW_MS, is_replay=True)
     engine.market(trade("ETHUSDT"), received_ms=NOW_MS, is_replay=True, subject_symbol="BTCUSDT")
     engine.market(trade("ETHUSDT").replace(b'"ETHUSDT"', b'"BTCUSDT"'), received_ms=NOW_MS, is_replay=True)
-    engine.dominance(b'{"btc":55.5,"ts":1}', received_ms=NOW_MS, is_replay=True)
+    engine.observation(DOMINANCE, b'{"btc":55.5,"ts":1}', received_ms=NOW_MS, is_replay=True)
     assert engine.counters.foreign == 4
     assert engine.symbols_seen() == []
     assert len(engine.market(trade("ETHUSDT"), received_ms=NOW_MS, is_replay=True, subject_symbol="ETHUSDT")) == 1

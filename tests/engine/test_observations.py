@@ -6,17 +6,19 @@ from typing import Any
 import pytest
 
 from strategy_core.engine.engine import Engine
+from strategy_core.market.event_kinds import DOMINANCE, EVENT_KINDS
 from strategy_core.strategies.registry import STRATEGIES
 from tests.engine.builders import NOW_MS, Echo, make_engine, trade
 
 HOUR_MS = 3_600_000
+KINDS = {kind.name: kind for kind in EVENT_KINDS.observations}
 CHAIN = {"asset": "BTC", "active_addresses": 900_000, "transaction_volume": 500_000.0}
 
 
 def observe(engine: Engine, kind: str, at_ms: int = 0, *, dated_ms: int | None = None, **members: Any) -> int:
     """How many signals an observation gives that is received ``at_ms`` after the start."""
     body = json.dumps({"ts": NOW_MS + (at_ms if dated_ms is None else dated_ms), **members}).encode()
-    return len(getattr(engine, kind)(body, received_ms=NOW_MS + at_ms, is_replay=False))
+    return len(engine.observation(KINDS[kind], body, received_ms=NOW_MS + at_ms, is_replay=False))
 
 
 def market(engine: Engine, at_ms: int = 0, price: str = "60000") -> None:
@@ -125,6 +127,6 @@ def test_observation__without_a_recent_market_event__is_counted_and_not_traded_o
 def test_dominance_signal__on_an_old_figure__is_dated_by_the_market() -> None:
     engine = engine_at()
     body = json.dumps({"btc": 55.0, "ts": NOW_MS - 720 * HOUR_MS}).encode()
-    (signal,) = engine.dominance(body, received_ms=NOW_MS + 5, is_replay=False)
+    (signal,) = engine.observation(DOMINANCE, body, received_ms=NOW_MS + 5, is_replay=False)
     assert signal.timestamp == "2024-08-08T23:54:15.000+00:00"
     assert signal.metadata["observed_at"] == "2024-07-09T23:54:15.000+00:00"

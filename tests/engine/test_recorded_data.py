@@ -11,7 +11,7 @@ import pytest
 
 from strategy_core.engine.engine import Engine
 from strategy_core.engine.signals import Signal, encode
-from strategy_core.market.routing import Kind, route_stream
+from strategy_core.market.routing import StreamUse, route_stream
 from strategy_core.strategies.registry import STRATEGIES
 from tests.engine.builders import global_layers, make_engine
 
@@ -101,7 +101,7 @@ def test_recorded_stream_names__routed__name_their_symbol_and_a_known_type(marke
     assert len(streams) > 400
     for stream in streams:
         route = route_stream(stream)
-        assert route.kind in {Kind.DEPTH, Kind.TRADE, Kind.TICKER, Kind.UNUSED}, stream
+        assert route.use in {StreamUse.USED, StreamUse.UNUSED}, stream
         assert route.symbol == stream.split("@")[0].upper()
 
 

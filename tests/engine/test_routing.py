@@ -3,56 +3,58 @@
 import pytest
 
 from strategy_core.market import routing
-from strategy_core.market.routing import Kind, Router, route_stream
+from strategy_core.market.event_kinds import DEPTH, TICKER, TRADE, StreamKind
+from strategy_core.market.routing import Router, StreamUse, route_stream
 from strategy_core.market.symbols import is_symbol
 from tests.engine.builders import envelope
 
 ROUTES = [
-    ("btcusdt@trade", "BTCUSDT", Kind.TRADE, "trade"),
-    ("btcusdt@aggTrade", "BTCUSDT", Kind.TRADE, "aggTrade"),
-    ("btcusd_perp@aggTrade", "BTCUSD_PERP", Kind.TRADE, "aggTrade"),
-    ("ethusd_210924@depth20@100ms", "ETHUSD_210924", Kind.DEPTH, "depth20"),
-    ("btcusdt@depth5", "BTCUSDT", Kind.DEPTH, "depth5"),
-    ("btcusdt@depth10@500ms", "BTCUSDT", Kind.DEPTH, "depth10"),
-    ("btcusdt@ticker", "BTCUSDT", Kind.TICKER, "ticker"),
-    ("btcusdt@ticker_4h", "BTCUSDT", Kind.UNUSED, "rollingTicker"),
-    ("btcusdt@depth", "BTCUSDT", Kind.UNUSED, "depth"),
-    ("btcusdt@depth@100ms", "BTCUSDT", Kind.UNUSED, "depth"),
-    ("btcusdt@depthSnapshot", "BTCUSDT", Kind.UNUSED, "depthSnapshot"),
-    ("btcusdt@bookTicker", "BTCUSDT", Kind.UNUSED, "bookTicker"),
-    ("btcusdt@markPrice@1s", "BTCUSDT", Kind.UNUSED, "markPrice"),
-    ("btcusdt@kline_15m", "BTCUSDT", Kind.UNUSED, "kline"),
-    ("btcusdt@miniTicker", "BTCUSDT", Kind.UNUSED, "miniTicker"),
-    ("1000luncbusd@forceOrder", "1000LUNCBUSD", Kind.UNUSED, "forceOrder"),
-    ("defiusdt@compositeIndex", "DEFIUSDT", Kind.UNUSED, "compositeIndex"),
-    ("btcusdt_perpetual@continuousKline_1m", "BTCUSDT_PERPETUAL", Kind.UNUSED, "continuousKline"),
-    ("!ticker@arr", "", Kind.UNUSED, "ticker"),
-    ("!markPrice@arr@1s", "", Kind.UNUSED, "markPrice"),
-    ("!contractInfo", "", Kind.UNUSED, "contractInfo"),
-    ("!weather@arr", "", Kind.UNKNOWN, "weather"),
-    ("btcusdt@depth50", "BTCUSDT", Kind.DEPTH, "depth50"),
-    ("btcusdt@depth12345", "BTCUSDT", Kind.UNKNOWN, "depth12345"),
-    ("btcusdt@Trade", "BTCUSDT", Kind.UNKNOWN, "Trade"),
-    ("", "", Kind.INVALID, ""),
-    ("btcusdt", "", Kind.INVALID, ""),
-    ("btcusdt@", "", Kind.INVALID, ""),
-    ("@trade", "", Kind.INVALID, ""),
-    ("btc@trade", "", Kind.INVALID, ""),
-    ("btc-usdt@trade", "", Kind.INVALID, ""),
-    ("btcusdt\n@trade", "", Kind.INVALID, ""),
+    ("btcusdt@trade", "BTCUSDT", TRADE, "trade"),
+    ("btcusdt@aggTrade", "BTCUSDT", TRADE, "aggTrade"),
+    ("btcusd_perp@aggTrade", "BTCUSD_PERP", TRADE, "aggTrade"),
+    ("ethusd_210924@depth20@100ms", "ETHUSD_210924", DEPTH, "depth20"),
+    ("btcusdt@depth5", "BTCUSDT", DEPTH, "depth5"),
+    ("btcusdt@depth10@500ms", "BTCUSDT", DEPTH, "depth10"),
+    ("btcusdt@ticker", "BTCUSDT", TICKER, "ticker"),
+    ("btcusdt@ticker_4h", "BTCUSDT", StreamUse.UNUSED, "rollingTicker"),
+    ("btcusdt@depth", "BTCUSDT", StreamUse.UNUSED, "depth"),
+    ("btcusdt@depth@100ms", "BTCUSDT", StreamUse.UNUSED, "depth"),
+    ("btcusdt@depthSnapshot", "BTCUSDT", StreamUse.UNUSED, "depthSnapshot"),
+    ("btcusdt@bookTicker", "BTCUSDT", StreamUse.UNUSED, "bookTicker"),
+    ("btcusdt@markPrice@1s", "BTCUSDT", StreamUse.UNUSED, "markPrice"),
+    ("btcusdt@kline_15m", "BTCUSDT", StreamUse.UNUSED, "kline"),
+    ("btcusdt@miniTicker", "BTCUSDT", StreamUse.UNUSED, "miniTicker"),
+    ("1000luncbusd@forceOrder", "1000LUNCBUSD", StreamUse.UNUSED, "forceOrder"),
+    ("defiusdt@compositeIndex", "DEFIUSDT", StreamUse.UNUSED, "compositeIndex"),
+    ("btcusdt_perpetual@continuousKline_1m", "BTCUSDT_PERPETUAL", StreamUse.UNUSED, "continuousKline"),
+    ("!ticker@arr", "", StreamUse.UNUSED, "ticker"),
+    ("!markPrice@arr@1s", "", StreamUse.UNUSED, "markPrice"),
+    ("!contractInfo", "", StreamUse.UNUSED, "contractInfo"),
+    ("!weather@arr", "", StreamUse.UNKNOWN, "weather"),
+    ("btcusdt@depth50", "BTCUSDT", DEPTH, "depth50"),
+    ("btcusdt@depth12345", "BTCUSDT", StreamUse.UNKNOWN, "depth12345"),
+    ("btcusdt@Trade", "BTCUSDT", StreamUse.UNKNOWN, "Trade"),
+    ("", "", StreamUse.INVALID, ""),
+    ("btcusdt", "", StreamUse.INVALID, ""),
+    ("btcusdt@", "", StreamUse.INVALID, ""),
+    ("@trade", "", StreamUse.INVALID, ""),
+    ("btc@trade", "", StreamUse.INVALID, ""),
+    ("btc-usdt@trade", "", StreamUse.INVALID, ""),
+    ("btcusdt\n@trade", "", StreamUse.INVALID, ""),
     # Both turn into plain capitals when upper-cased.
-    ("bıtusdt@trade", "", Kind.INVALID, ""),
-    ("ßtcusdt@trade", "", Kind.INVALID, ""),
+    ("bıtusdt@trade", "", StreamUse.INVALID, ""),
+    ("ßtcusdt@trade", "", StreamUse.INVALID, ""),
 ]
 
 
-@pytest.mark.parametrize(("stream", "symbol", "kind", "stream_type"), ROUTES)
+@pytest.mark.parametrize(("stream", "symbol", "carries", "stream_type"), ROUTES)
 def test_route__of_a_stream_name__has_symbol_kind_and_type(
-    stream: str, symbol: str, kind: Kind, stream_type: str
+    stream: str, symbol: str, carries: StreamKind | StreamUse, stream_type: str
 ) -> None:
     route = route_stream(stream)
-    assert (route.symbol, route.kind, route.stream_type) == (symbol, kind, stream_type)
-    assert (route.decode is not None) == (kind in {Kind.DEPTH, Kind.TRADE, Kind.TICKER})
+    is_used = isinstance(carries, StreamKind)
+    assert (route.symbol, route.kind or route.use, route.stream_type) == (symbol, carries, stream_type)
+    assert (route.use is StreamUse.USED, route.decode is not None) == (is_used, is_used)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +103,7 @@ def test_router__unusual_spelling__is_routed_but_not_remembered(payload: bytes) 
 
 def test_router__foreign_symbol__has_no_decoder() -> None:
     route = Router(lambda symbol: symbol == "ETHUSDT").find(envelope("btcusdt@trade", {}))
-    assert (route.kind, route.decode) == (Kind.FOREIGN, None)
+    assert (route.use, route.decode) == (StreamUse.FOREIGN, None)
 
 
 def test_router__more_streams_than_it_remembers__stays_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,5 +117,5 @@ def test_router__more_streams_than_it_remembers__stays_bounded(monkeypatch: pyte
 
 def test_router__endless_stream_name__is_invalid_and_not_remembered() -> None:
     router = Router(lambda _: True)
-    assert router.find(envelope("btcusdt@" + "x" * 100_000, {})).kind is Kind.INVALID
+    assert router.find(envelope("btcusdt@" + "x" * 100_000, {})).use is StreamUse.INVALID
     assert router.known == {}

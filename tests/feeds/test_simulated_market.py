@@ -1,6 +1,7 @@
 """The simulated market shows every strategy its case, and is the same for the same seed."""
 
 from collections import defaultdict
+from functools import partial
 from itertools import takewhile
 from typing import Any
 
@@ -12,6 +13,7 @@ from realtime_runtime.feeds.simulated.simulated_market import FeedMessage, simul
 from strategy_core.engine.active import ActiveConfig, ActiveConfigs
 from strategy_core.engine.engine import Engine
 from strategy_core.engine.signals import Signal
+from strategy_core.market.event_kinds import EVENT_KINDS
 from strategy_core.strategies.registry import STRATEGIES
 
 START_MS = 1_700_000_000_000
@@ -29,9 +31,7 @@ def play(messages: list[FeedMessage]) -> tuple[Engine, list[Signal]]:
     engine = Engine(STRATEGIES, ActiveConfigs(layers), owns_symbol=lambda symbol: True, message_ttl_ms=60_000)
     takers = {
         TOPIC: engine.market,
-        "market.price": engine.exchange_price,
-        "market.dominance": engine.dominance,
-        "market.onchain": engine.onchain,
+        **{kind.topic: partial(engine.observation, kind) for kind in EVENT_KINDS.observations},
     }
     signals: list[Signal] = []
     for message in messages:

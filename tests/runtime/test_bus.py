@@ -12,8 +12,9 @@ from nats.aio.msg import Msg
 from embedded.servers import NatsServer
 from realtime_runtime.messaging import bus as bus_module
 from realtime_runtime.messaging.bus import Bus
-from realtime_runtime.messaging.intake import Intake, Kind, Message
+from realtime_runtime.messaging.intake import Intake, Message
 from realtime_runtime.messaging.outgoing import OutgoingSignal
+from strategy_core.market.event_kinds import DOMINANCE, EXCHANGE_PRICE, ONCHAIN
 from tests.runtime.conftest import eventually
 
 LIMIT = 10_000
@@ -74,12 +75,12 @@ async def test_subjects__of_observations__told_apart(nats_server: NatsServer, na
     for subject in (nats_subject, "market.price.kraken.BTCUSDT", "market.dominance", "market.onchain.BTC"):
         await client.publish(subject, nats_subject.encode())
     await client.flush()
-    expected = [Kind.MARKET, Kind.EXCHANGE_PRICE, Kind.DOMINANCE, Kind.ONCHAIN]
+    expected = [None, EXCHANGE_PRICE, DOMINANCE, ONCHAIN]
 
     def own() -> list[Message]:
         return [message for message in intake.messages if message.payload == nats_subject.encode()]
 
-    await eventually(lambda: [message.kind for message in own()] == expected)
+    await eventually(lambda: [message.observation for message in own()] == expected)
     assert [message.symbol for message in own()] == [None] * 4
     await client.close()
     await stopped(bus, tasks)
@@ -187,7 +188,7 @@ async def test_outbox__beyond_its_bound__gives_up_the_oldest_and_counts(
 
 
 def _message(payload: bytes, reply: str = "") -> Message:
-    return Message(Kind.MARKET, payload, 0, False, None, reply)
+    return Message(None, payload, 0, False, None, reply)
 
 
 async def test_intake__beyond_its_bound__drops_the_oldest_counts_and_remembers_who_waits() -> None:

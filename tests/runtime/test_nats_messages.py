@@ -12,12 +12,13 @@ from nats.errors import ProtocolError
 from nats.protocol.parser import Parser
 
 from realtime_runtime.messaging import nats_parser
-from realtime_runtime.messaging.intake import Kind, Message
+from realtime_runtime.messaging.intake import Message
 from realtime_runtime.messaging.nats_parser import MessageParser
+from strategy_core.market.event_kinds import EXCHANGE_PRICE
 
 Event = tuple[Any, ...]
 MARKET, OTHER, PRICES = 1, 2, 12
-KINDS = {"data.>": Kind.MARKET, "market.price.>": Kind.EXCHANGE_PRICE}
+OBSERVATIONS = {"data.>": None, EXCHANGE_PRICE.subscription: EXCHANGE_PRICE}
 REPLAY = b"NATS/1.0\r\nReplay: 1\r\n\r\n"
 
 
@@ -56,13 +57,13 @@ class FakeClient:
 
     def put(self, messages: list[Message]) -> None:
         for message in messages:
-            sid = MARKET if message.kind is Kind.MARKET else PRICES
+            sid = MARKET if message.observation is None else PRICES
             self.events.append(("message", sid, message.payload, message.reply, REPLAY if message.is_replay else None))
 
 
 def direct(client: FakeClient) -> MessageParser:
     parser = MessageParser(client, client.put)  # type: ignore[arg-type]  # as much of a client as a parser needs
-    parser.kinds.update(KINDS)
+    parser.observations.update(OBSERVATIONS)
     return parser
 
 
@@ -162,7 +163,7 @@ async def test_parser__of_more_subjects_than_it_keeps__still_names_each_symbol(
     monkeypatch.setattr(nats_parser, "KNOWN_LIMIT", 3)
     seen: list[Message] = []
     parser = MessageParser(FakeClient(), seen.extend)  # type: ignore[arg-type]  # as much of a client as a parser needs
-    parser.kinds.update(KINDS)
+    parser.observations.update(OBSERVATIONS)
     for number in range(10):
         await parser.parse(message(MARKET, b"data.sym%d" % number, b"x" * number, b"", b""))
     assert [(each.symbol, each.payload) for each in seen] == [(f"SYM{number}", b"x" * number) for number in range(10)]

@@ -10,7 +10,7 @@ from embedded.servers import NatsServer, Valkey
 from realtime_runtime import settings
 from realtime_runtime.assembly import Runtime, assemble
 from realtime_runtime.config.state import Update
-from realtime_runtime.messaging.intake import Kind, Message
+from realtime_runtime.messaging.intake import Message
 from realtime_runtime.messaging.outgoing import Emission, OutgoingSignal
 from strategy_core.configuration.halts import Halt, Scope
 from tests.runtime.conftest import Environ, RunningApp, eventually
@@ -44,7 +44,7 @@ async def undecided(environ: Environ, tmp_path: Path) -> Runtime:
     """A runtime that does not know yet who trades its share, and keeps one signal."""
     runtime = assemble(settings.read(environ | {"HALTS_PATH": str(tmp_path / "halts.json")}))
     books = [depth("BTCUSDT", bid_quantity=size, time_ms=START_MS + 1_000 * size) for size in (1, 9)]
-    runtime.intake.put([Message(Kind.MARKET, book, time.time_ns() // 1_000_000, True, None, "") for book in books])
+    runtime.intake.put([Message(None, book, time.time_ns() // 1_000_000, True, None, "") for book in books])
     await runtime.consumer.finish()
     assert runtime.bus.outbox_size == 0
     return runtime

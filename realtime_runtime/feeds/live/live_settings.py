@@ -23,7 +23,7 @@ from realtime_runtime.settings import (
     whole_number,
 )
 from service_kit.nats_connection import NatsAccess
-from strategy_core.market.routing import UNUSED_TYPES, Kind, route_stream
+from strategy_core.market.routing import UNUSED_TYPES, StreamUse, route_stream
 from strategy_core.strategies.cross_exchange_spread import EXCHANGES
 
 SOURCES = ("binance", "exchanges", "dominance", "onchain")
@@ -148,7 +148,7 @@ def _stream_types(text: str) -> tuple[str, ...]:
     types = tuple(word.strip() for word in text.split(",") if word.strip())
     for stream_type in types:
         route = route_stream(f"btcusdt@{stream_type}")
-        if route.kind in {Kind.UNKNOWN, Kind.INVALID} or route.stream_type in UNUSED_TYPES - {"markPrice"}:
+        if route.use in {StreamUse.UNKNOWN, StreamUse.INVALID} or route.stream_type in UNUSED_TYPES - {"markPrice"}:
             raise ValueError(
                 f"must be streams such as depth20@100ms,trade,ticker,markPrice@1s; no use for {stream_type}"
             )

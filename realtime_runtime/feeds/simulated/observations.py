@@ -11,6 +11,7 @@ from random import Random
 from typing import Any
 
 from realtime_runtime.feeds.simulated.regimes import ACCUMULATION_SECONDS, CYCLE_SECONDS, DOMINANCE_SHIFT_SECONDS
+from strategy_core.market.event_kinds import DOMINANCE, EXCHANGE_PRICE, ONCHAIN
 
 OBSERVATION_SPEED = 720
 HEAD_START_MS = 30 * 24 * 3600 * 1000
@@ -44,7 +45,7 @@ def exchange_prices(random: Random, symbol: str, price: float, gap: int, time_ms
         if exchange == GAP_EXCHANGE:
             quote *= 1.0 + gap * GAP_SHARE
         yield (
-            f"market.price.{exchange}.{symbol}",
+            EXCHANGE_PRICE.subject(exchange, symbol),
             {"exchange": exchange, "symbol": symbol, "price": round(quote, 6), "ts": time_ms},
         )
 
@@ -57,7 +58,7 @@ def dominance(random: Random, elapsed: float, time_ms: int) -> tuple[str, Any]:
     if int(cycle) % 2:
         share = 1.0 - share
     btc = DOMINANCE_LOW + DOMINANCE_RISE * share + random.gauss(0.0, 0.05)
-    return "market.dominance", {"btc": round(btc, 3), "ts": time_ms}
+    return DOMINANCE.subject(), {"btc": round(btc, 3), "ts": time_ms}
 
 
 def chain_activity(random: Random, elapsed: float, time_ms: int) -> Iterator[tuple[str, Any]]:
@@ -83,7 +84,7 @@ def chain_activity(random: Random, elapsed: float, time_ms: int) -> Iterator[tup
             inflow = round(inflow * _ONE_SIDED_FLOW, 2)
             transfers["largest_transfer_to_exchange"] = usual["whale"]
         yield (
-            f"market.onchain.{asset}",
+            ONCHAIN.subject(asset),
             {
                 "asset": asset,
                 "ts": time_ms,

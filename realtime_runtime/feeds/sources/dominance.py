@@ -13,10 +13,10 @@ from realtime_runtime.feeds import web
 from realtime_runtime.feeds.publishing import LivePublisher
 from realtime_runtime.feeds.supervision import FeedError, Status
 from strategy_core.market.decoding import UNREADABLE
+from strategy_core.market.event_kinds import DOMINANCE
 from strategy_core.market.messages import Dominance
 from strategy_core.market.observed import FUTURE_MS, ObservedRecord, is_time
 
-SUBJECT = "market.dominance"
 # CoinGecko renews the figure every ten minutes.
 STALE_SECONDS = 1_800.0
 FUTURE_SECONDS = FUTURE_MS / 1_000
@@ -105,7 +105,7 @@ class DominanceSource:
             return
         self.status.figure_at = figure.updated_at
         observation = {"btc": figure.shares.btc, "ts": figure.updated_at * 1_000, "source": "coingecko"}
-        await self._publisher.publish(SUBJECT, msgspec.json.encode(observation))
+        await self._publisher.publish(DOMINANCE.subject(), msgspec.json.encode(observation))
         self.status.messages += 1
 
 

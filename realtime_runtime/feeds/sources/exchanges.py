@@ -19,6 +19,7 @@ from realtime_runtime.feeds.publishing import LivePublisher
 from realtime_runtime.feeds.sources import threads
 from realtime_runtime.feeds.supervision import FeedError, RateLimitedError, Source, Status
 from realtime_runtime.feeds.web import retry_after
+from strategy_core.market.event_kinds import EXCHANGE_PRICE
 from strategy_core.market.observed import is_time
 
 # ccxt's "coinbase" is the brokerage with its own, aggregated prices; "coinbaseexchange" is the order book behind it.
@@ -129,7 +130,7 @@ class ExchangeSource:
         message = {"exchange": self._exchange, "symbol": symbol, "price": float(price), "ts": time_ms}
         if pair.replace("/", "") != symbol:
             message["pair"] = pair
-        await self._publisher.publish(f"market.price.{self._exchange}.{symbol}", msgspec.json.encode(message))
+        await self._publisher.publish(EXCHANGE_PRICE.subject(self._exchange, symbol), msgspec.json.encode(message))
         self.status.messages += 1
 
 

@@ -16,10 +16,10 @@ from realtime_runtime.feeds.publishing import LivePublisher
 from realtime_runtime.feeds.sources.coinmetrics import CoinMetrics, Day, UnreadableAnswerError
 from realtime_runtime.feeds.sources.whale_transfers import DAY_SECONDS, WhaleTransfers
 from realtime_runtime.feeds.supervision import FeedError, RateLimitedError, Status
+from strategy_core.market.event_kinds import ONCHAIN
 from strategy_core.market.messages import OnchainObservation
 from strategy_core.market.observed import ObservedRecord, is_time
 
-SUBJECT = "market.onchain"
 ONCHAIN_ASSETS = ("BTC", "ETH")
 # A day's figures come some hours after its end; later than this they are no news.
 FRESH_SECONDS = 2 * DAY_SECONDS
@@ -146,5 +146,5 @@ class OnchainSource:
         message = {name: value for name, value in message.items() if value is not None}
         if is_history:
             message["history"] = True
-        await self._publisher.publish(f"{SUBJECT}.{asset}", msgspec.json.encode(message))
+        await self._publisher.publish(ONCHAIN.subject(asset), msgspec.json.encode(message))
         self.status.messages += 1

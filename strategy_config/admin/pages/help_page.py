@@ -6,17 +6,9 @@ from django.urls import reverse
 from strategy_config.admin import forms
 from strategy_config.admin.page import Page, facts, show, show_of
 from strategy_config.resolution import resolution
+from strategy_core.market.event_kinds import EVENT_KINDS
 from strategy_core.strategies.base import Strategy
 from strategy_core.strategies.registry import STRATEGIES
-
-_INPUTS = {
-    "on_depth": "order-book snapshots",
-    "on_trade": "trades",
-    "on_ticker": "24-hour tickers",
-    "on_exchange_price": "prices on other exchanges",
-    "on_dominance": "market dominance",
-    "on_onchain": "on-chain observations",
-}
 
 
 def overview(request: HttpRequest) -> HttpResponse:
@@ -46,9 +38,7 @@ def strategy(request: HttpRequest, strategy_id: str) -> HttpResponse:
 
 def _inputs(declared: type[Strategy]) -> str:  # type: ignore[type-arg]  # whatever its parameters are
     """The market events that it listens to."""
-    return ", ".join(
-        words for method, words in _INPUTS.items() if getattr(declared, method) is not getattr(Strategy, method)
-    )
+    return ", ".join(kind.words for kind in EVENT_KINDS.every if kind.is_read_by(declared))
 
 
 PAGES = (Page("help/", "help", overview), Page("help/<str:strategy_id>/", "help_strategy", strategy))
