@@ -25,7 +25,7 @@ GROUP_TITLES: Mapping[ParameterGroup, str] = {
     "trigger": "When it signals",
     "filter": "When it stays silent",
     "timing": "Time and windows",
-    "confidence": "How sure a signal is",
+    "confidence": "Confidence of a signal",
     "limit": "Size and limits",
 }
 EXPIRY = "expires_at"

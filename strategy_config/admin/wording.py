@@ -48,7 +48,7 @@ def listed(names: Iterable[str], most: int = NAMES_SHOWN) -> str:
 
 
 def change_size(change: ParameterChange) -> str:
-    """How far a number moves: "+12.5 %; 7.5 % of the range"; "" for what is no number."""
+    """How far a number moves: "+12.5 %; 7.5 % of the range"; "" for anything but a number."""
     if change.percent_of_range is None:
         return ""
     of_range = f"{change.percent_of_range:.3g} % of the range"
@@ -73,22 +73,22 @@ def change_sentence(change: ParameterChange, symbol: str | None, kept: Mapping[s
 
 
 def expiry_sentence(symbol: str, old: datetime | None, new: datetime | None) -> str:
-    """ "The own values of BTCUSDT hold until 2030-01-31 12:00 UTC (so far: no end), then the layer below …"."""
+    """ "The own values of BTCUSDT apply until 2030-01-31 12:00 UTC (so far: no expiry), then …"."""
     if new is None:
-        return f"The own values of {symbol} hold until somebody changes them (so far: until {exact(old)})"
-    so_far = f"until {exact(old)}" if old else "no end"
-    return f"The own values of {symbol} hold until {exact(new)} (so far: {so_far}), then the layer below shows through"
+        return f"The own values of {symbol} apply until somebody changes them (so far: until {exact(old)})"
+    so_far = f"until {exact(old)}" if old else "no expiry"
+    return f"The own values of {symbol} apply until {exact(new)} (so far: {so_far}), then the inherited values apply"
 
 
 def dropped_expiry_sentence(symbol: str, old: datetime) -> str:
-    """What becomes of the expiry where the last of the symbol's own values goes."""
-    return f"{symbol} has no values of its own then, so nothing is left to expire (so far: until {exact(old)})"
+    """What becomes of the expiry when the last of the symbol's own values is removed."""
+    return f"{symbol} would have no own values left, so nothing would be left to expire (so far: until {exact(old)})"
 
 
 def exact(instant: datetime | None) -> str:
-    """ "2030-01-31 12:00 UTC", no finer than it has to be; "no end" for None."""
+    """ "2030-01-31 12:00 UTC", no finer than necessary; "no expiry" for None."""
     if instant is None:
-        return "no end"
+        return "no expiry"
     at = instant.astimezone(UTC).replace(tzinfo=None)
     text = at.isoformat(" ", timespec="milliseconds" if at.microsecond else "seconds" if at.second else "minutes")
     return f"{text} UTC"
@@ -109,14 +109,14 @@ def _told(change: Mapping[str, Any], side: Literal["old", "new"]) -> str:
 
 
 def progress_sentence(progress: ChangeProgress | None) -> str:
-    """Where a stored change stands, never better than it is. None: Redis cannot be asked."""
+    """How far a stored change has come, never better than it is. None: Redis is unreachable."""
     if progress is None:
-        return "Stored, not yet applied: Redis cannot be reached. The runtimes go on with the values before."
+        return "Stored, not yet applied: Redis is unreachable. The runtimes keep the previous values."
     if not progress.is_published:
-        return "Stored, not yet applied: it waits to be published to the runtimes."
+        return "Stored, not yet applied: it has not been published to the runtimes yet."
     every = progress.runtimes
     if not every:
-        return "Stored and published. No runtime is there to apply it."
+        return "Stored and published. No runtime is running to apply it."
     applied = [each for each in every if each.state == "applied"]
     counted = f"Applied by {len(applied)} of {len(every)}"
     if len(applied) == len(every):

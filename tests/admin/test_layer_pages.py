@@ -180,7 +180,7 @@ def test_expiry__of_a_symbol__is_reviewed_saved_and_shown_wherever_the_layer_is(
     client = login("trader")
     fields = {**opened(client, ON_BTC), "p-top_levels": "7", "p-expires_at": "2099-01-31T12:00"}
     review = client.post(ON_BTC, {**fields, "step": "review"}).content.decode()
-    assert "hold until 2099-01-31 12:00 UTC (so far: no end), then the layer below shows through." in review
+    assert "apply until 2099-01-31 12:00 UTC (so far: no expiry), then the inherited values apply." in review
     assert client.post(ON_BTC, {**fields, "step": "save", "reason": "over noon"}).status_code == 302
     assert selectors.layer_config(strategy_id=SKEW, symbol=BTC, at=NOON).expires_at == "2099-01-31T12:00:00.000Z"
     for path in (ON_BTC, "/admin/overrides/", f"{ON_BTC}explain/", f"{ON_BTC}copy/", f"{ON_BTC}rollback/?version=1"):
@@ -203,7 +203,7 @@ def test_review__that_drops_the_last_own_value__says_that_the_expiry_goes_too(lo
     write(parameters={"top_levels": 7}, expires_at=FAR)
     client = login("trader")
     review = client.post(ON_BTC, {**opened(client, ON_BTC), "p-top_levels": "", "step": "review"}).content.decode()
-    assert "nothing is left to expire (so far: until 2099-01-31 12:00 UTC)" in review
+    assert "nothing would be left to expire (so far: until 2099-01-31 12:00 UTC)" in review
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ def test_signal__and_the_change_that_decided_it__lead_to_each_other(login: Login
     history = client.get("/admin/history/").content.decode()
     back = [way.replace("&amp;", "&") for way in re.findall(r'href="(/admin/signals/\?[^"]+)"', history)]
     assert [listed(client, way.removeprefix(PAGE)) for way in back] == [[101.0], [9.0, 101.0], [100.0]]
-    assert "Only what was decided under version 2 of Order Book Skew" in client.get(back[1]).content.decode()
+    assert "Only signals that were decided under version 2 of Order Book Skew" in client.get(back[1]).content.decode()
 
 
 def test_chart__of_the_symbol_with_most_signals__has_their_marks(login: Login, stored: CacheUnderTest) -> None:
@@ -110,8 +110,8 @@ def test_news__since_what_the_page_shows__is_counted(login: Login, stored: Cache
 def test_signals__no_runtime_seen_or_nothing_decided__says_so(login: Login, cache: CacheUnderTest) -> None:
     client = login("viewer")
     page = client.get(PAGE).content.decode()
-    assert "No runtime is alive: nothing decides signals now." in page
-    assert "No signal yet." in page
+    assert "No runtime is alive: no signals are being produced." in page
+    assert "No signals yet." in page
     beat(cache)
     assert "No runtime is alive" not in client.get(PAGE).content.decode()
 
@@ -122,7 +122,7 @@ def test_signals__redis_away__says_so(login: Login, own_cache: CacheUnderTest, f
     assert listed(client) == [50_000.0]
     fresh_valkey.stop()
     page = client.get(PAGE)
-    assert (page.status_code, "Redis cannot be reached" in page.content.decode()) == (200, True)
+    assert (page.status_code, "Redis is unreachable" in page.content.decode()) == (200, True)
     assert client.get(f"{PAGE}news.json").json() == {"count": None}
 
 

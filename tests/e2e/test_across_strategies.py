@@ -69,8 +69,8 @@ async def test_copy_and_bulk__one_reason__every_symbol(log_in: Open, stack: Stac
     await console.is_applied()
     assert own(stack, "spread_liquidity", "SOLUSDT") == {"lookback_ticks": 30}
 
-    await page.get_by_label("Choose all on this page").check()
-    await expect(page.locator("#bar-text")).to_have_text("3 chosen")
+    await page.get_by_label("Select all on this page").check()
+    await expect(page.locator("#bar-text")).to_have_text("3 selected")
     await page.get_by_role("button", name="Delete").click()
     await page.get_by_role("textbox", name="Reason").fill("back to the rest")
     await page.get_by_role("button", name="Delete 3").click()
@@ -91,7 +91,7 @@ async def test_import__one_bad_line__changes_nothing_and_says_which(log_in: Open
     await _choose(console, BAD_FILE.replace("1000", "71"))
     await expect(page.locator("#plan li")).to_have_count(2)
     await page.get_by_role("textbox", name="Reason").fill("release 42")
-    await page.get_by_role("button", name="Apply all 2").click()
+    await page.get_by_role("button", name="Apply all 2 changes").click()
     await console.is_applied()
     assert own(stack, "btc_dominance") == {"high_threshold": 71.0}
     assert own(stack, "onchain_metrics") == {"accumulation_periods": 20}
@@ -101,7 +101,7 @@ async def test_tokens__issued__works_once_copied_and_not_once_revoked(log_in: Op
     console = await log_in("viewer")
     page = console.page
     await console.open("/admin/tokens/")
-    await page.get_by_label("What it is for").fill("my bot")
+    await page.get_by_label("Purpose").fill("my bot")
     await page.get_by_role("button", name="Issue token").click()
     token = await page.locator("#token").inner_text()
     assert stack.site.get("/api/v1/strategies", token=token).status_code == 200

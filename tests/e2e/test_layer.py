@@ -48,7 +48,7 @@ async def test_change__of_a_trader__is_reviewed_saved_applied_and_decides(log_in
     await expect(page.locator("#answer")).to_contain_text("2 own values of 9")
     assert stack.until(lambda: stack.signals("orderbook_skew", version=1))
     await console.type("buy_threshold", "1.050")
-    await expect(page.locator("#bar-text")).to_have_text("Nothing changed. Empty fields inherit.")
+    await expect(page.locator("#bar-text")).to_have_text("No changes. Empty fields inherit.")
 
     await console.open("/admin/strategies/orderbook_skew/symbols/BTCUSDT/")
     await console.type("buy_threshold", "1.01")
@@ -87,7 +87,7 @@ async def test_rule__between_two_parameters__is_told_in_the_same_words_before_an
     await console.type("buy_threshold", "1")
     refusal = page.locator("#errors-sell_threshold li")
     await expect(refusal.first).to_have_text(RULE)
-    await expect(page.locator("#bar-text")).to_contain_text("to mend before the review")
+    await expect(page.locator("#bar-text")).to_contain_text("to correct before the review")
 
     await page.evaluate("document.getElementById('layer-form').submit()")
     await expect(page.locator("#p-sell_threshold")).to_have_attribute("aria-invalid", "true")
@@ -116,7 +116,7 @@ async def test_expiry__hours_ahead__is_reviewed_and_shown_in_utc_and_on_the_read
     await expect(page.locator("#until-local")).to_contain_text(re.compile(r"^in 4 h · .+ on your clock \(.+\)$"))
     await console.review()
     await expect(page.locator("#review")).to_contain_text(
-        re.compile(r"hold until [\d-]+ [\d:]+ UTC \(so far: no end\)")
+        re.compile(r"apply until [\d-]+ [\d:]+ UTC \(so far: no expiry\)")
     )
     await console.save("until the news")
     await expect(page.locator("#answer")).to_contain_text(re.compile("expires in (4 h|3 h 5[89] min)"))
@@ -176,7 +176,7 @@ async def test_own_value__dropped_by_one_click__inherits_again(log_in: Open, sta
 
     before = history(stack, "btc_dominance")
     await console.page.go_back()
-    await expect(console.page.locator("#bar-text")).to_contain_text("Nothing changed")
+    await expect(console.page.locator("#bar-text")).to_contain_text("No changes")
     assert history(stack, "btc_dominance") == before
 
 

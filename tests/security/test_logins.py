@@ -42,7 +42,7 @@ def test_login__guessed_too_often__is_locked_with_a_page_that_says_so(site: Live
     locked = log_in(site, "admin", "admin")
     assert locked.status_code == 429
     assert 0 < int(locked.headers["Retry-After"]) <= 900
-    assert "Too many attempts to log in" in locked.text
+    assert "Too many login attempts" in locked.text
     assert "Try again in 15 minutes" in locked.text
     assert "sessionid" not in locked.cookies
 
@@ -58,7 +58,7 @@ def test_login__of_others_and_from_elsewhere__goes_on(site: LiveSite) -> None:
     for number in range(3):
         log_in(site, "admin", f"guess {number}")
     assert log_in(site, "admin", "admin", address="192.0.2.2").status_code == 302
-    assert "do not belong together" in log_in(site, "viewer", "wrong").text
+    assert "Wrong username or password" in log_in(site, "viewer", "wrong").text
 
 
 def test_login__one_password_on_many_users__is_locked_by_address(site: LiveSite) -> None:

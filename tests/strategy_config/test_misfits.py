@@ -176,7 +176,7 @@ def test_layer_page__shows_the_value_and_drops_it_in_one_press() -> None:
     client.force_login(UserFactory(username="admin", groups=("admin",), is_staff=True))
     page = client.get(PAGE).content.decode()
     assert "top_levels 15 must be between 1 and 10" in page
-    assert "2 set that do not fit and are not in force" in client.get("/admin/").content.decode()
+    assert "2 stored but invalid, so not in force" in client.get("/admin/").content.decode()
     assert "top_levels 12 must be between" in client.get(f"{PAGE}symbols/{BTC}/explain/").content.decode()
     state = selectors.layer_config(strategy_id=SKEW, at=NOON)
     fields = {"base": selectors.etag(state), "base_sequence": state.sequence}

@@ -68,8 +68,8 @@ WAITING = Acknowledgement("d", "waiting", None, None, 14.2)
 @pytest.mark.parametrize(
     ("is_published", "runtimes", "words"),
     [
-        (False, (WAITING,), "Stored, not yet applied: it waits to be published to the runtimes."),
-        (True, (), "Stored and published. No runtime is there to apply it."),
+        (False, (WAITING,), "Stored, not yet applied: it has not been published to the runtimes yet."),
+        (True, (), "Stored and published. No runtime is running to apply it."),
         (True, (APPLIED, LATER), "Applied by 2 of 2 in 3.9 ms"),
         (True, (LATER,), "Applied by 1 of 1 runtimes"),
         (True, (APPLIED, REJECTED), "Applied by 1 of 2; c rejected it: top_levels 99 is out of range"),

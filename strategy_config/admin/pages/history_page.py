@@ -121,7 +121,7 @@ def roll_back(request: HttpRequest, strategy_id: str, symbol: str | None = None)
     symbol = None if symbol is None else services.normalise_symbol(symbol)
     version = whole(request.POST.get("version") or request.GET.get("version"))
     if version is None or version < 1:
-        raise InvalidRequestError("Choose the version to go back to.", field="version")
+        raise InvalidRequestError("Select the version to roll back to.", field="version")
     reason, problem = ReasonForm.of(request), ""
     if reason.is_valid():
         try:
@@ -134,7 +134,7 @@ def roll_back(request: HttpRequest, strategy_id: str, symbol: str | None = None)
             )
             return HttpResponseRedirect(f"{layer_url(strategy_id, symbol)}?saved={written.sequence}")
         except VersionConflictError:
-            problem = "Somebody has changed this layer since you opened the review. This is what it would be now."
+            problem = "Somebody changed this layer after you opened the review. The review below is up to date."
         except InvalidParametersError as refusal:
             problem = str(refusal)
     target = history.versions(strategy_id=strategy_id, symbol=symbol, wanted=(version,))[version]
@@ -148,7 +148,7 @@ def roll_back(request: HttpRequest, strategy_id: str, symbol: str | None = None)
         "rollback.html",
         strategy_id=strategy_id,
         symbol=symbol,
-        title=f"Back to version {version}",
+        title=f"Roll back to version {version}",
         status=409 if problem else 422 if request.method == "POST" else 200,
         trail=(("History", reverse("admin:history")), (_name(strategy_id, symbol), layer_url(strategy_id, symbol))),
         name=_name(strategy_id, symbol),
@@ -175,7 +175,7 @@ def _switches(old: ConfigAudit | None, new: ConfigAudit | None) -> list[dict[str
 
 
 def _line(row: ConfigAudit) -> dict[str, Any]:
-    # Of a strategy that the code no longer has, versions can be compared and not gone back to.
+    # Versions of a strategy that the code no longer has can be compared, but not restored.
     known = resolution.is_known(row.strategy_id)
     layer = (row.strategy_id, row.symbol or None)
     if row.version is None:
@@ -217,7 +217,7 @@ def _instant(text: str, field: str) -> datetime | None:
     except ValueError:
         found = None
     if found is None:
-        raise InvalidRequestError(f"{field} must be a time in UTC, like 2030-01-31T12:00.", field=field)
+        raise InvalidRequestError(f"{field} must be a time in UTC such as 2030-01-31T12:00.", field=field)
     return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
 
 

@@ -56,7 +56,7 @@ def open_override(request: HttpRequest) -> HttpResponse:
     symbol = services.normalise_symbol(request.GET.get("symbol", "").strip())
     strategy_id = request.GET.get("strategy", "")
     if strategy_id not in STRATEGIES:
-        raise InvalidRequestError("Choose the strategy.", field="strategy")
+        raise InvalidRequestError("Select a strategy.", field="strategy")
     if "explain" in request.GET:
         return HttpResponseRedirect(reverse("admin:symbol_explain", args=[strategy_id, symbol]))
     return HttpResponseRedirect(layer_url(strategy_id, symbol))

@@ -110,7 +110,7 @@ def _show_plan(request: HttpRequest, kept: dict[str, Any], *, status: int = 200,
     return show(
         request,
         "import_plan.html",
-        title="Plan of the import",
+        title="Import plan",
         status=status,
         trail=(("Import and export", reverse("admin:transfer")),),
         plan=found,

@@ -11,7 +11,7 @@ if (form && all) {
     all.checked = count === boxes.length;
     all.indeterminate = count > 0 && count < boxes.length;
     bar.hidden = count === 0;
-    document.getElementById("bar-text").textContent = `${count} chosen`;
+    document.getElementById("bar-text").textContent = `${count} selected`;
   };
   all.addEventListener("change", () => {
     for (const box of boxes) box.checked = all.checked;

@@ -48,7 +48,7 @@ function showFeed(live) {
   if (!badge) return;
   badge.classList.toggle("feed-stale", live.isStale);
   if (live.isStale) {
-    badge.textContent = live.isLoggedOut ? "Logged out" : "Site silent";
+    badge.textContent = live.isLoggedOut ? "Logged out" : "Site not responding";
     badge.title = live.words;
     return;
   }

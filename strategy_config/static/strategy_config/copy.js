@@ -8,7 +8,7 @@ for (const button of document.querySelectorAll("[data-copy]")) {
     } catch {
       // No clipboard without TLS: mark the text, so that a key press copies it.
       getSelection().selectAllChildren(source);
-      button.textContent = "Marked: press Ctrl+C";
+      button.textContent = "Selected: press Ctrl+C";
     }
   });
 }

@@ -33,7 +33,7 @@ function mark(field) {
   field.className = `field field-${state}`;
   const badge = field.querySelector("[data-badge]");
   const isUntil = field.dataset.field === "expires_at";
-  badge.textContent = state === "changed" && !text ? "dropped" : isUntil && state === "own" ? "set" : state;
+  badge.textContent = state === "changed" && !text ? "removed" : isUntil && state === "own" ? "set" : state;
   badge.hidden = isUntil && state === "inherited";
   if (isUntil) showUntil(field, text);
   const drop = field.querySelector("[data-drop]");
@@ -48,7 +48,7 @@ function showUntil(field, text) {
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
   field.querySelector("[data-until-local]").textContent = at
     ? `${relative(at.getTime())} · ${local} on your clock (${zone})`
-    : "No end.";
+    : "No expiry.";
 }
 
 function showErrors(answer) {
@@ -77,10 +77,10 @@ function showBar(errors = 0) {
   else delete form.dataset.dirty;
   const counted = `${changed} change${changed === 1 ? "" : "s"}`;
   const text = errors
-    ? `${counted} · ${errors} to mend before the review`
+    ? `${counted} · ${errors} to correct before the review`
     : changed
       ? `${counted} · not saved`
-      : "Nothing changed. Empty fields inherit.";
+      : "No changes. Empty fields inherit.";
   document.getElementById("bar-text").textContent = text;
   document.getElementById("discard").hidden = !changed;
   const review = document.getElementById("review-button");

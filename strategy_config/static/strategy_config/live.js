@@ -24,8 +24,8 @@ export function watch(url, listener) {
   };
   function tell(isStale) {
     const seconds = Math.round((performance.now() - freshAt) / 1000);
-    const late = `No news from the site for ${seconds} s: what is shown may be out of date.`;
-    const words = isLoggedOut ? "Your session has ended: what is shown may be out of date." : isStale ? late : "";
+    const late = `No update from the site for ${seconds} s: this page may be out of date.`;
+    const words = isLoggedOut ? "Your session has ended: this page may be out of date." : isStale ? late : "";
     listener({ document: latest, isStale, isLoggedOut, words });
   }
   async function poll() {

@@ -40,7 +40,7 @@ watch(region.dataset.pollUrl, (live) => {
   setText(document.getElementById("answer"), answer);
   if (!isKnown) {
     region.classList.add("is-stale");
-    region.dataset.stale = "What is shown below is old.";
+    region.dataset.stale = "The data below is out of date.";
     return;
   }
   const symbols = new Set(rows.map((row) => row.symbol));

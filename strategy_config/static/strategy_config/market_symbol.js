@@ -177,6 +177,6 @@ watch(region.dataset.pollUrl, (live) => {
     mark(live.words);
     return;
   }
-  mark(live.document.is_known && !live.document.is_stale ? "" : "What is shown below is old.");
+  mark(live.document.is_known && !live.document.is_stale ? "" : "The data below is out of date.");
   show(live.document);
 });

@@ -14,7 +14,7 @@ function tell(change) {
   const what = element("span", { className: "meanwhile-what", title: change.reason });
   const why = change.reason ? [": “", element("bdi", { textContent: change.reason }), "”"] : [];
   what.append(
-    "Changed meanwhile: ",
+    "Changed in the meantime: ",
     element("strong", { textContent: `${change.where}: ${change.words}` }),
     // A time that keeps itself current would be read out again and again.
     " by ",
@@ -22,7 +22,7 @@ function tell(change) {
     ` at ${change.at.slice(11, 19)} UTC`,
     ...why,
   );
-  place.replaceChildren(what, then, " ", element("a", { textContent: "Load it anew", href: location.pathname }));
+  place.replaceChildren(what, then, " ", element("a", { textContent: "Reload the page", href: location.pathname }));
 }
 
 follow((live) => {

@@ -25,7 +25,7 @@ function show(answer) {
   const items = [...seen.values()].map((runtime) => {
     const item = document.createElement("li");
     item.className = runtime.state;
-    const gone = present.has(runtime.instance_id) ? "" : " (gone since)";
+    const gone = present.has(runtime.instance_id) ? "" : " (no longer running)";
     item.textContent = `${runtime.instance_id} ${words(runtime)}${gone}`;
     return item;
   });
@@ -44,7 +44,7 @@ async function watch() {
         if (answer.is_done) return;
       } catch {
         document.getElementById("progress-text").textContent =
-          "Stored. The site does not answer now, so nobody knows here whether it is applied. Trying again…";
+          "Stored. The site is not responding, so it is unknown whether the change is applied. Trying again…";
       }
     }
     const pause = performance.now() - startedAt < QUICK_FOR_MS ? QUICK_MS : SLOW_MS;

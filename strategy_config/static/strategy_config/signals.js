@@ -46,12 +46,13 @@ function followNews() {
       if (!answer.ok || answer.redirected) throw new Error(String(answer.status));
       const { count } = await answer.json();
       freshAt = performance.now();
-      if (count === null) say("Redis cannot be reached: new signals are not told of here.");
+      if (count === null) say("Redis is unreachable: new signals are not announced here.");
       else if (count) say(`${count >= 1000 ? "1,000 or more" : count} new signal${count === 1 ? "" : "s"}. `, "Show");
       else say("");
     } catch {
       const seconds = Math.round((performance.now() - freshAt) / 1000);
-      if (seconds * 1000 > STALE_MS) say(`No news from the site for ${seconds} s: newer signals may be missing here.`);
+      if (seconds * 1000 > STALE_MS)
+        say(`No update from the site for ${seconds} s: newer signals may be missing here.`);
     }
     timer = document.hidden ? null : setTimeout(poll, POLL_MS);
   }

@@ -7,19 +7,19 @@ async function next() {
   const answer = await fetch(line.dataset.url, { method: "POST", headers: { "X-CSRFToken": token } });
   const told = await answer.json();
   if (!answer.ok) {
-    line.textContent = told.text ?? "The history could not be verified now.";
+    line.textContent = told.text ?? "The history could not be verified.";
     return false;
   }
   if (told.bad) {
     line.classList.add("answer-off");
-    line.textContent = `The history does not hold: change ${number.format(told.bad.position)}: ${told.bad.problem}. Call the person responsible; manage.py verify_audit walks all of it.`;
+    line.textContent = `Verification failed at change ${number.format(told.bad.position)}: ${told.bad.problem}. Tell the person responsible; manage.py verify_audit checks the whole history.`;
     return false;
   }
   const verified = number.format(told.verified);
   const words = told.is_done
     ? `All ${verified} changes verified: none was altered or removed.`
     : `${verified} of ${number.format(told.head)} changes verified so far.`;
-  line.textContent = told.head ? words : "Nothing has been changed yet.";
+  line.textContent = told.head ? words : "No changes yet.";
   return !told.is_done;
 }
 
@@ -27,7 +27,7 @@ async function verify() {
   try {
     while (!document.hidden && (await next()));
   } catch {
-    line.textContent = "The site does not answer: nobody knows how far the history was verified.";
+    line.textContent = "The site is not responding: the progress of the verification is unknown.";
   }
 }
 
