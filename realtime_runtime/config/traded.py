@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
-from strategy_core.configuration.wire import WireError
+from strategy_core.configuration.wire import Switches, WireError
 from strategy_core.market.decoding import UNREADABLE
 
 T = TypeVar("T")
@@ -28,7 +29,7 @@ class TradedLayer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TradedDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """What counts of a ``wire.Document``."""
+    """What counts of a ``wire.Document``. ``wanted``: the switches that ``config`` and ``after`` have without halts."""
 
     config: TradedLayer
     global_version: int
@@ -36,6 +37,7 @@ class TradedDocument(msgspec.Struct, frozen=True, kw_only=True):
     expires_at_ms: int | None = None
     after: TradedLayer | None = None
     format: Literal[1] = 1
+    wanted: Switches | None = None
 
 
 class Outline(NamedTuple):
@@ -55,9 +57,16 @@ _decoder = msgspec.json.Decoder(TradedDocument)
 def decode_document(raw: bytes) -> TradedDocument:
     """Raises WireError where ``raw`` is no document of a format that is read here."""
     try:
-        return _decoder.decode(raw)
+        document = _decoder.decode(raw)
     except UNREADABLE as exception:
         raise WireError(f"not a document of this format: {exception}") from None
+    return document if document.wanted is None else _uncovered(document, document.wanted)
+
+
+def _uncovered(document: TradedDocument, switches: Switches) -> TradedDocument:
+    """The document with its own switches: halts are obeyed apart from them here."""
+    after = None if document.after is None else replace(document.after, enabled=switches.after)
+    return replace(document, config=replace(document.config, enabled=switches.now), after=after)
 
 
 def outline_of(raw: bytes) -> Outline:

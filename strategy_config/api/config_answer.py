@@ -169,6 +169,7 @@ def _prepare(raw: bytes, symbol: str | None, now_ms: int, *, is_borrowed: bool) 
         return None
     if is_borrowed and symbol is not None:
         config = _borrow(config, symbol)
+    if (is_borrowed and symbol is not None) or stored.is_covered:
         served = wire.encode(config)
     reading = Reading(
         config=served,

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import structlog
 
 from service_kit import tracing
@@ -23,6 +24,7 @@ from strategy_config.selectors import selectors
 from strategy_config.selectors.selectors import PublicationState
 from strategy_config.store import metrics
 from strategy_core.configuration import wire
+from strategy_core.configuration.halts import Halts
 
 FARTHEST_BEHIND = 1_000
 ATTEMPTS = 10
@@ -67,14 +69,19 @@ def _publish(changes: Sequence[ConfigAudit], states: Mapping[str, FieldState]) -
     layers = _layers(states)
     give_up_at = time.monotonic() + PREDECESSOR_SECONDS
     try:
-        entries = _entries(changes, layers)
+        entries, is_covered = _entries(changes, layers), False
         while True:
-            is_written, last = redis_client.publish(predecessor, layers, entries, **_halts_of(changes))
-            if is_written:
+            done = redis_client.publish(predecessor, layers, entries, is_covered=is_covered, **_halts_of(changes))
+            if done.is_written:
+                _cover_after(changes)
                 return True
-            is_on_its_way = predecessor - NEAR_BEHIND <= last < predecessor
-            if last == NOTHING_PUBLISHED or not is_on_its_way or time.monotonic() > give_up_at:
-                return _catch_up(last)
+            if done.is_halted:
+                layers, is_covered = _layers(states, _halts_in_force()), True
+                entries = _entries(changes, layers)
+                continue
+            is_on_its_way = predecessor - NEAR_BEHIND <= done.last < predecessor
+            if done.last == NOTHING_PUBLISHED or not is_on_its_way or time.monotonic() > give_up_at:
+                return _catch_up(done.last)
             time.sleep(PREDECESSOR_POLL_SECONDS)
     except (SharedCacheUnavailableError, StoreUnavailableError) as exception:
         logger.info("publication.postponed", sequence=changes[-1].told_sequence, error=str(exception))
@@ -100,7 +107,7 @@ def rewrite_all(*, is_forced: bool) -> Rewritten:
         if not _catch_up(last_published()):
             continue
         state = selectors.whole_state()
-        layers = _layers(state.states)
+        layers = _layers(state.states, _halts_in_force())
         try:
             found, listed = _documents_there()
         except SharedCacheUnavailableError:
@@ -117,7 +124,8 @@ def rewrite_all(*, is_forced: bool) -> Rewritten:
         # A document that another version wrote better is listed again, should its sequence be lost.
         layers.extend((field, state.states[field].sequence, found[field]) for field in _unlisted(state, found, listed))
         layers.extend((field, state.sequence, b"") for field in ownerless)
-        if redis_client.publish(state.sequence, layers, [change_entries.reload_notice(state.sequence)], **halts)[0]:
+        notice = change_entries.reload_notice(state.sequence)
+        if redis_client.publish(state.sequence, layers, [notice], **halts).is_written:
             if wrong:
                 logger.warning("shared_cache.repaired", fields=wrong[:20], count=len(wrong), sequence=state.sequence)
             return Rewritten(len({**found, **wanted}.keys() - ownerless), state.sequence, wrong)
@@ -154,11 +162,11 @@ def _catch_up(last: int) -> bool:
             continue
         if last == state.sequence:
             return True
-        layers = _layers(state.states)
-        is_written, last = redis_client.publish(
-            last, layers, _entries(state.changes, layers), **_halts_of(state.changes)
-        )
+        layers = _layers(state.states, _halts_in_force())
+        entries = _entries(state.changes, layers)
+        is_written, last, _ = redis_client.publish(last, layers, entries, **_halts_of(state.changes))
         if is_written:
+            _cover_after(state.changes)
             logger.info("publication.caught_up", changes=len(state.changes), sequence=state.sequence)
             return True
     return False
@@ -192,7 +200,7 @@ def _start_anew() -> None:
     state = selectors.whole_state()
     redis_client.publish(
         START_ANEW,
-        _layers(state.states),
+        _layers(state.states, _halts_in_force()),
         [change_entries.reload_notice(state.sequence)],
         halts=halt_rows.in_force(selectors.open_halts()),
         resumed=halt_rows.ended(selectors.ended_halts()),
@@ -205,7 +213,7 @@ def tell_resumed(halts: Sequence[Halt]) -> None:
     for _ in range(ATTEMPTS):
         last = last_published()
         notice = change_entries.reload_notice(max(last, 0), is_partial=True)
-        if redis_client.publish(last, [], [notice], resumed=halt_rows.ended(halts))[0]:
+        if redis_client.publish(last, [], [notice], resumed=halt_rows.ended(halts)).is_written:
             return
     raise SharedCacheUnavailableError("Other writers were faster each time.")
 
@@ -283,9 +291,54 @@ def _entries(changes: Sequence[ConfigAudit], layers: change_entries.Layers) -> l
     return told.entries
 
 
-def _layers(states: Mapping[str, FieldState]) -> list[tuple[str, int, bytes]]:
+def _layers(states: Mapping[str, FieldState], halts: Halts | None = None) -> list[tuple[str, int, bytes]]:
+    """(field, sequence, document); with ``halts``, as those leave the documents on the wire."""
     found = []
     for field, state in states.items():
         with item_failures.contained("document", field=field):
-            found.append((field, state.sequence, wire.encode(state.document)))
+            document = state.document if halts is None else _under(halts, state.document)
+            found.append((field, state.sequence, wire.encode(document)))
+    return found
+
+
+def _halts_in_force() -> Halts:
+    """As the store has them."""
+    halts = Halts()
+    halts.add(halt_rows.stored_record(row) for row in selectors.open_halts())
+    return halts
+
+
+def _under(halts: Halts, document: wire.Document) -> wire.Document:
+    """What a runtime of a version without halts may read of the document: nothing that is halted is switched on."""
+    is_halted = halts.is_halted(document.config.strategy_id, document.config.symbol)
+    return document.covered() if is_halted else document
+
+
+def _cover_after(changes: Sequence[ConfigAudit]) -> None:
+    """Have the documents say what halts that were set or ended leave of them. Best effort: `rewrite_all` does it, too.
+
+    Runtimes that know halts have them by now. Others read the documents anew where a halt has ended.
+    """
+    if not any(halt_rows.is_halt(change) for change in changes):
+        return
+    with item_failures.contained("halt", sequence=changes[-1].told_sequence):
+        for _ in range(ATTEMPTS):
+            last = last_published()
+            differing = _differently_covered(_halts_in_force())
+            is_over = any(document.wanted is msgspec.UNSET for _, _, document in differing)
+            notices = [change_entries.reload_notice(last, is_partial=True)] if is_over else []
+            layers = [(field, sequence, wire.encode(document)) for field, sequence, document in differing]
+            if not layers or redis_client.publish(last, layers, notices).is_written:
+                return
+
+
+def _differently_covered(halts: Halts) -> list[tuple[str, int, wire.Document]]:
+    """The documents in Redis that say something else than these halts leave of them, as they should be."""
+    found = []
+    for field, raw in _documents_there()[0].items():
+        with item_failures.contained("document", field=field):
+            document = wire.decode_document(raw)
+            should_be = _under(halts, document)
+            if wire.decode_document_bytes(raw).is_covered != (should_be is not document):
+                found.append((field, document.config.sequence, should_be))
     return found

@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import redis
 import structlog
@@ -162,6 +162,17 @@ def _keep_set(client: redis.Redis, *, key: str, payload: bytes) -> None:
     client.set(key, payload, ex=wire.SET_TTL_SECONDS)
 
 
+class Publication(NamedTuple):
+    """What became of documents and entries. ``last``: the last sequence that is there, -1 where there is none.
+
+    ``is_halted``: not written, because halts are in force and the documents do not say what those leave of them.
+    """
+
+    is_written: bool
+    last: int
+    is_halted: bool = False
+
+
 def publish(
     expected: int,
     layers: list[tuple[str, int, bytes]],
@@ -169,20 +180,23 @@ def publish(
     *,
     halts: Sequence[tuple[str, bytes]] = (),
     resumed: Sequence[tuple[str, str]] = (),
-) -> tuple[bool, int]:
-    """Run ``publish_script.PUBLISH_SCRIPT``: (written, last sequence there or -1). Raises SharedCacheUnavailableError.
+    is_covered: bool = True,
+) -> Publication:
+    """Run ``publish_script.PUBLISH_SCRIPT``. Raises SharedCacheUnavailableError.
 
     ``layers`` are (field, sequence, document or b"" where the layer is gone), ``entries`` (stream id, payload),
-    ``halts`` (id, record), ``resumed`` (id, when). Where this user of Redis may not write those (its rights are from
-    before there were halts), the entries alone go out: who stops must not wait for an administrator of Redis.
+    ``halts`` (id, record), ``resumed`` (id, when); ``is_covered``: the documents say what the halts in force leave of
+    them. Where this user of Redis may not use the keys of halts (its rights are from before there were halts), the
+    rest alone goes out: who stops must not wait for an administrator of Redis.
     """
     try:
-        return _publish(expected, layers, entries, halts, resumed)
+        return _publish(expected, layers, entries, halts, resumed, is_covered=is_covered)
     except SharedCacheUnavailableError as exception:
-        if not (halts or resumed) or not exception.is_forbidden:
+        if not exception.is_forbidden:
             raise
-        logger.error("shared_cache.halts_refused", error=str(exception))
-        return _publish(expected, layers, entries, (), ())
+        if halts or resumed:
+            logger.error("shared_cache.halts_refused", error=str(exception))
+        return _publish(expected, layers, entries, (), (), is_covered=is_covered, with_halts=False)
 
 
 def _publish(
@@ -191,10 +205,13 @@ def _publish(
     entries: list[tuple[str, bytes]],
     halts: Sequence[tuple[str, bytes]],
     resumed: Sequence[tuple[str, str]],
-) -> tuple[bool, int]:
-    names = publish_script.publish_keys(keys(), with_halts=bool(halts or resumed))
+    *,
+    is_covered: bool,
+    with_halts: bool = True,
+) -> Publication:
+    names = publish_script.publish_keys(keys(), with_halts=with_halts)
     words: list[str | bytes] = [str(len(names)), *names]
-    words += [str(expected), str(wire.CHANGES_CAP), str(len(layers))]
+    words += [str(expected), str(wire.CHANGES_CAP), str(int(is_covered)), str(len(layers))]
     for field, sequence, document in layers:
         words += [field, str(sequence), document]
     for pairs in (halts, resumed):
@@ -204,7 +221,7 @@ def _publish(
     for entry in entries:
         words.extend(entry)
     answer = run(lambda client: _run_publish_script(client, words))
-    return answer[0] == 1, answer[1] if len(answer) > 1 else -1
+    return Publication(answer[0] == 1, answer[1] if len(answer) > 1 else -1, is_halted=answer[0] == 2)
 
 
 def _run_publish_script(client: redis.Redis, words: Sequence[str | bytes]) -> Any:

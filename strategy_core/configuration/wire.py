@@ -169,11 +169,20 @@ class LayerConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     refused: list[RefusedValue] = []
 
 
+class Switches(msgspec.Struct, frozen=True, kw_only=True):
+    """The switches of a document's ``config`` and ``after``."""
+
+    now: bool
+    after: bool
+
+
 class Document(msgspec.Struct, frozen=True, kw_only=True):
     """What the hash holds for a layer.
 
     ``config`` holds now; from ``expires_at_ms`` (Unix, milliseconds) on, ``after`` holds instead.
     ``global_version``/``symbol_version`` go into signals; ``symbol_version`` is 0 for a global layer.
+    ``wanted``: a halt covers the layer, so that both say ``enabled`` false on the wire, for runtimes of a version
+    without halts; these are the switches of ``config`` and ``after`` themselves: ``decode_document`` puts them back.
     """
 
     config: LayerConfig
@@ -182,17 +191,43 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     expires_at_ms: int | None = None
     after: LayerConfig | None = None
     format: Literal[1] = 1
+    wanted: Switches | msgspec.UnsetType = msgspec.UNSET
+
+    def covered(self) -> "Document":
+        """The document as a halt leaves it on the wire; itself where nothing of it is switched on."""
+        switches = Switches(now=self.config.enabled, after=self.after is not None and self.after.enabled)
+        if not (switches.now or switches.after):
+            return self
+        return msgspec.structs.replace(self._switched(Switches(now=False, after=False)), wanted=switches)
+
+    def uncovered(self) -> "Document":
+        """The document as it is without halts."""
+        if isinstance(self.wanted, msgspec.UnsetType):
+            return self
+        return msgspec.structs.replace(self._switched(self.wanted), wanted=msgspec.UNSET)
+
+    def _switched(self, switches: Switches) -> "Document":
+        config = msgspec.structs.replace(self.config, enabled=switches.now)
+        after = None if self.after is None else msgspec.structs.replace(self.after, enabled=switches.after)
+        return msgspec.structs.replace(self, config=config, after=after)
 
 
 class DocumentBytes(msgspec.Struct, frozen=True, kw_only=True):
     """A ``Document`` whose configs stay the bytes they are: for serving them unchanged.
 
-    ``after`` is "null", or empty, where there is none: msgspec decodes no union with Raw.
+    ``after`` is "null", or empty, where there is none: msgspec decodes no union with Raw. Where ``is_covered``, their
+    switches are not those of the layer.
     """
 
     config: msgspec.Raw
     expires_at_ms: int | None = None
     after: msgspec.Raw = msgspec.Raw()
+    wanted: Switches | None = None
+
+    @property
+    def is_covered(self) -> bool:
+        """Whether a halt covers the layer: see ``Document``."""
+        return self.wanted is not None
 
 
 class SetMember(msgspec.Struct, frozen=True, kw_only=True):
@@ -362,8 +397,9 @@ def stream_payload(fields: Sequence[bytes]) -> bytes:
 
 
 def decode_document(raw: bytes) -> Document:
-    """Raises WireError where ``raw`` is no Document."""
-    return _decode(Document, raw)  # type: ignore[no-any-return]  # the decoder's table is untyped
+    """The document as it is without halts. Raises WireError where ``raw`` is no Document."""
+    document: Document = _decode(Document, raw)
+    return document.uncovered()
 
 
 def decode_document_bytes(raw: bytes) -> DocumentBytes:

@@ -143,7 +143,7 @@ class Site:
         layers: list[Any] = []
         for field, raw in documents.items():
             layers += [field, self.sequence, raw or b""]
-        arguments = [expected, wire.CHANGES_CAP, len(documents), *layers, *_counted(halts), *_counted(resumed)]
+        arguments = [expected, wire.CHANGES_CAP, 1, len(documents), *layers, *_counted(halts), *_counted(resumed)]
         arguments += [entry, payload]
         assert await self.redis.eval(publish_script.PUBLISH_SCRIPT, len(keys), *keys, *arguments) == [1, self.sequence]
 

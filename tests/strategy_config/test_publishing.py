@@ -246,8 +246,8 @@ def test_publish__predecessor_still_on_its_way__waits_for_it(
     write(parameters={"top_levels": 3})
     monkeypatch.undo()
 
-    def publish_meanwhile(*arguments: Any) -> tuple[bool, int]:
-        answer = real(*arguments)
+    def publish_meanwhile(*arguments: Any, **options: Any) -> redis_client.Publication:
+        answer = real(*arguments, **options)
         if held_back:
             publisher.publish(*held_back.pop(0))
         return answer
