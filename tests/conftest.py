@@ -99,6 +99,15 @@ def market_data() -> Path:
 
 
 @pytest.fixture(scope="session")
+def fault_inputs() -> Path:
+    """The folder of the inputs by which faults were found: FAULT_INPUTS_DIR, else ../shared/review/inputs."""
+    folder = Path(os.environ.get("FAULT_INPUTS_DIR") or PROJECT_ROOT.parent / "shared" / "review" / "inputs")
+    if not (folder / "README.txt").is_file():
+        pytest.skip(f"no inputs of found faults in {folder} (set FAULT_INPUTS_DIR)")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def mongodb_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A MongoDB with transactions: MONGODB_TEST_URI, else a wire server for the whole session."""
     if uri := os.environ.get("MONGODB_TEST_URI"):
