@@ -1,7 +1,8 @@
 # `make run` and `make test` need Python 3.11 or later and nothing else. `make help` says what there is.
 SHELL := /bin/bash
-PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3 python; do \
-	$$name -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
+IS_PYTHON := -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
+PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3.14 python3 python; do \
+	$$name $(IS_PYTHON) && echo $$name && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED_RUN := $(VENV)/.installed-run
@@ -14,7 +15,7 @@ POSTGRESQL_TESTS ?= tests/strategy_config tests/evolution tests/api tests/contra
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test coverage test-slow test-mongodb test-faults soak test-postgresql check-deploy check check-scripts fmt fmt-scripts bench fuzz audit lock clean
+.PHONY: help run test coverage test-pythons test-core test-slow test-mongodb test-faults soak test-postgresql check-deploy check check-scripts fmt fmt-scripts bench fuzz audit lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -41,6 +42,16 @@ test: $(INSTALLED) ## Run the tests; check-deploy, test-mongodb, test-faults and
 
 coverage: $(INSTALLED) ## Run the tests and report their coverage (measuring costs about half as much again)
 	$(BIN)/python -m pytest -n 2 --dist loadscope -m "not slow" --ignore tests/deploy --ignore tests/faults --cov --cov-report=term:skip-covered
+
+# `make test-core PYTHON=python3.13 VENV=var/python3.13` for one of them.
+test-pythons: ## Run the tests of core and runtime on each newer Python that the machine has
+	@for name in python3.12 python3.13 python3.14; do \
+		[ $$name != "$(PYTHON)" ] && $$name $(IS_PYTHON) || { echo "$$name: not here, or used by the other targets"; continue; }; \
+		$(MAKE) --no-print-directory test-core PYTHON=$$name VENV=var/$$name || exit 1; \
+	done
+
+test-core: $(INSTALLED)
+	$(BIN)/python -m pytest -n 2 --dist loadscope -m "not slow" tests/strategies tests/market tests/engine tests/config tests/runtime
 
 test-slow: $(INSTALLED) ## Run the tests that are marked slow (but for those of check-deploy)
 	$(BIN)/python -m pytest -n 2 --dist loadscope -m slow --timeout 600 --ignore tests/deploy

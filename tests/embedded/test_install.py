@@ -92,7 +92,7 @@ def test_install__lock_of_another_date__installs_nothing_and_a_changed_one_does(
     assert list(checkout.glob(".venv/lib/python*/site-packages/added.py"))
 
 
-@pytest.mark.parametrize(("target", "is_dev"), [("run", False), ("test", True), ("check", True), ("bench", True)])
+@pytest.mark.parametrize(("target", "is_dev"), [("run", False), ("test", True), ("coverage", True), ("bench", True)])
 def test_makefile__target__installs_what_it_needs_and_no_more(checkout: Path, target: str, is_dev: bool) -> None:
     commands = make(checkout, "--dry-run", target)
     assert "embedded.install .venv requirements-run.txt" in commands
