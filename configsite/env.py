@@ -1,96 +1,36 @@
-"""The only reader of the environment on the site. A missing or unparsable value stops the start by its name."""
+"""The only reader of the environment on the site. Unusable variables stop the start, all at once, by name."""
 
 import os
 import re
 from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import NamedTuple
+from typing import Annotated, NamedTuple, TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
-_SWITCHES = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+from configsite.settings import database, mongodb
+from service_kit.environment import (
+    LOG_FORMATS,
+    LOG_LEVELS,
+    Environment,
+    Items,
+    ReadableFile,
+    SettingsError,
+    Switch,
+    items,
+    one_of,
+    whole_number,
+)
+from service_kit.tracing import PROTOCOLS
+
+SECRET_KEY_LENGTH = 50
+SECRET_KEY_CHARACTERS = 10
+YEAR_SECONDS = 365 * 24 * 3_600
+RIGHTS = ("read", "write", "stop")
+T = TypeVar("T", bound=Environment)
+_PRODUCTION = "configsite.settings.production"
 _HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]*", re.ASCII)
-
-
-def everything() -> Mapping[str, str]:
-    """The whole environment, for the strategies' own variables, which ``layers.read_environment`` reads."""
-    return os.environ
-
-
-def is_set(name: str) -> bool:
-    """Whether the variable has a value. An empty one counts as not set, everywhere."""
-    return bool(os.environ.get(name, "").strip())
-
-
-def text(name: str, default: str | None = None) -> str:
-    """The variable's text; without a default the variable is required."""
-    value = os.environ.get(name, "").strip() or default
-    if value is None:
-        raise ImproperlyConfigured(f"{name} must be set.")
-    return value
-
-
-def flag(name: str, *, default: bool) -> bool:
-    """true/false, yes/no, on/off, 1/0 in any case."""
-    value = text(name, str(default)).lower()
-    if value not in _SWITCHES:
-        raise ImproperlyConfigured(f"{name} must be true or false, not {value!r}.")
-    return _SWITCHES[value]
-
-
-def integer(name: str, *, default: int, minimum: int) -> int:
-    """A whole number, at least ``minimum``."""
-    value = text(name, str(default))
-    try:
-        number = int(value)
-    except ValueError:
-        raise ImproperlyConfigured(f"{name} must be a whole number, not {value!r}.") from None
-    if number < minimum:
-        raise ImproperlyConfigured(f"{name} must be at least {minimum}, not {number}.")
-    return number
-
-
-def choice(name: str, *choices: str, default: str) -> str:
-    """One of ``choices``, in any case; answers it as written there."""
-    value = text(name, default)
-    for allowed in choices:
-        if value.lower() == allowed.lower():
-            return allowed
-    raise ImproperlyConfigured(f"{name} must be one of {', '.join(choices)}, not {value!r}.")
-
-
-def items(name: str, default: str = "") -> list[str]:
-    """A comma-separated list, blanks and empty items dropped."""
-    return [item.strip() for item in text(name, default).split(",") if item.strip()]
-
-
-def file(name: str) -> str:
-    """The path of a file that this process can read, "" where the variable has no value."""
-    path = text(name, "")
-    if path and not os.access(path, os.R_OK):
-        raise ImproperlyConfigured(f"{name} must be a file that this process can read.")
-    return path
-
-
-def header(name: str, default: str) -> tuple[str, str] | None:
-    """``Header-Name=value`` as Django names it: ("HTTP_HEADER_NAME", "value"); ``none``: no header."""
-    given = text(name, default)
-    if given.lower() == "none":
-        return None
-    key, separator, value = given.partition("=")
-    if not separator or not key.strip() or not value.strip():
-        raise ImproperlyConfigured(f"{name} must be Header-Name=value or none, not {given!r}.")
-    return f"HTTP_{key.strip().upper().replace('-', '_')}", value.strip()
-
-
-def header_names(name: str) -> tuple[str, ...]:
-    """A comma-separated list of headers, each as WSGI names it: ``X-My-Token`` is "HTTP_X_MY_TOKEN"."""
-    found = []
-    for item in items(name):
-        if _HEADER.fullmatch(item) is None:
-            raise ImproperlyConfigured(f"{name} must be a list of header names, and {item!r} is none.")
-        found.append(f"HTTP_{item.upper().replace('-', '_')}")
-    return tuple(found)
 
 
 class Grant(NamedTuple):
@@ -103,31 +43,221 @@ class Grant(NamedTuple):
         return self.right if self.network is None else f"{self.right}@{self.network}"
 
 
-def grants(name: str, *rights: str) -> tuple[Grant, ...]:
-    """``none``, or a comma-separated list of ``right`` and ``right@network``, such as ``read, stop@10.1.0.0/16``."""
-    given = items(name)
+def grants(text: str) -> tuple[Grant, ...]:
+    """Parses ``none``, or a comma-separated list of ``right`` and ``right@network``: ``read, stop@10.1.0.0/16``."""
+    given = items(text)
     if [item.lower() for item in given] in ([], ["none"]):
         return ()
     found = []
     for item in given:
         right, separator, network = (part.strip() for part in item.partition("@"))
-        if right.lower() not in rights:
-            known = ", ".join(rights)
-            raise ImproperlyConfigured(f"{name} must be none, or a list of {known}, each with @network; not {item!r}.")
+        if right.lower() not in RIGHTS:
+            raise ValueError(f"must be none, or a list of {', '.join(RIGHTS)}, each with @network; not {item!r}")
         try:
             found.append(Grant(right.lower(), ip_network(network) if separator else None))
         except ValueError as exception:
-            raise ImproperlyConfigured(f"{name}: {item!r} names no network like 10.0.0.0/8: {exception}.") from None
+            raise ValueError(f"must name networks like 10.0.0.0/8, not {item!r}: {exception}") from None
     return tuple(found)
 
 
-def pairs(name: str) -> dict[str, str]:
-    """A comma-separated list of ``key=value``."""
+def pairs(text: str) -> dict[str, str]:
+    """Parses a comma-separated list of ``key=value``."""
     found = {}
-    for item in items(name):
+    for item in items(text):
         key, separator, value = item.partition("=")
         if not separator or not key.strip() or not value.strip():
             # The values are addresses, which may hold passwords.
-            raise ImproperlyConfigured(f"{name} must be a list of name=value.")
+            raise ValueError("must be a list of name=value")
         found[key.strip()] = value.strip()
     return found
+
+
+def header(text: str) -> tuple[str, str] | None:
+    """Parses ``Header-Name=value`` into Django's form, ("HTTP_HEADER_NAME", "value"); ``none``: no header."""
+    if text.lower() == "none":
+        return None
+    key, separator, value = text.partition("=")
+    if not separator or not key.strip() or not value.strip():
+        raise ValueError(f"must be Header-Name=value or none, not {text!r}")
+    return f"HTTP_{key.strip().upper().replace('-', '_')}", value.strip()
+
+
+def header_names(text: str) -> tuple[str, ...]:
+    """Parses a comma-separated list of headers, each as WSGI names it: ``X-My-Token`` is "HTTP_X_MY_TOKEN"."""
+    found = []
+    for item in items(text):
+        if _HEADER.fullmatch(item) is None:
+            raise ValueError(f"must be a list of header names, and {item!r} is not one")
+        found.append(f"HTTP_{item.upper().replace('-', '_')}")
+    return tuple(found)
+
+
+Count = Annotated[int, BeforeValidator(whole_number(0))]
+PositiveCount = Annotated[int, BeforeValidator(whole_number(1))]
+Hosts = Annotated[tuple[str, ...], BeforeValidator(items)]
+
+
+class SiteEnvironment(Environment):
+    """The variables of every process of the site. URLs may hold passwords: they are never shown."""
+
+    debug: Switch = Field(False, validation_alias="DEBUG")
+    secret_key: str = Field(
+        default_factory=lambda data: "for development only, never in production" if data["debug"] else "",
+        validation_alias="SECRET_KEY",
+        validate_default=True,
+        repr=False,
+    )
+    allowed_hosts: Hosts = Field(("localhost", "127.0.0.1", "[::1]"), validation_alias="ALLOWED_HOSTS")
+    environment: str = Field("development", validation_alias="ENVIRONMENT")
+
+    mongodb_timeout_ms: Annotated[int, BeforeValidator(whole_number(100))] = Field(
+        5_000, validation_alias="MONGODB_TIMEOUT_MS"
+    )
+    mongodb_database: str = Field("petrosa", validation_alias="MONGODB_DATABASE")
+    mongodb_uri: Annotated[str, AfterValidator(mongodb.checked)] = Field("", validation_alias="MONGODB_URI", repr=False)
+    # Not looked at where MONGODB_URI names the database.
+    database_url: str = Field(database.EMBEDDED_URL, validation_alias="DATABASE_URL", validate_default=True, repr=False)
+    # For `import_legacy`, which looks at it.
+    legacy_mongodb_uri: str = Field("", validation_alias="LEGACY_MONGODB_URI", repr=False)
+
+    log_level: Annotated[str, BeforeValidator(one_of(*LOG_LEVELS))] = Field("INFO", validation_alias="LOG_LEVEL")
+    log_format: Annotated[str, BeforeValidator(lambda text: LOG_FORMATS[one_of(*LOG_FORMATS)(text)])] = Field(
+        "json", validation_alias="LOG_FORMAT"
+    )
+    # OpenTelemetry reads it by itself; a protocol that it does not have stops the start here.
+    trace_protocol: Annotated[str, BeforeValidator(one_of(*PROTOCOLS))] = Field(
+        PROTOCOLS[0], validation_alias="OTEL_EXPORTER_OTLP_PROTOCOL"
+    )
+
+    redis_url: str = Field("redis://127.0.0.1:6379/0", validation_alias="REDIS_URL", repr=False)
+    redis_ca_file: ReadableFile = Field("", validation_alias="REDIS_CA_FILE")
+    redis_key_prefix: str = Field("strategies", validation_alias="REDIS_KEY_PREFIX")
+    config_cache_ttl_seconds: PositiveCount = Field(60, validation_alias="CONFIG_CACHE_TTL_SECONDS")
+    worker_metrics_port: Count = Field(0, validation_alias="WORKER_METRICS_PORT")
+    nats_url: str = Field("nats://localhost:4222", validation_alias="NATS_URL", repr=False)
+    nats_ca_file: ReadableFile = Field("", validation_alias="NATS_CA_FILE")
+    nats_creds_file: ReadableFile = Field("", validation_alias="NATS_CREDS_FILE")
+    nats_nkey_seed_file: ReadableFile = Field("", validation_alias="NATS_NKEY_SEED_FILE")
+    nats_topic_control: str = Field(
+        default_factory=lambda data: f"control.{data['redis_key_prefix']}", validation_alias="NATS_TOPIC_CONTROL"
+    )
+    halt_secret: str = Field("", validation_alias="HALT_SECRET", repr=False)
+    halt_trusts_broker: Switch = Field(False, validation_alias="HALT_TRUST_BROKER")
+
+    api_anonymous: Annotated[tuple[Grant, ...], BeforeValidator(grants)] = Field((), validation_alias="API_ANONYMOUS")
+    api_token_headers: Annotated[tuple[str, ...], BeforeValidator(header_names)] = Field(
+        (), validation_alias="API_TOKEN_HEADERS"
+    )
+    conflict_check_urls: Annotated[dict[str, str], BeforeValidator(pairs)] = Field(
+        default_factory=dict, validation_alias="CONFLICT_CHECK_URLS", repr=False
+    )
+
+    login_failures_per_user: PositiveCount = Field(5, validation_alias="LOGIN_FAILURES_PER_USER")
+    login_failures_per_address: PositiveCount = Field(50, validation_alias="LOGIN_FAILURES_PER_ADDRESS")
+    login_lockout_seconds: PositiveCount = Field(900, validation_alias="LOGIN_LOCKOUT_SECONDS")
+    rate_limit_reads_per_second: Count = Field(500, validation_alias="RATE_LIMIT_READS_PER_SECOND")
+    rate_limit_reads_burst: PositiveCount = Field(1_000, validation_alias="RATE_LIMIT_READS_BURST")
+    rate_limit_writes_per_second: Count = Field(20, validation_alias="RATE_LIMIT_WRITES_PER_SECOND")
+    rate_limit_writes_burst: PositiveCount = Field(100, validation_alias="RATE_LIMIT_WRITES_BURST")
+    trusted_proxies: Count = Field(0, validation_alias="TRUSTED_PROXIES")
+    csrf_trusted_origins: Items = Field((), validation_alias="CSRF_TRUSTED_ORIGINS")
+
+    @field_validator("secret_key")
+    @classmethod
+    def _check_secret_key(cls, key: str) -> str:
+        if not key:
+            raise ValueError("must be set")
+        return key
+
+    @field_validator("database_url")
+    @classmethod
+    def _check_database(cls, url: str, info: ValidationInfo) -> str:
+        return database.checked(url) if info.data.get("mongodb_uri") == "" else url
+
+
+class ProductionEnvironment(SiteEnvironment):
+    """The same in production: what eases development is refused, what is embedded elsewhere has to be named."""
+
+    allowed_hosts: Hosts = Field(validation_alias="ALLOWED_HOSTS")
+    environment: str = Field("production", validation_alias="ENVIRONMENT")
+    database_url: str = Field("", validation_alias="DATABASE_URL", validate_default=True, repr=False)
+    redis_url: str = Field(validation_alias="REDIS_URL", repr=False)
+    # The relay alone needs it, and refuses to start without it.
+    nats_url: str = Field("", validation_alias="NATS_URL", repr=False)
+    # The header by which our own proxy says that it was asked over TLS, and the value that says so; the proxy has to
+    # remove what callers send under that name.
+    secure_proxy_ssl_header: Annotated[tuple[str, str] | None, BeforeValidator(header)] = Field(
+        ("HTTP_X_FORWARDED_PROTO", "https"), validation_alias="SECURE_PROXY_SSL_HEADER"
+    )
+    secure_ssl_redirect: Switch = Field(True, validation_alias="SECURE_SSL_REDIRECT")
+    secure_hsts_seconds: Count = Field(YEAR_SECONDS, validation_alias="SECURE_HSTS_SECONDS")
+    secure_hsts_include_subdomains: Switch = Field(True, validation_alias="SECURE_HSTS_INCLUDE_SUBDOMAINS")
+    secure_hsts_preload: Switch = Field(True, validation_alias="SECURE_HSTS_PRELOAD")
+
+    @field_validator("debug")
+    @classmethod
+    def _check_debug(cls, debug: bool) -> bool:
+        if debug:
+            raise ValueError("must be false in production")
+        return debug
+
+    @field_validator("secret_key")
+    @classmethod
+    def _check_strength(cls, key: str) -> str:
+        if len(key) < SECRET_KEY_LENGTH or len(set(key)) < SECRET_KEY_CHARACTERS:
+            raise ValueError(
+                f"must have at least {SECRET_KEY_LENGTH} characters in production, "
+                f"{SECRET_KEY_CHARACTERS} of them different"
+            )
+        return key
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _check_hosts(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
+        if not hosts or {"*", "."}.intersection(hosts):
+            raise ValueError("must name the hosts in production, not *")
+        return hosts
+
+    @field_validator("database_url")
+    @classmethod
+    def _check_database(cls, url: str, info: ValidationInfo) -> str:
+        if info.data.get("mongodb_uri") != "":
+            return url
+        if not url:
+            raise ValueError("or MONGODB_URI must be set in production")
+        if database.is_embedded(database.checked(url)):
+            raise ValueError("must not be the embedded database of `make run` in production")
+        return url
+
+
+class ServerEnvironment(Environment):
+    """The variables of the web server."""
+
+    # In a pod, probes and clients come from outside.
+    host: str = Field("0.0.0.0", validation_alias="WEB_HOST")  # noqa: S104  (as above)
+    port: PositiveCount = Field(8080, validation_alias="WEB_PORT")
+    workers: PositiveCount = Field(2, validation_alias="WEB_WORKERS")
+    threads: PositiveCount = Field(32, validation_alias="WEB_THREADS")
+
+
+def everything() -> Mapping[str, str]:
+    """The whole environment, for the strategies' and OpenTelemetry's own variables."""
+    return os.environ
+
+
+def read_server() -> ServerEnvironment:
+    """The web server's variables; raises ImproperlyConfigured."""
+    return _read(ServerEnvironment)
+
+
+def read_site() -> SiteEnvironment:
+    """The site's variables, by the rules of the settings that Django runs with; raises ImproperlyConfigured."""
+    is_production = os.environ.get("DJANGO_SETTINGS_MODULE") == _PRODUCTION
+    return _read(ProductionEnvironment if is_production else SiteEnvironment)
+
+
+def _read(variables: type[T]) -> T:
+    try:
+        return variables.from_environ(os.environ)
+    except SettingsError as error:
+        raise ImproperlyConfigured(f"{error}.") from None

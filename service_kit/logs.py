@@ -1,43 +1,34 @@
-"""structlog for the runtime: one event a moment, JSON or console, third-party logs through the same renderer."""
+"""structlog for every process: one event a moment, JSON or console, third-party logs through the same renderer."""
 
 import logging
-import sys
-from typing import Literal
+from typing import Any, Literal, TextIO
 
 import structlog
-from structlog.typing import Processor
 
 from service_kit import tracing
 
 LogFormat = Literal["json", "console"]
-
-# Without local variables: those may hold passwords.
-_TRACEBACKS = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
-# We have events of our own for what matters (reconnects, requests); theirs would repeat them without ids. The last
+# Without the values of local variables: a traceback must not carry a token or a password into the log.
+_TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
+# We have events of our own for what matters (reconnects, requests); theirs would repeat them without ids. The last one
 # shows whole URLs at DEBUG, keys among them.
 _QUIET_LIBRARIES = ("aiohttp.access", "nats", "nats.aio.client", "urllib3.connectionpool")
+_SHARED: list[Any] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.add_logger_name,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+    tracing.add_ids,
+]
 
 
-def configure(*, level: str, log_format: LogFormat) -> None:
-    """Send the runtime's and the libraries' logs to standard output, from ``level`` up."""
-    shared: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        tracing.add_ids,
-    ]
-    is_json = log_format == "json"
-    rendering: list[Processor] = (
-        [structlog.processors.ExceptionRenderer(_TRACEBACKS), structlog.processors.JSONRenderer()]
-        if is_json
-        else [structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())]
-    )
-    handler = logging.StreamHandler(sys.stdout)
+def configure(*, level: str, log_format: LogFormat, stream: TextIO) -> None:
+    """Send this process's and its libraries' logs to ``stream``, from ``level`` up."""
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering],
+            foreign_pre_chain=_SHARED,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_renderers(log_format, stream)],
         )
     )
     root = logging.getLogger()
@@ -48,9 +39,17 @@ def configure(*, level: str, log_format: LogFormat) -> None:
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
-            *shared,
+            *_SHARED,
+            structlog.processors.StackInfoRenderer(),
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
         logger_factory=structlog.stdlib.LoggerFactory(),
-        cache_logger_on_first_use=False,
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
     )
+
+
+def _renderers(log_format: LogFormat, stream: TextIO) -> list[Any]:
+    if log_format == "json":
+        return [_TRACEBACKS, structlog.processors.JSONRenderer()]
+    return [structlog.dev.ConsoleRenderer(colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback)]

@@ -19,7 +19,7 @@ def read_settings(name: str, environment: Mapping[str, str]) -> dict[str, Any]:
     """
     ours = {key: sys.modules.pop(key) for key in list(sys.modules) if key.startswith(_MODULES)}
     try:
-        with mock.patch.dict(os.environ, environment, clear=True):
+        with mock.patch.dict(os.environ, {"DJANGO_SETTINGS_MODULE": _MODULES + name, **environment}, clear=True):
             return dict(vars(importlib.import_module(_MODULES + name)))
     finally:
         for key in [key for key in sys.modules if key.startswith(_MODULES)]:

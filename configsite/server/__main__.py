@@ -26,13 +26,14 @@ STOP_SECONDS = 10
 
 def main() -> None:
     """Serve; the address and the numbers come from WEB_HOST, WEB_PORT, WEB_WORKERS and WEB_THREADS."""
+    variables = env.read_server()
     server = Server(
         "configsite.wsgi:application",
-        address=env.text("WEB_HOST", "0.0.0.0"),  # noqa: S104  # in a pod, probes and clients come from outside
-        port=env.integer("WEB_PORT", default=8080, minimum=1),
+        address=variables.host,
+        port=variables.port,
         interface=Interfaces.WSGI,
-        workers=env.integer("WEB_WORKERS", default=2, minimum=1),
-        blocking_threads=env.integer("WEB_THREADS", default=32, minimum=1) + RESERVED_THREADS,
+        workers=variables.workers,
+        blocking_threads=variables.threads + RESERVED_THREADS,
         # HTTP/1 alone: granian never gives up a request over HTTP/2 whose client goes away before its body.
         http=HTTPModes.http1,
         http1_settings=HTTP1Settings(header_read_timeout=HEADERS_SECONDS * 1_000, max_buffer_size=HEADERS_BYTES),

@@ -8,7 +8,7 @@ from configsite.settings import database, mongodb
 from configsite.settings.admin import *  # noqa: F403  (the admin's theme has a file of its own)
 from configsite.settings.rest import *  # noqa: F403  (the settings of the HTTP API have a file of their own)
 from configsite.settings.security import *  # noqa: F403  (as above)
-from service_kit import tracing
+from configsite.settings.variables import VARIABLES
 from service_kit.redis_url import trusting
 from strategy_core.configuration.layers import read_environment
 from strategy_core.configuration.unread import unread_variables
@@ -16,10 +16,10 @@ from strategy_core.strategies.registry import STRATEGIES
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 
-DEBUG = env.flag("DEBUG", default=False)
-SECRET_KEY = env.text("SECRET_KEY", "for development only, never in production" if DEBUG else None)
-ALLOWED_HOSTS = env.items("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
-ENVIRONMENT = env.text("ENVIRONMENT", "development")
+DEBUG = VARIABLES.debug
+SECRET_KEY = VARIABLES.secret_key
+ALLOWED_HOSTS = list(VARIABLES.allowed_hosts)
+ENVIRONMENT = VARIABLES.environment
 
 INSTALLED_APPS = [
     "unfold.apps.BasicAppConfig",
@@ -73,22 +73,21 @@ WSGI_APPLICATION = "configsite.wsgi.application"
 
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 MIGRATION_MODULES: dict[str, str] = {}
-MONGODB_TIMEOUT_MS = env.integer("MONGODB_TIMEOUT_MS", default=5000, minimum=100)
-if env.is_set("MONGODB_URI"):
+MONGODB_TIMEOUT_MS = VARIABLES.mongodb_timeout_ms
+if VARIABLES.mongodb_uri:
     DATABASES = {
         "default": mongodb.connection(
-            env.text("MONGODB_URI"),
-            "MONGODB_URI",
-            name=env.text("MONGODB_DATABASE", "petrosa"),
-            timeout_ms=MONGODB_TIMEOUT_MS,
+            VARIABLES.mongodb_uri, name=VARIABLES.mongodb_database, timeout_ms=MONGODB_TIMEOUT_MS
         )
     }
     DEFAULT_AUTO_FIELD = mongodb.DEFAULT_AUTO_FIELD
     MIGRATION_MODULES = mongodb.MIGRATION_MODULES
     INSTALLED_APPS = mongodb.apps(INSTALLED_APPS)
 else:
-    sqlite_url = f"sqlite:///{BASE_DIR / 'var' / 'db.sqlite3'}"
-    DATABASES = {"default": database.from_url(env.text("DATABASE_URL", sqlite_url), "DATABASE_URL")}
+    DATABASES = {"default": database.from_url(VARIABLES.database_url)}
+# For `import_legacy`.
+MONGODB_URI = VARIABLES.mongodb_uri
+LEGACY_MONGODB_URI = VARIABLES.legacy_mongodb_uri
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
@@ -101,36 +100,33 @@ STORAGES = {
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
 }
 
-# The original's word for what is for people is "text".
-LOG_FORMATS = {"json": "json", "console": "console", "text": "console"}
 LOGGING_CONFIG = "configsite.logs.configure"
 LOGGING = {
-    "level": env.choice("LOG_LEVEL", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", default="INFO"),
-    "format": LOG_FORMATS[env.choice("LOG_FORMAT", *LOG_FORMATS, default="json")],
+    "level": VARIABLES.log_level,
+    "format": VARIABLES.log_format,
 }
 
-# The OTEL_* variables are read by OpenTelemetry itself, where they name a collector.
-env.choice("OTEL_EXPORTER_OTLP_PROTOCOL", *tracing.PROTOCOLS, default=tracing.PROTOCOLS[0])
-
-REDIS_URL = trusting(env.text("REDIS_URL", "redis://127.0.0.1:6379/0"), env.file("REDIS_CA_FILE"))
-REDIS_KEY_PREFIX = env.text("REDIS_KEY_PREFIX", "strategies")
-CONFIG_CACHE_TTL_SECONDS = env.integer("CONFIG_CACHE_TTL_SECONDS", default=60, minimum=1)
+REDIS_URL = trusting(VARIABLES.redis_url, VARIABLES.redis_ca_file)
+REDIS_KEY_PREFIX = VARIABLES.redis_key_prefix
+CONFIG_CACHE_TTL_SECONDS = VARIABLES.config_cache_ttl_seconds
 # Where the worker answers Prometheus; 0: nowhere.
-WORKER_METRICS_PORT = env.integer("WORKER_METRICS_PORT", default=0, minimum=0)
+WORKER_METRICS_PORT = VARIABLES.worker_metrics_port
 # For `manage.py relay_changes`, and for halts while the database is away.
-NATS_URL = env.text("NATS_URL", "nats://localhost:4222")
-NATS_CA_FILE = env.file("NATS_CA_FILE")
-NATS_CREDS_FILE = env.file("NATS_CREDS_FILE")
-NATS_NKEY_SEED_FILE = env.file("NATS_NKEY_SEED_FILE")
-NATS_TOPIC_CONTROL = env.text("NATS_TOPIC_CONTROL", f"control.{REDIS_KEY_PREFIX}")
-HALT_SECRET = env.text("HALT_SECRET", "")
-HALT_TRUST_BROKER = env.flag("HALT_TRUST_BROKER", default=False)
+NATS_URL = VARIABLES.nats_url
+NATS_CA_FILE = VARIABLES.nats_ca_file
+NATS_CREDS_FILE = VARIABLES.nats_creds_file
+NATS_NKEY_SEED_FILE = VARIABLES.nats_nkey_seed_file
+NATS_TOPIC_CONTROL = VARIABLES.nats_topic_control
+HALT_SECRET = VARIABLES.halt_secret
+HALT_TRUST_BROKER = VARIABLES.halt_trusts_broker
 # What callers without credentials may do, by their network.
-API_ANONYMOUS = env.grants("API_ANONYMOUS", "read", "write", "stop")
+API_ANONYMOUS = VARIABLES.api_anonymous
 # Other headers that carry a token, beside Authorization.
-API_TOKEN_HEADERS = env.header_names("API_TOKEN_HEADERS")
-CONFLICT_CHECK_URLS = env.pairs("CONFLICT_CHECK_URLS")
+API_TOKEN_HEADERS = VARIABLES.api_token_headers
+CONFLICT_CHECK_URLS = VARIABLES.conflict_check_urls
 STRATEGY_ENVIRONMENT = MappingProxyType(
     {strategy_id: read_environment(strategy, env.everything()) for strategy_id, strategy in STRATEGIES.items()}
 )
+# For OpenTelemetry's own variables.
+PROCESS_ENVIRONMENT = env.everything()
 UNREAD_VARIABLES = unread_variables(env.everything())

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.core.exceptions import ImproperlyConfigured
 from pymongo.errors import PyMongoError
 from pymongo.uri_parser import parse_uri
 
@@ -20,19 +19,23 @@ def apps(installed: list[str]) -> list[str]:
     return [_APPS.get(app, app) for app in installed]
 
 
-def connection(uri: str, variable: str, *, name: str, timeout_ms: int) -> dict[str, Any]:
+def checked(uri: str) -> str:
+    """A MongoDB connection string; raises ValueError, which does not repeat it (it holds a password)."""
+    try:
+        # SRV names and the deployment itself are looked up by the first query, not by the start.
+        if uri and not uri.startswith("mongodb+srv://"):
+            parse_uri(uri, warn=False)
+    except (PyMongoError, ValueError):
+        raise ValueError("is not a MongoDB connection string") from None
+    return uri
+
+
+def connection(uri: str, *, name: str, timeout_ms: int) -> dict[str, Any]:
     """Django's settings of a MongoDB deployment with transactions (a replica set or a sharded cluster).
 
     What is acknowledged was written by a majority, and reads see only such writes, from the primary. No operation
-    lasts longer than ``timeout_ms``, whatever the driver retries in it. ``variable`` is named in the
-    ImproperlyConfigured that a bad ``uri`` raises; the URI is not (it holds a password).
+    lasts longer than ``timeout_ms``, whatever the driver retries in it. ``uri`` is one that `checked` takes.
     """
-    try:
-        # SRV names and the deployment itself are looked up by the first query, not by the start.
-        if not uri.startswith("mongodb+srv://"):
-            parse_uri(uri, warn=False)
-    except (PyMongoError, ValueError):
-        raise ImproperlyConfigured(f"{variable} is not a MongoDB connection string.") from None
     return {
         "ENGINE": "django_mongodb_backend",
         "HOST": uri,

@@ -4,7 +4,7 @@ from typing import Any
 
 from csp.constants import NONCE, NONE, SELF, UNSAFE_INLINE
 
-from configsite import env
+from configsite.settings.variables import VARIABLES
 
 AUTHENTICATION_BACKENDS = ["strategy_config.accounts.login_limits.CountingBackend"]
 AUTH_PASSWORD_VALIDATORS: list[dict[str, Any]] = [
@@ -14,25 +14,25 @@ AUTH_PASSWORD_VALIDATORS: list[dict[str, Any]] = [
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
 # Failed attempts within the seconds, of one user from one address, and of anybody from one address.
-LOGIN_FAILURES_PER_USER = env.integer("LOGIN_FAILURES_PER_USER", default=5, minimum=1)
-LOGIN_FAILURES_PER_ADDRESS = env.integer("LOGIN_FAILURES_PER_ADDRESS", default=50, minimum=1)
-LOGIN_LOCKOUT_SECONDS = env.integer("LOGIN_LOCKOUT_SECONDS", default=900, minimum=1)
+LOGIN_FAILURES_PER_USER = VARIABLES.login_failures_per_user
+LOGIN_FAILURES_PER_ADDRESS = VARIABLES.login_failures_per_address
+LOGIN_LOCKOUT_SECONDS = VARIABLES.login_lockout_seconds
 
 # (a second in the long run, at once) of one caller; 0 a second: no limit.
 RATE_LIMITS = {
     "reads": (
-        env.integer("RATE_LIMIT_READS_PER_SECOND", default=500, minimum=0),
-        env.integer("RATE_LIMIT_READS_BURST", default=1_000, minimum=1),
+        VARIABLES.rate_limit_reads_per_second,
+        VARIABLES.rate_limit_reads_burst,
     ),
     "writes": (
-        env.integer("RATE_LIMIT_WRITES_PER_SECOND", default=20, minimum=0),
-        env.integer("RATE_LIMIT_WRITES_BURST", default=100, minimum=1),
+        VARIABLES.rate_limit_writes_per_second,
+        VARIABLES.rate_limit_writes_burst,
     ),
 }
 # How many proxies of ours append to X-Forwarded-For; 0: the header is not believed.
-TRUSTED_PROXIES = env.integer("TRUSTED_PROXIES", default=0, minimum=0)
+TRUSTED_PROXIES = VARIABLES.trusted_proxies
 
-CSRF_TRUSTED_ORIGINS = env.items("CSRF_TRUSTED_ORIGINS")
+CSRF_TRUSTED_ORIGINS = list(VARIABLES.csrf_trusted_origins)
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = 12 * 3_600

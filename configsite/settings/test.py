@@ -21,7 +21,7 @@ from strategy_core.strategies.registry import STRATEGIES  # noqa: E402  (after t
 DEBUG = False
 if IS_ON_POSTGRESQL:
     # A role that may create databases: each test process makes its own beside the one that is named.
-    DATABASES = {"default": database.from_url(os.environ.get("POSTGRES_TEST_URL", ""), "POSTGRES_TEST_URL")}
+    DATABASES = {"default": database.from_url(os.environ.get("POSTGRES_TEST_URL", ""))}
 elif not IS_ON_MONGODB:
     DATABASES = {
         "default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:", "OPTIONS": database.SQLITE_OPTIONS}

@@ -9,6 +9,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from configsite.settings import mongodb
+from tests.settings_reader import read_settings
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -24,17 +25,13 @@ ROOT = Path(__file__).resolve().parent.parent.parent
     ],
 )
 def test_connection__of_a_bad_uri__is_refused_by_name_without_the_uri(uri: str) -> None:
-    try:
-        found = mongodb.connection(uri, "MONGODB_URI", name="petrosa", timeout_ms=5000)
-    except ImproperlyConfigured as exception:
-        message = str(exception)
-    else:
-        pytest.fail(f"accepted: {found}")
-    assert message == "MONGODB_URI is not a MongoDB connection string."
+    with pytest.raises(ImproperlyConfigured) as refusal:
+        read_settings("base", {"SECRET_KEY": "of a test", "MONGODB_URI": uri})
+    assert str(refusal.value) == "MONGODB_URI is not a MongoDB connection string."
 
 
 def test_connection__bounds_every_wait_and_asks_for_majorities() -> None:
-    found = mongodb.connection("mongodb://u:p@a,b/?replicaSet=r", "MONGODB_URI", name="petrosa", timeout_ms=700)
+    found = mongodb.connection("mongodb://u:p@a,b/?replicaSet=r", name="petrosa", timeout_ms=700)
     options = found["OPTIONS"]
     assert found["NAME"] == "petrosa"
     assert {options[name] for name in options if name.endswith("MS")} == {700}

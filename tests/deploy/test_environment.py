@@ -5,11 +5,13 @@ from pathlib import PurePosixPath
 
 import pytest
 
+from configsite.env import ProductionEnvironment, ServerEnvironment
+from realtime_runtime.settings import LogSettings, Settings
 from strategy_core.strategies.registry import STRATEGIES
 from tests.conftest import PROJECT_ROOT
 from tests.deploy.dockerfile import image_environment
 from tests.deploy.manifests import OVERLAYS, Container, all_containers, containers, render
-from tests.embedded.test_env_example import READ_BY_PROCFILE, READ_BY_RUNTIME, READ_BY_SITE, listed, variables_in
+from tests.embedded.test_env_example import FEED, READ_BY_PROCFILE, listed, variables_in
 
 SITE = ("web", "worker", "relay", "migrate", "manage")
 BY_LIBRARIES = {"DJANGO_SETTINGS_MODULE", "PROMETHEUS_MULTIPROC_DIR"}
@@ -31,10 +33,7 @@ def of_the_strategies() -> set[str]:
 
 def read_by_live_feed() -> set[str]:
     """What ``feed live`` reads."""
-    return variables_in(READ_BY_RUNTIME, PROJECT_ROOT / "realtime_runtime/feeds/live/live_settings.py") | {
-        "LOG_LEVEL",
-        "LOG_FORMAT",
-    }
+    return {name for part in FEED for name in part.variables()} | LogSettings.variables()
 
 
 def read_by(container: Container) -> set[str]:
@@ -44,9 +43,8 @@ def read_by(container: Container) -> set[str]:
     if container.command == "feed":
         return {"NATS_URL", "NATS_CONSUMER_TOPIC"}
     if container.command == "runtime":
-        return variables_in(READ_BY_RUNTIME, PROJECT_ROOT / "realtime_runtime/settings.py") | of_the_strategies()
-    files = [*PROJECT_ROOT.glob("configsite/settings/*.py"), PROJECT_ROOT / "configsite/server/__main__.py"]
-    site = variables_in(READ_BY_SITE, *files)
+        return set(Settings.variables()) | of_the_strategies()
+    site = ProductionEnvironment.variables() | ServerEnvironment.variables()
     return site | variables_in(READ_BY_PROCFILE, PROJECT_ROOT / "Procfile") | of_the_strategies() | BY_LIBRARIES
 
 

@@ -2,17 +2,30 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+from realtime_runtime.feeds.binance.binance_sources import BinanceSettings
+from realtime_runtime.feeds.live.live_settings import FeedSettings
 
+from configsite.env import ProductionEnvironment, ServerEnvironment, SiteEnvironment
+from realtime_runtime.feeds.sources.dominance import DominanceSettings
+from realtime_runtime.feeds.sources.exchanges import ExchangeSettings
+from realtime_runtime.feeds.sources.onchain import OnchainSettings
+from realtime_runtime.settings import Settings
+from service_kit.environment import Environment
 from strategy_core.configuration.layers import read_environment
 from strategy_core.strategies.registry import STRATEGIES
 from tests.conftest import PROJECT_ROOT
 
-READ_BY_SITE = re.compile(
-    r"env\.(?:text|flag|integer|choice|items|pairs|file|grants|header|header_names)\(\s*\"([A-Z_]+)\""
-)
-READ_BY_RUNTIME = re.compile(r"reader\.get\(\"([A-Z_]+)\"")
+FEED = (FeedSettings, BinanceSettings, ExchangeSettings, DominanceSettings, OnchainSettings)
+PROCESSES: tuple[type[Environment], ...] = (SiteEnvironment, ProductionEnvironment, ServerEnvironment, Settings, *FEED)
+GIVEN_BY_SYSTEM = {"HOSTNAME"}
+# What has no default in production, and some that follow the process.
+REQUIRED = {"SECRET_KEY": "0123456789" * 5, "ALLOWED_HOSTS": "a.example", "DATABASE_URL": "postgresql://db/name"}
+OTHERS: dict[type[Environment], dict[str, Any]] = {
+    Settings: {"strategies": {}, "strategy_environment": {}, "unread_variables": ()}
+}
 READ_BY_LAUNCHER = re.compile(r"environ\.get\(\"([A-Z_]+)\"|_port\(environ, \"([A-Z_]+)\"")
 READ_BY_PROCFILE = re.compile(r"\$\{([A-Z_]+):-")
 
@@ -28,20 +41,21 @@ def variables_in(pattern: re.Pattern[str], *paths: Path) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    ("pattern", "glob"),
-    [
-        (READ_BY_SITE, "configsite/settings/*.py"),
-        (READ_BY_SITE, "configsite/server/__main__.py"),
-        (READ_BY_RUNTIME, "realtime_runtime/settings.py"),
-        (READ_BY_RUNTIME, "realtime_runtime/feeds/live/live_settings.py"),
-        (READ_BY_LAUNCHER, "embedded/options.py"),
-        (READ_BY_PROCFILE, "Procfile"),
-    ],
+    ("pattern", "path"), [(READ_BY_LAUNCHER, "embedded/options.py"), (READ_BY_PROCFILE, "Procfile")]
 )
-def test_env_example__variables_read_anywhere__are_listed(pattern: re.Pattern[str], glob: str) -> None:
-    read = variables_in(pattern, *PROJECT_ROOT.glob(glob))
+def test_env_example__variables_of_make_run__are_listed(pattern: re.Pattern[str], path: str) -> None:
+    read = variables_in(pattern, PROJECT_ROOT / path)
     assert read
     assert read <= listed().keys()
+
+
+@pytest.mark.parametrize("process", PROCESSES)
+def test_env_example__variables_of_a_process__are_listed_with_their_defaults(process: type[Environment]) -> None:
+    assert process.variables() - GIVEN_BY_SYSTEM <= listed().keys()
+    example = {name: listed()[name] for name in process.variables() - GIVEN_BY_SYSTEM}
+    assert process.from_environ({**example, **REQUIRED}, **OTHERS.get(process, {})) == process.from_environ(
+        REQUIRED, **OTHERS.get(process, {})
+    )
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES.values(), ids=STRATEGIES)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from realtime_runtime import settings
+from service_kit.environment import SettingsError
 
 
 def test_settings__of_an_empty_environment__are_the_documented_defaults() -> None:
@@ -44,7 +45,7 @@ BAD = {
 
 @pytest.mark.parametrize(("name", "text"), [(name, text) for name, texts in BAD.items() for text in texts])
 def test_settings__with_an_unusable_variable__name_it(name: str, text: str) -> None:
-    with pytest.raises(settings.SettingsError) as raised:
+    with pytest.raises(SettingsError) as raised:
         settings.read({name: text})
     assert list(raised.value.problems) == [name]
 
@@ -67,13 +68,13 @@ def test_heartbeat__counts_for_three_intervals_at_least(interval: str, ttl_secon
 def test_settings__with_a_file_that_proves_nothing__name_it(name: str, content: bytes, tmp_path: Path) -> None:
     file = tmp_path / "user"
     file.write_bytes(content)
-    with pytest.raises(settings.SettingsError) as raised:
+    with pytest.raises(SettingsError) as raised:
         settings.read({name: str(file)})
     assert list(raised.value.problems) == [name]
 
 
 def test_settings__with_several_unusable_variables__name_all_and_show_no_secret() -> None:
-    with pytest.raises(settings.SettingsError) as raised:
+    with pytest.raises(SettingsError) as raised:
         settings.read({"REDIS_URL": "http://me:hunter2@host", "NATS_URL": "x://me:hunter2@host", "LOG_LEVEL": "?"})
     assert set(raised.value.problems) == {"REDIS_URL", "NATS_URL", "LOG_LEVEL"}
     assert "hunter2" not in str(raised.value)
@@ -102,7 +103,7 @@ def test_ordinal__from_the_variable_or_the_pod_name(environ: dict[str, str], ord
     ],
 )
 def test_ordinal__unknown_or_beyond_the_replicas__named(environ: dict[str, str]) -> None:
-    with pytest.raises(settings.SettingsError, match="RUNTIME_ORDINAL"):
+    with pytest.raises(SettingsError, match="RUNTIME_ORDINAL"):
         settings.read(environ)
 
 

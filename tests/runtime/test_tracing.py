@@ -13,6 +13,7 @@ from realtime_runtime import settings
 from realtime_runtime.messaging.message_traces import trace_of
 from realtime_runtime.messaging.outgoing import OutgoingSignal
 from service_kit import tracing
+from service_kit.environment import SettingsError
 from tests.conftest import PROJECT_ROOT
 from tests.monitoring.collector import Collector, collecting
 
@@ -114,7 +115,7 @@ def test_is_wanted__by_the_environment__only_with_a_collector(environ: dict[str,
 
 
 def test_settings__with_a_protocol_that_nobody_speaks__stop_the_start() -> None:
-    with pytest.raises(settings.SettingsError, match="OTEL_EXPORTER_OTLP_PROTOCOL: must be http/protobuf or grpc"):
+    with pytest.raises(SettingsError, match="OTEL_EXPORTER_OTLP_PROTOCOL: must be http/protobuf or grpc"):
         settings.read({"OTEL_EXPORTER_OTLP_PROTOCOL": "carrier pigeon"})
 
 

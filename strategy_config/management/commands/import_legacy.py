@@ -4,12 +4,12 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
-from configsite import env
 from strategy_config.exceptions import ConfigError
 from strategy_config.transfer import legacy_import, legacy_source
 
@@ -51,12 +51,13 @@ class Command(BaseCommand):
             raise CommandError(f"{len(plan.problems)} left out, as listed above", returncode=1)
 
     def _read(self, name: str) -> legacy_source.LegacyData:
-        variable = "LEGACY_MONGODB_URI" if env.is_set("LEGACY_MONGODB_URI") else "MONGODB_URI"
-        if not env.is_set(variable):
+        variable = "LEGACY_MONGODB_URI" if settings.LEGACY_MONGODB_URI else "MONGODB_URI"
+        uri = settings.LEGACY_MONGODB_URI or settings.MONGODB_URI
+        if not uri:
             raise CommandError("Set LEGACY_MONGODB_URI to the connection string of the original service's MongoDB.")
         try:
             with MongoClient[dict[str, Any]](
-                env.text(variable), tz_aware=True, timeoutMS=TIMEOUT_MS, serverSelectionTimeoutMS=TIMEOUT_MS
+                uri, tz_aware=True, timeoutMS=TIMEOUT_MS, serverSelectionTimeoutMS=TIMEOUT_MS
             ) as client:
                 self._refuse_own_database(client, name)
                 return legacy_source.read(client[name])

@@ -6,7 +6,6 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from configsite import env
 from service_kit import shutdown, tracing
 from service_kit.nats_connection import NatsAccess, problem_with_creds, problem_with_nkey_seed
 from strategy_config.redis import redis_client
@@ -34,7 +33,7 @@ class Command(BaseCommand):
             path = getattr(settings, name)
             if path and (problem := problem_with(Path(path))):
                 raise CommandError(f"{name} {problem}.")
-        tracing.start(env.everything(), service="realtime-strategies-relay")
+        tracing.start(settings.PROCESS_ENVIRONMENT, service="realtime-strategies-relay")
         try:
             shutdown.run(_run())
         except (NatsLostError, OSError) as exception:
