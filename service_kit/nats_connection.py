@@ -14,6 +14,11 @@ from nats.aio.client import Client
 
 from service_kit.cancellation import cancellable
 
+RECONNECT_SECONDS = 1
+CONNECT_TIMEOUT_SECONDS = 2
+# A server that hangs, or a read loop that has died, is only noticed by its missing pongs; the library's own two minutes
+# are long without a market.
+PING_SECONDS = 10
 CLOSE_SECONDS = 1.0
 FLUSH_SECONDS = 10
 # As nats-server words them: the first two also end a connection that stands, where the user was changed or has expired.
@@ -43,6 +48,24 @@ class NatsAccess:
         if self.nkey_seed_file:
             options["nkeys_seed"] = self.nkey_seed_file
         return options
+
+
+class NatsLostError(Exception):
+    """The connection to NATS was closed for good: the process cannot go on."""
+
+    def __init__(self) -> None:
+        super().__init__("The connection to NATS was closed by the server or the client library.")
+
+
+def lasting(access: NatsAccess) -> dict[str, Any]:
+    """Arguments for nats-py's ``connect`` of a connection that is never given up, by us at least."""
+    return {
+        "max_reconnect_attempts": -1,
+        "reconnect_time_wait": RECONNECT_SECONDS,
+        "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+        "ping_interval": PING_SECONDS,
+        **access.options(),
+    }
 
 
 def problem_with_creds(path: Path) -> str:

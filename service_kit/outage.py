@@ -6,20 +6,29 @@ log = structlog.get_logger(__name__)
 
 
 class Outage:
-    """Knows whether what it is told of fails for the first time in a row; that is logged as ``event``."""
+    """Knows whether what it is told of fails for the first time in a row; that is logged as ``event``.
 
-    __slots__ = ("_event", "_is_on")
+    With ``end_event``, its end is logged, too. ``fields`` go into both. For one thread.
+    """
 
-    def __init__(self, event: str) -> None:
+    __slots__ = ("_end_event", "_event", "_fields", "is_on")
+
+    def __init__(self, event: str, end_event: str | None = None, **fields: str) -> None:
         self._event = event
-        self._is_on = False
+        self._end_event = end_event
+        self._fields = fields
+        self.is_on = False
 
-    def failed(self, exception: Exception) -> None:
-        """It did not work."""
-        if not self._is_on:
-            log.warning(self._event, error=f"{type(exception).__name__}: {exception}")
-        self._is_on = True
+    def failed(self, exception: Exception, **fields: object) -> bool:
+        """It did not work; returns whether that begins an outage."""
+        begins = not self.is_on
+        self.is_on = True
+        if begins:
+            log.warning(self._event, error=f"{type(exception).__name__}: {exception}", **self._fields, **fields)
+        return begins
 
-    def worked(self) -> None:
+    def worked(self, **fields: object) -> None:
         """It did; the next failure is news."""
-        self._is_on = False
+        if self.is_on and self._end_event is not None:
+            log.info(self._end_event, **self._fields, **fields)
+        self.is_on = False

@@ -22,7 +22,9 @@ from redis.exceptions import RedisError
 
 from service_kit import tracing
 from service_kit.backoff import Backoff
-from service_kit.nats_connection import CheckedClient, NatsAccess
+from service_kit.cancellation import cancel
+from service_kit.nats_connection import CheckedClient, NatsAccess, NatsLostError, lasting
+from service_kit.outage import Outage
 from strategy_config.exceptions import StoreUnavailableError
 from strategy_config.redis import stream_entries
 from strategy_config.selectors import selectors
@@ -32,21 +34,14 @@ from strategy_core.configuration import wire
 BATCH = 500
 # What the stream did not tell (Redis was away, or begins anew) is found in the store this much later at most.
 LOOK_SECONDS = 5
-NATS_RECONNECT_SECONDS = 1
 RETRY_FIRST_SECONDS = 0.25
 RETRY_LAST_SECONDS = 1.0
 CONFIRM_TIMEOUT_SECONDS = 2
-CONNECT_TIMEOUT_SECONDS = 2
-PING_SECONDS = 10
-CANCEL_AGAIN_SECONDS = 0.2
 REDIS_TIMEOUT_SECONDS = 2.0
+PARTNERS = ("nats", "redis", "store")
 
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
-
-
-class NatsLostError(Exception):
-    """The connection to NATS was closed for good: the process cannot go on."""
 
 
 class Relay:
@@ -70,7 +65,7 @@ class Relay:
         self._is_lost = False
         self._seen: bytes | None = None
         self._traces: dict[int, str] = {}
-        self._outages: set[str] = set()
+        self._outages = {where: Outage("relay.waiting", "relay.back", away=where) for where in PARTNERS}
         self._redis_backoff = Backoff(RETRY_FIRST_SECONDS, RETRY_LAST_SECONDS)
 
     def stop(self) -> None:
@@ -89,29 +84,22 @@ class Relay:
             await self._redis.aclose()
             self._store.shutdown()
         if self._is_lost:
-            raise NatsLostError("The connection to NATS was closed by the server or the client library.")
+            raise NatsLostError
 
     async def _until_ended(self, work: asyncio.Task[None]) -> None:
         await self._ended.wait()
-        while not work.done():
-            # Repeatedly, because nats-py swallows a cancellation while it flushes.
-            work.cancel()
-            await asyncio.wait([work], timeout=CANCEL_AGAIN_SECONDS)
+        await cancel([work])
 
     async def _work(self) -> None:
         await self._client.connect(
             self._nats_url,
             name="realtime-strategies-relay",
-            max_reconnect_attempts=-1,
-            reconnect_time_wait=NATS_RECONNECT_SECONDS,
-            connect_timeout=CONNECT_TIMEOUT_SECONDS,
-            ping_interval=PING_SECONDS,
             error_cb=self._on_nats_error,
             reconnected_cb=self._on_nats_back,
             closed_cb=self._on_nats_closed,
-            **self._access.options(),
+            **lasting(self._access),
         )
-        self._worked("nats")
+        self._outages["nats"].worked()
         log.info("relay.started", subject=f"{wire.CHANGES_SUBJECT}.>")
         while True:
             if not await self._relay_batch():
@@ -121,14 +109,14 @@ class Relay:
         """Tell what comes next; false where there is nothing to tell, or the store cannot say."""
         try:
             changes = await self._in_store(lambda: selectors.unrelayed_changes(limit=BATCH))
-            self._worked("store")
+            self._outages["store"].worked()
             if not changes:
                 return False
             await self._tell(changes)
             last = changes[-1].sequence
             await self._in_store(lambda: services.record_relayed(sequence=last))
         except StoreUnavailableError as exception:
-            self._failed("store", exception)
+            self._outages["store"].failed(exception)
             return False
         self._traces.clear()
         log.info("changes.relayed", first=changes[0].sequence, last=last)
@@ -142,11 +130,11 @@ class Relay:
                 for change in changes:
                     await self._publish(change)
                 await self._client.flush(CONFIRM_TIMEOUT_SECONDS)
-                self._worked("nats")
+                self._outages["nats"].worked()
                 return
             except (errors.Error, OSError, TimeoutError) as exception:
                 self._client.discard_unsent()
-                self._failed("nats", exception)
+                self._outages["nats"].failed(exception)
                 await asyncio.sleep(backoff.next_wait())
 
     async def _publish(self, change: wire.ChangeEvent) -> None:
@@ -171,10 +159,10 @@ class Relay:
                 self._seen = found[0][1][-1][0] if found else None
                 if tracing.is_on() and found:
                     self._traces |= _traces_of(fields for _, fields in found[0][1])
-            self._worked("redis")
+            self._outages["redis"].worked()
             self._redis_backoff.reset()
         except (RedisError, OSError, TimeoutError) as exception:
-            self._failed("redis", exception)
+            self._outages["redis"].failed(exception)
             self._seen = None
             await asyncio.sleep(self._redis_backoff.next_wait())
 
@@ -185,22 +173,11 @@ class Relay:
 
         return await asyncio.get_running_loop().run_in_executor(self._store, fresh)
 
-    def _failed(self, where: str, exception: Exception) -> None:
-        """Log the first failure of an outage."""
-        if where not in self._outages:
-            self._outages.add(where)
-            log.warning("relay.waiting", away=where, error=f"{type(exception).__name__}: {exception}")
-
-    def _worked(self, where: str) -> None:
-        if where in self._outages:
-            self._outages.discard(where)
-            log.info("relay.back", where=where)
-
     async def _on_nats_error(self, exception: Exception) -> None:
-        self._failed("nats", exception)
+        self._outages["nats"].failed(exception)
 
     async def _on_nats_back(self) -> None:
-        self._worked("nats")
+        self._outages["nats"].worked()
 
     async def _on_nats_closed(self) -> None:
         self._is_lost = not self._ended.is_set()

@@ -7,9 +7,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from service_kit import shutdown, tracing
-from service_kit.nats_connection import NatsAccess, problem_with_creds, problem_with_nkey_seed
+from service_kit.nats_connection import NatsAccess, NatsLostError, problem_with_creds, problem_with_nkey_seed
 from strategy_config.redis import redis_client
-from strategy_config.services.relay import NatsLostError, Relay
+from strategy_config.services.relay import Relay
 
 END_SECONDS = 9.0
 
