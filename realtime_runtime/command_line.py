@@ -7,6 +7,7 @@ import sys
 from realtime_runtime import app, settings
 from realtime_runtime.feeds import cli as feeds
 from service_kit import logs, shutdown, tracing
+from service_kit.environment import SettingsError
 
 CONFIGURATION_ERROR = 2
 
@@ -41,10 +42,10 @@ def main(arguments: list[str] | None = None) -> int:
 def _run() -> int:
     try:
         configured = settings.read(os.environ, default_log_format="console" if sys.stdout.isatty() else "json")
-    except settings.SettingsError as exception:
+    except SettingsError as exception:
         for name, message in exception.problems.items():
             print(f"{name} {message}", file=sys.stderr)
         return CONFIGURATION_ERROR
-    logs.configure(level=configured.log_level, log_format=configured.log_format)
+    logs.configure(level=configured.log_level, log_format=configured.log_format, stream=sys.stdout)
     tracing.start(os.environ, service="realtime-strategies-runtime", instance=configured.instance_id)
     return shutdown.run(app.run(configured))

@@ -24,13 +24,15 @@ from service_kit.environment import (
     LOG_LEVELS,
     AsItIs,
     Certificates,
+    ConsumerTopic,
     Environment,
     NatsFiles,
+    NatsUrl,
+    Port,
+    Subject,
     Switch,
     Word,
-    consumer_topic,
     items,
-    nats_server_url,
     number_between,
     one_of,
     subject,
@@ -76,9 +78,6 @@ def _halt_secret(text: str) -> str:
 
 
 Seconds = Annotated[float, BeforeValidator(number_between(0, 86_400))]
-Subject = Annotated[str, AfterValidator(subject)]
-ConsumerTopic = Annotated[str, AfterValidator(consumer_topic)]
-NatsUrl = Annotated[str, AfterValidator(nats_server_url)]
 
 
 class LogSettings(Environment):
@@ -146,9 +145,7 @@ class Settings(LogSettings, NatsFiles):
         validation_alias="RUNTIME_ORDINAL",
         validate_default=True,
     )
-    health_check_port: Annotated[int, BeforeValidator(whole_number(0, 65_535))] = Field(
-        8081, validation_alias="HEALTH_CHECK_PORT"
-    )
+    health_check_port: Port = Field(8081, validation_alias="HEALTH_CHECK_PORT")
     message_ttl_seconds: Seconds = Field(60.0, validation_alias="MESSAGE_TTL_SECONDS")
     signal_ttl_seconds: Seconds = Field(
         default_factory=lambda data: data["message_ttl_seconds"], validation_alias="SIGNAL_TTL_SECONDS"

@@ -89,6 +89,20 @@ class Environment(BaseSettings):
         return _names(cls)
 
 
+def read_all(environ: Mapping[str, str], **parts: type[Environment]) -> dict[str, Any]:
+    """An instance of each of the classes, by the same names; raises SettingsError with what all of them refuse."""
+    found: dict[str, Environment] = {}
+    problems: dict[str, str] = {}
+    for name, part in parts.items():
+        try:
+            found[name] = part.from_environ(environ)
+        except SettingsError as error:
+            problems |= error.problems
+    if problems:
+        raise SettingsError(problems)
+    return found
+
+
 def _names(settings: type[BaseSettings]) -> frozenset[str]:
     fields = settings.model_fields.values()
     return frozenset(field.validation_alias for field in fields if isinstance(field.validation_alias, str))
@@ -256,6 +270,14 @@ Word = Annotated[str, AfterValidator(word)]
 Items = Annotated[tuple[str, ...], BeforeValidator(items)]
 ReadableFile = Annotated[str, AfterValidator(readable_file)]
 Certificates = Annotated[str, AfterValidator(certificates)]
+Port = Annotated[int, BeforeValidator(whole_number(0, 65_535))]
+NatsUrl = Annotated[str, AfterValidator(nats_server_url)]
+Subject = Annotated[str, AfterValidator(subject)]
+ConsumerTopic = Annotated[str, AfterValidator(consumer_topic)]
+WebUrl = Annotated[str, AfterValidator(url_with("http", "https"))]
+SocketUrl = Annotated[str, AfterValidator(url_with("ws", "wss"))]
+UpToAnHour = Annotated[float, BeforeValidator(number_between(1, 3_600))]
+UpToADay = Annotated[float, BeforeValidator(number_between(0.1, 86_400))]
 
 
 class NatsFiles(Environment):

@@ -23,6 +23,7 @@ from realtime_runtime.config.keeping import SnapshotKeeper
 from realtime_runtime.config.state import LiveConfig, Rejection, Update
 from realtime_runtime.config.takeover import Takeover
 from service_kit.backoff import Backoff
+from service_kit.outage import Outage
 from service_kit.timings import Histogram
 from strategy_core.configuration import wire
 
@@ -74,7 +75,7 @@ class ConfigClient:
         self._takeover = Takeover(live, self.condition, self.counters, self._answers)
         self._last_id: bytes = b"0-0"
         self._notice: wire.Change | None = None
-        self._is_outage_logged = False
+        self._outage = Outage("config.redis_lost", "config.redis_recovered")
         self._contact_at = self._loaded_at = time.monotonic()
         self._changed = asyncio.Event()
         self._advanced = asyncio.Event()
@@ -371,17 +372,12 @@ class ConfigClient:
         self._snapshots.mark()
 
     def _note_connected(self) -> None:
-        if self._is_outage_logged:
-            log.info("config.redis_recovered", outages=self.counters.outages)
+        self._outage.worked(outages=self.counters.outages)
         self.condition.is_connected = True
-        self._is_outage_logged = False
 
     def _note_outage(self, exception: Exception) -> None:
-        if self._is_outage_logged:
-            return
-        self._is_outage_logged = True
-        self.counters.outages += 1
-        log.warning("config.redis_lost", error=f"{type(exception).__name__}: {exception}", sequence=self.live.sequence)
+        if self._outage.failed(exception, sequence=self.live.sequence):
+            self.counters.outages += 1
 
     def _note_unpopulated(self) -> None:
         if self.condition.is_populated or not self.attempted.is_set():

@@ -8,21 +8,15 @@ from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
-from realtime_runtime import settings
+from pydantic import Field
+
 from realtime_runtime.feeds.live import live_settings, process
 from realtime_runtime.feeds.replay.playback import ReplayOptions, Totals, replay
 from realtime_runtime.feeds.report import say
 from realtime_runtime.feeds.simulated.simulate import SimulateOptions, simulate
-from realtime_runtime.settings import (
-    NATS_CONSUMER_TOPIC,
-    NATS_URL,
-    Reader,
-    consumer_topic,
-    nats_server_url,
-    read_nats_access,
-)
+from realtime_runtime.settings import NATS_CONSUMER_TOPIC, NATS_URL, with_log_format
 from service_kit import logs, shutdown, tracing
-from service_kit.nats_connection import NatsAccess
+from service_kit.environment import ConsumerTopic, NatsFiles, NatsUrl, SettingsError, consumer_topic, nats_server_url
 
 EXIT_INCOMPLETE = 1
 EXIT_USAGE = 2
@@ -35,6 +29,13 @@ _EXAMPLES = """examples:
   python -m realtime_runtime feed replay recording.jsonl.gz --speed max
   python -m realtime_runtime feed replay monday.jsonl.zst tuesday.jsonl.zst --speed 10 --loop
 """
+
+
+class Destination(NatsFiles):
+    """Where a feed publishes to."""
+
+    nats_url: NatsUrl = Field(NATS_URL, validation_alias="NATS_URL", repr=False)
+    topic: ConsumerTopic = Field(NATS_CONSUMER_TOPIC, validation_alias="NATS_CONSUMER_TOPIC")
 
 
 def add_arguments(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -60,43 +61,39 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     """Run the feed; returns the exit code: 0, 1 (something is missing), 2 (usage), 130 (interrupted)."""
     if arguments.kind == "live":
         return _run_live(environ)
-    reader = Reader(environ)
-    nats_url = arguments.nats_url or reader.get("NATS_URL", NATS_URL, nats_server_url)
-    nats_access = read_nats_access(reader)
-    topic = arguments.topic or reader.get("NATS_CONSUMER_TOPIC", NATS_CONSUMER_TOPIC, consumer_topic)
-    if reader.problems:
-        say("; ".join(f"{name} {problem}" for name, problem in reader.problems.items()))
+    given = {"NATS_URL": arguments.nats_url, "NATS_CONSUMER_TOPIC": arguments.topic}
+    try:
+        destination = Destination.from_environ({**environ, **{name: text for name, text in given.items() if text}})
+    except SettingsError as exception:
+        say(str(exception))
         return EXIT_USAGE
     if arguments.kind == "simulate":
         options = SimulateOptions(
-            nats_url=nats_url,
-            nats_access=nats_access,
-            topic=topic,
+            nats_url=destination.nats_url,
+            nats_access=destination.nats_access,
+            topic=destination.topic,
             seed=arguments.seed,
             rate=arguments.rate,
             speed=arguments.speed,
         )
         shutdown.run(_until_stopped(simulate(options)))
         return 0
-    return _run_replay(arguments, nats_url, nats_access, topic)
+    return _run_replay(arguments, destination)
 
 
 def _run_live(environ: Mapping[str, str]) -> int:
     try:
-        configured = live_settings.read(environ)
-        level, log_format = settings.read_logging(
-            environ, default_log_format="console" if sys.stdout.isatty() else "json"
-        )
-    except settings.SettingsError as exception:
+        configured = live_settings.read(with_log_format(environ, "console" if sys.stdout.isatty() else "json"))
+    except SettingsError as exception:
         for name, message in exception.problems.items():
             say(f"{name} {message}")
         return EXIT_USAGE
-    logs.configure(level=level, log_format=log_format)
+    logs.configure(level=configured.feed.log_level, log_format=configured.feed.log_format, stream=sys.stdout)
     tracing.start(environ, service="realtime-strategies-feed")
     return shutdown.run(process.run(configured))
 
 
-def _run_replay(arguments: argparse.Namespace, nats_url: str, nats_access: NatsAccess, topic: str) -> int:
+def _run_replay(arguments: argparse.Namespace, destination: Destination) -> int:
     for path in arguments.files:
         if problem := _problem_with(path):
             say(f"feed replay: {path}: {problem}")
@@ -104,9 +101,9 @@ def _run_replay(arguments: argparse.Namespace, nats_url: str, nats_access: NatsA
     totals = Totals()
     options = ReplayOptions(
         files=tuple(arguments.files),
-        nats_url=nats_url,
-        nats_access=nats_access,
-        topic=topic,
+        nats_url=destination.nats_url,
+        nats_access=destination.nats_access,
+        topic=destination.topic,
         speed=arguments.speed,
         is_loop=arguments.loop,
         replicas=arguments.replicas,

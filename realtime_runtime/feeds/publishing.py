@@ -14,14 +14,11 @@ from nats.aio.client import Client
 from realtime_runtime.feeds.report import say
 from service_kit import tracing
 from service_kit.cancellation import cancellable
-from service_kit.nats_connection import CheckedClient, NatsAccess
+from service_kit.nats_connection import CheckedClient, NatsAccess, lasting
 
 # With this header the runtime does not measure a message's age against the clock.
 REPLAY_HEADERS = {"Replay": "1"}
-CONNECT_TIMEOUT_SECONDS = 2
 FLUSH_TIMEOUT_SECONDS = 5
-# A server that hangs is only noticed by its missing pongs; the library's own two minutes are long without a market.
-PING_SECONDS = 10
 # Room for what is published during a reconnect: two windows of the largest usual messages are 10 MB.
 PENDING_BYTES = 32 * 1024 * 1024
 TRACE_SECONDS = 1.0
@@ -142,15 +139,11 @@ async def connected(
     connecting = client.connect(
         url,
         name=name,
-        connect_timeout=CONNECT_TIMEOUT_SECONDS,
-        reconnect_time_wait=1,
-        max_reconnect_attempts=-1,
         pending_size=PENDING_BYTES,
-        ping_interval=PING_SECONDS,
         error_cb=say_once,
         reconnected_cb=reconnected,
         closed_cb=note_closed,
-        **access.options(),
+        **lasting(access),
     )
     await cancellable(connecting, name="nats.connect")
     try:

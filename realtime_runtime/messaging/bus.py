@@ -14,7 +14,8 @@ from nats.aio.subscription import Subscription
 from realtime_runtime.messaging.intake import Intake
 from realtime_runtime.messaging.nats_parser import MarketClient
 from realtime_runtime.messaging.outgoing import Gate, OpenGate, OutgoingSignal
-from service_kit.nats_connection import NatsAccess
+from service_kit.nats_connection import NatsAccess, NatsLostError, lasting
+from service_kit.outage import Outage
 from service_kit.timings import WAIT_BOUNDS, Histogram
 from strategy_core.market.event_kinds import EVENT_KINDS, ObservationKind
 
@@ -22,16 +23,8 @@ OUTBOX_LIMIT = 100_000
 OUTBOX_BATCH = 500
 CONFIRM_TIMEOUT_SECONDS = 2
 RETRY_SECONDS = 0.2
-RECONNECT_SECONDS = 1
-CONNECT_TIMEOUT_SECONDS = 2
-# A connection whose read loop has died is only noticed by its missing pongs.
-PING_SECONDS = 10
 
 log = structlog.get_logger(__name__)
-
-
-class NatsLostError(Exception):
-    """The connection to NATS was closed for good: the process cannot go on."""
 
 
 class NotConfirmedError(errors.Error):
@@ -88,7 +81,7 @@ class Bus:
         self._closed = asyncio.Event()
         self._is_closing = False
         self._is_subscribed = False
-        self._is_outage_logged = False
+        self._outage = Outage("nats.error")
         self._signal_ttl_seconds = signal_ttl_seconds
         self._is_expiry_logged = False
 
@@ -126,15 +119,11 @@ class Bus:
         await self._client.connect(
             self._url,
             name=self._name,
-            max_reconnect_attempts=-1,
-            reconnect_time_wait=RECONNECT_SECONDS,
-            connect_timeout=CONNECT_TIMEOUT_SECONDS,
-            ping_interval=PING_SECONDS,
             error_cb=self._on_error,
             disconnected_cb=self._on_disconnected,
             reconnected_cb=self._on_reconnected,
             closed_cb=self._on_closed,
-            **self._access.options(),
+            **lasting(self._access),
         )
         await self._subscribe(self._topic, None)
         for kind in self._observations:
@@ -142,11 +131,11 @@ class Bus:
         for subject, take in self._listeners.items():
             await self._client.subscribe(subject, cb=take)
         await self._confirm_subscriptions()
-        self._is_outage_logged = False
+        self._outage.worked()
         self.attempted.set()
         log.info("nats.connected", topic=self._topic)
         await self._closed.wait()
-        raise NatsLostError("the connection to NATS was closed by the server or the client library")
+        raise NatsLostError
 
     def listen(self, subject: str, take: Callable[[Msg], Awaitable[None]]) -> None:
         """Have ``take`` called with each message on ``subject``, one after another; to be asked for before ``run``."""
@@ -317,11 +306,10 @@ class Bus:
 
     async def _on_error(self, exception: Exception) -> None:
         self.attempted.set()
-        if self._is_outage_logged:
-            return
-        # While connected each error is news (a refused permission, say); while not, the first tells all.
-        self._is_outage_logged = not self.is_connected
-        log.warning("nats.error", error=f"{type(exception).__name__}: {exception}")
+        self._outage.failed(exception)
+        if self.is_connected:
+            # Each error is news then (a refused permission, say); while it is not, the first tells all.
+            self._outage.worked()
 
     async def _on_disconnected(self) -> None:
         # What is not confirmed is the outbox's alone: the library's buffer knows no age.
@@ -331,7 +319,7 @@ class Bus:
 
     async def _on_reconnected(self) -> None:
         self.reconnects += 1
-        self._is_outage_logged = False
+        self._outage.worked()
         log.info("nats.reconnected", signals_waiting=len(self._outbox), signals_expired=self.signals_expired)
 
     async def _on_closed(self) -> None:

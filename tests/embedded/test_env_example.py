@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from realtime_runtime.feeds.binance.binance_sources import BinanceSettings
-from realtime_runtime.feeds.live.live_settings import FeedSettings
 
 from configsite.env import ProductionEnvironment, ServerEnvironment, SiteEnvironment
+from realtime_runtime.feeds.binance.binance_settings import BinanceSettings
+from realtime_runtime.feeds.live.live_settings import FeedSettings
 from realtime_runtime.feeds.sources.dominance import DominanceSettings
 from realtime_runtime.feeds.sources.exchanges import ExchangeSettings
 from realtime_runtime.feeds.sources.onchain import OnchainSettings

@@ -45,7 +45,7 @@ def sources(
             **environ,
         }
     )
-    return list(binance_sources(settings.binance, settings.symbols, publisher))
+    return list(binance_sources(settings.binance, settings.feed.symbols, publisher))
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import pytest
 
 from embedded.servers import NatsServer
 from realtime_runtime.command_line import main
-from realtime_runtime.feeds import live_settings
+from realtime_runtime.feeds.live import live_settings
 from service_kit.environment import SettingsError
 from tests.feeds.conftest import STOP_SECONDS
 from tests.feeds.servers.binance import SimulatedBinance

@@ -1,10 +1,10 @@
 """Binance's market data, live: each connection is a source of its own, so that one that fails leaves the others be."""
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
 from realtime_runtime.feeds import web
+from realtime_runtime.feeds.binance.binance_settings import BinanceSettings
 from realtime_runtime.feeds.binance.depth import SNAPSHOT_INTERVAL_SECONDS, BookFeed, Publish
 from realtime_runtime.feeds.binance.rate_limiter import RateLimiter
 from realtime_runtime.feeds.binance.stream_connection import StreamConnection
@@ -14,25 +14,6 @@ from realtime_runtime.feeds.supervision import Source, Status
 
 PARTIAL_DEPTH_LEVELS = 20
 PARTIAL_DEPTH_SPEED = "100ms"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BinanceSettings:
-    """Which markets and streams, and where they are. ``topics`` has the NATS topic of each market.
-
-    ``stream_types`` empty: the market's usual ones. With more than 20 ``book_levels`` or a ``book_speed`` of 0ms the
-    books are built from differences; the exchange sends no such ones.
-    """
-
-    markets: tuple[str, ...]
-    topics: Mapping[str, str]
-    stream_types: tuple[str, ...]
-    book_levels: int
-    book_speed: str
-    websocket_urls: Mapping[tuple[str, Endpoint], str]
-    rest_urls: Mapping[str, str]
-    connection_seconds: float
-    silence_seconds: float
 
 
 class StreamSource:

@@ -30,7 +30,7 @@ def assemble(settings: LiveSettings, client: CheckedClient) -> LiveFeed:
     """The feed that the settings ask for; nothing runs yet."""
     publishers = {
         name: LivePublisher(client, keep_seconds=KEEP_SECONDS if name in PRICES else math.inf)
-        for name in settings.sources
+        for name in settings.feed.sources
     }
     return LiveFeed(client, publishers, list(_sources(settings, publishers)))
 
@@ -38,9 +38,9 @@ def assemble(settings: LiveSettings, client: CheckedClient) -> LiveFeed:
 def _sources(settings: LiveSettings, publishers: Mapping[str, LivePublisher]) -> Iterator[Source]:
     for name, publisher in publishers.items():
         if name == "binance":
-            yield from binance_sources(settings.binance, settings.symbols, publisher)
+            yield from binance_sources(settings.binance, settings.feed.symbols, publisher)
         elif name == "exchanges":
-            yield from exchange_sources(settings.exchanges, settings.symbols, publisher)
+            yield from exchange_sources(settings.exchanges, settings.feed.symbols, publisher)
         elif name == "dominance":
             yield DominanceSource(settings.dominance, publisher)
         else:

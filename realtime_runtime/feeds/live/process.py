@@ -11,6 +11,7 @@ from realtime_runtime.feeds.live.live_health import FeedHealthServer
 from realtime_runtime.feeds.live.live_settings import LiveSettings
 from realtime_runtime.feeds.publishing import connected
 from realtime_runtime.feeds.supervision import supervise
+from service_kit.nats_connection import NatsLostError
 from service_kit.shutdown import on_signals
 
 STATUS_SECONDS = 60.0
@@ -20,10 +21,6 @@ END_SECONDS = 4.9
 FAILED = 1
 
 log = structlog.get_logger(__name__)
-
-
-class NatsLostError(Exception):
-    """The connection to NATS was closed for good: the process cannot go on."""
 
 
 async def run(settings: LiveSettings) -> int:
@@ -50,19 +47,19 @@ async def run(settings: LiveSettings) -> int:
 async def _feed(settings: LiveSettings) -> None:
     """Connect and run all sources; ends by cancellation only, or when NATS is lost for good."""
     closed = asyncio.Event()
-    server = FeedHealthServer(settings.health_port)
+    server = FeedHealthServer(settings.feed.health_port)
     await server.start()
     try:
         async with connected(
-            settings.nats_url,
+            settings.feed.nats_url,
             name="feed-live",
-            access=settings.nats_access,
+            access=settings.feed.nats_access,
             flush_seconds=FLUSH_SECONDS,
             closed=closed,
         ) as client:
             feed = server.feed = assemble(settings, client)
             names = [source.status.name for source in feed.sources]
-            log.info("feed.started", sources=names, symbols=len(settings.symbols), health_port=server.port)
+            log.info("feed.started", sources=names, symbols=len(settings.feed.symbols), health_port=server.port)
             async with asyncio.TaskGroup() as group:
                 for source in feed.sources:
                     group.create_task(supervise(source), name=source.status.name)
@@ -99,4 +96,4 @@ async def _report(feed: LiveFeed) -> None:
 
 async def _fail_when(closed: asyncio.Event) -> None:
     await closed.wait()
-    raise NatsLostError("the connection to NATS was closed by the server or the client library")
+    raise NatsLostError

@@ -2,16 +2,17 @@
 
 import asyncio
 import time
-from dataclasses import dataclass, field
 from typing import Annotated
 from urllib.parse import urlsplit
 
 import msgspec
 import structlog
+from pydantic import Field
 
 from realtime_runtime.feeds import web
 from realtime_runtime.feeds.publishing import LivePublisher
 from realtime_runtime.feeds.supervision import FeedError, Status
+from service_kit.environment import Environment, UpToADay, WebUrl
 from strategy_core.market.decoding import UNREADABLE
 from strategy_core.market.event_kinds import DOMINANCE
 from strategy_core.market.messages import Dominance
@@ -44,13 +45,12 @@ class _Answer(msgspec.Struct):
 _decode = msgspec.json.Decoder(_Answer).decode
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DominanceSettings:
+class DominanceSettings(Environment):
     """CoinGecko, with or without a key."""
 
-    url: str
-    api_key: str = field(repr=False)
-    interval_seconds: float
+    url: WebUrl = Field("https://api.coingecko.com", validation_alias="COINGECKO_URL")
+    api_key: str = Field("", validation_alias="COINGECKO_API_KEY", repr=False)
+    interval_seconds: UpToADay = Field(300.0, validation_alias="DOMINANCE_INTERVAL_SECONDS")
 
 
 class DominanceSource:

@@ -8,19 +8,21 @@ import asyncio
 import math
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import msgspec
 import structlog
+from pydantic import BeforeValidator, Field
 
 from realtime_runtime.feeds.publishing import LivePublisher
 from realtime_runtime.feeds.sources import threads
 from realtime_runtime.feeds.supervision import FeedError, RateLimitedError, Source, Status
 from realtime_runtime.feeds.web import retry_after
+from service_kit.environment import Environment, Switch, UpToAnHour, items, number_between, some_of
 from strategy_core.market.event_kinds import EXCHANGE_PRICE
 from strategy_core.market.observed import is_time
+from strategy_core.strategies.cross_exchange_spread import EXCHANGES
 
 # ccxt's "coinbase" is the brokerage with its own, aggregated prices; "coinbaseexchange" is the order book behind it.
 CLASSES = {
@@ -40,15 +42,36 @@ MAX_ERROR_CHARACTERS = 200
 log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExchangeSettings:
+OTHER_EXCHANGES = tuple(exchange for exchange in EXCHANGES if exchange != "binance")
+
+
+def _named_urls(text: str) -> dict[str, str]:
+    """``kraken=https://…,okx=https://…``."""
+    urls: dict[str, str] = {}
+    for item in items(text):
+        name, separator, address = item.partition("=")
+        if not separator or name not in OTHER_EXCHANGES or urlsplit(address).scheme not in {"http", "https"}:
+            raise ValueError(
+                "must be exchange=URL pairs separated by commas, such as kraken=https://proxy.example/kraken"
+            )
+        urls[name] = address.rstrip("/")
+    return urls
+
+
+class ExchangeSettings(Environment):
     """The exchanges beside Binance. ``base_urls`` replaces the address of some (a proxy, a test)."""
 
-    exchanges: tuple[str, ...]
-    is_usd_taken_for_usdt: bool
-    base_urls: Mapping[str, str]
-    poll_seconds: float
-    silence_seconds: float
+    exchanges: Annotated[tuple[str, ...], BeforeValidator(some_of(*OTHER_EXCHANGES))] = Field(
+        OTHER_EXCHANGES, validation_alias="PRICE_EXCHANGES"
+    )
+    is_usd_taken_for_usdt: Switch = Field(False, validation_alias="PRICE_USD_AS_USDT")
+    base_urls: Annotated[dict[str, str], BeforeValidator(_named_urls)] = Field(
+        default_factory=dict, validation_alias="PRICE_EXCHANGE_URLS"
+    )
+    poll_seconds: Annotated[float, BeforeValidator(number_between(0.1, 30))] = Field(
+        2.0, validation_alias="PRICE_POLL_SECONDS"
+    )
+    silence_seconds: UpToAnHour = Field(60.0, validation_alias="PRICE_SILENCE_SECONDS")
 
 
 class ExchangeSource:

@@ -5,17 +5,19 @@ What the plan does not have (exchange flows, without a key) is absent.
 
 import asyncio
 import time
-from dataclasses import dataclass, field
+from typing import Annotated
 
 import aiohttp
 import msgspec
 import structlog
+from pydantic import BeforeValidator, Field
 
 from realtime_runtime.feeds import web
 from realtime_runtime.feeds.publishing import LivePublisher
 from realtime_runtime.feeds.sources.coinmetrics import CoinMetrics, Day, UnreadableAnswerError
 from realtime_runtime.feeds.sources.whale_transfers import DAY_SECONDS, WhaleTransfers
 from realtime_runtime.feeds.supervision import FeedError, RateLimitedError, Status
+from service_kit.environment import Environment, UpToADay, WebUrl, whole_number
 from strategy_core.market.event_kinds import ONCHAIN
 from strategy_core.market.messages import OnchainObservation
 from strategy_core.market.observed import ObservedRecord, is_time
@@ -31,16 +33,22 @@ LEAST_SILENCE_SECONDS = 30.0
 log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OnchainSettings:
+class OnchainSettings(Environment):
     """Coin Metrics, and Whale Alert where there is a key for it."""
 
-    url: str
-    api_key: str = field(repr=False)
-    whale_url: str
-    whale_api_key: str = field(repr=False)
-    interval_seconds: float
-    history_periods: int
+    api_key: str = Field("", validation_alias="COINMETRICS_API_KEY", repr=False)
+    url: WebUrl = Field(
+        default_factory=lambda data: (
+            "https://api.coinmetrics.io" if data["api_key"] else "https://community-api.coinmetrics.io"
+        ),
+        validation_alias="COINMETRICS_URL",
+    )
+    whale_url: WebUrl = Field("https://api.whale-alert.io", validation_alias="WHALE_ALERT_URL")
+    whale_api_key: str = Field("", validation_alias="WHALE_ALERT_API_KEY", repr=False)
+    interval_seconds: UpToADay = Field(900.0, validation_alias="ONCHAIN_INTERVAL_SECONDS")
+    history_periods: Annotated[int, BeforeValidator(whole_number(1, 336))] = Field(
+        48, validation_alias="ONCHAIN_HISTORY_PERIODS"
+    )
 
 
 class OnchainSource:
