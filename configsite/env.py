@@ -129,7 +129,7 @@ class SiteEnvironment(Environment):
         PROTOCOLS[0], validation_alias="OTEL_EXPORTER_OTLP_PROTOCOL"
     )
 
-    redis_url: str = Field("redis://127.0.0.1:6379/0", validation_alias="REDIS_URL", repr=False)
+    redis_url: str = Field("redis://localhost:6379/0", validation_alias="REDIS_URL", repr=False)
     redis_ca_file: ReadableFile = Field("", validation_alias="REDIS_CA_FILE")
     redis_key_prefix: str = Field("strategies", validation_alias="REDIS_KEY_PREFIX")
     config_cache_ttl_seconds: PositiveCount = Field(60, validation_alias="CONFIG_CACHE_TTL_SECONDS")

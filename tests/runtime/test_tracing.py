@@ -115,7 +115,7 @@ def test_is_wanted__by_the_environment__only_with_a_collector(environ: dict[str,
 
 
 def test_settings__with_a_protocol_that_nobody_speaks__stop_the_start() -> None:
-    with pytest.raises(SettingsError, match="OTEL_EXPORTER_OTLP_PROTOCOL: must be http/protobuf or grpc"):
+    with pytest.raises(SettingsError, match="OTEL_EXPORTER_OTLP_PROTOCOL must be http/protobuf or grpc"):
         settings.read({"OTEL_EXPORTER_OTLP_PROTOCOL": "carrier pigeon"})
 
 
