@@ -23,6 +23,11 @@ _PROBES = frozenset({"/ready", "/metrics", "/info"})
 _logger = structlog.get_logger(__name__)
 
 
+def is_stop(method: str, path: str) -> bool:
+    """Whether the address of a request is one that stops something."""
+    return method != "GET" and _STOPS.fullmatch(path) is not None
+
+
 class Lane:
     """Runs work in its callers' threads, at most ``limit`` at a time; the rest waits, first come first."""
 
@@ -72,7 +77,7 @@ class Lanes:
             return self.liveness
         if path in _PROBES:
             return self.probes
-        if environ["REQUEST_METHOD"] != "GET" and _STOPS.fullmatch(path):
+        if is_stop(environ["REQUEST_METHOD"], path):
             return self.stops
         if path in _DOCUMENTS:
             return self.documents

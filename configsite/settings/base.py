@@ -40,6 +40,7 @@ MIDDLEWARE = [
     "configsite.metrics.RequestMetrics",
     "strategy_config.api.middleware.ApiMiddleware",
     "configsite.body_limit.BodyLimit",
+    "configsite.work_limit.WorkLimit",
     "django.middleware.security.SecurityMiddleware",
     "configsite.content_policy.ContentPolicy",
     "whitenoise.middleware.WhiteNoiseMiddleware",

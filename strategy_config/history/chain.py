@@ -14,6 +14,7 @@ from django.db.models import F, QuerySet
 from strategy_config.history import audit_rows
 from strategy_config.history.origins import Origin
 from strategy_config.models import ChangeSequence, ConfigAudit
+from strategy_config.resolution import work_limit
 from strategy_config.store import compiled_queries, transactions
 
 GENESIS = "0" * 64
@@ -158,7 +159,9 @@ def write(change: Callable[[Chain], T]) -> T:
                 attempts.append((chain, answer))
             return answer
 
-    return transactions.run(use_case, is_repeatable=True)
+    written = transactions.run(use_case, is_repeatable=True)
+    work_limit.lift()
+    return written
 
 
 def head() -> ChangeSequence:

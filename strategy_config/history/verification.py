@@ -10,6 +10,7 @@ from strategy_config.history.chain import GENESIS
 from strategy_config.history.checkpoints import Checkpoint, Witness
 from strategy_config.history.live_rows import LastChanges
 from strategy_config.models import ChangeSequence, ConfigAudit
+from strategy_config.resolution import work_limit
 from strategy_config.selectors import selectors
 from strategy_config.selectors.selectors import LiveState
 from strategy_config.store import transactions
@@ -125,6 +126,7 @@ def verify(
     live_changes = LastChanges(is_whole=first == 1)
     total = max(head.position - first + 1, 0)
     for row in _rows(first, head.position):
+        work_limit.check()
         bad = walk.take(row)
         if isinstance(row, BadRow) or bad is not None:
             return walk.result(bad, head)

@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 from django.db.models import QuerySet
 
 from strategy_config.models import ConfigAudit, StrategyConfig, SymbolOverride
-from strategy_config.resolution import resolution
+from strategy_config.resolution import resolution, work_limit
 from strategy_config.selectors import selectors
 from strategy_config.store import transactions
 from strategy_core.strategies.registry import STRATEGIES
@@ -91,6 +91,7 @@ def strategy_overviews(at: datetime) -> list[StrategyOverview]:
     rows = selectors.with_new_strategies(StrategyConfig.objects.all())
     overrides: dict[str, list[_Override]] = defaultdict(list)
     for override in _overrides(SymbolOverride.objects.all()):
+        work_limit.check()
         overrides[override.strategy_id].append(override)
     return [_overview(row, overrides[strategy_id], at) for strategy_id, row in rows.items()]
 

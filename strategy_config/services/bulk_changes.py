@@ -9,7 +9,7 @@ from service_kit.tracing import traced
 from strategy_config.exceptions import InvalidRequestError, NotFoundError, StoreUnavailableError
 from strategy_config.history.origins import Origin, reasoned_origin, stopping_origin
 from strategy_config.models import ConfigAudit, SymbolOverride
-from strategy_config.resolution import resolution
+from strategy_config.resolution import resolution, work_limit
 from strategy_config.resolution.symbols import normalise_symbol
 from strategy_config.services import batches
 from strategy_config.services.batches import OpenBatch
@@ -57,6 +57,7 @@ def copy_override(*, strategy_id: str, symbol: str, to_symbols: Sequence[str], o
         if template.parameters is None or resolution.is_due(template, origin.at):
             raise NotFoundError(f"{strategy_id} on {source} has no parameters of its own to copy.")
         for key in keys:
+            work_limit.check()
             layer = batch.layer(*key)
             layer.record_due_expiry()
             layer.record_parameters(layer.validated(template.parameters), origin, expires_at=template.expires_at)
@@ -77,6 +78,7 @@ def switch_overrides(*, keys: Sequence[LayerKey], enabled: bool, origin: Origin)
 
     def change(batch: OpenBatch, origin: Origin) -> None:
         for key in keys:
+            work_limit.check()
             resolution.strategy_class(key.strategy_id)
             switch_layer(batch.layer(*key), origin, enabled=True)
 
@@ -125,6 +127,7 @@ def delete_overrides(*, keys: Sequence[LayerKey], origin: Origin) -> WrittenToge
 
     def change(batch: OpenBatch, origin: Origin) -> None:
         for key in keys:
+            work_limit.check()
             layer = batch.layer(*key)
             layer.record_due_expiry()
             if layer.own.parameters is None:

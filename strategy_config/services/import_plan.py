@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 from strategy_config.exceptions import ConfigError, InvalidRequestError
 from strategy_config.history.origins import Origin
 from strategy_config.models import StrategyConfig, SymbolOverride
-from strategy_config.resolution import resolution
+from strategy_config.resolution import resolution, work_limit
 from strategy_config.resolution.expiry import check_expiry
 from strategy_config.services.batches import OpenBatch
 from strategy_config.services.open_layer import differences
@@ -20,7 +19,6 @@ from strategy_core.configuration import layers
 from strategy_core.configuration.layers import NOTHING, InvalidParametersError, StrategyClass, Values
 
 PlannedAction = Literal["CREATE", "UPDATE", "DELETE", "ENABLE", "DISABLE"]
-LONGEST_SECONDS = 20.0
 """What a request may spend on a plan."""
 MAY_NOT_SWITCH = "Enabling and disabling is for operators. Leave enabled out, or ask one of them."
 
@@ -137,7 +135,6 @@ class _Planner:
         self._at = at
         self._may_switch = may_switch
         self._allow_enable = allow_enable
-        self._ends_at = time.monotonic() + LONGEST_SECONDS
         self.kept_off: list[LayerKey] = []
         self.changes: list[PlannedChange] = []
         self.refusals: list[Refusal] = []
@@ -148,11 +145,7 @@ class _Planner:
         strategy_id, own = state.row.strategy_id, resolution.own_values(state.row)
         untouched = self._untouched(state)
         for wanted in sorted(state.wanted, key=lambda each: each.key.symbol or ""):
-            if time.monotonic() > self._ends_at:
-                raise InvalidRequestError(
-                    f"This takes longer than {LONGEST_SECONDS:.0f} s; nothing was changed. Split the file.",
-                    field="file",
-                )
+            work_limit.check()
             is_global = wanted.key.symbol is None
             below = resolution.values_below(strategy_id, None if is_global else own)
             stored = state.own(wanted.key.symbol, self._at) or NOTHING

@@ -9,7 +9,7 @@ from service_kit.tracing import traced
 from strategy_config.exceptions import VersionConflictError
 from strategy_config.history.origins import Origin, reasoned_origin
 from strategy_config.models import StrategyConfig, SymbolOverride
-from strategy_config.resolution import resolution
+from strategy_config.resolution import resolution, work_limit
 from strategy_config.resolution.symbols import normalise_symbol
 from strategy_config.selectors import selectors
 from strategy_config.services import batches, import_plan, yaml_file
@@ -51,6 +51,7 @@ def export_configuration(*, at: datetime, strategy_ids: Collection[str] = (), sy
             found[strategy_id].append(Wanted(LayerKey(strategy_id, None), True, row.parameters, None, row.enabled))
     overrides = SymbolOverride.objects.filter(strategy_id__in=chosen)
     for override in overrides.filter(symbol__in=only) if only else overrides:
+        work_limit.check()
         row_now = resolution.expired(override) if resolution.is_due(override, at) else override
         if resolution.has_layer(row_now):
             key = LayerKey(override.strategy_id, override.symbol)

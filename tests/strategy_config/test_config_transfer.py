@@ -11,7 +11,7 @@ from strategy_config.exceptions import InvalidRequestError, VersionConflictError
 from strategy_config.history import chain, verification
 from strategy_config.models import ConfigAudit, StrategyConfig, SymbolOverride
 from strategy_config.selectors import selectors
-from strategy_config.services import import_plan, services, strict_yaml, yaml_file
+from strategy_config.services import services, strict_yaml, yaml_file
 from strategy_config.services.import_plan import MAY_NOT_SWITCH, ImportRefusedError, Plan
 from strategy_core.strategies.registry import STRATEGIES
 from tests import catalogues
@@ -281,12 +281,6 @@ def test_read__symbols_up_to_the_limit__takes_time_in_proportion() -> None:
 
     seconds(100)
     assert min(seconds(4_800) for _ in range(2)) < 12 * min(seconds(1_200) for _ in range(3))
-
-
-def test_make_plan__takes_too_long__is_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(import_plan, "LONGEST_SECONDS", -1.0)
-    with pytest.raises(InvalidRequestError, match="Split the file"):
-        plan(FILE)
 
 
 def test_apply_import__of_an_export_before_a_stop__does_not_undo_it() -> None:
