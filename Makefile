@@ -9,13 +9,14 @@ INSTALLED_RUN := $(VENV)/.installed-run
 INSTALLED := $(VENV)/.installed-dev
 DJADE := find strategy_config/templates -name "*.html" -print0 | xargs -0 $(BIN)/djade --target-version 5.2
 NODE_INSTALLED := node_modules/.installed-lock
+# With COVERAGE=1 `make test` measures, and adds to what was measured before. The floor is coverage-report's.
+MEASURED := $(if $(COVERAGE),--cov --cov-append --cov-report= --cov-fail-under=0)
 FUZZ_EXAMPLES ?= 200
-POSTGRESQL_TESTS ?= tests/strategy_config tests/evolution tests/api tests/contract tests/integration tests/neighbours
 # Where it is set, each of the many processes of `make run` and of the tests compiles all that it imports: 6 s instead of 2.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test coverage test-pythons test-core test-slow test-mongodb test-faults soak test-postgresql check-deploy check check-scripts fmt fmt-scripts bench fuzz audit lock clean
+.PHONY: help run test coverage coverage-report test-pythons test-core test-slow test-mongodb test-faults soak test-postgresql check-deploy check check-scripts fmt fmt-scripts bench fuzz audit lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -38,10 +39,15 @@ run: $(INSTALLED_RUN) ## Run the whole product here, with real servers and a sim
 	@exec $(BIN)/python -m embedded.run
 
 test: $(INSTALLED) ## Run the tests; check-deploy, test-mongodb, test-faults and test-slow have their own
-	$(BIN)/python -m pytest -n 2 --dist loadscope -m "not slow" --durations 25 --ignore tests/deploy --ignore tests/faults
+	$(BIN)/python -m pytest -n 2 --dist loadscope -m "not slow" --durations 25 --ignore tests/deploy --ignore tests/faults $(MEASURED)
 
-coverage: $(INSTALLED) ## Run the tests and report their coverage (measuring costs about half as much again)
-	$(BIN)/python -m pytest -n 2 --dist loadscope -m "not slow" --ignore tests/deploy --ignore tests/faults --cov --cov-report=term:skip-covered
+coverage: $(INSTALLED) ## Run the tests and report their coverage, child processes included (takes half as long again)
+	$(BIN)/coverage erase
+	$(MAKE) test COVERAGE=1
+	$(MAKE) coverage-report
+
+coverage-report: $(INSTALLED)
+	$(BIN)/coverage report --skip-covered --sort cover
 
 # `make test-core PYTHON=python3.13 VENV=var/python3.13` for one of them.
 test-pythons: ## Run the tests of core and runtime on each newer Python that the machine has
@@ -64,8 +70,8 @@ test-mongodb: $(INSTALLED) ## Run the site's tests on MongoDB (a wire server of 
 
 test-postgresql: $(INSTALLED) ## Run the site's tests on PostgreSQL (Debian's, or POSTGRES_TEST_URL=... of a role that may create databases)
 	TEST_STORE=postgresql $(BIN)/python -m embedded.postgresql \
-		$(BIN)/python -m pytest -n 2 --dist loadscope --timeout 300 \
-		$(POSTGRESQL_TESTS)
+		$(BIN)/python -m pytest -n 2 --dist loadscope -m "not slow" --timeout 300 \
+		tests/strategy_config tests/evolution tests/api tests/contract tests/integration tests/neighbours
 
 check-deploy: $(INSTALLED) ## Check Dockerfile, Compose file and k8s/ (kubectl renders; no container engine is needed)
 	$(BIN)/python -m pytest -n 2 --dist loadscope tests/deploy
