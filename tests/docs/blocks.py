@@ -9,6 +9,9 @@ from tests.conftest import PROJECT_ROOT
 
 DOCUMENTS = (
     "README.md",
+    "CONTRIBUTING.md",
+    "docs/API.md",
+    "docs/CONFIGURATION.md",
     "docs/OPERATIONS.md",
     "docs/ARCHITECTURE.md",
     "docs/MIGRATION.md",
