@@ -16,7 +16,7 @@ FUZZ_EXAMPLES ?= 200
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test coverage coverage-report test-pythons test-core test-slow test-mongodb test-faults soak test-postgresql check-deploy check check-scripts fmt fmt-scripts bench fuzz audit lock clean
+.PHONY: help run test coverage coverage-report test-pythons test-core test-slow test-mongodb test-faults hostile soak test-postgresql check-deploy check check-scripts fmt fmt-scripts bench fuzz audit lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -78,6 +78,9 @@ check-deploy: $(INSTALLED) ## Check Dockerfile, Compose file and k8s/ (kubectl r
 
 test-faults: $(INSTALLED) ## Take the servers away, one after another, and look what becomes of the product
 	$(BIN)/python -m pytest -n 2 --dist loadfile --timeout 300 tests/faults
+
+hostile: $(INSTALLED) ## Measure probes, login, reads and stops under 200 slow and 200 aborted connections of each kind
+	$(BIN)/python -m pytest -s -q --timeout 300 tests/faults/test_hostile_http.py tests/faults/test_hostile_listeners.py
 
 # SOAK_SECONDS=3600 for longer; the short form of it is one of test-faults.
 soak: $(INSTALLED) ## Run the whole stack for ten minutes on an exchange that cuts it off every 20 s

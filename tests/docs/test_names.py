@@ -29,6 +29,7 @@ LINK = re.compile(r"\]\(([\w./-]+)(?:#[\w-]*)?\)")
 # Not settings of ours: placeholders, variables of the shell, codes of the API, of the tests' own, of other programs.
 OTHERS = {
     "STORE_UNAVAILABLE", "NEW_PASSWORD", "OLD_PASSWORD", "MONGODB_TEST_URI", "MARKET_DATA_DIR", "POSTGRES_TEST_URL",
+    "FAULT_INPUTS_DIR",
     "LEGACY_DATABASE", "FUZZ_EXAMPLES", "SOAK_SECONDS", "NOT_FOUND", "INTERNAL_ERROR", "DELETE_FAILED",
     "ROLLBACK_FAILED", "OTEL_SDK_DISABLED", "FAULT_INPUTS_DIR",
 }  # fmt: skip

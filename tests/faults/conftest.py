@@ -10,6 +10,7 @@ import redis
 
 from embedded.servers import NatsServer, Valkey
 from strategy_core.configuration import wire
+from tests.faults.hostile import FIGURES
 from tests.faults.processes import RuntimeProcess, Worker
 from tests.live_site import LiveSite
 from tests.runtime.conftest import Environ
@@ -31,6 +32,12 @@ def until(condition: Callable[[], Any], seconds: float = PATIENCE_SECONDS) -> An
             return answer
         assert time.monotonic() < deadline, "the condition did not come true in time"
         time.sleep(POLL_SECONDS)
+
+
+def pytest_sessionfinish() -> None:
+    """Print what the hostile clients' victims took, for whoever looks (``-s``)."""
+    if table := FIGURES.table():
+        print(f"\nUnder slow and aborted connections:\n{table}")
 
 
 @dataclass

@@ -13,6 +13,7 @@ from typing import Self
 from embedded.servers import HOST
 
 DRIP_SECONDS = 0.3
+WANTED_SECONDS = 1.0
 SMALL_WINDOW = 4_096
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _SETTINGS, _HEADERS, _END_HEADERS = 4, 1, 4
@@ -140,6 +141,28 @@ def _connect(port: int, client: Client) -> socket.socket:
     connection.settimeout(10)
     connection.connect((HOST, port))
     return connection
+
+
+class Figures:
+    """How long each question took at worst, by the listener that was attacked."""
+
+    def __init__(self) -> None:
+        self._worst: dict[tuple[str, str], float] = {}
+
+    def note(self, listener: str, question: str, seconds: float) -> None:
+        """One answer."""
+        self._worst[listener, question] = max(seconds, self._worst.get((listener, question), 0.0))
+
+    def table(self) -> str:
+        """For people: what should be below a second is marked where it was not."""
+        lines = []
+        for (listener, question), seconds in sorted(self._worst.items()):
+            mark = "" if seconds <= WANTED_SECONDS else f"   more than {WANTED_SECONDS:g} s"
+            lines.append(f"{listener:8} {question:60} {seconds * 1000:7.0f} ms at worst{mark}")
+        return "\n".join(lines)
+
+
+FIGURES = Figures()
 
 
 def under_attack(port: int, clients: list[Client], count: int, then: Callable[[], None]) -> None:

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from embedded.servers import HOST
-from tests.faults.hostile import Client, abort, slow_clients, under_attack, uploads_over_http_2
+from tests.faults.hostile import FIGURES, Client, abort, slow_clients, under_attack, uploads_over_http_2
 from tests.live_site import LOGIN, LiveSite
 from tests.plain_http import NO_ROOTS
 
@@ -40,7 +40,7 @@ def asks(site: LiveSite, method: str, path: str, **options: Any) -> httpx.Respon
 
 
 def all_answer(site: LiveSite) -> None:
-    """Probes, a login, a read and the kill switch, three times; says how long each took."""
+    """Probes, a login, a read and the kill switch, three times; notes how long each took."""
     stop = {"changed_by": "faults", "reason": "under attack"}
     questions: list[tuple[Callable[[], httpx.Response], int]] = [
         (partial(asks, site, "GET", "/healthz"), 200),
@@ -54,7 +54,7 @@ def all_answer(site: LiveSite) -> None:
         started = time.monotonic()
         answer = ask()
         seconds = time.monotonic() - started
-        print(f"{answer.request.method} {answer.request.url.path}: {seconds * 1000:.0f} ms")
+        FIGURES.note("site", f"{answer.request.method} {answer.request.url.path}", seconds)
         assert answer.status_code == status, answer.text[:500]
         assert seconds < ANSWERS_WITHIN_SECONDS, answer.request.url
 
