@@ -11,8 +11,9 @@ from django.views.decorators.http import require_safe
 
 from configsite import metrics
 from strategy_config.exceptions import StoreUnavailableError
+from strategy_config.history import positions
 from strategy_config.redis import redis_client
-from strategy_config.selectors import misfits, selectors
+from strategy_config.selectors import misfits, summaries
 from strategy_config.store import transactions
 from strategy_core.strategies.registry import STRATEGIES
 
@@ -57,7 +58,7 @@ def healthz(request: HttpRequest) -> HttpResponse:
 @require_safe
 def ready(request: HttpRequest) -> HttpResponse:
     """200 while configuration can be read: "degraded" where the store or Redis is away; 503 where both are."""
-    store = _probe(selectors.chain_head, StoreUnavailableError)
+    store = _probe(positions.chain_head, StoreUnavailableError)
     redis = _probe(_ask_redis, redis_client.SharedCacheUnavailableError)
     working = [part["status"] == "ok" for part in (store, redis)]
     status = "ready" if all(working) else "degraded" if any(working) else "unavailable"
@@ -147,6 +148,6 @@ def _ask_redis() -> None:
 def _enabled_strategies() -> list[str]:
     """By the store; by the environment alone where the store cannot be reached."""
     try:
-        return [summary.strategy_id for summary in selectors.strategy_summaries(timezone.now()) if summary.enabled]
+        return [summary.strategy_id for summary in summaries.strategy_summaries(timezone.now()) if summary.enabled]
     except StoreUnavailableError:
         return [strategy_id for strategy_id in STRATEGIES if settings.STRATEGY_ENVIRONMENT[strategy_id].enabled]

@@ -25,10 +25,11 @@ from prometheus_client.registry import Collector
 
 from service_kit import tracing
 from strategy_config.exceptions import StoreUnavailableError
+from strategy_config.history import positions
 from strategy_config.observed import runtimes
 from strategy_config.publication import publisher
 from strategy_config.redis.redis_client import SharedCacheUnavailableError
-from strategy_config.selectors import misfits, selectors
+from strategy_config.selectors import misfits
 from strategy_config.store import transactions
 
 UNMATCHED = "unmatched"
@@ -85,8 +86,8 @@ class SharedState(Collector):
         )
         try:
             with transactions.quickly():
-                sequence.add_metric(["relay"], selectors.relayed_sequence())
-                sequence.add_metric(["store"], selectors.last_sequence())
+                sequence.add_metric(["relay"], positions.relayed_sequence())
+                sequence.add_metric(["store"], positions.last_sequence())
             connected.add_metric(["store"], 1)
             with suppress(StoreUnavailableError):
                 # After a change this reads every layer: being late says nothing of the store.

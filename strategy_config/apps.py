@@ -31,12 +31,13 @@ class StrategyConfigConfig(AppConfig):
 
 def _sync_catalogue(apps: Any = installed, **kwargs: Any) -> None:
     # `flush` sends the signal too, without `apps`.
-    from strategy_config.services import services
+    from strategy_config.accounts import tokens
+    from strategy_config.services import catalogue, renamed_strategies
 
     try:
         apps.get_model("strategy_config", "ChangeSequence")
     except LookupError:
         return  # migrated back to before there were tables
-    services.sync_catalogue()
-    services.take_over_renamed(at=timezone.now())
-    services.adopt_tokens()
+    catalogue.sync_catalogue()
+    renamed_strategies.take_over_renamed(at=timezone.now())
+    tokens.adopt_tokens()

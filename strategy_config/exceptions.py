@@ -3,7 +3,16 @@
 Refused parameters are ``strategy_core.configuration.layers.InvalidParametersError``, unchanged.
 """
 
+from dataclasses import dataclass
 from typing import Any, ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why something cannot be as wanted. ``where`` names the layer, or the place in a file."""
+
+    where: str
+    message: str
 
 
 class ConfigError(Exception):

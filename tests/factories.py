@@ -6,16 +6,16 @@ from typing import Any
 import factory
 from django.contrib.auth.models import Group, User
 
-from strategy_config.services import services
+from strategy_config.history.origins import Origin
 
 NOON = datetime(2024, 8, 8, 12, 0, tzinfo=UTC)
 
 
-class OriginFactory(factory.Factory[services.Origin]):
+class OriginFactory(factory.Factory[Origin]):
     """A change made by alice over the API at NOON."""
 
     class Meta:
-        model = services.Origin
+        model = Origin
 
     changed_by = "alice"
     actor = "trader"

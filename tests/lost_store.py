@@ -6,8 +6,9 @@ from itertools import cycle
 from strategy_config.exceptions import StoreUnavailableError
 from strategy_config.history import verification
 from strategy_config.models import ConfigAudit, SymbolOverride
-from strategy_config.services import services
-from strategy_config.services.import_plan import LayerKey
+from strategy_config.resolution.layer_keys import LayerKey
+from strategy_config.services import layers, switches
+from strategy_config.services.layer_write import LayerWrite
 from tests.factories import OriginFactory
 
 BACK_SECONDS = 60.0
@@ -16,9 +17,9 @@ BACK_SECONDS = 60.0
 _LEVELS = cycle(range(1, 10))
 
 
-def write() -> services.Written:
+def write() -> LayerWrite:
     """Forced: a value that is there already, from another thread or before the loss, would make no version."""
-    return services.set_layer(
+    return layers.set_layer(
         strategy_id="orderbook_skew",
         symbol="BTCUSDT",
         parameters={"top_levels": next(_LEVELS)},
@@ -30,10 +31,10 @@ def write() -> services.Written:
 def switch_off_together() -> int:
     """The version of the same layer after it was switched off as one of many."""
     key = LayerKey("orderbook_skew", "BTCUSDT")
-    return services.switch_overrides(keys=[key], enabled=False, origin=OriginFactory()).changes[-1].layer_version
+    return switches.switch_overrides(keys=[key], enabled=False, origin=OriginFactory()).changes[-1].layer_version
 
 
-def write_once_back() -> services.Written:
+def write_once_back() -> LayerWrite:
     """Write as soon as the store is asked again: nobody restarts anything."""
     deadline = time.monotonic() + BACK_SECONDS
     while True:

@@ -2,19 +2,21 @@
 
 import hashlib
 import secrets
+import uuid
 from datetime import datetime, timedelta
 
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from strategy_config.exceptions import InvalidRequestError
+from strategy_config.exceptions import InvalidRequestError, NotFoundError
 from strategy_config.history import chain
 from strategy_config.history.chain import Chain
 from strategy_config.history.live_rows import TOKEN, token_members
 from strategy_config.history.origins import Origin, checked_origin
 from strategy_config.models import CHANGED_BY_LENGTH, ApiToken, ConfigAudit
-from strategy_config.resolution import resolution, texts
-from strategy_config.services.open_layer import differences
+from strategy_config.resolution import instants, texts
+from strategy_config.resolution.differences import differences
+from strategy_config.store import transactions
 
 PREFIX = "rts_"
 LONGEST_DAYS = 3_650
@@ -37,7 +39,7 @@ def issue_token(*, user: User, name: str, days: int, origin: Origin | None = Non
         raise InvalidRequestError(f"A token lasts 1 to {LONGEST_DAYS} days.", field="days")
     texts.require_name(name, field="name", length=NAME_LENGTH)
     plaintext = PREFIX + secrets.token_urlsafe(32)
-    now = resolution.to_milliseconds(timezone.now())
+    now = instants.to_milliseconds(timezone.now())
     by = checked_origin(origin or _own_act(user))
 
     def use_case(end: Chain) -> ApiToken:
@@ -61,7 +63,7 @@ def revoke_token(*, token: ApiToken, at: datetime, origin: Origin | None = None)
 
     One row of the history; ``origin`` as above. Raises StoreUnavailableError.
     """
-    revoked_at = resolution.to_milliseconds(at)
+    revoked_at = instants.to_milliseconds(at)
     by = checked_origin(origin or _own_act(token.user))
 
     def use_case(end: Chain) -> ApiToken | None:
@@ -83,7 +85,7 @@ def adopt_tokens() -> None:
     """Give tokens that are older than their history a row each, once: from then on each token has one."""
     if not ApiToken.objects.exists() or ConfigAudit.objects.filter(object_kind=TOKEN).exists():
         return
-    by = Origin(ADOPTED_BY, ADOPTED_BY, "command", request_id="", at=resolution.to_milliseconds(timezone.now()))
+    by = Origin(ADOPTED_BY, ADOPTED_BY, "command", request_id="", at=instants.to_milliseconds(timezone.now()))
 
     def use_case(end: Chain) -> None:
         if not ConfigAudit.objects.filter(object_kind=TOKEN).exists():
@@ -97,3 +99,21 @@ def adopt_tokens() -> None:
 def _own_act(user: User) -> Origin:
     name = user.get_username()[:CHANGED_BY_LENGTH]
     return Origin(name, user.get_username(), "command", request_id="", at=timezone.now())
+
+
+@transactions.store_errors()
+def tokens_of(*, user: User) -> list[ApiToken]:
+    """All tokens of the user, the newest first, revoked and expired ones too."""
+    return list(ApiToken.objects.filter(user=user))
+
+
+@transactions.store_errors()
+def own_token(*, user: User, token_id: uuid.UUID | str) -> ApiToken:
+    """A token of the user; raises NotFoundError, also where it is somebody else's."""
+    try:
+        token = ApiToken.objects.filter(user=user, pk=uuid.UUID(str(token_id))).first()
+    except ValueError:
+        token = None
+    if token is None:
+        raise NotFoundError("You have no such token.")
+    return token

@@ -16,8 +16,8 @@ from strategy_config.admin.parameter_fields import (
     local_text_of,
     text_of,
 )
-from strategy_config.resolution import resolution
-from strategy_config.selectors import selectors
+from strategy_config.resolution import entity_tags, known_strategies, layer_configs
+from strategy_config.selectors import stored_layers
 from strategy_core.configuration import layers, wire
 from strategy_core.strategies.base import ParameterGroup, ParameterSpec
 
@@ -53,7 +53,7 @@ class LayerForm(forms.Form):
         self.strategy_id, self.symbol, self.state = state.config.strategy_id, state.config.symbol, state
         self.notes: dict[str, str] = {}
         self.changes: dict[str, Any] = {}
-        self.specs: Sequence[ParameterSpec] = resolution.strategy_class(self.strategy_id).specs()
+        self.specs: Sequence[ParameterSpec] = known_strategies.strategy_class(self.strategy_id).specs()
         for spec in self.specs:
             self.fields[spec.name] = ParameterField(
                 spec,
@@ -143,14 +143,14 @@ class LayerForm(forms.Form):
 
 def layer_state(*, strategy_id: str, symbol: str | None, at: datetime) -> LayerState:
     """Read a layer for its form. Raises NotFoundError, InvalidSymbolError, StoreUnavailableError."""
-    config = selectors.layer_config(strategy_id=strategy_id, symbol=symbol, at=at)
-    environment = resolution.environment_of(strategy_id)
+    config = stored_layers.layer_config(strategy_id=strategy_id, symbol=symbol, at=at)
+    environment = known_strategies.environment_of(strategy_id)
     if symbol is None:
-        below = resolution.unstored_config(strategy_id, None)
+        below = layer_configs.unstored_config(strategy_id, None)
     else:
-        below = selectors.layer_config(strategy_id=strategy_id, at=at)
+        below = stored_layers.layer_config(strategy_id=strategy_id, at=at)
     named = {
         name: f"environment, {environment.variables.get(name, '')}" if source == "environment" else source
         for name, source in below.sources.items()
     }
-    return LayerState(config, below.parameters, named, selectors.etag(config))
+    return LayerState(config, below.parameters, named, entity_tags.etag(config))

@@ -17,8 +17,8 @@ from django.utils import timezone
 from service_kit import request_ids
 from strategy_config.accounts.permissions import Permission, is_held
 from strategy_config.exceptions import ConfigError
-from strategy_config.selectors import overviews
-from strategy_config.services import services
+from strategy_config.history.origins import Origin
+from strategy_config.selectors import switch_states
 from strategy_core.strategies.registry import STRATEGIES
 
 LONGEST_NUMBER = 18
@@ -119,7 +119,7 @@ def show_of(
 ) -> HttpResponse:
     """As ``show``, for a page of a strategy or of one symbol of it: with its kill switch, for those who may use it."""
     if may(request, Permission.STOP_STRATEGY):
-        kill = overviews.switch_state(strategy_id=strategy_id, symbol=symbol)
+        kill = switch_states.switch_state(strategy_id=strategy_id, symbol=symbol)
         if kill.is_on or may(request, Permission.SWITCH_STRATEGY):
             context["kill"] = kill
     return show(request, template, strategy_id=strategy_id, symbol=symbol, **context)
@@ -138,10 +138,10 @@ def polled(document: Mapping[str, Any]) -> JsonResponse:
     return answer
 
 
-def origin_of(request: HttpRequest, *, reason: str, channel: Literal["admin", "import"] = "admin") -> services.Origin:
+def origin_of(request: HttpRequest, *, reason: str, channel: Literal["admin", "import"] = "admin") -> Origin:
     """Who makes the change that this request asks for."""
     name = request.user.get_username()
-    return services.Origin(
+    return Origin(
         changed_by=name,
         actor=name,
         channel=channel,

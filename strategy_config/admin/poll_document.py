@@ -10,12 +10,12 @@ from strategy_config.admin.heartbeats import Feed, Heartbeats
 from strategy_config.admin.poll_shapes import Part, StrategyCard
 from strategy_config.admin.strategy_cards import NAMED
 from strategy_config.exceptions import StoreUnavailableError
-from strategy_config.history import audit_rows, halt_rows
+from strategy_config.history import audit_rows, halt_rows, positions
 from strategy_config.models import ConfigAudit, Halt
 from strategy_config.observed import runtimes, signal_rates
 from strategy_config.redis import redis_client
-from strategy_config.resolution import resolution
-from strategy_config.selectors import misfits, overviews, selectors
+from strategy_config.resolution import instants, layer_configs
+from strategy_config.selectors import history, known_halts, misfits, overviews
 from strategy_core.configuration import wire
 
 CHANGES_SHOWN = 10
@@ -30,13 +30,13 @@ def document(at: datetime) -> poll_shapes.PollDocument:
     except redis_client.SharedCacheUnavailableError:
         heartbeats, rates, published = None, {}, None
     try:
-        sequence: int | None = selectors.last_sequence()
-        halts = selectors.open_halts()
+        sequence: int | None = positions.last_sequence()
+        halts = known_halts.open_halts()
         cards = [
             strategy_cards.card(each, heartbeats, rates.get(each.strategy_id), halts)
             for each in overviews.strategy_overviews(at)
         ]
-        changes = [change_line(row) for row in overviews.last_changes(CHANGES_SHOWN)]
+        changes = [change_line(row) for row in history.last_changes(CHANGES_SHOWN)]
     except StoreUnavailableError:
         sequence, halts, cards, changes = None, (), [], []
     feed = beats.feed_of(heartbeats, at)
@@ -44,7 +44,7 @@ def document(at: datetime) -> poll_shapes.PollDocument:
     trading = None if heartbeats is None else [beat for beat in heartbeats if not beat.standby]
     current = _current(trading or (), sequence, at)
     return {
-        "at": resolution.iso(at),
+        "at": instants.iso(at),
         "feed": _feed(feed),
         "answer": _halted(halts) + _answer(cards, trading, sequence, current),
         "parts": [*_parts(sequence, heartbeats, published_sequence), *_values_part()],
@@ -59,7 +59,7 @@ def change_line(row: ConfigAudit) -> poll_shapes.ChangeLine:
     """A row of history for ``components/changes.html``."""
     return {
         "sequence": row.sequence,
-        "at": resolution.iso(row.changed_at),
+        "at": instants.iso(row.changed_at),
         "action": row.action,
         "strategy_id": row.strategy_id,
         "symbol": row.symbol or None,
@@ -166,7 +166,7 @@ def _values_part() -> tuple[Part, ...]:
 def _database_part(sequence: int | None) -> Part:
     if sequence is None:
         return _part("Database", "bad", "unreachable: nothing can be changed now")
-    return _part("Database", "ok", f"{resolution.store_kind()}, {wording.counted(sequence, 'change')}")
+    return _part("Database", "ok", f"{layer_configs.store_kind()}, {wording.counted(sequence, 'change')}")
 
 
 def _redis_part(sequence: int | None, heartbeats: Heartbeats, published: int | None) -> Part:

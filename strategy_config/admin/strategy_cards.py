@@ -8,7 +8,7 @@ from strategy_config.admin.heartbeats import Heartbeats
 from strategy_config.models import Halt
 from strategy_config.observed import signal_rates
 from strategy_config.observed.signal_rates import Rates
-from strategy_config.resolution import resolution
+from strategy_config.resolution import instants
 from strategy_config.selectors.overviews import LastChange, StrategyOverview
 
 NAMED = 3
@@ -73,7 +73,7 @@ def origin(overview: StrategyOverview) -> str:
 
 def _last_change(change: LastChange) -> poll_shapes.LastChange:
     return {
-        "at": resolution.iso(change.at),
+        "at": instants.iso(change.at),
         "by": change.changed_by,
         "reason": change.reason,
         "symbol": change.symbol,

@@ -6,8 +6,8 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from strategy_config.observed.runtimes import ChangeProgress
-from strategy_config.resolution import resolution
-from strategy_config.services.dry_run import ParameterChange
+from strategy_config.resolution import known_strategies
+from strategy_config.resolution.differences import ParameterChange
 
 NAMES_SHOWN = 5
 # Of the digest of a token, enough to tell two apart; exports and the API have all of it.
@@ -17,7 +17,7 @@ NO_DIFFERENCE = "no difference"
 
 def layer_name(strategy_id: str, symbol: str | None) -> str:
     """ "Order Book Skew", "Order Book Skew on BTCUSDT"; a strategy that the code no longer has goes by its id."""
-    name = resolution.strategy_name(strategy_id)
+    name = known_strategies.strategy_name(strategy_id)
     return f"{name} on {symbol}" if symbol else name
 
 

@@ -12,7 +12,8 @@ from strategy_config.api.common import envelope, errors, examples, schema
 from strategy_config.api.common.base import ApiView
 from strategy_config.api.common.permissions import Permission
 from strategy_config.api.conflicts import HOP_HEADER, find_conflicts
-from strategy_config.services import services
+from strategy_config.services import dry_run
+from strategy_config.services.dry_run import Preview
 
 
 class CheckView(ApiView):
@@ -37,7 +38,7 @@ class CheckView(ApiView):
         `X-Conflict-Check-Hop`: it is part of another service's check.
         """
         body = requests.body(request, requests.Check)
-        preview = services.check_change(
+        preview = dry_run.check_change(
             strategy_id=body.strategy_id,
             symbol=body.symbol,
             parameters=body.parameters,
@@ -66,7 +67,7 @@ class CheckView(ApiView):
         return envelope.success(request, report)
 
 
-def _impact(preview: services.Preview, symbol: str | None, parameter_count: int) -> dict[str, Any]:
+def _impact(preview: Preview, symbol: str | None, parameter_count: int) -> dict[str, Any]:
     return {
         "risk_level": preview.risk_level,
         "affected_scope": _scope(preview, symbol),
@@ -75,7 +76,7 @@ def _impact(preview: services.Preview, symbol: str | None, parameter_count: int)
     }
 
 
-def _scope(preview: services.Preview, symbol: str | None) -> str:
+def _scope(preview: Preview, symbol: str | None) -> str:
     if symbol is not None:
         return symbol
     if not preview.unaffected_symbols:

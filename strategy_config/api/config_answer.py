@@ -19,8 +19,8 @@ from django.utils import timezone
 from strategy_config.exceptions import StoreUnavailableError
 from strategy_config.publication import publisher
 from strategy_config.redis import batching, redis_client
-from strategy_config.resolution import resolution
-from strategy_config.selectors import selectors
+from strategy_config.resolution import entity_tags, layer_configs
+from strategy_config.selectors import stored_layers
 from strategy_core.configuration import wire
 
 MAX_PREPARED = 4_096
@@ -102,7 +102,7 @@ def read(strategy_id: str, symbol: str | None, fetched: Fetched | None) -> Readi
         if fetched.global_document is None:
             _fill_cache()
     try:
-        config = selectors.layer_config(strategy_id=strategy_id, symbol=symbol, at=timezone.now())
+        config = stored_layers.layer_config(strategy_id=strategy_id, symbol=symbol, at=timezone.now())
     except StoreUnavailableError:
         return _without_store(strategy_id, symbol, fetched)
     return _reading(config, is_degraded=fetched is None)
@@ -111,7 +111,7 @@ def read(strategy_id: str, symbol: str | None, fetched: Fetched | None) -> Readi
 def _without_store(strategy_id: str, symbol: str | None, fetched: Fetched | None) -> Reading:
     """Environment and defaults, where the shared cache holds nothing either; what it holds is unreadable otherwise."""
     if fetched is None or (fetched.global_document is None and fetched.document is None):
-        return _reading(resolution.unstored_config(strategy_id, symbol), is_degraded=True)
+        return _reading(layer_configs.unstored_config(strategy_id, symbol), is_degraded=True)
     raise StoreUnavailableError("The store cannot be reached right now.")
 
 
@@ -119,7 +119,7 @@ def _reading(config: wire.LayerConfig, *, is_degraded: bool) -> Reading:
     return Reading(
         config=wire.encode(config),
         warnings=_warnings(config),
-        etag=selectors.etag(config),
+        etag=entity_tags.etag(config),
         is_global=config.symbol is None,
         cache_hit=False,
         degraded=is_degraded,
@@ -174,7 +174,7 @@ def _prepare(raw: bytes, symbol: str | None, now_ms: int, *, is_borrowed: bool) 
     reading = Reading(
         config=served,
         warnings=_warnings(config),
-        etag=selectors.etag(config),
+        etag=entity_tags.etag(config),
         is_global=symbol is None,
         cache_hit=True,
         degraded=False,
@@ -183,7 +183,7 @@ def _prepare(raw: bytes, symbol: str | None, now_ms: int, *, is_borrowed: bool) 
 
 
 def _warnings(config: wire.LayerConfig) -> bytes:
-    return msgspec.json.encode(resolution.refusal_warnings(config))
+    return msgspec.json.encode(layer_configs.refusal_warnings(config))
 
 
 def _borrow(config: wire.LayerConfig, symbol: str) -> wire.LayerConfig:

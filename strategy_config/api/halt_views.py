@@ -15,10 +15,12 @@ from strategy_config.api.common.permissions import Permission
 from strategy_config.api.runtimes import RuntimeWait
 from strategy_config.exceptions import ConfigError, StoreUnavailableError
 from strategy_config.history import halt_rows
+from strategy_config.history.origins import Origin
 from strategy_config.models import Halt
-from strategy_config.resolution.resolution import iso
-from strategy_config.selectors import selectors
-from strategy_config.services import services
+from strategy_config.resolution.instants import iso
+from strategy_config.selectors import known_halts
+from strategy_config.services import halts
+from strategy_config.services.halts import Halted
 from strategy_core.configuration.halts import Scope
 from strategy_core.configuration.layers import InvalidParametersError
 
@@ -57,7 +59,7 @@ class HaltView(ApiView):
         body = requests.body(request, requests.HaltBody)
         query = requests.query(request, requests.WaitQuery)
         wait = RuntimeWait(query.wait_for_runtimes) if query.wait_for_runtimes else None
-        halted = services.halt(
+        halted = halts.halt(
             scope=body.halted_scope,
             origin=lenient_origin(request, requests.given(request)),
             halt_id=None if body.id is None else str(body.id),
@@ -73,7 +75,7 @@ class HaltsView(ApiView):
     @schema.operation("listHalts", tag="Operation", summary="List the halts in force", answer=halt_answers.HaltList)
     def get(self, request: Request) -> HttpResponse:
         """The halts in force, the oldest first."""
-        return envelope.success(request, [_halt(row) for row in selectors.open_halts()])
+        return envelope.success(request, [_halt(row) for row in known_halts.open_halts()])
 
 
 class ResumeView(ApiView):
@@ -102,7 +104,7 @@ class ResumeView(ApiView):
         body = requests.body(request, requests.ResumeBody)
         query = requests.query(request, requests.WaitQuery)
         wait = RuntimeWait(query.wait_for_runtimes) if query.wait_for_runtimes else None
-        resumed = services.resume(
+        resumed = halts.resume(
             ids=None if body.ids is None else [str(each) for each in body.ids],
             scope=None if body.scope is None else body.scope.halted,
             origin=origin_of(request, changed_by=body.changed_by, reason=body.reason),
@@ -132,22 +134,22 @@ def stop_or_halt(
     *,
     strategy_id: str,
     symbol: str | None,
-    origin: services.Origin,
+    origin: Origin,
 ) -> HttpResponse:
     """The answer of ``stop``; where the store is away, or fails for a reason that lies here, the same is halted."""
     scope = Scope(strategy_id=strategy_id, symbol=symbol)
     try:
         return stop()
     except StoreUnavailableError:
-        return answer_halted(request, services.halt_without_store(scope=scope, origin=origin))
+        return answer_halted(request, halts.halt_without_store(scope=scope, origin=origin))
     except (ConfigError, InvalidParametersError, requests.MalformedRequestError, APIException):
         raise
     except Exception:
         logger.exception("stop.failed", strategy_id=strategy_id, symbol=symbol)
-        return answer_halted(request, services.halt(scope=scope, origin=origin))
+        return answer_halted(request, halts.halt(scope=scope, origin=origin))
 
 
-def answer_halted(request: Request, halted: services.Halted, wait: RuntimeWait | None = None) -> HttpResponse:
+def answer_halted(request: Request, halted: Halted, wait: RuntimeWait | None = None) -> HttpResponse:
     """The answer to a halt: 202 where it is not recorded yet."""
     is_untold = halted.sequence is not None and not halted.published
     metadata: dict[str, Any] = {

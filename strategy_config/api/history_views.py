@@ -12,10 +12,12 @@ from strategy_config.api.common.base import ApiView, if_match, lenient_origin, o
 from strategy_config.api.common.permissions import Permission
 from strategy_config.api.halt_views import HALTED_INSTEAD, stop_or_halt
 from strategy_config.api.writes import write
+from strategy_config.history import change_events
+from strategy_config.history.origins import Origin
 from strategy_config.models import ConfigAudit
-from strategy_config.resolution.resolution import iso
-from strategy_config.selectors import selectors
-from strategy_config.services import services
+from strategy_config.resolution.instants import iso
+from strategy_config.selectors import history
+from strategy_config.services import rollback, switches
 
 _ROLL_BACK: dict[str, Any] = {
     "tag": "History",
@@ -44,7 +46,7 @@ class AuditView(ApiView):
     def get(self, request: Request, strategy_id: str) -> HttpResponse:
         """Accepted changes, newest first. Without a symbol: of all layers of the strategy."""
         query = requests.query(request, requests.AuditQuery)
-        rows, next_cursor = selectors.audit_page(strategy_id=strategy_id, **query.model_dump())
+        rows, next_cursor = history.audit_page(strategy_id=strategy_id, **query.model_dump())
         return envelope.success(
             request, [_item(row) for row in rows], metadata={"count": len(rows), "next_cursor": next_cursor}
         )
@@ -68,7 +70,7 @@ class ChangesView(ApiView):
         The same come over NATS on `config.changed.<strategy_id>.<symbol or global>`.
         """
         query = requests.query(request, requests.ChangesQuery)
-        changes, latest = selectors.changes_after(query.since, limit=query.limit)
+        changes, latest = change_events.changes_after(query.since, limit=query.limit)
         return envelope.success(request, changes, metadata={"count": len(changes), "latest": latest})
 
 
@@ -124,7 +126,7 @@ def _roll_back(request: Request, strategy_id: str) -> HttpResponse:
     query = requests.query(request, requests.LayerActionQuery)
     return write(
         request,
-        lambda: services.roll_back(
+        lambda: rollback.roll_back(
             strategy_id=strategy_id,
             symbol=query.symbol,
             origin=origin_of(request, changed_by=body.changed_by, reason=body.reason),
@@ -198,11 +200,11 @@ class DisableView(ApiView):
         )
 
 
-def _switch(request: Request, strategy_id: str, origin: services.Origin, *, enabled: bool) -> HttpResponse:
+def _switch(request: Request, strategy_id: str, origin: Origin, *, enabled: bool) -> HttpResponse:
     query = requests.query(request, requests.LayerActionQuery)
     return write(
         request,
-        lambda: services.switch(
+        lambda: switches.switch(
             strategy_id=strategy_id, symbol=query.symbol, enabled=enabled, origin=origin, if_match=if_match(request)
         ),
         wait_ms=query.wait_for_runtimes,

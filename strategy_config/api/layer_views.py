@@ -19,9 +19,11 @@ from strategy_config.api.halt_views import HALTED_INSTEAD, stop_or_halt
 from strategy_config.api.writes import stop_in_spite_of, write
 from strategy_config.exceptions import InvalidRequestError
 from strategy_config.redis import redis_client
-from strategy_config.resolution.resolution import strategy_class
-from strategy_config.services import services
+from strategy_config.resolution import symbols
+from strategy_config.resolution.known_strategies import strategy_class
+from strategy_config.services import dry_run, layers
 from strategy_config.services.layer_edits import NotAllowedError, asks_stop
+from strategy_config.services.layer_write import LayerWrite
 from strategy_core.configuration.layers import InvalidParametersError
 
 
@@ -219,7 +221,7 @@ class SymbolLayerView(_LayerView):
 def _read(request: Request, strategy_id: str, symbol: str | None) -> HttpResponse:
     started = time.perf_counter()
     strategy_class(strategy_id)
-    symbol = None if symbol is None else services.normalise_symbol(symbol)
+    symbol = None if symbol is None else symbols.normalise_symbol(symbol)
     try:
         fetched = config_answer.fetch(strategy_id, symbol)
     except redis_client.SharedCacheUnavailableError:
@@ -264,7 +266,7 @@ def _edit(
     origin = origin_of(request, changed_by=body.changed_by, reason=body.reason)
     if body.validate_only:
         return _check(request, strategy_id, symbol, body, is_merge=is_merge, at=origin.at)
-    service = services.merge_layer if is_merge else services.set_layer
+    service = layers.merge_layer if is_merge else layers.set_layer
     expiry = {"expires_at": body.expires_at} if isinstance(body, requests.EditSymbol) and _gives_expiry(body) else {}
     return write(
         request,
@@ -305,7 +307,7 @@ def _gives_expiry(body: requests.EditGlobal) -> bool:
 def _check(
     request: Request, strategy_id: str, symbol: str | None, body: requests.EditGlobal, *, is_merge: bool, at: datetime
 ) -> HttpResponse:
-    preview = services.check_change(
+    preview = dry_run.check_change(
         strategy_id=strategy_id,
         symbol=symbol,
         parameters=body.parameters,
@@ -331,15 +333,13 @@ def _delete(request: Request, strategy_id: str, symbol: str | None) -> HttpRespo
     origin = origin_of(request, changed_by=query.changed_by, reason=query.reason)
     return write(
         request,
-        lambda: services.delete_layer(
-            strategy_id=strategy_id, symbol=symbol, origin=origin, if_match=if_match(request)
-        ),
+        lambda: layers.delete_layer(strategy_id=strategy_id, symbol=symbol, origin=origin, if_match=if_match(request)),
         wait_ms=query.wait_for_runtimes,
         render=_deleted,
     )
 
 
-def _deleted(written: services.Written) -> dict[str, str]:
+def _deleted(written: LayerWrite) -> dict[str, str]:
     scope = f"for {written.symbol}" if written.symbol else "for all symbols"
     gone = f"Parameters of {written.strategy_id} {scope} deleted successfully"
     return {"message": f"{gone}; the layers below are used."}

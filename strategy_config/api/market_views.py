@@ -17,7 +17,7 @@ from strategy_config.exceptions import StoreUnavailableError
 from strategy_config.observed import order_books
 from strategy_config.observed.order_books import Reading
 from strategy_config.redis import redis_client
-from strategy_config.services import services
+from strategy_config.resolution import symbols
 
 MOST_POINTS = 100
 _UNKNOWN = "NOT_FOUND: no runtime has seen an order book of this symbol of late."
@@ -46,7 +46,7 @@ class DepthView(_MarketView):
         They are renewed at most five times a second. `source` says whether the market is real.
         """
         with _redis_needed():
-            reading = order_books.of_symbol(services.normalise_symbol(symbol), timezone.now())
+            reading = order_books.of_symbol(symbols.normalise_symbol(symbol), timezone.now())
         return envelope.plain(request, _depth(reading))
 
 
@@ -71,7 +71,7 @@ class PressureView(_MarketView):
         """
         timeframe = requests.query(request, requests.PressureQuery).timeframe
         with _redis_needed():
-            found = order_books.pressure_of(services.normalise_symbol(symbol), timeframe, timezone.now())
+            found = order_books.pressure_of(symbols.normalise_symbol(symbol), timeframe, timezone.now())
         points = thinned(found.points, MOST_POINTS)
         stamps = [_iso(point.time_ms) for point in points]
         answer = {

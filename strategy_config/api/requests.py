@@ -26,7 +26,7 @@ from strategy_config.api.common.parsing import parse_object
 from strategy_config.exceptions import InvalidRequestError
 from strategy_config.models import CHANGED_BY_LENGTH, REASON_LENGTH, STRATEGY_ID_LENGTH
 from strategy_config.resolution import texts
-from strategy_config.services.services import normalise_symbol
+from strategy_config.resolution.symbols import normalise_symbol
 from strategy_core.configuration.halts import Scope
 from strategy_core.market.analytics import Timeframe
 from strategy_core.strategies.registry import STRATEGIES

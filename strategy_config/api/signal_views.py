@@ -15,7 +15,7 @@ from strategy_config.exceptions import StoreUnavailableError
 from strategy_config.observed import recent_signals
 from strategy_config.observed.recent_signals import SignalFilter
 from strategy_config.redis import redis_client
-from strategy_config.resolution import resolution
+from strategy_config.resolution import known_strategies
 
 
 class SignalsView(ApiView):
@@ -40,7 +40,7 @@ class SignalsView(ApiView):
         """
         query = requests.query(request, requests.SignalsQuery)
         if query.strategy_id is not None:
-            resolution.strategy_class(query.strategy_id)
+            known_strategies.strategy_class(query.strategy_id)
         chosen = SignalFilter(
             strategy_id=query.strategy_id,
             symbol=query.symbol,

@@ -8,8 +8,10 @@ from typing import Any
 import msgspec
 from django.utils import timezone
 
-from strategy_config.resolution import resolution
-from strategy_config.selectors import selectors
+from strategy_config.history import positions
+from strategy_config.resolution import instants
+from strategy_config.selectors import summaries
+from strategy_config.selectors.summaries import StrategySummary
 
 KEPT_SECONDS = 1.0
 """An expiry comes with time, not with a sequence."""
@@ -37,11 +39,11 @@ _rendering = Lock()
 def read() -> StrategyList:
     """The list as it is now; raises StoreUnavailableError."""
     global _kept
-    sequence, head = selectors.chain_head()
+    sequence, head = positions.chain_head()
     with _rendering:
         kept = _kept
         if kept is None or (kept.sequence, kept.head) != (sequence, head) or not kept.is_young:
-            rendered = [render(summary) for summary in selectors.strategy_summaries(timezone.now())]
+            rendered = [render(summary) for summary in summaries.strategy_summaries(timezone.now())]
             kept = StrategyList(sequence, head, time.monotonic(), msgspec.json.encode(rendered), len(rendered))
             _kept = kept
     return kept
@@ -56,6 +58,6 @@ def recall(sequence: int) -> StrategyList | None:
     return kept if kept is not None and kept.sequence == sequence and kept.is_young else None
 
 
-def render(summary: selectors.StrategySummary) -> dict[str, Any]:
+def render(summary: StrategySummary) -> dict[str, Any]:
     """A strategy as the list shows it."""
-    return {**msgspec.to_builtins(summary), "updated_at": resolution.iso(summary.updated_at)}
+    return {**msgspec.to_builtins(summary), "updated_at": instants.iso(summary.updated_at)}

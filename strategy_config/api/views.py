@@ -14,10 +14,10 @@ from strategy_config.api.common.base import ApiView
 from strategy_config.api.common.permissions import Permission
 from strategy_config.exceptions import StoreUnavailableError
 from strategy_config.observed.runtimes import live_runtimes
+from strategy_config.publication import refresh
 from strategy_config.redis import redis_client
-from strategy_config.resolution import resolution
+from strategy_config.resolution import known_strategies
 from strategy_config.selectors import cached_summaries
-from strategy_config.services import services
 from strategy_core.configuration import layers, wire
 from strategy_core.strategies.base import ParameterSpec
 
@@ -64,11 +64,11 @@ class ParameterSchemaView(ApiView):
     )
     def get(self, request: Request, strategy_id: str) -> HttpResponse:
         """Type, range, default, unit, meaning and environment variables of each parameter, in declaration order."""
-        strategy = resolution.strategy_class(strategy_id)
+        strategy = known_strategies.strategy_class(strategy_id)
         described = [_describe(spec) for spec in strategy.specs()]
         problems = [
             {"variable": problem.variable, "message": problem.message}
-            for problem in resolution.environment_of(strategy_id).problems
+            for problem in known_strategies.environment_of(strategy_id).problems
         ]
         metadata = {
             "total_count": len(described),
@@ -107,7 +107,7 @@ class DefaultsView(ApiView):
     )
     def get(self, request: Request, strategy_id: str) -> HttpResponse:
         """The default of each parameter: what holds where nobody has set anything."""
-        strategy = resolution.strategy_class(strategy_id)
+        strategy = known_strategies.strategy_class(strategy_id)
         return envelope.success(
             request, layers.as_json(strategy.parameters()), metadata={"strategy_name": strategy.name}
         )
@@ -127,7 +127,7 @@ class CacheRefreshView(ApiView):
     )
     def post(self, request: Request) -> HttpResponse:
         """Write every document anew from the store, and tell every runtime to read everything again."""
-        refreshed = services.refresh_cache()
+        refreshed = refresh.refresh_cache()
         held = f"{refreshed.entries} documents as of sequence {refreshed.sequence}"
         return envelope.success(
             request,

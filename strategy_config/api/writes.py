@@ -8,16 +8,18 @@ from rest_framework.request import Request
 
 from strategy_config.api.common import envelope, errors
 from strategy_config.api.runtimes import RuntimeWait
-from strategy_config.selectors import selectors
-from strategy_config.services import services
+from strategy_config.history.origins import Origin
+from strategy_config.resolution import entity_tags
+from strategy_config.services import switches
+from strategy_config.services.layer_write import LayerWrite
 
 
 def write(
     request: Request,
-    change: Callable[[], services.Written],
+    change: Callable[[], LayerWrite],
     *,
     wait_ms: int,
-    render: Callable[[services.Written], Any] = lambda written: written.config,
+    render: Callable[[LayerWrite], Any] = lambda written: written.config,
 ) -> HttpResponse:
     """Make the change, wait for the runtimes where ``wait_ms`` says so, and answer the layer as it was written."""
     wait = RuntimeWait(wait_ms) if wait_ms else None
@@ -30,19 +32,19 @@ def write(
     if written.refusal is not None:
         return errors.answer_stopped(request, written.refusal, metadata)
     return envelope.success(
-        request, render(written), metadata=metadata, headers={"ETag": selectors.etag(written.config)}
+        request, render(written), metadata=metadata, headers={"ETag": entity_tags.etag(written.config)}
     )
 
 
 def stop_in_spite_of(
-    request: Request, refusal: Exception, *, strategy_id: str, symbol: str | None, origin: services.Origin
+    request: Request, refusal: Exception, *, strategy_id: str, symbol: str | None, origin: Origin
 ) -> HttpResponse:
     """Store the stop that a request asks for whose rest is refused, and answer both."""
-    written = services.switch(strategy_id=strategy_id, symbol=symbol, enabled=False, origin=origin)
+    written = switches.switch(strategy_id=strategy_id, symbol=symbol, enabled=False, origin=origin)
     return errors.answer_stopped(request, refusal, metadata_of(written))
 
 
-def metadata_of(written: services.Written) -> dict[str, Any]:
+def metadata_of(written: LayerWrite) -> dict[str, Any]:
     """What every answer to a write says of it."""
     return {
         "action": written.action,

@@ -15,7 +15,7 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 from strategy_config.models import ConfigAudit
-from strategy_config.resolution.resolution import iso
+from strategy_config.resolution.instants import iso
 
 FORMAT = 2
 LEGACY_ACTOR = "import_legacy"

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from strategy_config.models import ConfigAudit, Halt
-from strategy_config.resolution.resolution import iso
+from strategy_config.resolution.instants import iso
 from strategy_core.configuration import halts as wire_halts
 from strategy_core.configuration import wire
 from strategy_core.configuration.halts import Scope

@@ -5,11 +5,10 @@ from dataclasses import replace
 
 import structlog
 
-from strategy_config.history import checkpoints, verification
+from strategy_config.history import checkpoints, positions, verification
 from strategy_config.history.checkpoints import Checkpoint, Witness
 from strategy_config.history.verification import Verification
 from strategy_config.redis.redis_client import SharedCacheUnavailableError
-from strategy_config.selectors import selectors
 
 logger = structlog.get_logger(__name__)
 
@@ -27,7 +26,7 @@ def check(
     """
     seen = _witness() if is_redis_asked else None
     known = seen or Witness()
-    relayed = selectors.relayed_sequence()
+    relayed = positions.relayed_sequence()
     wanted = replace(known, checkpoints=(*known.checkpoints, *against))
     found = verification.verify(from_position, witness=wanted, progress=progress)
     if seen is not None and found.bad is None:
@@ -46,7 +45,7 @@ def _witness() -> Witness | None:
 def _keep(found: Verification, relayed: int, seen: Witness) -> None:
     try:
         checkpoint = Checkpoint(found.position, found.hash)
-        is_published = seen.sequence is not None and seen.sequence <= selectors.last_sequence()
+        is_published = seen.sequence is not None and seen.sequence <= positions.last_sequence()
         farthest = max(relayed, seen.relayed or 0)
         checkpoints.keep(checkpoint, relayed=farthest, known=seen.checkpoints, is_published=is_published)
     except SharedCacheUnavailableError as exception:

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from strategy_config.history.audit_rows import LEGACY_ACTOR, redacted_texts
 from strategy_config.models import ApiToken, ConfigAudit, Halt, StrategyConfig, SymbolOverride
-from strategy_config.resolution import resolution
+from strategy_config.resolution import instants
 
 LayerKey = tuple[str, str]
 _SWITCHED = {ConfigAudit.Action.ENABLE.value: True, ConfigAudit.Action.DISABLE.value: False}
@@ -162,8 +162,8 @@ def token_members(token: ApiToken) -> dict[str, Any]:
         "name": token.name,
         "user": token.user.get_username(),
         "digest": token.digest,
-        "expires_at": resolution.iso(token.expires_at),
-        "revoked_at": resolution.iso(token.revoked_at),
+        "expires_at": instants.iso(token.expires_at),
+        "revoked_at": instants.iso(token.revoked_at),
     }
 
 
@@ -208,7 +208,7 @@ class _LayerHistory:
             expected["enabled"] = _unswitched(live)
         wrong = [name for name, value in expected.items() if getattr(live, name) != value]
         if isinstance(live, SymbolOverride) and (self.is_whole or "expires_at" in self.members):
-            wrong += ["expires_at"] if resolution.iso(live.expires_at) != self.members.get("expires_at") else []
+            wrong += ["expires_at"] if instants.iso(live.expires_at) != self.members.get("expires_at") else []
         return wrong
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from strategy_config.exceptions import InvalidRequestError
 from strategy_config.models import CHANGED_BY_LENGTH, REASON_LENGTH, REQUEST_ID_LENGTH
-from strategy_config.resolution import resolution, texts
+from strategy_config.resolution import instants, texts
 
 NO_REASON = "Stopped without a reason."
 NOBODY = "unknown"
@@ -55,4 +55,4 @@ def stopping_origin(origin: Origin) -> Origin:
 def _stored_instant(origin: Origin) -> datetime:
     if origin.at.tzinfo is None:
         raise ValueError("Origin.at must be aware.")
-    return resolution.to_milliseconds(origin.at)
+    return instants.to_milliseconds(origin.at)

@@ -9,7 +9,7 @@ import structlog
 from django.db import close_old_connections
 
 from strategy_config.exceptions import StoreUnavailableError
-from strategy_config.selectors import selectors
+from strategy_config.history import positions
 from strategy_config.store import circuit_breaker
 
 WATCH_SECONDS = 2.0
@@ -33,7 +33,7 @@ def _look() -> None:
     """Ask the store for one row; what comes of it, the breaker notes."""
     close_old_connections()
     try:
-        selectors.last_sequence()
+        positions.last_sequence()
     except StoreUnavailableError as exception:
         _log.debug("store_watch.refused", error=str(exception))
     except Exception:

@@ -4,15 +4,14 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from strategy_config.history import chain
+from strategy_config.history import chain, snapshots
 from strategy_config.history.audit_rows import content_hash, redacted_texts, row_name
 from strategy_config.history.chain import GENESIS
 from strategy_config.history.checkpoints import Checkpoint, Witness
 from strategy_config.history.live_rows import LastChanges
+from strategy_config.history.snapshots import LiveState
 from strategy_config.models import ChangeSequence, ConfigAudit
 from strategy_config.resolution import work_limit
-from strategy_config.selectors import selectors
-from strategy_config.selectors.selectors import LiveState
 from strategy_config.store import transactions
 
 NOBODY = Witness()
@@ -114,7 +113,7 @@ def verify(
     done, all).
     """
     try:
-        live = selectors.live_state()
+        live = snapshots.live_state()
     except ValueError as exception:
         return Verification(0, 0, GENESIS, BadRow(0, f"live row: unreadable: {exception}"))
     head = chain.head()

@@ -11,7 +11,7 @@ from service_kit import tracing
 from strategy_config.history import halt_rows
 from strategy_config.models import ConfigAudit
 from strategy_config.redis import redis_client
-from strategy_config.resolution.resolution import iso
+from strategy_config.resolution.instants import iso
 from strategy_core.configuration import wire
 
 EMBEDDED_LAYERS = 16

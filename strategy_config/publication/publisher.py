@@ -16,12 +16,12 @@ from strategy_config.exceptions import StoreUnavailableError
 from strategy_config.history import checkpoints, halt_rows
 from strategy_config.models import ConfigAudit, Halt
 from strategy_config.publication import change_entries
+from strategy_config.publication.state import PublicationState, state_after, whole_state
 from strategy_config.redis import redis_client
 from strategy_config.redis.redis_client import SharedCacheUnavailableError
-from strategy_config.resolution import item_failures, resolution
-from strategy_config.resolution.resolution import FieldState
-from strategy_config.selectors import selectors
-from strategy_config.selectors.selectors import PublicationState
+from strategy_config.resolution import item_failures, known_strategies
+from strategy_config.resolution.layer_documents import FieldState
+from strategy_config.selectors import known_halts
 from strategy_config.store import metrics
 from strategy_core.configuration import wire
 from strategy_core.configuration.halts import Halts
@@ -106,7 +106,7 @@ def rewrite_all(*, is_forced: bool) -> Rewritten:
     for _ in range(ATTEMPTS):
         if not _catch_up(last_published()):
             continue
-        state = selectors.whole_state()
+        state = whole_state()
         layers = _layers(state.states, _halts_in_force())
         try:
             found, listed = _documents_there()
@@ -152,7 +152,7 @@ def repair_where_asked() -> bool:
 def _catch_up(last: int) -> bool:
     """From ``last``, the last sequence published, to the store's; starts anew where that is no way."""
     for _ in range(ATTEMPTS):
-        state = None if last == NOTHING_PUBLISHED else selectors.state_after(last, limit=FARTHEST_BEHIND)
+        state = None if last == NOTHING_PUBLISHED else state_after(last, limit=FARTHEST_BEHIND)
         if state is not None and last > state.sequence:
             # Redis is about to lose what it holds; the check of the history must not.
             _note_rewound(last, state.sequence)
@@ -185,7 +185,7 @@ def _is_of_another_version(state: FieldState, found: bytes | None) -> bool:
 
     It knew the default of a switch that nobody has moved, and the parameters in full.
     """
-    if found is None or resolution.is_known(state.document.config.strategy_id):
+    if found is None or known_strategies.is_known(state.document.config.strategy_id):
         return False
     try:
         theirs = wire.decode_document(found).config
@@ -197,13 +197,13 @@ def _is_of_another_version(state: FieldState, found: bytes | None) -> bool:
 
 
 def _start_anew() -> None:
-    state = selectors.whole_state()
+    state = whole_state()
     redis_client.publish(
         START_ANEW,
         _layers(state.states, _halts_in_force()),
         [change_entries.reload_notice(state.sequence)],
-        halts=halt_rows.in_force(selectors.open_halts()),
-        resumed=halt_rows.ended(selectors.ended_halts()),
+        halts=halt_rows.in_force(known_halts.open_halts()),
+        resumed=halt_rows.ended(known_halts.ended_halts()),
     )
     logger.warning("shared_cache.started_anew", sequence=state.sequence, fields=len(state.states))
 
@@ -235,8 +235,8 @@ def _missing_halts() -> dict[str, Any]:
         logger.error("shared_cache.halts_refused", error=str(exception))
         return {}
     there, resumed = ({field.decode(errors="replace") for field in fields} for fields in found)
-    halts = [each for each in halt_rows.in_force(selectors.open_halts()) if each[0] not in there]
-    ended = [each for each in halt_rows.ended(selectors.ended_halts()) if each[0] not in resumed]
+    halts = [each for each in halt_rows.in_force(known_halts.open_halts()) if each[0] not in there]
+    ended = [each for each in halt_rows.ended(known_halts.ended_halts()) if each[0] not in resumed]
     return {"halts": halts, "resumed": ended} if halts or ended else {}
 
 
@@ -304,7 +304,7 @@ def _layers(states: Mapping[str, FieldState], halts: Halts | None = None) -> lis
 def _halts_in_force() -> Halts:
     """As the store has them."""
     halts = Halts()
-    halts.add(halt_rows.stored_record(row) for row in selectors.open_halts())
+    halts.add(halt_rows.stored_record(row) for row in known_halts.open_halts())
     return halts
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from strategy_config.redis import redis_client
-from strategy_config.selectors.selectors import StrategySummary
+from strategy_config.selectors.summaries import StrategySummary
 from strategy_core.configuration import wire
 from strategy_core.strategies.registry import STRATEGIES
 

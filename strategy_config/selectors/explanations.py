@@ -1,17 +1,14 @@
-"""Why a value is what it is: every layer of a parameter side by side, for one symbol or for many. Selectors."""
+"""Why a value is what it is: every layer of a parameter side by side, for one symbol or for many."""
 
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Q
-
 from strategy_config.models import StrategyConfig, SymbolOverride
-from strategy_config.resolution import resolution
+from strategy_config.resolution import expiry, known_strategies, layer_configs, layer_rows
 from strategy_config.resolution.symbols import normalise_symbol
-from strategy_config.selectors import selectors
+from strategy_config.selectors import stored_layers, strategy_rows
 from strategy_config.store import transactions
 from strategy_core.configuration import wire
 from strategy_core.strategies.base import ParameterSpec
@@ -54,66 +51,20 @@ class ComparedRow:
         return any(value != self.value for value in self.by_symbol.values())
 
 
-@dataclass(frozen=True, slots=True)
-class OverrideLine:
-    """One override in a list; ``own`` are its parameters, empty where the symbol is only switched off."""
-
-    strategy_id: str
-    strategy_name: str
-    is_in_code: bool
-    symbol: str
-    is_enabled: bool
-    own: Mapping[str, Any]
-    row: SymbolOverride
-
-
-@dataclass(frozen=True, slots=True)
-class OverridePage:
-    """A page of such a list: ``total`` lines and how many of them are switched off are of all pages."""
-
-    lines: list[OverrideLine]
-    total: int
-    switched_off: int
-    number: int
-    size: int
-
-    @property
-    def pages(self) -> int:
-        return max(1, -(-self.total // self.size))
-
-    @property
-    def previous(self) -> int | None:
-        """The number of the page before."""
-        return self.number - 1 if self.number > 1 else None
-
-    @property
-    def next(self) -> int | None:
-        """The number of the page after."""
-        return self.number + 1 if self.number < self.pages else None
-
-    @property
-    def first_line(self) -> int:
-        return (self.number - 1) * self.size + 1
-
-    @property
-    def last_line(self) -> int:
-        return self.first_line + len(self.lines) - 1
-
-
 @transactions.store_errors()
 def explain(*, strategy_id: str, symbol: str | None, at: datetime) -> Explanation:
     """Raises NotFoundError, InvalidSymbolError."""
-    strategy = resolution.strategy_class(strategy_id)
-    row = selectors.strategy_row(strategy_id)
+    strategy = known_strategies.strategy_class(strategy_id)
+    row = strategy_rows.strategy_row(strategy_id)
     symbol_own: Mapping[str, Any] = {}
     if symbol is None:
-        config = resolution.global_config(row)
+        config = layer_configs.global_config(row)
     else:
-        override = selectors.effective_override(strategy_id, normalise_symbol(symbol), at)
-        config = resolution.symbol_config(row, override)
-        symbol_own = resolution.own_values(override)
-    environment = resolution.environment_of(strategy_id)
-    global_own = resolution.own_values(row)
+        override = stored_layers.effective_override(strategy_id, normalise_symbol(symbol), at)
+        config = layer_configs.symbol_config(row, override)
+        symbol_own = layer_rows.own_values(override)
+    environment = known_strategies.environment_of(strategy_id)
+    global_own = layer_rows.own_values(row)
     return Explanation(
         config,
         tuple(
@@ -136,18 +87,18 @@ def compare(
     *, strategy_ids: Sequence[str], symbols: Sequence[str], parameters: Collection[str], at: datetime
 ) -> list[ComparedRow]:
     """The values of the chosen parameters (none chosen: all) for each symbol, in two queries."""
-    rows = selectors.with_new_strategies(StrategyConfig.objects.filter(strategy_id__in=strategy_ids))
+    rows = strategy_rows.with_new_strategies(StrategyConfig.objects.filter(strategy_id__in=strategy_ids))
     overrides = {
         (override.strategy_id, override.symbol): override
         for override in SymbolOverride.objects.filter(strategy_id__in=strategy_ids, symbol__in=symbols)
-        if override.parameters is not None and not resolution.is_due(override, at)
+        if override.parameters is not None and not expiry.is_due(override, at)
     }
     found = []
     for strategy_id in strategy_ids:
         row = rows[strategy_id]
-        common = resolution.global_config(row).parameters
+        common = layer_configs.global_config(row).parameters
         own = {
-            symbol: resolution.symbol_config(row, overrides[strategy_id, symbol]).parameters
+            symbol: layer_configs.symbol_config(row, overrides[strategy_id, symbol]).parameters
             for symbol in symbols
             if (strategy_id, symbol) in overrides
         }
@@ -156,53 +107,3 @@ def compare(
                 by_symbol = {symbol: own.get(symbol, common)[spec.name] for symbol in symbols}
                 found.append(ComparedRow(strategy_id, spec, common[spec.name], by_symbol))
     return found
-
-
-@transactions.store_errors()
-def override_page(*, strategy_id: str = "", symbol: str = "", at: datetime, page: int = 1, size: int) -> OverridePage:
-    """A page of the symbols that differ from their strategy, in order; ``symbol`` is the beginning of one.
-
-    A page beyond the last is the last one. Four queries, of which one reads no more rows than the page shows.
-    """
-    rows = selectors.with_new_strategies(StrategyConfig.objects.all())
-    found = SymbolOverride.objects.filter(strategy_id=strategy_id) if strategy_id else SymbolOverride.objects.all()
-    if symbol:
-        found = found.filter(symbol__startswith=symbol.upper())
-    found = found.filter(_has_parameters(at) | Q(enabled=False))
-    total = found.count()
-    number = min(max(page, 1), max(1, -(-total // size)))
-    shown = [
-        resolution.expired(override) if resolution.is_due(override, at) else override
-        for override in found[(number - 1) * size : number * size]
-    ]
-    return OverridePage(
-        lines=[
-            OverrideLine(
-                strategy_id=override.strategy_id,
-                strategy_name=resolution.strategy_name(override.strategy_id),
-                is_in_code=resolution.is_known(override.strategy_id),
-                symbol=override.symbol,
-                is_enabled=override.enabled and resolution.may_run(rows[override.strategy_id]),
-                own=override.parameters or {},
-                row=override,
-            )
-            for override in shown
-        ],
-        total=total,
-        switched_off=found.filter(enabled=False).count(),
-        number=number,
-        size=size,
-    )
-
-
-@transactions.store_errors()
-def overridden_symbols(at: datetime) -> list[str]:
-    """The symbols with parameters of their own, those with the most strategies first."""
-    found = SymbolOverride.objects.filter(_has_parameters(at)).order_by().values_list("symbol", flat=True)
-    counts = Counter(found)
-    return sorted(counts, key=lambda symbol: (-counts[symbol], symbol))
-
-
-def _has_parameters(at: datetime) -> Q:
-    """The rows whose parameters count at the instant."""
-    return Q(parameters__isnull=False) & (Q(expires_at__isnull=True) | Q(expires_at__gt=at))

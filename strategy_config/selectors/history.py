@@ -1,28 +1,90 @@
 """Reads of the history across all strategies: filtered, paged, version against version. Selectors."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import starmap
-from typing import Any
 
 from django.db.models import Q, QuerySet
 
-from strategy_config.exceptions import NotFoundError
-from strategy_config.history import verification
+from strategy_config.exceptions import InvalidRequestError, NotFoundError
 from strategy_config.history.audit_rows import ReadRow
-from strategy_config.history.checkpoints import Checkpoint, verified_key
-from strategy_config.history.verification import Verification
 from strategy_config.models import ConfigAudit
-from strategy_config.redis import redis_client
-from strategy_config.selectors import selectors
-from strategy_config.services.dry_run import ParameterChange, percent_of_range
-from strategy_config.services.open_layer import differences
+from strategy_config.resolution import known_strategies
+from strategy_config.resolution.symbols import normalise_symbol
+from strategy_config.selectors import strategy_rows
+from strategy_config.selectors.strategy_rows import any_strategy_row
 from strategy_config.store import transactions
-from strategy_core.configuration.layers import StrategyClass
+
+_SWITCHES = (ConfigAudit.Action.ENABLE, ConfigAudit.Action.DISABLE)
+
+
+@transactions.store_errors()
+def last_changes(limit: int) -> list[ConfigAudit]:
+    """The newest accepted changes of all strategies."""
+    return list(ConfigAudit.objects.filter(sequence__gt=0).order_by("-sequence")[:limit])
+
+
+@transactions.store_errors()
+def last_switch(*, strategy_id: str, symbol: str | None = None) -> ConfigAudit | None:
+    """Who last switched the strategy, or the symbol of it, on or off; None where nobody ever has."""
+    history = ConfigAudit.objects.filter(strategy_id=strategy_id, symbol=symbol or "", action__in=_SWITCHES)
+    return history.order_by("-sequence").first()
+
+
+@transactions.store_errors()
+def changes_since(*, strategy_id: str, symbol: str | None = None, sequence: int, limit: int = 20) -> list[ConfigAudit]:
+    """The changes after ``sequence`` that affect the layer (those of the global layer do), newest first."""
+    symbols = [""] if symbol is None else ["", symbol]
+    history = ConfigAudit.objects.filter(strategy_id=strategy_id, symbol__in=symbols, sequence__gt=sequence)
+    return list(history.order_by("-sequence")[:limit])
+
+
+ONLY_GLOBAL = ""
+
+
+@transactions.store_errors()
+def audit_page(
+    *,
+    strategy_id: str,
+    symbol: str | None = None,
+    action: str | None = None,
+    changed_by: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    limit: int = 100,
+    cursor: str | None = None,
+) -> tuple[list[ConfigAudit], str | None]:
+    """A page of history, newest first, and the cursor of the next one, None after the last.
+
+    ``symbol`` ONLY_GLOBAL is the global layer, None all layers. ``since`` and ``until`` are inclusive.
+    Raises NotFoundError where neither the code nor the store has the strategy, InvalidSymbolError, InvalidRequestError
+    (cursor).
+    """
+    if not known_strategies.is_known(strategy_id):
+        any_strategy_row(strategy_id)
+    rows = ConfigAudit.objects.filter(strategy_id=strategy_id).order_by("-sequence")
+    if symbol is not None:
+        rows = rows.filter(symbol=symbol and normalise_symbol(symbol))
+    if action is not None:
+        rows = rows.filter(action=action)
+    if changed_by is not None:
+        rows = rows.filter(changed_by=changed_by)
+    if since is not None:
+        rows = rows.filter(changed_at__gte=since)
+    if until is not None:
+        rows = rows.filter(changed_at__lte=until)
+    if cursor is not None:
+        if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= 18):
+            raise InvalidRequestError("cursor must be the next_cursor of an earlier answer.", field="cursor")
+        rows = rows.filter(sequence__lt=int(cursor))
+    page = list(rows[: limit + 1])
+    if len(page) <= limit:
+        return page, None
+    return page[:limit], str(page[limit - 1].sequence)
+
 
 EXPORT_BATCH = 1_000
-VERIFIED_AT_ONCE = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +105,6 @@ class HistoryFilter:
     until: datetime | None = None
     kind: str = ""
     object_id: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ChainState:
-    """How far the history was verified: ``at`` None, never (or Redis cannot tell)."""
-
-    checkpoint: Checkpoint
-    head: int
-    at: datetime | None
 
 
 @transactions.store_errors()
@@ -89,52 +142,13 @@ def versions(*, strategy_id: str, symbol: str | None, wanted: tuple[int, ...]) -
     layer = ConfigAudit.objects.filter(strategy_id=strategy_id, symbol=symbol or "")
     newest = layer.order_by("-version").first()
     if newest is None:
-        selectors.any_strategy_row(strategy_id)
+        strategy_rows.any_strategy_row(strategy_id)
         raise NotFoundError(f"{strategy_id} {f'on {symbol}' if symbol else 'as a whole'} has never been changed.")
     found = {row.layer_version: row for row in layer.filter(version__in=wanted)}
     for version in wanted:
         if version not in found and version != 0:
             raise NotFoundError(f"There is no version {version}: the layer is at version {newest.version}.")
     return {**found, 0: newest}
-
-
-def own_differences(
-    strategy: StrategyClass | None, old: Mapping[str, Any] | None, new: Mapping[str, Any] | None
-) -> list[ParameterChange]:
-    """How a layer's own parameters differ, None where one is not set. ``strategy`` None: the code no longer has it."""
-    specs = {} if strategy is None else {spec.name: spec for spec in strategy.specs()}
-    return [
-        ParameterChange(
-            each["parameter"],
-            each["old"],
-            each["new"],
-            percent_of_range(specs.get(each["parameter"]), each["old"], each["new"]),
-        )
-        for each in differences(old or {}, new or {})
-    ]
-
-
-def chain_state() -> ChainState:
-    """What was verified last; raises StoreUnavailableError."""
-    try:
-        checkpoint, at = _remembered()
-    except redis_client.SharedCacheUnavailableError:
-        checkpoint, at = Checkpoint(), None
-    return ChainState(checkpoint, selectors.last_position(), at)
-
-
-def verify_on(at: datetime) -> tuple[Verification, int]:
-    """Verify the next rows after what was verified last, and remember how far; answers also the last position.
-
-    A bad row is never passed. What is remembered is a convenience: ``manage.py verify_audit`` walks everything.
-    Raises SharedCacheUnavailableError, StoreUnavailableError.
-    """
-    checkpoint, _ = _remembered()
-    found = verification.verify_next(checkpoint, limit=VERIFIED_AT_ONCE)
-    if found.bad is None:
-        told: dict[Any, Any] = {"position": found.position, "hash": found.hash, "at": at.isoformat()}
-        redis_client.run(lambda client: client.hset(verified_key(), mapping=told))
-    return found, selectors.last_position()
 
 
 def _filtered(chosen: HistoryFilter) -> QuerySet[ConfigAudit]:
@@ -160,12 +174,3 @@ def _filtered(chosen: HistoryFilter) -> QuerySet[ConfigAudit]:
     if chosen.until is not None:
         rows = rows.filter(changed_at__lte=chosen.until)
     return rows
-
-
-def _remembered() -> tuple[Checkpoint, datetime | None]:
-    raw: Any = redis_client.run(lambda client: client.hgetall(verified_key()))
-    if not raw:
-        return Checkpoint(), None
-    # Before there were positions, the sequence was that.
-    position = int(raw.get(b"position") or raw[b"sequence"])
-    return Checkpoint(position, raw[b"hash"].decode()), datetime.fromisoformat(raw[b"at"].decode())

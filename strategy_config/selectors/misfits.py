@@ -12,10 +12,10 @@ from typing import Any
 from django.conf import settings
 from django.utils import timezone
 
+from strategy_config.history import positions
 from strategy_config.models import StrategyConfig, SymbolOverride
-from strategy_config.resolution import resolution
-from strategy_config.selectors import selectors
-from strategy_config.services.import_plan import LayerKey
+from strategy_config.resolution import known_strategies, layer_rows
+from strategy_config.resolution.layer_keys import LayerKey
 from strategy_config.store import transactions
 from strategy_core.configuration import layers, usable
 from strategy_core.configuration.layers import NOTHING, EnvironmentProblem, Values
@@ -64,7 +64,7 @@ def current() -> Misfits:
 
 def state_key() -> tuple[object, ...]:
     """Equal while neither the history nor what this process runs has changed. Raises StoreUnavailableError."""
-    return (*selectors.chain_head(), STRATEGIES, settings.STRATEGY_ENVIRONMENT)
+    return (*positions.chain_head(), STRATEGIES, settings.STRATEGY_ENVIRONMENT)
 
 
 @transactions.store_errors()
@@ -72,7 +72,7 @@ def find(at: datetime) -> Misfits:
     """Look every stored layer over. Reads nothing of the store but layers, so that it runs before a `migrate` too."""
     stored = dict(StrategyConfig.objects.values_list("strategy_id", "parameters"))
     found = [layer for strategy_id in STRATEGIES if (layer := _global_misfit(strategy_id, stored.get(strategy_id)))]
-    below = {each: resolution.values_below(each, stored.get(each) or NOTHING) for each in STRATEGIES}
+    below = {each: layer_rows.values_below(each, stored.get(each) or NOTHING) for each in STRATEGIES}
     rows = SymbolOverride.objects.filter(strategy_id__in=list(STRATEGIES), parameters__isnull=False)
     columns = ("strategy_id", "symbol", "parameters", "expires_at")
     for strategy_id, symbol, parameters, expires_at in rows.order_by("strategy_id", "symbol").values_list(*columns):
@@ -82,9 +82,9 @@ def find(at: datetime) -> Misfits:
                 found.append(layer)
     return Misfits(
         layers=tuple(found),
-        removed_strategies=tuple(each for each in stored if not resolution.is_known(each)),
+        removed_strategies=tuple(each for each in stored if not known_strategies.is_known(each)),
         environment=tuple(
-            (each, problem) for each in STRATEGIES for problem in resolution.environment_of(each).problems
+            (each, problem) for each in STRATEGIES for problem in known_strategies.environment_of(each).problems
         ),
     )
 
@@ -92,7 +92,7 @@ def find(at: datetime) -> Misfits:
 def _global_misfit(strategy_id: str, own: Values | None) -> MisfitLayer | None:
     resolved = usable.resolve(
         STRATEGIES[strategy_id],
-        environment=resolution.environment_of(strategy_id).values,
+        environment=known_strategies.environment_of(strategy_id).values,
         global_values=own or NOTHING,
     )
     return _layer(LayerKey(strategy_id, None), resolved, resolved.refused)

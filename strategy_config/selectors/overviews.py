@@ -7,13 +7,12 @@ from typing import Any, Literal, NamedTuple
 
 from django.db.models import QuerySet
 
-from strategy_config.models import ConfigAudit, StrategyConfig, SymbolOverride
-from strategy_config.resolution import resolution, work_limit
-from strategy_config.selectors import selectors
+from strategy_config.models import StrategyConfig, SymbolOverride
+from strategy_config.resolution import expiry, known_strategies, layer_rows, work_limit
+from strategy_config.selectors import strategy_rows
 from strategy_config.store import transactions
 from strategy_core.strategies.registry import STRATEGIES
 
-_SWITCHES = (ConfigAudit.Action.ENABLE, ConfigAudit.Action.DISABLE)
 SwitchSource = Literal["default", "environment", "global"]
 
 
@@ -67,28 +66,13 @@ class StrategyOverview:
     is_in_code: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class SwitchState:
-    """A kill switch by itself, whatever the one above it says; ``last`` is who last moved it, if anybody has."""
-
-    strategy_id: str
-    symbol: str | None
-    is_on: bool
-    last: ConfigAudit | None
-
-    @property
-    def where(self) -> str:
-        name = resolution.strategy_name(self.strategy_id)
-        return name if self.symbol is None else f"{name} on {self.symbol}"
-
-
 @transactions.store_errors()
 def strategy_overviews(at: datetime) -> list[StrategyOverview]:
     """All strategies in catalogue order, then those that the code no longer has.
 
     In two queries however many overrides there are.
     """
-    rows = selectors.with_new_strategies(StrategyConfig.objects.all())
+    rows = strategy_rows.with_new_strategies(StrategyConfig.objects.all())
     overrides: dict[str, list[_Override]] = defaultdict(list)
     for override in _overrides(SymbolOverride.objects.all()):
         work_limit.check()
@@ -99,40 +83,8 @@ def strategy_overviews(at: datetime) -> list[StrategyOverview]:
 @transactions.store_errors()
 def strategy_overview(strategy_id: str, at: datetime) -> StrategyOverview:
     """One strategy, also one that the code no longer has; raises NotFoundError."""
-    row = selectors.any_strategy_row(strategy_id)
+    row = strategy_rows.any_strategy_row(strategy_id)
     return _overview(row, _overrides(SymbolOverride.objects.filter(strategy_id=strategy_id)), at)
-
-
-@transactions.store_errors()
-def last_changes(limit: int) -> list[ConfigAudit]:
-    """The newest accepted changes of all strategies."""
-    return list(ConfigAudit.objects.filter(sequence__gt=0).order_by("-sequence")[:limit])
-
-
-@transactions.store_errors()
-def last_switch(*, strategy_id: str, symbol: str | None = None) -> ConfigAudit | None:
-    """Who last switched the strategy, or the symbol of it, on or off; None where nobody ever has."""
-    history = ConfigAudit.objects.filter(strategy_id=strategy_id, symbol=symbol or "", action__in=_SWITCHES)
-    return history.order_by("-sequence").first()
-
-
-@transactions.store_errors()
-def switch_state(*, strategy_id: str, symbol: str | None = None) -> SwitchState:
-    """The kill switch of the strategy, or of one symbol of it; raises NotFoundError."""
-    row = selectors.any_strategy_row(strategy_id)
-    if symbol is None:
-        is_on = resolution.may_run(row)
-    else:
-        is_on = not SymbolOverride.objects.filter(strategy_id=strategy_id, symbol=symbol, enabled=False).exists()
-    return SwitchState(strategy_id, symbol, is_on, last_switch(strategy_id=strategy_id, symbol=symbol))
-
-
-@transactions.store_errors()
-def changes_since(*, strategy_id: str, symbol: str | None = None, sequence: int, limit: int = 20) -> list[ConfigAudit]:
-    """The changes after ``sequence`` that affect the layer (those of the global layer do), newest first."""
-    symbols = [""] if symbol is None else ["", symbol]
-    history = ConfigAudit.objects.filter(strategy_id=strategy_id, symbol__in=symbols, sequence__gt=sequence)
-    return list(history.order_by("-sequence")[:limit])
 
 
 def _overrides(rows: QuerySet[SymbolOverride]) -> list[_Override]:
@@ -141,15 +93,15 @@ def _overrides(rows: QuerySet[SymbolOverride]) -> list[_Override]:
 
 def _overview(row: StrategyConfig, overrides: list[_Override], at: datetime) -> StrategyOverview:
     strategy = STRATEGIES.get(row.strategy_id)
-    environment = resolution.environment_of(row.strategy_id)
-    live = [each for each in overrides if each.parameters is not None and not resolution.is_due(each, at)]
+    environment = known_strategies.environment_of(row.strategy_id)
+    live = [each for each in overrides if each.parameters is not None and not expiry.is_due(each, at)]
     layers: list[StrategyConfig | _Override] = [row, *overrides]
     newest = max(layers, key=lambda layer: layer.sequence)
     return StrategyOverview(
         strategy_id=row.strategy_id,
-        name=resolution.strategy_name(row.strategy_id),
+        name=known_strategies.strategy_name(row.strategy_id),
         description="" if strategy is None else strategy.description,
-        is_enabled=resolution.may_run(row),
+        is_enabled=layer_rows.may_run(row),
         enabled_by="global" if row.enabled is not None else "environment" if environment.is_enabled_set else "default",
         version=row.version,
         sequence=newest.sequence,

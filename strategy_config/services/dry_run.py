@@ -9,30 +9,20 @@ from django.utils import timezone
 
 from service_kit.tracing import traced
 from strategy_config.models import StrategyConfig, SymbolOverride
-from strategy_config.resolution import resolution
+from strategy_config.resolution import expiry, known_strategies, layer_configs, layer_rows
+from strategy_config.resolution.differences import ParameterChange, percent_of_range
+from strategy_config.resolution.entity_tags import require_match
 from strategy_config.resolution.expiry import check_expiry
 from strategy_config.resolution.symbols import normalise_symbol
-from strategy_config.selectors import selectors
+from strategy_config.selectors import strategy_rows
 from strategy_config.services.layer_edits import SWITCH, edit_of, judge, propose
-from strategy_config.services.open_layer import require_match
 from strategy_config.store import transactions
 from strategy_core.configuration import layers
 from strategy_core.configuration.layers import NOTHING, InvalidParametersError, ParameterError, StrategyClass, Values
-from strategy_core.strategies.base import ParameterSpec
 
 RiskLevel = Literal["low", "medium", "high"]
 MEDIUM_RISK_PERCENT = 20.0
 HIGH_RISK_PERCENT = 50.0
-
-
-@dataclass(frozen=True, slots=True)
-class ParameterChange:
-    """A parameter whose resolved value would change; ``percent_of_range`` is None where there is no range."""
-
-    parameter: str
-    old: Any
-    new: Any
-    percent_of_range: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,21 +62,21 @@ def check_change(
     Raises NotFoundError, InvalidSymbolError, VersionConflictError, and InvalidRequestError for the expiry; refused
     parameters are in the answer.
     """
-    row = selectors.strategy_row(strategy_id)
-    strategy = resolution.strategy_class(strategy_id)
+    row = strategy_rows.strategy_row(strategy_id)
+    strategy = known_strategies.strategy_class(strategy_id)
     at = at or timezone.now()
     overrides = {override.symbol: override for override in SymbolOverride.objects.filter(strategy_id=strategy_id)}
     above = _live_parameters(overrides, at)
     layer: StrategyConfig | SymbolOverride = row
-    own = resolution.own_values(row)
-    below = resolution.values_below(strategy_id, None if symbol is None else own)
+    own = layer_rows.own_values(row)
+    below = layer_rows.values_below(strategy_id, None if symbol is None else own)
     if symbol is not None:
         symbol = normalise_symbol(symbol)
         layer = overrides.get(symbol) or SymbolOverride(strategy_id=strategy_id, symbol=symbol)
         own, above = above.get(symbol, NOTHING), {}
     require_match(if_match, row, layer, at)
     edit = edit_of("merge" if is_merge else "replace", parameters)
-    proposal = propose(strategy, edit, own=own, below=resolution.inherited_values(row, symbol))
+    proposal = propose(strategy, edit, own=own, below=layer_configs.inherited_values(row, symbol))
     try:
         accepted = judge(strategy, edit, proposal, below=below, above=above, stored=own)
     except InvalidParametersError as exception:
@@ -113,15 +103,15 @@ def check_change(
 def _switch_changes(
     row: StrategyConfig, layer: StrategyConfig | SymbolOverride, switch: bool | None
 ) -> tuple[ParameterChange, ...]:
-    is_on = layer.enabled if isinstance(layer, SymbolOverride) else resolution.is_enabled(row)
+    is_on = layer.enabled if isinstance(layer, SymbolOverride) else layer_rows.is_enabled(row)
     return () if switch is None or switch == is_on else (ParameterChange(SWITCH, is_on, switch, None),)
 
 
 def _live_parameters(overrides: Mapping[str, SymbolOverride], at: datetime) -> dict[str, Values]:
     return {
-        symbol: resolution.own_values(override)
+        symbol: layer_rows.own_values(override)
         for symbol, override in overrides.items()
-        if override.parameters is not None and not resolution.is_due(override, at)
+        if override.parameters is not None and not expiry.is_due(override, at)
     }
 
 
@@ -134,15 +124,6 @@ def _changes(strategy: StrategyClass, old: Values, new: Values) -> tuple[Paramet
             continue
         found.append(ParameterChange(spec.name, before, after, percent_of_range(spec, before, after)))
     return tuple(found)
-
-
-def percent_of_range(spec: ParameterSpec | None, old: Any, new: Any) -> float | None:
-    """How far a number moves within its range; None where one of them is not set or there is no range."""
-    if spec is None or old is None or new is None or spec.type not in {"int", "float"}:
-        return None
-    if spec.minimum is None or spec.maximum is None:
-        return None
-    return float(round(abs(new - old) / (spec.maximum - spec.minimum) * 100, 2))
 
 
 def _kept(parameter: str, above: Mapping[str, Values]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 from strategy_config.exceptions import ConfigError, InvalidRequestError, NotFoundError, VersionConflictError
 from strategy_config.history.origins import Origin
 from strategy_config.models import SymbolOverride
-from strategy_config.resolution import resolution
+from strategy_config.resolution import layer_rows
 from strategy_config.resolution.expiry import check_expiry
 from strategy_config.services.layer_edits import UNSET, LayerEdit, NotAllowedError, judge, propose
 from strategy_config.services.open_layer import OpenLayer
@@ -95,7 +95,7 @@ def _judge(layer: OpenLayer, edit: LayerEdit, origin: Origin, conditions: Condit
     expires_at = layer.own.expires_at if isinstance(layer.own, SymbolOverride) else None
     if edit.operation == "merge" and not edit.parameters and edit.switch_error is None and edit.expires_at is UNSET:
         return _Judged(stored, expires_at, ())
-    own, strategy = resolution.own_values(layer.own), layer.strategy
+    own, strategy = layer_rows.own_values(layer.own), layer.strategy
     proposal = propose(strategy, edit, own=own, below=layer.inherited_values())
     below, above = layer.values_below(), layer.parameters_above()
     accepted = judge(strategy, edit, proposal, below=below, above=above, stored=own)

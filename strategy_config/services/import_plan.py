@@ -6,31 +6,22 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
-from strategy_config.exceptions import ConfigError, InvalidRequestError
+from strategy_config.exceptions import ConfigError, InvalidRequestError, Refusal
 from strategy_config.history.origins import Origin
 from strategy_config.models import StrategyConfig, SymbolOverride
-from strategy_config.resolution import resolution, work_limit
+from strategy_config.resolution import expiry, instants, known_strategies, layer_rows, work_limit
+from strategy_config.resolution.differences import differences
 from strategy_config.resolution.expiry import check_expiry
-from strategy_config.services.batches import OpenBatch
-from strategy_config.services.open_layer import differences
+from strategy_config.resolution.layer_keys import LayerKey
+from strategy_config.services.open_batch import OpenBatch
 from strategy_core.configuration import layers
 from strategy_core.configuration.layers import NOTHING, InvalidParametersError, StrategyClass, Values
 
 PlannedAction = Literal["CREATE", "UPDATE", "DELETE", "ENABLE", "DISABLE"]
 """What a request may spend on a plan."""
 MAY_NOT_SWITCH = "Enabling and disabling is for operators. Leave enabled out, or ask one of them."
-
-
-class LayerKey(NamedTuple):
-    """A layer: of a strategy as a whole, or of one symbol of it."""
-
-    strategy_id: str
-    symbol: str | None
-
-    def __str__(self) -> str:
-        return f"{self.strategy_id} {'global' if self.symbol is None else f'on {self.symbol}'}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +49,6 @@ class PlannedChange:
     parameters: dict[str, Any] | None = None
     expires_at: datetime | None = None
     enabled: bool | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why something cannot be as wanted. ``where`` names the layer, or the place in a file."""
-
-    where: str
-    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,14 +98,14 @@ class _StrategyState:
 
     @property
     def strategy(self) -> StrategyClass:
-        return resolution.strategy_class(self.row.strategy_id)
+        return known_strategies.strategy_class(self.row.strategy_id)
 
     def own(self, symbol: str | None, at: datetime) -> dict[str, Any] | None:
         """The layer's parameters as they count at the instant."""
         if symbol is None:
             return self.row.parameters
         override = self.overrides.get(symbol)
-        return None if override is None or resolution.is_due(override, at) else override.parameters
+        return None if override is None or expiry.is_due(override, at) else override.parameters
 
     def layer(self, symbol: str | None) -> StrategyConfig | SymbolOverride:
         if symbol is None:
@@ -142,12 +125,12 @@ class _Planner:
 
     def plan_strategy(self, state: _StrategyState) -> None:
         """The global layer first: the symbols are judged on what it will be."""
-        strategy_id, own = state.row.strategy_id, resolution.own_values(state.row)
+        strategy_id, own = state.row.strategy_id, layer_rows.own_values(state.row)
         untouched = self._untouched(state)
         for wanted in sorted(state.wanted, key=lambda each: each.key.symbol or ""):
             work_limit.check()
             is_global = wanted.key.symbol is None
-            below = resolution.values_below(strategy_id, None if is_global else own)
+            below = layer_rows.values_below(strategy_id, None if is_global else own)
             stored = state.own(wanted.key.symbol, self._at) or NOTHING
             accepted = self._accepted(state.strategy, wanted, below, untouched if is_global else {}, stored)
             if is_global and wanted.has_parameters and accepted is not None:
@@ -191,8 +174,8 @@ class _Planner:
             self.refusals.append(Refusal(str(key), refusal.message))
             return
         action: PlannedAction = "DELETE" if new is None else "CREATE" if old is None else "UPDATE"
-        expiry = {"expires_at": resolution.iso(wanted.expires_at)}
-        changes = differences(old or {}, new or {}) + differences({"expires_at": resolution.iso(old_expiry)}, expiry)
+        new_expiry = {"expires_at": instants.iso(wanted.expires_at)}
+        changes = differences(old or {}, new or {}) + differences({"expires_at": instants.iso(old_expiry)}, new_expiry)
         version = self._next_version(layer)
         self.changes.append(PlannedChange(key, action, version, tuple(changes), new, wanted.expires_at))
 
@@ -200,7 +183,7 @@ class _Planner:
         layer = state.layer(wanted.key.symbol)
         if wanted.enabled is None or wanted.enabled == layer.enabled:
             return
-        is_on = layer.enabled if isinstance(layer, SymbolOverride) else resolution.is_enabled(layer)
+        is_on = layer.enabled if isinstance(layer, SymbolOverride) else layer_rows.is_enabled(layer)
         if wanted.enabled and not is_on and not self._allow_enable:
             self.kept_off.append(wanted.key)
             return
@@ -215,8 +198,8 @@ class _Planner:
 
     def _next_version(self, layer: StrategyConfig | SymbolOverride) -> int:
         """An expiry that nobody has recorded yet comes first."""
-        is_due = isinstance(layer, SymbolOverride) and resolution.is_due(layer, self._at)
-        return layer.version + 1 + is_due
+        has_expired = isinstance(layer, SymbolOverride) and expiry.is_due(layer, self._at)
+        return layer.version + 1 + has_expired
 
 
 def make_plan(

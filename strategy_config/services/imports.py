@@ -6,14 +6,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from service_kit.tracing import traced
-from strategy_config.exceptions import VersionConflictError
+from strategy_config.exceptions import Refusal, VersionConflictError
 from strategy_config.history.origins import Origin, reasoned_origin
 from strategy_config.models import StrategyConfig, SymbolOverride
-from strategy_config.resolution import resolution, work_limit
+from strategy_config.resolution import expiry, instants, known_strategies, layer_rows, work_limit
+from strategy_config.resolution.layer_keys import LayerKey
 from strategy_config.resolution.symbols import normalise_symbol
-from strategy_config.selectors import selectors
-from strategy_config.services import batches, import_plan, yaml_file
-from strategy_config.services.import_plan import ImportRefusedError, LayerKey, Plan, Refusal, Wanted
+from strategy_config.selectors import strategy_rows
+from strategy_config.services import import_plan, open_batch, yaml_file
+from strategy_config.services.import_plan import ImportRefusedError, Plan, Wanted
+from strategy_config.services.open_batch import OpenBatch
 from strategy_config.store import transactions
 from strategy_core.strategies.registry import STRATEGIES
 
@@ -41,9 +43,9 @@ def export_configuration(*, at: datetime, strategy_ids: Collection[str] = (), sy
 
     With ``symbols`` only the layers of these symbols. Raises NotFoundError, InvalidSymbolError.
     """
-    chosen = [resolution.strategy_class(each).id for each in strategy_ids] or list(STRATEGIES)
+    chosen = [known_strategies.strategy_class(each).id for each in strategy_ids] or list(STRATEGIES)
     only = {normalise_symbol(symbol) for symbol in symbols}
-    rows = selectors.with_new_strategies(StrategyConfig.objects.filter(strategy_id__in=chosen))
+    rows = strategy_rows.with_new_strategies(StrategyConfig.objects.filter(strategy_id__in=chosen))
     found: dict[str, list[Wanted]] = defaultdict(list)
     for strategy_id in chosen:
         if not only:
@@ -52,13 +54,13 @@ def export_configuration(*, at: datetime, strategy_ids: Collection[str] = (), sy
     overrides = SymbolOverride.objects.filter(strategy_id__in=chosen)
     for override in overrides.filter(symbol__in=only) if only else overrides:
         work_limit.check()
-        row_now = resolution.expired(override) if resolution.is_due(override, at) else override
-        if resolution.has_layer(row_now):
+        row_now = expiry.expired(override) if expiry.is_due(override, at) else override
+        if layer_rows.has_layer(row_now):
             key = LayerKey(override.strategy_id, override.symbol)
             found[override.strategy_id].append(
                 Wanted(key, True, row_now.parameters, row_now.expires_at, row_now.enabled)
             )
-    return yaml_file.write(found, heading=f"Configuration of strategies, as of {resolution.iso(at)}")
+    return yaml_file.write(found, heading=f"Configuration of strategies, as of {instants.iso(at)}")
 
 
 @transactions.store_errors()
@@ -73,7 +75,7 @@ def plan_import(
     the code no longer has is passed over. Raises InvalidRequestError where the file cannot be read at all.
     """
     file = yaml_file.read(content)
-    removed = set(selectors.removed_strategies())
+    removed = set(strategy_rows.removed_strategies())
     rows = StrategyConfig.objects.filter(strategy_id__in=file.strategy_ids)
     overrides = SymbolOverride.objects.filter(strategy_id__in=file.strategy_ids)
     options = _Options(prune, may_switch, allow_enable, removed)
@@ -97,9 +99,9 @@ def apply_import(
     """
     origin = reasoned_origin(origin)
     file = yaml_file.read(content)
-    options = _Options(prune, may_switch, allow_enable, set(selectors.removed_strategies()))
+    options = _Options(prune, may_switch, allow_enable, set(strategy_rows.removed_strategies()))
 
-    def change(batch: batches.OpenBatch) -> Plan:
+    def change(batch: OpenBatch) -> Plan:
         overrides = [each for strategy_id in file.strategy_ids for each in batch.overrides(strategy_id)]
         plan = _plan(file, batch.rows, overrides, origin.at, options)
         if plan.refusals:
@@ -109,7 +111,7 @@ def apply_import(
         import_plan.record(plan, batch, origin)
         return plan
 
-    plan, changes, published = batches.commit(file.strategy_ids, origin.at, change)
+    plan, changes, published = open_batch.commit(file.strategy_ids, origin.at, change)
     return Applied(plan, changes[-1].sequence if changes else None, published)
 
 
@@ -122,7 +124,7 @@ def _plan(
 ) -> Plan:
     wanted = [*file.wanted, *(_left_out(file, rows, overrides) if options.prune else ())]
     plan = import_plan.make_plan(
-        rows=list(selectors.with_new_strategies(rows).values()),
+        rows=list(strategy_rows.with_new_strategies(rows).values()),
         overrides=overrides,
         wanted=wanted,
         at=at,
@@ -130,7 +132,9 @@ def _plan(
         allow_enable=options.allow_enable,
     )
     unheard_of = [
-        Refusal(each, resolution.unknown_strategy(each).message) for each in file.unknown if each not in options.removed
+        Refusal(each, known_strategies.unknown_strategy(each).message)
+        for each in file.unknown
+        if each not in options.removed
     ]
     passed_over = tuple(each for each in file.unknown if each in options.removed)
     return replace(plan, refusals=(*unheard_of, *file.refusals, *plan.refusals), passed_over=passed_over)

@@ -10,12 +10,12 @@ from typing import Any
 
 from strategy_config.history.origins import Origin
 from strategy_config.models import REASON_LENGTH, ConfigAudit, SymbolOverride
-from strategy_config.resolution import item_failures, resolution
+from strategy_config.resolution import item_failures, layer_rows
+from strategy_config.resolution.layer_keys import LayerKey
 from strategy_config.selectors import misfits
 from strategy_config.selectors.misfits import MisfitLayer
-from strategy_config.services import batches
-from strategy_config.services.batches import OpenBatch
-from strategy_config.services.import_plan import LayerKey
+from strategy_config.services import open_batch
+from strategy_config.services.open_batch import OpenBatch
 from strategy_config.services.open_layer import OpenLayer
 from strategy_config.store import transactions
 
@@ -66,7 +66,7 @@ def _record_strategy(
         for key in keys:
             _record_layer(batch, key, found.get(key), known.get(key, {}), at)
 
-    _, changes, _ = batches.commit([strategy_id], at, change)
+    _, changes, _ = open_batch.commit([strategy_id], at, change)
     return len(changes)
 
 
@@ -75,7 +75,7 @@ def _record_layer(
 ) -> None:
     """What a writer has changed since it was looked over is left to the next time."""
     layer = batch.layer(*key)
-    own = resolution.own_values(layer.own)
+    own = layer_rows.own_values(layer.own)
     layer_name = "global" if key.symbol is None else "symbol"
     refused = {} if misfit is None else {each.parameter: each for each in misfit.refused if each.layer == layer_name}
     new = [

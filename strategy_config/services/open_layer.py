@@ -1,60 +1,24 @@
 """One layer under change, inside a transaction: what it is, what it becomes, and the history of that."""
 
-import re
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from strategy_config.exceptions import VersionConflictError
 from strategy_config.history.chain import Chain
 from strategy_config.history.origins import Origin
 from strategy_config.models import ConfigAudit, StrategyConfig, SymbolOverride
-from strategy_config.resolution import resolution
-from strategy_config.resolution.resolution import FieldState
+from strategy_config.resolution import expiry, instants, known_strategies, layer_configs, layer_documents, layer_rows
+from strategy_config.resolution.differences import differences
+from strategy_config.resolution.entity_tags import require_match
+from strategy_config.resolution.layer_documents import FieldState
 from strategy_config.store import compiled_queries
 from strategy_core.configuration import layers, wire
 from strategy_core.configuration.layers import NOTHING, StrategyClass, Values
 
-_ENTITY_TAG = re.compile(r'(W/)?"([^"]*)"')
-
-
-def require_match(
-    if_match: str | None, row: StrategyConfig, own: StrategyConfig | SymbolOverride, at: datetime
-) -> None:
-    """Compare an If-Match header (entity tags, a bare ``"<version>"``, ``*``; None: none was sent) with a layer.
-
-    ``own`` is the layer's row (a new one where there is none yet), ``row`` that of its strategy. Raises
-    VersionConflictError.
-    """
-    if if_match is None or if_match.strip() == "*":
-        return
-    version, symbol = own.version, None
-    if isinstance(own, SymbolOverride):
-        symbol = own.symbol
-        if resolution.is_due(own, at):
-            version += 1
-    tag = resolution.etag(row.strategy_id, symbol, version, max(row.sequence, own.sequence)).strip('"')
-    given = _ENTITY_TAG.findall(if_match)
-    if not any(text in {tag, str(version)} for weak, text in given if not weak):
-        message = f'If-Match does not name the layer as it is now, at version {version} ("{tag}"). '
-        raise VersionConflictError(message + _why_not(given, {tag, str(version)}), current_version=version)
-
-
-def _why_not(given: list[tuple[str, str]], held: set[str]) -> str:
-    """What to do about entity tags that do not match: they are of another state, or not tags that can match."""
-    if not given:
-        return 'Send an entity tag in quotes, as a read answers it, a version as "3", or *.'
-    if any(weak for weak, _ in given):
-        return "A weak tag (W/) never matches here: send the ETag as it was answered, without W/."
-    if any(text.startswith(tag) for _, text in given for tag in held if not tag.isdigit()):
-        return "A proxy has marked the tag: send the ETag without what was added to it."
-    return "Somebody may have changed it: read it again, then decide."
-
 
 def expiry_origin(row: SymbolOverride, at: datetime) -> Origin:
     """What the history says of an expiry that is recorded at ``at``."""
-    who = resolution.EXPIRED_BY
-    return Origin(who, who, "schedule", request_id="", at=at, reason=resolution.expiry_reason(row))
+    who = expiry.EXPIRED_BY
+    return Origin(who, who, "schedule", request_id="", at=at, reason=expiry.expiry_reason(row))
 
 
 class OpenLayer:
@@ -84,7 +48,7 @@ class OpenLayer:
         """
         row = compiled_queries.find(StrategyConfig, strategy_id=strategy_id)
         if row is None:
-            row = resolution.new_row(strategy_id)
+            row = layer_rows.new_row(strategy_id)
         if symbol is None:
             return cls(chain, row, list(SymbolOverride.objects.filter(strategy_id=strategy_id).order_by()), None, at)
         override = compiled_queries.find(SymbolOverride, strategy_id=strategy_id, symbol=symbol)
@@ -96,7 +60,7 @@ class OpenLayer:
 
         Without it a layer can be switched off, expire and be removed, and neither set nor switched on.
         """
-        return resolution.strategy_class(self.strategy_id)
+        return known_strategies.strategy_class(self.strategy_id)
 
     @property
     def changes(self) -> list[ConfigAudit]:
@@ -111,7 +75,7 @@ class OpenLayer:
     @property
     def is_strategy_enabled(self) -> bool:
         """The switch for all symbols, as it stands now."""
-        return resolution.is_enabled(self._row)
+        return layer_rows.is_enabled(self._row)
 
     @property
     def is_own_switch_on(self) -> bool:
@@ -138,27 +102,27 @@ class OpenLayer:
             parameters,
             below=self.values_below(),
             overrides=self.parameters_above(),
-            stored=resolution.own_values(self.own),
+            stored=layer_rows.own_values(self.own),
         )
 
     def inherited_values(self) -> Values:
         """Every parameter as the layer has it without values of its own."""
-        return resolution.inherited_values(self._row, self.symbol)
+        return layer_configs.inherited_values(self._row, self.symbol)
 
     def values_below(self) -> Values:
         """What is set and in force below the layer, without the defaults."""
-        return resolution.values_below(
-            self.strategy_id, None if self.symbol is None else resolution.own_values(self._row)
+        return layer_rows.values_below(
+            self.strategy_id, None if self.symbol is None else layer_rows.own_values(self._row)
         )
 
     def require_removable(self) -> None:
         """Raises InvalidParametersError where a symbol layer leans on the parameters of this one."""
-        if self.symbol is None and resolution.is_known(self.strategy_id):
+        if self.symbol is None and known_strategies.is_known(self.strategy_id):
             self.validated(NOTHING)
 
     def record_due_expiry(self) -> None:
         """Where the layer has expired and nobody has recorded it, record that first."""
-        if isinstance(self.own, SymbolOverride) and resolution.is_due(self.own, self._at):
+        if isinstance(self.own, SymbolOverride) and expiry.is_due(self.own, self._at):
             self.record("EXPIRE", None, expiry_origin(self.own, self._at))
 
     def record_switch(self, enabled: bool, origin: Origin) -> None:
@@ -230,17 +194,17 @@ class OpenLayer:
     def touched(self) -> dict[str, FieldState]:
         """What the shared cache is to hold of everything that the change touched."""
         if self.symbol is None:
-            return resolution.states_of(self._row, self._overrides)
-        return {self.field: resolution.symbol_state(self._row, self._overrides[0])}
+            return layer_documents.states_of(self._row, self._overrides)
+        return {self.field: layer_documents.symbol_state(self._row, self._overrides[0])}
 
     def parameters_above(self) -> dict[str, Values]:
         """The own parameters of the symbol layers above a global one, by symbol; none above a symbol's."""
         if self.symbol is not None:
             return {}
         return {
-            override.symbol: resolution.own_values(override)
+            override.symbol: layer_rows.own_values(override)
             for override in self._overrides
-            if override.parameters is not None and not resolution.is_due(override, self._at)
+            if override.parameters is not None and not expiry.is_due(override, self._at)
         }
 
 
@@ -251,14 +215,5 @@ def _set(parameters: dict[str, Any] | None) -> Values:
 def _switches(row: StrategyConfig | SymbolOverride) -> dict[str, Any]:
     """What a layer has besides parameters, as the history shows it."""
     if isinstance(row, SymbolOverride):
-        return {"enabled": row.enabled, "expires_at": resolution.iso(row.expires_at)}
+        return {"enabled": row.enabled, "expires_at": instants.iso(row.expires_at)}
     return {"enabled": row.enabled}
-
-
-def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """One entry for each name whose value differs; None where it was or is not set."""
-    return [
-        {"parameter": name, "old": old.get(name), "new": new.get(name)}
-        for name in {**old, **new}
-        if old.get(name) != new.get(name)
-    ]

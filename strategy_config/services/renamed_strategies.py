@@ -8,9 +8,9 @@ from datetime import datetime
 from service_kit.tracing import traced
 from strategy_config.history.origins import Origin
 from strategy_config.models import StrategyConfig
-from strategy_config.resolution import item_failures, resolution
-from strategy_config.services import batches
-from strategy_config.services.batches import OpenBatch
+from strategy_config.resolution import instants, item_failures, known_strategies
+from strategy_config.services import open_batch
+from strategy_config.services.open_batch import OpenBatch
 from strategy_config.store import transactions
 from strategy_core.strategies.registry import STRATEGIES
 
@@ -33,7 +33,7 @@ def take_over_renamed(*, at: datetime) -> int:
         own = stored.get(strategy_id)
         former = next((each for each in reversed(former_ids) if each in stored), None)
         if own is None or own.version == 0:
-            written += _take_over(strategy_id, former, resolution.to_milliseconds(at))
+            written += _take_over(strategy_id, former, instants.to_milliseconds(at))
     return written
 
 
@@ -51,7 +51,7 @@ def stop_former(strategy_id: str, symbol: str | None, origin: Origin) -> None:
                 layer.record_switch(False, origin)
 
     with item_failures.contained("document", strategy_id=strategy_id, symbol=symbol):
-        batches.commit(strategy.former_ids, origin.at, change)
+        open_batch.commit(strategy.former_ids, origin.at, change)
 
 
 def _take_over(strategy_id: str, former_id: str | None, at: datetime) -> int:
@@ -63,7 +63,7 @@ def _take_over(strategy_id: str, former_id: str | None, at: datetime) -> int:
         if layer.own.version:
             return
         former = None if former_id is None else next(row for row in batch.rows if row.strategy_id == former_id)
-        is_on = resolution.environment_of(strategy_id).enabled
+        is_on = known_strategies.environment_of(strategy_id).enabled
         if former is not None and former.enabled is not None:
             is_on = former.enabled
         layer.record("ENABLE" if is_on else "DISABLE", None, origin, enabled=is_on)
@@ -77,5 +77,5 @@ def _take_over(strategy_id: str, former_id: str | None, at: datetime) -> int:
                 own.record("DISABLE", override.parameters, origin, enabled=False, expires_at=override.expires_at)
 
     wanted = [strategy_id] if former_id is None else [strategy_id, former_id]
-    _, changes, _ = batches.commit(wanted, at, change)
+    _, changes, _ = open_batch.commit(wanted, at, change)
     return len(changes)

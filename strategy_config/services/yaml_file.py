@@ -17,11 +17,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from strategy_config.exceptions import InvalidRequestError, InvalidSymbolError
-from strategy_config.resolution import resolution
+from strategy_config.exceptions import InvalidRequestError, InvalidSymbolError, Refusal
+from strategy_config.resolution import instants
+from strategy_config.resolution.layer_keys import LayerKey
 from strategy_config.resolution.symbols import normalise_symbol
 from strategy_config.services import strict_yaml
-from strategy_config.services.import_plan import LayerKey, Refusal, Wanted
+from strategy_config.services.import_plan import Wanted
 from strategy_core.strategies.registry import STRATEGIES
 
 LONGEST_BYTES = strict_yaml.LONGEST_BYTES
@@ -159,7 +160,7 @@ def _instant(value: Any) -> datetime | None:
         return None
     try:
         instant = datetime.fromisoformat(value)
-        return None if instant.tzinfo is None else resolution.to_milliseconds(instant)
+        return None if instant.tzinfo is None else instants.to_milliseconds(instant)
     except (ValueError, OverflowError):
         return None
 

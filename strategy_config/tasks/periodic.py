@@ -10,7 +10,7 @@ from strategy_config.history import integrity
 from strategy_config.publication import publisher
 from strategy_config.redis import redis_client
 from strategy_config.resolution import item_failures
-from strategy_config.services import misfit_history, services
+from strategy_config.services import expiries, misfit_history, old_runtimes, renamed_strategies, told_halts
 from strategy_config.tasks.task_metrics import Outcome, audit_intact, measured, redis_may_evict
 
 logger = structlog.get_logger(__name__)
@@ -26,11 +26,11 @@ def reconcile() -> Outcome:
     is_published = False
     try:
         with item_failures.contained("task_step", step="expire"):
-            services.expire_due(at=timezone.now())
+            expiries.expire_due(at=timezone.now())
         with item_failures.contained("task_step", step="halts"):
             _take_in_halts()
         with item_failures.contained("task_step", step="take_over_renamed"):
-            services.take_over_renamed(at=timezone.now())
+            renamed_strategies.take_over_renamed(at=timezone.now())
         with item_failures.contained("task_step", step="record_misfits"):
             misfit_history.record(timezone.now())
         with item_failures.contained("task_step", step="publish"):
@@ -48,8 +48,8 @@ def reconcile() -> Outcome:
 def _take_in_halts() -> None:
     """Store what reached runtimes without the site; without Redis there is nobody who could tell of it."""
     try:
-        services.take_in_told(at=timezone.now())
-        services.cover_old_runtimes(at=timezone.now())
+        told_halts.take_in_told(at=timezone.now())
+        old_runtimes.cover_old_runtimes(at=timezone.now())
     except redis_client.SharedCacheUnavailableError as exception:
         logger.info("halts.postponed", error=str(exception))
 

@@ -7,7 +7,7 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
 from strategy_config.admin import times, urls, wording
-from strategy_config.resolution import resolution
+from strategy_config.resolution import known_strategies
 from strategy_core.strategies.registry import STRATEGIES
 
 register = template.Library()
@@ -15,7 +15,7 @@ register.filter("shown", wording.shown)
 register.filter("listed", wording.listed)
 register.filter("row_sentence", wording.row_sentence)
 register.filter("change_size", wording.change_size)
-register.filter("strategy_name", resolution.strategy_name)
+register.filter("strategy_name", known_strategies.strategy_name)
 register.filter("when", times.when)
 register.simple_tag(wording.layer_name, name="layer_name")
 for url in (urls.layer_url, urls.switch_url, urls.history_url, urls.version_url, urls.signals_url):

@@ -11,9 +11,9 @@ from strategy_config.history.audit_rows import LEGACY_ACTOR
 from strategy_config.history.chain import Chain
 from strategy_config.models import ConfigAudit, StrategyConfig, SymbolOverride
 from strategy_config.publication import publisher
-from strategy_config.resolution import resolution
-from strategy_config.selectors import selectors
-from strategy_config.services.open_layer import differences
+from strategy_config.resolution import known_strategies, layer_rows
+from strategy_config.resolution.differences import differences
+from strategy_config.selectors import strategy_rows
 from strategy_config.transfer.legacy_source import LayerKey, LegacyChange, LegacyConfig, LegacyData
 from strategy_core.configuration import layers
 from strategy_core.configuration.layers import NOTHING, InvalidParametersError, Values
@@ -109,10 +109,10 @@ def _validated(key: LayerKey, config: LegacyConfig, accepted: dict[LayerKey, dic
     strategy_id, symbol = key
     common: Values | None = None
     if symbol is not None:
-        row = selectors.strategy_row(strategy_id)
-        common = accepted.get((strategy_id, None), NOTHING) if row.parameters is None else resolution.own_values(row)
-    below = resolution.values_below(strategy_id, common)
-    return layers.validate_layer(resolution.strategy_class(strategy_id), config.parameters, below=below)
+        row = strategy_rows.strategy_row(strategy_id)
+        common = accepted.get((strategy_id, None), NOTHING) if row.parameters is None else layer_rows.own_values(row)
+    below = layer_rows.values_below(strategy_id, common)
+    return layers.validate_layer(known_strategies.strategy_class(strategy_id), config.parameters, below=below)
 
 
 def _version_here(key: LayerKey) -> int:

@@ -11,7 +11,7 @@ from pymongo.database import Database
 
 from strategy_config.exceptions import ConfigError
 from strategy_config.models import CHANGED_BY_LENGTH, REASON_LENGTH
-from strategy_config.resolution import resolution
+from strategy_config.resolution import instants
 from strategy_config.resolution.symbols import normalise_symbol
 from strategy_core.strategies.registry import STRATEGIES
 
@@ -173,4 +173,4 @@ def _instant(document: Mapping[str, Any], name: str) -> datetime:
     value = document.get(name)
     if not isinstance(value, datetime):
         raise UnreadableError(f"{name} is no instant")
-    return resolution.to_milliseconds(value if value.tzinfo else value.replace(tzinfo=UTC))
+    return instants.to_milliseconds(value if value.tzinfo else value.replace(tzinfo=UTC))

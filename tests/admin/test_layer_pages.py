@@ -9,10 +9,11 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
+from strategy_config.history import positions
 from strategy_config.models import ConfigAudit
 from strategy_config.resolution.expiry import NOTHING_TO_EXPIRE
-from strategy_config.selectors import selectors
-from strategy_config.services import services
+from strategy_config.selectors import known_halts, stored_layers
+from strategy_config.services import halts, switches
 from strategy_core.configuration.halts import EVERYTHING, Scope
 from tests.factories import NOON, OriginFactory
 from tests.strategy_config.conftest import CacheUnderTest, cache
@@ -49,7 +50,7 @@ def test_post__short_of_a_save__changes_nothing(login: Login, step: str, reason:
     client = login("trader")
     answer = client.post(PAGE, {**opened(client), "p-top_levels": "7", "step": step, "reason": reason})
     assert (answer.status_code, words in answer.content.decode()) == (status, True)
-    assert selectors.last_sequence() == 0
+    assert positions.last_sequence() == 0
 
 
 def test_post__saved__carries_the_request_s_id_into_the_history(login: Login) -> None:
@@ -69,7 +70,7 @@ def test_post__refused_value__has_the_words_of_the_check(login: Login) -> None:
     answer = client.post(PAGE, {**fields, "step": "save", "reason": "why"})
     assert answer.status_code == 422
     assert checked["sell_threshold"][0] in answer.content.decode()
-    assert selectors.last_sequence() == 0
+    assert positions.last_sequence() == 0
 
 
 def test_save__somebody_was_faster__is_told_and_writes_nothing(login: Login) -> None:
@@ -92,23 +93,23 @@ def test_switch_off__by_group__for_traders_too_whatever_the_reason(
     login: Login, group: str, status: int, path: str, reason: str
 ) -> None:
     assert login(group).post(path, {"to": "off", "reason": reason}).status_code == status
-    assert selectors.last_sequence() == (1 if status == 302 else 0)
+    assert positions.last_sequence() == (1 if status == 302 else 0)
 
 
 def test_switch_on__by_group__only_for_operators_and_with_a_reason(login: Login) -> None:
-    services.switch(strategy_id=SKEW, enabled=False, origin=OriginFactory())
+    switches.switch(strategy_id=SKEW, enabled=False, origin=OriginFactory())
     path = f"{PAGE}switch/"
     assert login("trader").post(path, {"to": "on", "reason": "why"}).status_code == 403
     operator = login("operator")
     assert operator.post(path, {"to": "on", "reason": " "}).status_code == 422
-    assert selectors.last_sequence() == 1
+    assert positions.last_sequence() == 1
     assert operator.post(path, {"to": "on", "reason": "why"}).status_code == 302
 
 
 def test_switch_all__confirmed__is_a_halt_of_everything_that_every_page_shows(login: Login) -> None:
     client = login("operator")
     answer: Any = client.post("/admin/switch-all/", {"reason": "exchange down", "confirmation": "ALL OFF"})
-    assert (answer.status_code, answer.url) == (302, f"/admin/?saved={selectors.last_sequence()}")
+    assert (answer.status_code, answer.url) == (302, f"/admin/?saved={positions.last_sequence()}")
     assert 'id="progress"' in client.get(answer.url).content.decode()
     row = ConfigAudit.objects.get(reason="exchange down")
     assert (row.action, row.channel, row.object_kind) == ("HALT", "admin", "halt")
@@ -122,16 +123,16 @@ def test_switch_all__confirmed__is_a_halt_of_everything_that_every_page_shows(lo
 
 
 def test_halts_page__resumes_exactly_the_chosen_ones__for_operators_with_a_reason(login: Login) -> None:
-    first = services.halt(scope=EVERYTHING, origin=OriginFactory())
-    second = services.halt(scope=Scope(symbol=BTC), origin=OriginFactory())
+    first = halts.halt(scope=EVERYTHING, origin=OriginFactory())
+    second = halts.halt(scope=Scope(symbol=BTC), origin=OriginFactory())
     answer: Any = {"id": [str(first.halt.id)], "reason": "checked"}
     assert login("trader").post("/admin/halts/", answer).status_code == 403
     client = login("operator")
     assert client.post("/admin/halts/", {"id": [str(first.halt.id)], "reason": " "}).status_code == 422
     assert client.post("/admin/halts/", {"reason": "checked"}).status_code == 422
-    assert len(selectors.open_halts()) == 2
+    assert len(known_halts.open_halts()) == 2
     assert client.post("/admin/halts/", answer).status_code == 302
-    assert [row.id for row in selectors.open_halts()] == [second.halt.id]
+    assert [row.id for row in known_halts.open_halts()] == [second.halt.id]
 
 
 @pytest.mark.parametrize(
@@ -143,7 +144,7 @@ def test_halts_page__resumes_exactly_the_chosen_ones__for_operators_with_a_reaso
     ],
 )
 def test_page__of_what_is_off__says_why(login: Login, path: str, words: str) -> None:
-    services.switch(strategy_id=SKEW, enabled=False, origin=OriginFactory())
+    switches.switch(strategy_id=SKEW, enabled=False, origin=OriginFactory())
     html = login("viewer").get(path).content.decode()
     assert "state-off" in html
     assert words in html
@@ -182,7 +183,7 @@ def test_expiry__of_a_symbol__is_reviewed_saved_and_shown_wherever_the_layer_is(
     review = client.post(ON_BTC, {**fields, "step": "review"}).content.decode()
     assert "apply until 2099-01-31 12:00 UTC (so far: no expiry), then the inherited values apply." in review
     assert client.post(ON_BTC, {**fields, "step": "save", "reason": "over noon"}).status_code == 302
-    assert selectors.layer_config(strategy_id=SKEW, symbol=BTC, at=NOON).expires_at == "2099-01-31T12:00:00.000Z"
+    assert stored_layers.layer_config(strategy_id=SKEW, symbol=BTC, at=NOON).expires_at == "2099-01-31T12:00:00.000Z"
     for path in (ON_BTC, "/admin/overrides/", f"{ON_BTC}explain/", f"{ON_BTC}copy/", f"{ON_BTC}rollback/?version=1"):
         assert 'title="2099-01-31 12:00:00.000 UTC"' in client.get(path).content.decode(), path
 
@@ -222,7 +223,7 @@ def test_expiry__that_cannot_be__is_refused_in_the_words_of_the_check(
     assert client.post(f"{ON_BTC}check.json", fields).json()["errors"] == {"expires_at": [words]}
     answer = client.post(ON_BTC, {**fields, "step": "save", "reason": "why"})
     assert (answer.status_code, words in answer.content.decode()) == (422, True)
-    assert selectors.last_sequence() == 0
+    assert positions.last_sequence() == 0
 
 
 @pytest.mark.parametrize(("reason", "status"), [("x" * 1_001, 422), ("line\r\n" * 198 + "größer 🚀", 302)])
@@ -245,7 +246,7 @@ def test_number__that_is_none__is_refused_and_kept(login: Login, typed: str) -> 
     assert answer.status_code == 422
     assert f'value="{typed}"' in html
     assert re.search(r'id="errors-buy_threshold"[^>]*><li>', html)
-    assert selectors.last_sequence() == 0
+    assert positions.last_sequence() == 0
 
 
 @pytest.mark.parametrize(("group", "is_there"), [("viewer", False), ("trader", True), ("operator", True)])

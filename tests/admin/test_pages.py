@@ -16,12 +16,13 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.template.loader import render_to_string
 from django.test import Client
 
+from strategy_config.accounts import tokens
 from strategy_config.admin import poll_document, strategy_cards
 from strategy_config.admin.times import relative
-from strategy_config.history import audit_rows, verification
+from strategy_config.history import audit_rows, positions, verification
 from strategy_config.models import ApiToken, ConfigAudit, StrategyConfig, SymbolOverride
-from strategy_config.selectors import overviews, selectors
-from strategy_config.services import services
+from strategy_config.selectors import overviews
+from strategy_config.services import switches
 from strategy_core.strategies.registry import STRATEGIES
 from tests.factories import NOON, OriginFactory, UserFactory
 from tests.strategy_config.conftest import CacheUnderTest
@@ -59,7 +60,7 @@ def test_post__not_allowed__is_403_and_changes_nothing(
 ) -> None:
     write(parameters={"top_levels": 7})
     assert login(group).post(path, fields).status_code == 403
-    assert selectors.last_sequence() == 1
+    assert positions.last_sequence() == 1
 
 
 def test_pages__viewer__shows_no_dead_buttons(login: Login) -> None:
@@ -166,7 +167,7 @@ def test_bulk__reason__changes_all_with_it(login: Login) -> None:
     assert not SymbolOverride.objects.filter(enabled=True).exists()
     fields["action"] = "enable"
     assert client.post("/admin/overrides/bulk/", {**fields, "confirm": "1"}).status_code == 422
-    assert selectors.last_sequence() == 4
+    assert positions.last_sequence() == 4
     answer = client.post("/admin/overrides/bulk/", {**fields, "confirm": "1", "reason": "over"})
     assert answer.url == "/admin/overrides/?count=2&saved=6"
 
@@ -238,11 +239,11 @@ def test_import__refused_line_or_switch_of_a_trader__applies_nothing(login: Logi
     assert page.context["plan"].refusals
     fields = {"fingerprint": page.context["plan"].fingerprint, "reason": "why"}
     assert client.post("/admin/transfer/apply/", fields).status_code == status
-    assert selectors.last_sequence() == 0
+    assert positions.last_sequence() == 0
 
 
 def test_import__a_layer_that_is_off__is_switched_on_only_where_the_box_is_ticked(login: Login) -> None:
-    services.switch(strategy_id="orderbook_skew", enabled=False, origin=OriginFactory())
+    switches.switch(strategy_id="orderbook_skew", enabled=False, origin=OriginFactory())
     client = login("operator")
     text = "strategies: {orderbook_skew: {enabled: true}}"
     kept_off = upload(client, text)
@@ -277,7 +278,7 @@ def test_tokens__issued__is_shown_once_and_can_be_revoked(login: Login) -> None:
 
 
 def test_tokens__of_somebody_else__cannot_be_revoked(login: Login) -> None:
-    token, _ = services.issue_token(user=UserFactory(username="other"), name="theirs", days=1)
+    token, _ = tokens.issue_token(user=UserFactory(username="other"), name="theirs", days=1)
     client = login("admin")
     for confirmed in ({}, {"confirm": "1"}):
         assert client.post("/admin/tokens/", {"revoke": str(token.pk), **confirmed}).status_code == 404
@@ -329,7 +330,7 @@ def test_error_page__without_a_request_or_a_store__can_be_shown(template: str) -
 
 
 def test_dashboard__something_off__names_it_first(login: Login) -> None:
-    services.switch(strategy_id=SKEW, enabled=False, origin=OriginFactory())
+    switches.switch(strategy_id=SKEW, enabled=False, origin=OriginFactory())
     answer = poll_document.document(NOON)["answer"]
     assert answer.startswith("6 of 8 strategies on, off: Order Book Skew, On-Chain Metrics · ")
 

@@ -4,9 +4,9 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
+from strategy_config.history import positions
 from strategy_config.models import StrategyConfig
-from strategy_config.selectors import selectors
-from strategy_config.services import services
+from strategy_config.services import layers
 from tests import catalogues
 from tests.admin.test_layer_pages import Login
 from tests.factories import OriginFactory
@@ -32,10 +32,10 @@ PAGES = (
 
 @pytest.fixture
 def removed(monkeypatch: pytest.MonkeyPatch) -> None:
-    services.set_layer(
+    layers.set_layer(
         strategy_id=GONE, symbol=BTC, parameters={"min_refill_count": 4}, origin=OriginFactory(changed_by="bob")
     )
-    services.set_layer(strategy_id=GONE, parameters={"min_refill_count": 5}, origin=OriginFactory())
+    layers.set_layer(strategy_id=GONE, parameters={"min_refill_count": 5}, origin=OriginFactory())
     catalogues.run_version(monkeypatch, catalogues.without(GONE))
 
 
@@ -62,7 +62,7 @@ def test_kill_switch__of_a_removed_strategy__stops_it(login: Login) -> None:
     page = f"/admin/strategies/{GONE}/switch/"
     assert "but not switched on" in shown(client, page)
     answer = client.post(page, {"to": "off", "reason": "why"})
-    assert (answer.status_code, answer["Location"]) == (302, f"/admin/?saved={selectors.last_sequence()}")
+    assert (answer.status_code, answer["Location"]) == (302, f"/admin/?saved={positions.last_sequence()}")
     assert StrategyConfig.objects.get(strategy_id=GONE).enabled is False
     assert "now</button>" not in shown(client, page)
     assert client.post(page, {"to": "on", "reason": "why"}).status_code == 404
@@ -74,7 +74,7 @@ def test_bulk__switch_off_a_removed_strategy_s_override__is_done(login: Login) -
         "/admin/overrides/bulk/", {"action": "disable", "key": f"{GONE}:{BTC}", "confirm": "1", "reason": "why"}
     )
     assert answer.status_code == 302
-    assert selectors.last_sequence() == 3
+    assert positions.last_sequence() == 3
 
 
 def test_pages__a_strategy_has_no_row_yet__are_all_there(login: Login) -> None:

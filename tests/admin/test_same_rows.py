@@ -11,9 +11,9 @@ from django.db.models import QuerySet
 from django.forms.models import model_to_dict
 from django.test import Client
 
+from strategy_config.accounts import tokens
 from strategy_config.history import audit_rows, chain
 from strategy_config.models import ChangeSequence, ConfigAudit, Layer, StrategyConfig, SymbolOverride
-from strategy_config.services import services
 from tests.admin.test_layer_pages import Login, opened
 from tests.admin.test_pages import upload
 from tests.strategy_config.test_services import BTC, SKEW, write
@@ -163,7 +163,7 @@ def operator(login: Login) -> tuple[Client, str]:
     """A client that is logged in, and a token of the same user."""
     client = login("operator")
     user = User.objects.get(username="operator")
-    return client, services.issue_token(user=user, name="t", days=1)[1]
+    return client, tokens.issue_token(user=user, name="t", days=1)[1]
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)

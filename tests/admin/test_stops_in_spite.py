@@ -9,7 +9,7 @@ from django.test import Client
 
 from strategy_config.exceptions import StoreUnavailableError
 from strategy_config.history import chain, halt_rows
-from strategy_config.selectors import overviews, selectors
+from strategy_config.selectors import known_halts, overviews, stored_layers
 from strategy_config.tasks import periodic
 from strategy_core.configuration.halts import EVERYTHING, Scope
 from tests.factories import NOON
@@ -35,8 +35,8 @@ def test_stop__what_the_page_shows_cannot_be_read__stands(
         monkeypatch.setattr(overviews, name, fails)
     path, body, _ = STOPS[stop]
     assert login("operator").post(path, body).status_code == 302
-    is_on = selectors.layer_config(strategy_id=SKEW, symbol=BTC, at=NOON).enabled
-    assert selectors.open_halts() or not is_on
+    is_on = stored_layers.layer_config(strategy_id=SKEW, symbol=BTC, at=NOON).enabled
+    assert known_halts.open_halts() or not is_on
 
 
 @pytest.mark.parametrize("stop", STOPS)
@@ -56,4 +56,4 @@ def test_stop__store_takes_no_writes__is_told_over_redis_said_and_stored_later(
     assert f"Halted: {scope}" in answer.content.decode()
     assert cache.client.xlen(cache.keys.told_halts) == 1
     assert periodic.reconcile() == "done"
-    assert [halt_rows.scope_of(row) for row in selectors.open_halts()] == [scope]
+    assert [halt_rows.scope_of(row) for row in known_halts.open_halts()] == [scope]

@@ -72,9 +72,9 @@ def test_token_revoked_while_redis_is_away__refused(site_of_own_redis: LiveSite,
     site.run_script(
         "import django; django.setup()\n"
         "from django.utils import timezone\n"
-        "from strategy_config.services import services\n"
+        "from strategy_config.accounts import tokens\n"
         "from strategy_config.models import ApiToken\n"
-        "services.revoke_token(token=ApiToken.objects.get(user__username='viewer'), at=timezone.now())"
+        "tokens.revoke_token(token=ApiToken.objects.get(user__username='viewer'), at=timezone.now())"
     )
     assert site.get(CONFIG, token=site.tokens["viewer"]).status_code == 401
     own_valkey.start()

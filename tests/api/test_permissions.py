@@ -102,9 +102,9 @@ django.setup()
 from datetime import timedelta
 from django.contrib.auth.models import User
 from django.utils import timezone
-from strategy_config.services import services
+from strategy_config.accounts import tokens
 from strategy_config.models import ApiToken
-services.revoke_token(token=ApiToken.objects.get(user__username="viewer"), at=timezone.now())
+tokens.revoke_token(token=ApiToken.objects.get(user__username="viewer"), at=timezone.now())
 token = ApiToken.objects.get(user__username="operator")
 token.expires_at = timezone.now() - timedelta(seconds=1)
 token.save()

@@ -7,9 +7,9 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
+from strategy_config.accounts import tokens
 from strategy_config.history import halt_rows
-from strategy_config.selectors import selectors
-from strategy_config.services import services
+from strategy_config.selectors import known_halts
 from strategy_config.services.open_layer import OpenLayer
 from strategy_core.configuration.halts import Scope
 from tests.factories import UserFactory
@@ -33,12 +33,12 @@ def test_stop__of_a_layer_that_cannot_be_written__is_a_halt_of_the_same(
         raise RuntimeError("a damaged row")
 
     monkeypatch.setattr(OpenLayer, "record", failing)
-    _, secret = services.issue_token(user=UserFactory(groups=["operator"]), name="t", days=1)
+    _, secret = tokens.issue_token(user=UserFactory(groups=["operator"]), name="t", days=1)
     client = Client(headers={"Authorization": f"Bearer {secret}"})
     path, body = STOPS[stop]
     answer = client.post(path, {"changed_by": "ann", "reason": "why", **body}, content_type="application/json")
     assert (answer.status_code, answer.json()["metadata"]["action"]) == (200, "HALT")
-    assert [halt_rows.scope_of(row) for row in selectors.open_halts()] == [Scope(strategy_id=SKEW, symbol="BTCUSDT")]
+    assert [halt_rows.scope_of(row) for row in known_halts.open_halts()] == [Scope(strategy_id=SKEW, symbol="BTCUSDT")]
 
 
 def test_resume__by_nobody__is_refused_even_where_nobody_may_write(live_site: Callable[..., LiveSite]) -> None:

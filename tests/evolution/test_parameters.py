@@ -7,7 +7,7 @@ from django.conf import settings
 
 from strategy_config.history import verification
 from strategy_config.selectors import misfits
-from strategy_config.services import services
+from strategy_config.services import expiries, layers
 from strategy_core.configuration.layers import StrategyClass
 from tests.evolution.versions import ADA, BTC, CHANGES, ETH, EXPIRY, NOON_MS, OLD, PROBE, SOL, Runtime, Site
 from tests.factories import NOON, OriginFactory
@@ -105,10 +105,10 @@ def test_snapshot_of_the_other_version__stops_hold(site: Site, new: Version, is_
 def test_roll_back__everything_is_as_before(site: Site, new: Version) -> None:
     before = {symbol: site.config(symbol).parameters for symbol in (None, *SYMBOLS)}
     site.run(new)
-    services.merge_layer(strategy_id=PROBE, symbol=BTC, parameters={"ratio": 1.8}, origin=OriginFactory())
+    layers.merge_layer(strategy_id=PROBE, symbol=BTC, parameters={"ratio": 1.8}, origin=OriginFactory())
     assert site.config(BTC).parameters["ratio"] == 1.8
     site.run(OLD)
-    services.merge_layer(strategy_id=PROBE, symbol=BTC, parameters={"ratio": 1.7}, origin=OriginFactory())
+    layers.merge_layer(strategy_id=PROBE, symbol=BTC, parameters={"ratio": 1.7}, origin=OriginFactory())
     assert {symbol: site.config(symbol).parameters for symbol in (None, *SYMBOLS)} == before
     assert not site.config(ETH).enabled
     runtime = Runtime(OLD).read(site.documents())
@@ -124,7 +124,7 @@ def test_expiry__in_either_version__ends_in_site_and_runtime(site: Site, new: Ve
         assert not runtime.on(SOL).enabled or runtime.values(SOL)["ratio"] == 2.0
         runtime.pass_time(AFTER_MS)
         assert not runtime.on(SOL).enabled or runtime.values(SOL)["ratio"] == 1.4
-    assert services.expire_due(at=EXPIRY) == 1
+    assert expiries.expire_due(at=EXPIRY) == 1
     assert site.config(SOL).parameters["ratio"] == 1.4
 
 
@@ -143,7 +143,7 @@ def test_all_off__in_any_mixture__nothing_trades_also_after_a_restart(site: Site
 def test_wider_value__under_an_old_runtime__leaves_the_last_good_one_and_trades_not_without(site: Site) -> None:
     runtime = Runtime(OLD).read(site.documents())
     site.run(CHANGES["widened"])
-    services.merge_layer(strategy_id=PROBE, parameters={"levels": 30}, origin=OriginFactory())
+    layers.merge_layer(strategy_id=PROBE, parameters={"levels": 30}, origin=OriginFactory())
     documents = site.documents()
     assert runtime.read(documents).values("XRPUSDT") == {"levels": 15, "ratio": 1.4, "trades": True}
     assert not Runtime(OLD).read(documents).on("XRPUSDT").enabled

@@ -7,7 +7,7 @@ from strategy_config.exceptions import NotFoundError
 from strategy_config.history import verification
 from strategy_config.models import ConfigAudit
 from strategy_config.selectors import misfits, overviews
-from strategy_config.services import services
+from strategy_config.services import expiries, layers, renamed_strategies, switches
 from tests.evolution.versions import BTC, ETH, EXPIRY, OLD, PROBE, REMOVED, RENAMED, SOL, SONDE, Runtime, Site
 from tests.factories import NOON, OriginFactory
 
@@ -22,12 +22,12 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Site:
 
 
 def test_removed__under_an_old_runtime__is_stopped_and_keeps_its_values(site: Site) -> None:
-    services.switch(strategy_id=PROBE, enabled=True, origin=OriginFactory())
+    switches.switch(strategy_id=PROBE, enabled=True, origin=OriginFactory())
     runtime = Runtime(OLD).read(site.documents())
     site.run(REMOVED)
     assert misfits.find(NOON).removed_strategies == (PROBE,)
     with pytest.raises(NotFoundError):
-        services.merge_layer(strategy_id=PROBE, parameters={"ratio": 1.5}, origin=OriginFactory())
+        layers.merge_layer(strategy_id=PROBE, parameters={"ratio": 1.5}, origin=OriginFactory())
     site.stop(symbol=BTC)
     runtime.read(site.documents())
     assert not runtime.on(BTC).enabled
@@ -42,7 +42,7 @@ def test_removed__under_an_old_runtime__is_stopped_and_keeps_its_values(site: Si
 def test_removed__then_rolled_back__is_as_it_was_and_what_was_stopped_meanwhile_stays_off(site: Site) -> None:
     site.run(REMOVED)
     site.stop(symbol=BTC)
-    assert services.expire_due(at=EXPIRY) == 1
+    assert expiries.expire_due(at=EXPIRY) == 1
     site.run(OLD)
     assert site.config().parameters == {"levels": 15, "ratio": 1.4}
     assert (site.config(BTC).enabled, site.config(BTC).parameters["ratio"]) == (False, 1.7)
@@ -68,13 +68,13 @@ def test_added__before_its_row_and_under_either_site__runs_on_its_defaults(
 
 @pytest.mark.parametrize("is_stopped", [True, False])
 def test_renamed__takes_over_values_switches_and_expiries(site: Site, is_stopped: bool) -> None:
-    services.switch(strategy_id=PROBE, enabled=not is_stopped, origin=OriginFactory())
+    switches.switch(strategy_id=PROBE, enabled=not is_stopped, origin=OriginFactory())
     under_the_old_name = site.documents()
     assert not Runtime(SONDE).read(under_the_old_name).on(BTC, strategy_id=RENAMED).enabled
     site.run(SONDE)
     assert not Runtime(SONDE).read(site.documents()).on(BTC, strategy_id=RENAMED).enabled
-    assert services.take_over_renamed(at=NOON) == 6
-    assert services.take_over_renamed(at=NOON) == 0
+    assert renamed_strategies.take_over_renamed(at=NOON) == 6
+    assert renamed_strategies.take_over_renamed(at=NOON) == 0
     runtime = Runtime(SONDE).read(site.documents())
     assert runtime.on(BTC, strategy_id=RENAMED).enabled is not is_stopped
     assert not runtime.on(ETH, strategy_id=RENAMED).enabled
@@ -92,5 +92,5 @@ def test_renamed__nothing_was_ever_set__is_on_by_default_once_taken_over(monkeyp
     site = Site(monkeypatch)
     site.run(SONDE)
     assert not site.config(strategy_id=RENAMED).enabled
-    services.take_over_renamed(at=NOON)
+    renamed_strategies.take_over_renamed(at=NOON)
     assert Runtime(SONDE).read(site.documents()).values(BTC, strategy_id=RENAMED)["trades"]

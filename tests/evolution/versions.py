@@ -8,8 +8,10 @@ import pytest
 
 from realtime_runtime.config.documents import Catalogue
 from realtime_runtime.config.state import LiveConfig, Update
-from strategy_config.selectors import selectors
-from strategy_config.services import services
+from strategy_config.history import positions
+from strategy_config.publication.state import whole_state
+from strategy_config.selectors import stored_layers
+from strategy_config.services import catalogue, layers, switches
 from strategy_core.configuration import wire
 from strategy_core.configuration.layers import StrategyClass, read_environment
 from strategy_core.engine.active import ActiveConfig
@@ -95,26 +97,26 @@ class Site:
     def run(self, strategies: Mapping[str, StrategyClass]) -> None:
         """Be of this version from now on."""
         catalogues.run_version(self._monkeypatch, strategies)
-        services.sync_catalogue()
+        catalogue.sync_catalogue()
 
     def fill(self) -> None:
         """Values for all symbols, an override, one that is off, one that expires, one outside of narrower ranges."""
         origin = OriginFactory
-        services.set_layer(strategy_id=PROBE, parameters={"levels": 15, "ratio": 1.4}, origin=origin())
-        services.set_layer(strategy_id=PROBE, symbol=BTC, parameters={"ratio": 1.7}, origin=origin())
-        services.set_layer(strategy_id=PROBE, symbol=ADA, parameters={"levels": 12}, origin=origin())
-        services.set_layer(strategy_id=PROBE, symbol=SOL, parameters={"ratio": 2.0}, expires_at=EXPIRY, origin=origin())
+        layers.set_layer(strategy_id=PROBE, parameters={"levels": 15, "ratio": 1.4}, origin=origin())
+        layers.set_layer(strategy_id=PROBE, symbol=BTC, parameters={"ratio": 1.7}, origin=origin())
+        layers.set_layer(strategy_id=PROBE, symbol=ADA, parameters={"levels": 12}, origin=origin())
+        layers.set_layer(strategy_id=PROBE, symbol=SOL, parameters={"ratio": 2.0}, expires_at=EXPIRY, origin=origin())
         self.stop(symbol=ETH)
 
     def stop(self, *, strategy_id: str = PROBE, symbol: str | None = None) -> None:
-        services.switch(strategy_id=strategy_id, symbol=symbol, enabled=False, origin=OriginFactory())
+        switches.switch(strategy_id=strategy_id, symbol=symbol, enabled=False, origin=OriginFactory())
 
     def config(self, symbol: str | None = None, *, strategy_id: str = PROBE) -> wire.LayerConfig:
-        return selectors.layer_config(strategy_id=strategy_id, symbol=symbol, at=NOON)
+        return stored_layers.layer_config(strategy_id=strategy_id, symbol=symbol, at=NOON)
 
     def documents(self) -> dict[str, bytes]:
         """What it holds in Redis, when that is written anew."""
-        return {field: wire.encode(state.document) for field, state in selectors.whole_state().states.items()}
+        return {field: wire.encode(state.document) for field, state in whole_state().states.items()}
 
 
 class Runtime:
@@ -129,7 +131,7 @@ class Runtime:
         update = Update()
         for field, raw in documents.items():
             self._live.check(field, raw, update)
-        self._live.replace(update, sequence=selectors.last_sequence(), now_ms=at_ms)
+        self._live.replace(update, sequence=positions.last_sequence(), now_ms=at_ms)
         return self
 
     def snapshot(self) -> dict[str, bytes]:

@@ -16,8 +16,8 @@ from realtime_runtime.config.state import LiveConfig
 from realtime_runtime.halts.halts_in_force import HaltsInForce
 from strategy_config.history import verification
 from strategy_config.models import ConfigAudit
-from strategy_config.selectors import selectors
-from strategy_config.services import services
+from strategy_config.selectors import history, stored_layers
+from strategy_config.services import expiries, layers
 from tests.factories import OriginFactory
 from tests.runtime.conftest import eventually
 from tests.runtime.site import Site
@@ -29,24 +29,24 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 @pytest.mark.django_db(transaction=True)
 def test_history__clock_an_hour_back__keeps_its_order_and_its_chain() -> None:
     for levels, hours in ((3, 0), (4, -1), (5, -2), (6, 1)):
-        services.set_layer(
+        layers.set_layer(
             strategy_id=SKEW, parameters={"top_levels": levels}, origin=OriginFactory(at=NOW + timedelta(hours=hours))
         )
-    rows, _ = selectors.audit_page(strategy_id=SKEW)
+    rows, _ = history.audit_page(strategy_id=SKEW)
     assert [row.version for row in rows] == [4, 3, 2, 1]
-    assert selectors.layer_config(strategy_id=SKEW, at=NOW).parameters["top_levels"] == 6
+    assert stored_layers.layer_config(strategy_id=SKEW, at=NOW).parameters["top_levels"] == 6
     assert verification.verify().bad is None
 
 
 @pytest.mark.django_db(transaction=True)
 def test_expiry__recorded_before_the_clock_went_back__stays_recorded() -> None:
     until = NOW + timedelta(minutes=5)
-    services.set_layer(
+    layers.set_layer(
         strategy_id=SKEW, symbol="BTCUSDT", parameters={"top_levels": 3}, origin=OriginFactory(at=NOW), expires_at=until
     )
-    assert services.expire_due(at=until) == 1
-    assert selectors.layer_config(strategy_id=SKEW, symbol="BTCUSDT", at=NOW).is_override is False
-    assert services.expire_due(at=NOW) == services.expire_due(at=until) == 0
+    assert expiries.expire_due(at=until) == 1
+    assert stored_layers.layer_config(strategy_id=SKEW, symbol="BTCUSDT", at=NOW).is_override is False
+    assert expiries.expire_due(at=NOW) == expiries.expire_due(at=until) == 0
     assert list(ConfigAudit.objects.order_by("sequence").values_list("action", flat=True)) == ["CREATE", "EXPIRE"]
 
 

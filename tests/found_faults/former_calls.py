@@ -5,12 +5,11 @@ from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
 
-from strategy_config.history import halt_rows
+from strategy_config.history import halt_rows, positions
 from strategy_config.history.chain import Chain
 from strategy_config.history.origins import Origin
-from strategy_config.selectors import overviews as today_overviews
-from strategy_config.selectors import selectors
-from strategy_config.services import services as today_services
+from strategy_config.selectors import known_halts
+from strategy_config.selectors.overviews import strategy_overviews
 from strategy_core.configuration.halts import EVERYTHING
 
 
@@ -21,14 +20,14 @@ def _switch_off_all(*, origin: Origin) -> list[Any]:
 
 def _strategy_overviews(at: datetime) -> list[Any]:
     """Those that may trade: a halt is apart from their switches."""
-    if any(halt_rows.scope_of(row) == EVERYTHING for row in selectors.open_halts()):
+    if any(halt_rows.scope_of(row) == EVERYTHING for row in known_halts.open_halts()):
         return []
-    return list(today_overviews.strategy_overviews(at))
+    return list(strategy_overviews(at))
 
 
 def _verify() -> SimpleNamespace:
     """What was asked of it: the last sequence."""
-    return SimpleNamespace(sequence=selectors.last_sequence())
+    return SimpleNamespace(sequence=positions.last_sequence())
 
 
 services = SimpleNamespace(**{**vars(today_services), "switch_off_all": _switch_off_all})

@@ -28,14 +28,16 @@ from django.contrib.auth.models import Group, User
 from django.core.management import call_command
 from django.utils import timezone
 from strategy_config.history import audit_rows
-from strategy_config.services import services
+from strategy_config.accounts import tokens
+from strategy_config.history.origins import Origin
+from strategy_config.services import layers, switches
 from strategy_config.models import ApiToken, ConfigAudit, StrategyConfig, SymbolOverride
 
 def origin(name):
-    return services.Origin(name, name, "api", request_id="", at=timezone.now(), reason="a test")
+    return Origin(name, name, "api", request_id="", at=timezone.now(), reason="a test")
 
 def set_layer(symbol, who, **parameters):
-    services.set_layer(strategy_id="orderbook_skew", symbol=symbol, parameters=parameters, origin=origin(who))
+    layers.set_layer(strategy_id="orderbook_skew", symbol=symbol, parameters=parameters, origin=origin(who))
 
 def print_content():
     names = ("strategy_id", "parameters", "version", "sequence", "updated_by", "reason", "enabled")
@@ -57,12 +59,12 @@ ann = User.objects.create_user("ann", password="correct horse")
 ann.groups.set(Group.objects.filter(name="trader"))
 trader = Group.objects.get(name="trader")
 trader.permissions.add(*Group.objects.get(name="admin").permissions.filter(codename="add_user"))
-services.issue_token(user=ann, name="bot", days=1)
+tokens.issue_token(user=ann, name="bot", days=1)
 set_layer(None, "ann", top_levels=7)
 set_layer("BTCUSDT", "bob", buy_threshold=2.0)
 set_layer("ETHUSDT", "ann", top_levels=3)
-services.delete_layer(strategy_id="orderbook_skew", symbol="ETHUSDT", origin=origin("ann"))
-services.switch(strategy_id="iceberg_detector", symbol=None, enabled=False, origin=origin("ann"))
+layers.delete_layer(strategy_id="orderbook_skew", symbol="ETHUSDT", origin=origin("ann"))
+switches.switch(strategy_id="iceberg_detector", symbol=None, enabled=False, origin=origin("ann"))
 """
 _BACK_UP = (
     _USE

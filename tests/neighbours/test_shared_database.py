@@ -10,7 +10,7 @@ import pymongo
 import pytest
 from django.core.management import CommandError, call_command
 
-from strategy_config.selectors import selectors
+from strategy_config.selectors import stored_layers
 
 pytestmark = pytest.mark.django_db(transaction=True)
 CREATED = datetime(2026, 1, 1, tzinfo=UTC)
@@ -56,5 +56,5 @@ def test_import__from_a_shared_database__takes_ours_and_passes_the_others_over_i
     assert [line for line in output.getvalue().splitlines() if FOREIGN in line] == [
         f"Passed over: 3 documents of 1 strategy not in the code ({FOREIGN})"
     ]
-    config = selectors.layer_config(strategy_id=OURS, symbol="BTCUSDT", at=datetime.now(UTC))
+    config = stored_layers.layer_config(strategy_id=OURS, symbol="BTCUSDT", at=datetime.now(UTC))
     assert config.parameters["top_levels"] == 8

@@ -6,11 +6,10 @@ import pytest
 from django.conf import settings
 
 from strategy_config.exceptions import ConfigError, InvalidRequestError, InvalidSymbolError, NotFoundError
-from strategy_config.history import chain, verification
+from strategy_config.history import chain, positions, verification
 from strategy_config.models import ConfigAudit, SymbolOverride
-from strategy_config.selectors import selectors
-from strategy_config.services import services
-from strategy_config.services.import_plan import LayerKey
+from strategy_config.resolution.layer_keys import LayerKey
+from strategy_config.services import layers, overrides, switches
 from tests.factories import NOON, OriginFactory
 from tests.strategy_config.conftest import CacheUnderTest
 from tests.strategy_config.test_services import BTC, SKEW, own, write
@@ -21,15 +20,13 @@ KEYS = [LayerKey(SKEW, BTC), LayerKey(SKEW, "ETHUSDT"), LayerKey("ticker_velocit
 
 def make_three() -> None:
     for strategy_id, symbol in KEYS[:2]:
-        services.set_layer(strategy_id=strategy_id, symbol=symbol, parameters={"top_levels": 7}, origin=OriginFactory())
-    services.set_layer(
-        strategy_id="ticker_velocity", symbol=BTC, parameters={"time_window": 90}, origin=OriginFactory()
-    )
+        layers.set_layer(strategy_id=strategy_id, symbol=symbol, parameters={"top_levels": 7}, origin=OriginFactory())
+    layers.set_layer(strategy_id="ticker_velocity", symbol=BTC, parameters={"time_window": 90}, origin=OriginFactory())
 
 
 def test_switch_overrides__many__one_row_each_under_one_reason() -> None:
     make_three()
-    written = services.switch_overrides(keys=KEYS, enabled=False, origin=OriginFactory(reason="halted"))
+    written = switches.switch_overrides(keys=KEYS, enabled=False, origin=OriginFactory(reason="halted"))
     assert [(row.action, row.reason, row.version) for row in written.changes] == [("DISABLE", "halted", 2)] * 3
     assert [row.sequence for row in written.changes] == [4, 5, 6]
     assert own() == {"top_levels": 7}
@@ -40,16 +37,16 @@ def test_switch_overrides__many__one_row_each_under_one_reason() -> None:
 def test_switch_overrides__one_is_off_already__keeps_its_version() -> None:
     make_three()
     write("switch", enabled=False)
-    written = services.switch_overrides(keys=KEYS[:2], enabled=False, origin=OriginFactory())
+    written = switches.switch_overrides(keys=KEYS[:2], enabled=False, origin=OriginFactory())
     assert [row.symbol for row in written.changes] == ["ETHUSDT"]
 
 
 def test_delete_overrides__one_has_none__deletes_none() -> None:
     make_three()
-    before = selectors.chain_head()
+    before = positions.chain_head()
     with pytest.raises(NotFoundError, match="SOLUSDT"):
-        services.delete_overrides(keys=[*KEYS, LayerKey(SKEW, "SOLUSDT")], origin=OriginFactory())
-    assert selectors.chain_head() == before
+        overrides.delete_overrides(keys=[*KEYS, LayerKey(SKEW, "SOLUSDT")], origin=OriginFactory())
+    assert positions.chain_head() == before
     assert own() == {"top_levels": 7}
     assert not SymbolOverride.objects.filter(symbol="SOLUSDT").exists()
 
@@ -58,8 +55,8 @@ def test_delete_overrides__an_expired_one__records_the_expiry_and_finds_nothing(
     write(parameters={"top_levels": 7}, expires_at=NOON + timedelta(hours=1))
     late = OriginFactory(at=NOON + timedelta(hours=2))
     with pytest.raises(NotFoundError):
-        services.delete_overrides(keys=KEYS[:1], origin=late)
-    services.switch_overrides(keys=KEYS[:1], enabled=False, origin=late)
+        overrides.delete_overrides(keys=KEYS[:1], origin=late)
+    switches.switch_overrides(keys=KEYS[:1], enabled=False, origin=late)
     assert list(ConfigAudit.objects.order_by("sequence").values_list("action", flat=True)) == [
         "CREATE",
         "EXPIRE",
@@ -71,7 +68,7 @@ def test_copy_override__to_others__replaces_theirs_with_the_same_expiry() -> Non
     until = NOON + timedelta(hours=1)
     write(parameters={"top_levels": 7}, expires_at=until)
     write(symbol="ETHUSDT", parameters={"buy_threshold": 2.0})
-    written = services.copy_override(
+    written = overrides.copy_override(
         strategy_id=SKEW, symbol=BTC, to_symbols=["ethusdt", "SOLUSDT", BTC, "SOLUSDT"], origin=OriginFactory()
     )
     assert [(row.symbol, row.action) for row in written.changes] == [("ETHUSDT", "UPDATE"), ("SOLUSDT", "CREATE")]
@@ -92,13 +89,13 @@ def test_copy_override__to_others__replaces_theirs_with_the_same_expiry() -> Non
 )
 def test_copy_override__refused__changes_nothing(error: type[ConfigError], targets: list[str], reason: str) -> None:
     with pytest.raises(error):
-        services.copy_override(strategy_id=SKEW, symbol=BTC, to_symbols=targets, origin=OriginFactory(reason=reason))
-    assert selectors.chain_head() == (0, chain.GENESIS)
+        overrides.copy_override(strategy_id=SKEW, symbol=BTC, to_symbols=targets, origin=OriginFactory(reason=reason))
+    assert positions.chain_head() == (0, chain.GENESIS)
 
 
 def test_switch_overrides__redis_there__all_changes_are_one_entry(cache: CacheUnderTest) -> None:
     make_three()
-    assert services.switch_overrides(keys=KEYS, enabled=False, origin=OriginFactory()).published
+    assert switches.switch_overrides(keys=KEYS, enabled=False, origin=OriginFactory()).published
     assert cache.published() == [2, 3, 4, 5, 6]
     assert [change.first_sequence for _, change in cache.entries()][-1] == 4
     assert cache.document(f"{SKEW}:ETHUSDT").config.enabled is False

@@ -11,10 +11,10 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
 from strategy_config.exceptions import StoreUnavailableError
-from strategy_config.history import audit_rows, chain, verification
-from strategy_config.models import ChangeSequence, ConfigAudit
-from strategy_config.selectors import overviews, selectors
-from strategy_config.services import services
+from strategy_config.history import audit_rows, chain, change_events, positions, verification
+from strategy_config.models import ChangeSequence, ConfigAudit, SymbolOverride
+from strategy_config.selectors import history
+from strategy_config.services import halts, rollback
 from strategy_config.store import transactions
 from strategy_config.store.driver_errors import CommitLostError
 from strategy_core.configuration.halts import EVERYTHING
@@ -48,13 +48,13 @@ def places() -> list[tuple[int | None, int | None]]:
 def test_append_object__between_changes_of_layers__takes_a_position_and_no_sequence() -> None:
     write()
     act(1)
-    services.halt(scope=EVERYTHING, origin=OriginFactory())
+    halts.halt(scope=EVERYTHING, origin=OriginFactory())
     write()
     assert places() == [(1, 1), (2, None), (3, 2), (4, 3)]
-    assert (ChangeSequence.objects.get().position, selectors.last_sequence()) == (4, 3)
+    assert (ChangeSequence.objects.get().position, positions.last_sequence()) == (4, 3)
     assert verification.verify().bad is None
-    assert [change.sequence for change in selectors.changes_after(2, limit=10)[0]] == [3]
-    assert [row.sequence for row in overviews.last_changes(9)] == [3, 2, 1]
+    assert [change.sequence for change in change_events.changes_after(2, limit=10)[0]] == [3]
+    assert [row.sequence for row in history.last_changes(9)] == [3, 2, 1]
 
 
 def test_append_object__version_left_out__is_found() -> None:
@@ -82,9 +82,9 @@ def test_write__several_rows__are_one_set_that_begins_with_its_identity() -> Non
 def test_roll_back__past_an_expiry_that_nobody_has_recorded__finds_it() -> None:
     write(parameters={"top_levels": 5}, expires_at=NOON + timedelta(hours=1))
     later = OriginFactory(at=NOON + timedelta(hours=2))
-    written = services.roll_back(strategy_id=SKEW, symbol=BTC, origin=later)
+    written = rollback.roll_back(strategy_id=SKEW, symbol=BTC, origin=later)
     assert (written.version, written.config.overrides) == (3, {"top_levels": 5})
-    again = services.roll_back(strategy_id=SKEW, symbol=BTC, origin=later, target_version=2)
+    again = rollback.roll_back(strategy_id=SKEW, symbol=BTC, origin=later, target_version=2)
     assert again.config.overrides == {}
 
 
@@ -155,7 +155,7 @@ def write_as_the_release_before() -> None:
     old.hash = audit_rows.content_hash(old)
     old.save()
     live = {"version": old.version, "sequence": old.sequence, "updated_at": NOON, "updated_by": "bob"}
-    selectors.SymbolOverride.objects.update(**live, reason=old.reason)
+    SymbolOverride.objects.update(**live, reason=old.reason)
     ChangeSequence.objects.update(value=old.sequence, head_hash=old.hash)
 
 

@@ -13,7 +13,7 @@ from strategy_config.accounts import tokens
 from strategy_config.exceptions import StoreUnavailableError
 from strategy_config.history import verification
 from strategy_config.models import ApiToken, ChangeSequence, StrategyConfig
-from strategy_config.services import services
+from strategy_config.services import catalogue
 from strategy_core.strategies.registry import STRATEGIES
 from tests.factories import UserFactory
 from tests.strategy_config.conftest import CacheUnderTest
@@ -54,7 +54,7 @@ def test_sync_catalogue__again__changes_nothing_and_keeps_what_was_added() -> No
     write(symbol=None, parameters={"top_levels": 3})
     extra = Group.objects.get(name="admin").permissions.get(codename="add_user")
     Group.objects.get(name="viewer").permissions.add(extra)
-    services.sync_catalogue()
+    catalogue.sync_catalogue()
     assert StrategyConfig.objects.count() == len(STRATEGIES)
     assert ChangeSequence.objects.get().value == 1
     assert extra in Group.objects.get(name="viewer").permissions.all()

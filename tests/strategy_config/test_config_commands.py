@@ -11,8 +11,8 @@ import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
 
+from strategy_config.history import positions
 from strategy_config.models import ConfigAudit
-from strategy_config.selectors import selectors
 from tests.strategy_config.test_services import SKEW, own, write
 
 pytestmark = pytest.mark.django_db(transaction=settings.IS_ON_MONGODB)
@@ -43,7 +43,7 @@ def test_import_config__plan__prints_it_and_changes_nothing(file: Path, capsys: 
     call_command("import_config", str(file), plan=True)
     printed = capsys.readouterr().out
     assert "create  orderbook_skew global: top_levels not set → 10" in printed
-    assert selectors.last_sequence() == 0
+    assert positions.last_sequence() == 0
 
 
 def test_import_config__apply__is_on_record(file: Path, capsys: Any) -> None:
@@ -79,7 +79,7 @@ def test_import_config__refused__tells_by_its_exit_code(
     with pytest.raises(CommandError) as refusal:
         call_command("import_config", str(path), **options)
     assert refusal.value.returncode == code
-    assert selectors.last_sequence() == 0
+    assert positions.last_sequence() == 0
 
 
 def test_import_config__as_a_process__no_traceback(tmp_path: Path) -> None:

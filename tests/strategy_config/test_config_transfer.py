@@ -8,10 +8,9 @@ import pytest
 from django.conf import settings
 
 from strategy_config.exceptions import InvalidRequestError, VersionConflictError
-from strategy_config.history import chain, verification
+from strategy_config.history import chain, positions, verification
 from strategy_config.models import ConfigAudit, StrategyConfig, SymbolOverride
-from strategy_config.selectors import selectors
-from strategy_config.services import services, strict_yaml, yaml_file
+from strategy_config.services import imports, layers, strict_yaml, yaml_file
 from strategy_config.services.import_plan import MAY_NOT_SWITCH, ImportRefusedError, Plan
 from strategy_core.strategies.registry import STRATEGIES
 from tests import catalogues
@@ -32,11 +31,11 @@ strategies:
 
 
 def plan(text: str, **options: Any) -> Plan:
-    return services.plan_import(content=text.encode(), at=NOON, **options)
+    return imports.plan_import(content=text.encode(), at=NOON, **options)
 
 
 def apply(text: str, **options: Any) -> Any:
-    return services.apply_import(content=text.encode(), origin=OriginFactory(channel="import"), **options)
+    return imports.apply_import(content=text.encode(), origin=OriginFactory(channel="import"), **options)
 
 
 def skew(body: str) -> str:
@@ -59,7 +58,7 @@ def test_plan_import__file__says_every_change_and_makes_none() -> None:
     ]
     assert [change.version for change in found.changes] == [1, 1, 2, 2, 1]
     assert not found.refusals
-    assert selectors.last_sequence() == 1
+    assert positions.last_sequence() == 1
 
 
 def test_apply_import__plan__becomes_history_row_by_row(cache: CacheUnderTest) -> None:
@@ -89,7 +88,7 @@ def test_apply_import__one_bad_line__changes_nothing_and_names_all() -> None:
         f"{SKEW} on {BTC}",
         "no_such_strategy",
     }
-    assert selectors.chain_head() == (0, chain.GENESIS)
+    assert positions.chain_head() == (0, chain.GENESIS)
 
 
 def test_plan_import__global_and_override_together__are_judged_as_they_will_be() -> None:
@@ -106,8 +105,8 @@ def test_export__then_import__changes_nothing() -> None:
     write(parameters={"top_levels": 7}, expires_at=NOON + timedelta(hours=1))
     write("switch", symbol="ETHUSDT", enabled=False)
     write("switch", symbol=None, enabled=False)
-    services.set_layer(strategy_id="btc_dominance", parameters={"high_threshold": 70.0}, origin=OriginFactory())
-    text = services.export_configuration(at=NOON)
+    layers.set_layer(strategy_id="btc_dominance", parameters={"high_threshold": 70.0}, origin=OriginFactory())
+    text = imports.export_configuration(at=NOON)
     found = plan(text, prune=True)
     assert (found.changes, found.refusals) == ((), ())
     assert found.unchanged == len(STRATEGIES) + 2
@@ -116,19 +115,19 @@ def test_export__then_import__changes_nothing() -> None:
 def test_export__into_an_empty_store__makes_it_equal() -> None:
     write(symbol=None, parameters={"top_levels": 10})
     write(parameters={"top_levels": 7}, expires_at=NOON + timedelta(hours=1))
-    text = services.export_configuration(at=NOON)
-    services.delete_layer(strategy_id=SKEW, origin=OriginFactory())
-    services.delete_layer(strategy_id=SKEW, symbol=BTC, origin=OriginFactory())
+    text = imports.export_configuration(at=NOON)
+    layers.delete_layer(strategy_id=SKEW, origin=OriginFactory())
+    layers.delete_layer(strategy_id=SKEW, symbol=BTC, origin=OriginFactory())
     apply(text)
     assert (own(None), own()) == ({"top_levels": 10}, {"top_levels": 7})
-    assert services.export_configuration(at=NOON) == text
+    assert imports.export_configuration(at=NOON) == text
 
 
 def test_export__selection__holds_only_that() -> None:
     write(symbol=None, parameters={"top_levels": 10})
     write(parameters={"top_levels": 7})
     write(symbol="ETHUSDT", parameters={"top_levels": 8})
-    file = yaml_file.read(services.export_configuration(at=NOON, strategy_ids=[SKEW], symbols=["btcusdt"]).encode())
+    file = yaml_file.read(imports.export_configuration(at=NOON, strategy_ids=[SKEW], symbols=["btcusdt"]).encode())
     assert [str(each.key) for each in file.wanted] == [f"{SKEW} on {BTC}"]
 
 
@@ -136,7 +135,7 @@ def test_plan_import__prune__deletes_parameters_and_switches_nothing_on() -> Non
     write(symbol=None, parameters={"top_levels": 10})
     write(parameters={"top_levels": 7})
     write("switch", enabled=False)
-    services.set_layer(strategy_id="ticker_velocity", parameters={"time_window": 90}, origin=OriginFactory())
+    layers.set_layer(strategy_id="ticker_velocity", parameters={"time_window": 90}, origin=OriginFactory())
     found = plan(skew("{symbols: {ETHUSDT: {parameters: {top_levels: 3}}}}"), prune=True)
     assert sorted(actions(found)) == [
         ("CREATE", f"{SKEW} on ETHUSDT"),
@@ -151,18 +150,18 @@ def test_apply_import__changed_meanwhile__is_a_conflict() -> None:
     write(symbol=None, parameters={"top_levels": 4})
     with pytest.raises(VersionConflictError):
         apply(FILE, fingerprint=planned.fingerprint)
-    assert selectors.last_sequence() == 1
+    assert positions.last_sequence() == 1
 
 
 def test_apply_import__nothing_to_change__writes_nothing() -> None:
     applied = apply(skew("{parameters: null}"))
     assert (applied.sequence, applied.plan.unchanged) == (None, 1)
-    assert selectors.last_sequence() == 0
+    assert positions.last_sequence() == 0
 
 
 def test_apply_import__no_reason__is_refused() -> None:
     with pytest.raises(InvalidRequestError):
-        services.apply_import(content=FILE.encode(), origin=OriginFactory(reason=" "))
+        imports.apply_import(content=FILE.encode(), origin=OriginFactory(reason=" "))
 
 
 def test_plan_import__may_not_switch__refuses_the_switches_only() -> None:
@@ -251,7 +250,7 @@ def test_plan_import__nonsense__is_refused_and_prune_deletes_nothing_for_it(text
     assert found.refusals
     with pytest.raises(ImportRefusedError):
         apply(text, prune=True)
-    assert (selectors.last_sequence(), StrategyConfig.objects.get(strategy_id=SKEW).parameters) == (1, None)
+    assert (positions.last_sequence(), StrategyConfig.objects.get(strategy_id=SKEW).parameters) == (1, None)
     assert SymbolOverride.objects.count() == 1
 
 
@@ -286,7 +285,7 @@ def test_read__symbols_up_to_the_limit__takes_time_in_proportion() -> None:
 def test_apply_import__of_an_export_before_a_stop__does_not_undo_it() -> None:
     write("switch", enabled=True)
     write("switch", symbol=None, enabled=True)
-    exported = services.export_configuration(at=NOON)
+    exported = imports.export_configuration(at=NOON)
     write("switch", enabled=False)
     write("switch", symbol=None, enabled=False)
     write(symbol=None, parameters={"top_levels": 7})
@@ -314,4 +313,4 @@ def test_plan_import__a_strategy_that_was_removed__is_passed_over(monkeypatch: p
     catalogues.run_version(monkeypatch, catalogues.without("iceberg_detector"))
     found = plan(text)
     assert (found.refusals, found.passed_over) == ((), ("iceberg_detector",))
-    assert "iceberg_detector" not in services.export_configuration(at=NOON)
+    assert "iceberg_detector" not in imports.export_configuration(at=NOON)

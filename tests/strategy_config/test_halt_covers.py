@@ -13,8 +13,8 @@ from realtime_runtime.config.documents import Catalogue
 from realtime_runtime.config.state import LiveConfig, Update
 from strategy_config.publication import publisher
 from strategy_config.redis import redis_client
-from strategy_config.selectors import selectors
-from strategy_config.services import services
+from strategy_config.selectors import known_halts, stored_layers
+from strategy_config.services import halts, switches
 from strategy_config.tasks import periodic
 from strategy_config.transfer import backup
 from strategy_core.configuration.halts import EVERYTHING, Scope
@@ -60,14 +60,14 @@ def test_enable_and_change__while_halted__are_stored_and_not_shown_to_old_runtim
     halted = halt(scope)
     assert switched_on(cache, scope) == []
     for symbol in (None, BTC):
-        services.switch(strategy_id=SKEW, symbol=symbol, enabled=False, origin=OriginFactory())
-        services.switch(strategy_id=SKEW, symbol=symbol, enabled=True, origin=OriginFactory())
+        switches.switch(strategy_id=SKEW, symbol=symbol, enabled=False, origin=OriginFactory())
+        switches.switch(strategy_id=SKEW, symbol=symbol, enabled=True, origin=OriginFactory())
     assert write(symbol=BTC, parameters={"top_levels": 8}).published
     assert switched_on(cache, scope) == []
     assert enabled_here(cache, f"{SKEW}:{BTC}")
     assert cache.document(SKEW).config.enabled
-    assert selectors.layer_config(strategy_id=SKEW, symbol=BTC, at=NOON).enabled
-    services.resume(ids=[str(halted.halt.id)], origin=OriginFactory())
+    assert stored_layers.layer_config(strategy_id=SKEW, symbol=BTC, at=NOON).enabled
+    halts.resume(ids=[str(halted.halt.id)], origin=OriginFactory())
     assert {SKEW, f"{SKEW}:{BTC}"} <= set(switched_on(cache, EVERYTHING))
     assert not [field for field, document in raw_documents(cache).items() if "wanted" in document]
 
@@ -75,11 +75,11 @@ def test_enable_and_change__while_halted__are_stored_and_not_shown_to_old_runtim
 def test_halt_and_resume__of_what_is_covered_by_another__keeps_the_cover(cache: CacheUnderTest) -> None:
     publisher.publish_pending()
     everything, strategy = halt(), halt(Scope(strategy_id=SKEW))
-    services.resume(ids=[str(everything.halt.id)], origin=OriginFactory())
+    halts.resume(ids=[str(everything.halt.id)], origin=OriginFactory())
     assert switched_on(cache, Scope(strategy_id=SKEW)) == []
     assert switched_on(cache, EVERYTHING)
     assert cache.entries()[-1][1].kind == "reload"
-    services.resume(ids=[str(strategy.halt.id)], origin=OriginFactory())
+    halts.resume(ids=[str(strategy.halt.id)], origin=OriginFactory())
     assert SKEW in switched_on(cache, EVERYTHING)
 
 
@@ -102,7 +102,7 @@ def test_halt__while_redis_is_down__covers_with_what_is_told_later(
     publisher.publish_pending()
     fresh_valkey.stop()
     halt()
-    services.switch(strategy_id=SKEW, enabled=True, origin=OriginFactory())
+    switches.switch(strategy_id=SKEW, enabled=True, origin=OriginFactory())
     fresh_valkey.start()
     assert publisher.publish_pending()
     assert switched_on(own_cache, EVERYTHING) == []
@@ -120,9 +120,9 @@ def test_restore__with_redis_away__loses_no_halt_that_redis_knew(
     own_cache.client.save()
     fresh_valkey.stop()
     assert backup.restore(tmp_path / "backup").bad is None
-    assert [str(row.id) for row in selectors.open_halts()] == [kept]
+    assert [str(row.id) for row in known_halts.open_halts()] == [kept]
     fresh_valkey.start()
     assert periodic.reconcile() == "done"
-    assert {str(row.id) for row in selectors.open_halts()} == {kept, later}
+    assert {str(row.id) for row in known_halts.open_halts()} == {kept, later}
     assert halts_there(own_cache) == {kept, later}
     assert switched_on(own_cache, Scope(strategy_id=SKEW)) == []

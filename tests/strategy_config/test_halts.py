@@ -12,12 +12,12 @@ from django.core.management import CommandError, call_command
 
 from embedded.servers import Valkey
 from strategy_config.exceptions import InvalidRequestError, InvalidSymbolError, NotFoundError
-from strategy_config.history import halt_rows, verification
+from strategy_config.history import change_events, halt_rows, verification
 from strategy_config.models import ConfigAudit, Halt, StrategyConfig, SymbolOverride
-from strategy_config.publication import publisher
+from strategy_config.publication import publisher, refresh
 from strategy_config.redis import redis_client
-from strategy_config.selectors import overviews, selectors
-from strategy_config.services import services
+from strategy_config.selectors import known_halts, overviews, stored_layers
+from strategy_config.services import halts, old_runtimes, rollback, switches
 from strategy_config.services.halts import Halted
 from strategy_config.tasks import periodic
 from strategy_config.transfer import backup
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.django_db(transaction=settings.IS_ON_MONGODB)
 
 
 def halt(scope: Scope = EVERYTHING, **origin: Any) -> Halted:
-    return services.halt(scope=scope, origin=OriginFactory(**origin))
+    return halts.halt(scope=scope, origin=OriginFactory(**origin))
 
 
 def told(cache: CacheUnderTest, **members: Any) -> str:
@@ -59,7 +59,7 @@ def test_halt__of_a_symbol__is_one_row_one_sequence_and_no_version(cache: CacheU
     assert record is not None
     assert (record.scope, record.by, record.reason) == (Scope(symbol="BTCUSDT"), "alice", "odd books")
     assert halts_there(cache) == {str(halted.halt.id)}
-    assert selectors.layer_config(strategy_id=SKEW, symbol=BTC, at=NOON).version == 1
+    assert stored_layers.layer_config(strategy_id=SKEW, symbol=BTC, at=NOON).version == 1
     assert write(parameters={"top_levels": 8}).published
     assert verification.verify().bad is None
 
@@ -81,7 +81,7 @@ def test_halt__of_what_is_no_symbol__is_refused() -> None:
 
 def test_resume__by_id__ends_exactly_that_halt(cache: CacheUnderTest) -> None:
     first, second = halt(), halt()
-    resumed = services.resume(ids=[str(first.halt.id)], origin=OriginFactory())
+    resumed = halts.resume(ids=[str(first.halt.id)], origin=OriginFactory())
     assert [row.id for row in resumed.ended] == [first.halt.id]
     assert [row.id for row in resumed.remaining] == [second.halt.id]
     assert halts_there(cache) == {str(second.halt.id)}
@@ -94,9 +94,9 @@ def test_resume__by_id__ends_exactly_that_halt(cache: CacheUnderTest) -> None:
 def test_resume__by_scope__ends_the_halts_of_exactly_that_scope() -> None:
     everything, symbol = halt(), halt(Scope(symbol=BTC))
     another = halt(Scope(symbol=BTC))
-    resumed = services.resume(scope=Scope(symbol=BTC), origin=OriginFactory())
+    resumed = halts.resume(scope=Scope(symbol=BTC), origin=OriginFactory())
     assert {row.id for row in resumed.ended} == {symbol.halt.id, another.halt.id}
-    assert [row.id for row in selectors.open_halts()] == [everything.halt.id]
+    assert [row.id for row in known_halts.open_halts()] == [everything.halt.id]
     rows = ConfigAudit.objects.filter(action="RESUME")
     assert len({row.set_id for row in rows}) == 1
 
@@ -104,15 +104,15 @@ def test_resume__by_scope__ends_the_halts_of_exactly_that_scope() -> None:
 def test_resume__of_nothing__is_refused_and_records_nothing() -> None:
     halted = halt()
     ended = str(halted.halt.id)
-    services.resume(ids=[ended], origin=OriginFactory())
+    halts.resume(ids=[ended], origin=OriginFactory())
     with pytest.raises(NotFoundError):
-        services.resume(ids=[ended], origin=OriginFactory())
+        halts.resume(ids=[ended], origin=OriginFactory())
     with pytest.raises(NotFoundError):
-        services.resume(scope=EVERYTHING, origin=OriginFactory())
+        halts.resume(scope=EVERYTHING, origin=OriginFactory())
     with pytest.raises(InvalidRequestError):
-        services.resume(origin=OriginFactory())
+        halts.resume(origin=OriginFactory())
     with pytest.raises(InvalidRequestError):
-        services.resume(scope=EVERYTHING, origin=OriginFactory(reason=" "))
+        halts.resume(scope=EVERYTHING, origin=OriginFactory(reason=" "))
     assert ConfigAudit.objects.count() == 2
 
 
@@ -140,25 +140,25 @@ def test_told_halt__that_cannot_be_read__halts_everything(cache: CacheUnderTest)
 
 def test_told_halt__resumed_before__is_not_stored_again_and_runtimes_are_told(cache: CacheUnderTest) -> None:
     identity = str(halt().halt.id)
-    services.resume(ids=[identity], origin=OriginFactory())
+    halts.resume(ids=[identity], origin=OriginFactory())
     cache.client.delete(cache.keys.resumed)
     told(cache, id=identity)
     assert periodic.reconcile() == "done"
-    assert selectors.open_halts() == ()
+    assert known_halts.open_halts() == ()
     assert cache.client.hexists(cache.keys.resumed, identity)
     assert cache.entries()[-1][1].kind == "reload"
 
 
 def test_resume__of_what_only_a_runtime_knows__takes_it_in_first(cache: CacheUnderTest) -> None:
     identity = told(cache)
-    resumed = services.resume(ids=[identity], origin=OriginFactory())
+    resumed = halts.resume(ids=[identity], origin=OriginFactory())
     assert [str(row.id) for row in resumed.ended] == [identity]
 
 
 @pytest.mark.parametrize("lost", [["halts"], ["resumed"], ["halts", "resumed", "sequence", "config", "changes"]])
 def test_rewrite__after_redis_lost_halts__writes_them_again(cache: CacheUnderTest, lost: list[str]) -> None:
     ended = str(halt().halt.id)
-    services.resume(ids=[ended], origin=OriginFactory())
+    halts.resume(ids=[ended], origin=OriginFactory())
     open_one = str(halt(Scope(symbol=BTC)).halt.id)
     for name in lost:
         cache.client.delete(getattr(cache.keys, name))
@@ -192,8 +192,8 @@ def test_halt__while_a_runtime_without_halts_is_live__switches_off_as_well_and_r
     halted = halt(scope)
     assert halted.switched_off > 0
     assert not cache.document(f"{SKEW}:{BTC}" if scope.symbol else SKEW).config.enabled
-    assert services.cover_old_runtimes(at=NOON) == 0
-    resumed = services.resume(ids=[str(halted.halt.id)], origin=OriginFactory(), restore=True)
+    assert old_runtimes.cover_old_runtimes(at=NOON) == 0
+    resumed = halts.resume(ids=[str(halted.halt.id)], origin=OriginFactory(), restore=True)
     assert len(resumed.switched_on) == halted.switched_off
     assert cache.document(f"{SKEW}:{BTC}" if scope.symbol else SKEW).config.enabled
     assert verification.verify().bad is None
@@ -202,9 +202,9 @@ def test_halt__while_a_runtime_without_halts_is_live__switches_off_as_well_and_r
 def test_resume__with_restore__leaves_what_somebody_switched_meanwhile(cache: CacheUnderTest) -> None:
     beat(cache, "old")
     halted = halt()
-    services.switch(strategy_id=SKEW, enabled=True, origin=OriginFactory())
-    services.switch(strategy_id=SKEW, enabled=False, origin=OriginFactory())
-    resumed = services.resume(ids=[str(halted.halt.id)], origin=OriginFactory(), restore=True)
+    switches.switch(strategy_id=SKEW, enabled=True, origin=OriginFactory())
+    switches.switch(strategy_id=SKEW, enabled=False, origin=OriginFactory())
+    resumed = halts.resume(ids=[str(halted.halt.id)], origin=OriginFactory(), restore=True)
     assert not cache.document(SKEW).config.enabled
     assert f"{SKEW} global" not in resumed.switched_on
 
@@ -212,7 +212,7 @@ def test_resume__with_restore__leaves_what_somebody_switched_meanwhile(cache: Ca
 def test_halt__with_runtimes_that_know_halts__touches_no_layer(cache: CacheUnderTest) -> None:
     beat(cache, "new", halts=[])
     before = [each.strategy_id for each in overviews.strategy_overviews(NOON) if each.is_enabled]
-    assert services.switch_off_all(origin=OriginFactory()).switched_off == 0
+    assert halts.halt(scope=EVERYTHING, origin=OriginFactory()).switched_off == 0
     assert [each.strategy_id for each in overviews.strategy_overviews(NOON) if each.is_enabled] == before
 
 
@@ -220,10 +220,10 @@ def test_enable_rollback_and_import__while_halted__end_nothing(cache: CacheUnder
     write(parameters={"top_levels": 7})
     write(parameters={"top_levels": 8})
     halted = halt()
-    services.switch(strategy_id=SKEW, enabled=True, origin=OriginFactory())
-    services.roll_back(strategy_id=SKEW, symbol=BTC, origin=OriginFactory())
-    services.refresh_cache()
-    assert [row.id for row in selectors.open_halts()] == [halted.halt.id]
+    switches.switch(strategy_id=SKEW, enabled=True, origin=OriginFactory())
+    rollback.roll_back(strategy_id=SKEW, symbol=BTC, origin=OriginFactory())
+    refresh.refresh_cache()
+    assert [row.id for row in known_halts.open_halts()] == [halted.halt.id]
     assert halts_there(cache) == {str(halted.halt.id)}
 
 
@@ -239,7 +239,7 @@ def test_restore__of_a_backup_from_before_the_halt__the_halt_holds(cache: CacheU
     forget_store()
     assert backup.restore(tmp_path / "backup").bad is None
     assert periodic.reconcile() == "done"
-    assert [str(row.id) for row in selectors.open_halts()] == [identity]
+    assert [str(row.id) for row in known_halts.open_halts()] == [identity]
     assert halts_there(cache) == {identity}
     assert verification.verify().bad is None
 
@@ -261,11 +261,11 @@ def test_restore__of_a_backup_from_before_the_resume__is_recorded_as_resumed(
 ) -> None:
     identity = str(halt().halt.id)
     backup.write(tmp_path / "backup")
-    services.resume(ids=[identity], origin=OriginFactory())
+    halts.resume(ids=[identity], origin=OriginFactory())
     forget_store()
     assert backup.restore(tmp_path / "backup").bad is None
     assert periodic.reconcile() == "done"
-    assert selectors.open_halts() == ()
+    assert known_halts.open_halts() == ()
     assert verification.verify().bad is None
 
 
@@ -280,7 +280,7 @@ def test_restore__of_a_backup_from_before_the_resume__is_recorded_as_resumed(
 )
 def test_verify__halt_that_was_tampered_with__is_found(spoil: Any, problem: str) -> None:
     ended = str(halt().halt.id)
-    services.resume(ids=[ended], origin=OriginFactory())
+    halts.resume(ids=[ended], origin=OriginFactory())
     open_one = halt()
     assert verification.verify().bad is None
     spoil(Halt.objects.filter(pk=open_one.halt.id))
@@ -302,14 +302,14 @@ def test_commands__halt_and_resume__are_on_record(options: dict[str, str], scope
     with pytest.raises(CommandError):
         call_command("resume", str(row.id))
     call_command("resume", str(row.id), reason="back", changed_by="ops")
-    assert selectors.open_halts() == ()
+    assert known_halts.open_halts() == ()
 
 
 def test_changes__with_halts_among_them__leave_no_sequence_out(cache: CacheUnderTest) -> None:
     write(parameters={"top_levels": 7})
     identity = str(halt(Scope(symbol=BTC)).halt.id)
-    services.resume(ids=[identity], origin=OriginFactory())
-    changes, latest = selectors.changes_after(0, limit=10)
+    halts.resume(ids=[identity], origin=OriginFactory())
+    changes, latest = change_events.changes_after(0, limit=10)
     assert [change.sequence for change in changes] == [1, 2, 3] == list(range(1, latest + 1))
     assert [(change.action, change.strategy_id, change.symbol, change.halt_id) for change in changes[1:]] == [
         ("HALT", None, BTC, identity),

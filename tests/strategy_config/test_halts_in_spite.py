@@ -10,8 +10,8 @@ from msgspec import DecodeError
 from strategy_config.history import chain, halt_rows
 from strategy_config.models import Halt
 from strategy_config.publication import halt_telling
-from strategy_config.selectors import selectors
-from strategy_config.services import bulk_changes, services
+from strategy_config.selectors import known_halts
+from strategy_config.services import halts, switches, told_halts
 from strategy_config.tasks import periodic
 from strategy_core.configuration.halts import EVERYTHING, Scope
 from tests.factories import NOON, OriginFactory
@@ -26,9 +26,9 @@ pytestmark = pytest.mark.django_db(transaction=settings.IS_ON_MONGODB)
 def test_halt__under_an_id_that_halts_something_else__holds_beside_it(cache: CacheUnderTest) -> None:
     narrow = halt(Scope(symbol=BTC))
     identity = str(narrow.halt.id)
-    whole = services.halt(scope=EVERYTHING, origin=OriginFactory(), halt_id=identity)
-    again = services.halt(scope=EVERYTHING, origin=OriginFactory(), halt_id=identity)
-    assert {halt_rows.scope_of(row) for row in selectors.open_halts()} == {EVERYTHING, Scope(symbol=BTC)}
+    whole = halts.halt(scope=EVERYTHING, origin=OriginFactory(), halt_id=identity)
+    again = halts.halt(scope=EVERYTHING, origin=OriginFactory(), halt_id=identity)
+    assert {halt_rows.scope_of(row) for row in known_halts.open_halts()} == {EVERYTHING, Scope(symbol=BTC)}
     assert whole.halt.id == again.halt.id != narrow.halt.id
     assert halts_there(cache) == {identity, str(whole.halt.id)}
 
@@ -36,7 +36,7 @@ def test_halt__under_an_id_that_halts_something_else__holds_beside_it(cache: Cac
 def test_halt__known_and_not_published_yet__the_retry_says_so(cache: CacheUnderTest) -> None:
     halted = halt()
     cache.client.delete(cache.keys.sequence)
-    again = services.halt(scope=EVERYTHING, origin=OriginFactory(), halt_id=str(halted.halt.id))
+    again = halts.halt(scope=EVERYTHING, origin=OriginFactory(), halt_id=str(halted.halt.id))
     assert again.sequence == halted.sequence
     assert not again.published
 
@@ -61,7 +61,7 @@ def test_halt__old_runtimes_cannot_be_covered__the_halt_is_answered_as_it_stands
     def fails(**arguments: object) -> None:
         raise RuntimeError("a damaged row")
 
-    monkeypatch.setattr(bulk_changes, "stop_layers", fails)
+    monkeypatch.setattr(switches, "stop_layers", fails)
     halted = halt()
     assert (halted.is_recorded, halted.published, halted.switched_off) == (True, True, 0)
 
@@ -70,7 +70,7 @@ def test_told_halt__of_an_instant_that_no_calendar_has_in_utc__is_taken_in(cache
     identity = told(cache, at="0001-01-01T00:00:00+14:00")
     assert periodic.reconcile() == "done"
     assert str(Halt.objects.get().id) == identity
-    services.resume(ids=[identity], origin=OriginFactory())
+    halts.resume(ids=[identity], origin=OriginFactory())
 
 
 def test_told_halts__one_cannot_be_stored__the_others_are(
@@ -85,11 +85,11 @@ def test_told_halts__one_cannot_be_stored__the_others_are(
         save(row, **arguments)
 
     monkeypatch.setattr(Halt, "save", failing)
-    services.take_in_told(at=NOON)
-    assert [str(row.id) for row in selectors.open_halts()] == [good]
+    told_halts.take_in_told(at=NOON)
+    assert [str(row.id) for row in known_halts.open_halts()] == [good]
     monkeypatch.undo()
-    services.take_in_told(at=NOON)
-    assert {str(row.id) for row in selectors.open_halts()} == {good, bad}
+    told_halts.take_in_told(at=NOON)
+    assert {str(row.id) for row in known_halts.open_halts()} == {good, bad}
 
 
 def test_halt__store_away_and_what_answers_on_nats_is_no_runtime__what_redis_was_told_stands(
@@ -100,4 +100,4 @@ def test_halt__store_away_and_what_answers_on_nats_is_no_runtime__what_redis_was
 
     monkeypatch.setattr(halt_telling, "_is_nats_used", lambda: True)
     monkeypatch.setattr(halt_telling, "_ask", odd)
-    assert services.halt_without_store(scope=EVERYTHING, origin=OriginFactory()).told_over == ("redis",)
+    assert halts.halt_without_store(scope=EVERYTHING, origin=OriginFactory()).told_over == ("redis",)

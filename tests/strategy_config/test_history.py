@@ -6,10 +6,11 @@ import pytest
 from django.conf import settings
 
 from strategy_config.exceptions import NotFoundError
-from strategy_config.history import verification
+from strategy_config.history import positions, verification
 from strategy_config.history.checkpoints import Checkpoint
 from strategy_config.models import ChangeSequence, ConfigAudit
-from strategy_config.selectors import explanations, history, selectors
+from strategy_config.resolution import differences
+from strategy_config.selectors import explanations, history, override_list
 from strategy_config.selectors.history import HistoryFilter
 from strategy_core.strategies.registry import STRATEGIES
 from tests.factories import NOON, OriginFactory
@@ -90,7 +91,9 @@ def test_verify_next__rows_missing_at_the_end__is_bad() -> None:
 
 
 def test_own_differences__numbers__say_how_far_within_the_range() -> None:
-    changes = history.own_differences(STRATEGIES[SKEW], {"buy_threshold": 1.2}, {"buy_threshold": 1.5, "top_levels": 7})
+    changes = differences.own_differences(
+        STRATEGIES[SKEW], {"buy_threshold": 1.2}, {"buy_threshold": 1.5, "top_levels": 7}
+    )
     assert [(each.parameter, each.old, each.new, each.percent_of_range) for each in changes] == [
         ("buy_threshold", 1.2, 1.5, 15.0),
         ("top_levels", None, 7, None),
@@ -102,6 +105,6 @@ def test_explain__expired_layer__no_longer_counts() -> None:
     later = NOON + timedelta(hours=2)
     assert explanations.explain(strategy_id=SKEW, symbol=BTC, at=NOON).values[0].source == "symbol"
     assert explanations.explain(strategy_id=SKEW, symbol=BTC, at=later).values[0].source == "default"
-    assert [explanations.override_page(at=at, size=10).total for at in (NOON, later)] == [1, 0]
-    assert (explanations.overridden_symbols(NOON), explanations.overridden_symbols(later)) == ([BTC], [])
-    assert selectors.last_sequence() == 1
+    assert [override_list.override_page(at=at, size=10).total for at in (NOON, later)] == [1, 0]
+    assert (override_list.overridden_symbols(NOON), override_list.overridden_symbols(later)) == ([BTC], [])
+    assert positions.last_sequence() == 1

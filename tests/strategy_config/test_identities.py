@@ -10,10 +10,9 @@ from django.contrib.auth.models import Group, Permission, User, update_last_logi
 from django.utils import timezone
 
 from embedded.servers import Valkey
-from strategy_config.accounts import identities
+from strategy_config.accounts import identities, tokens
 from strategy_config.models import ApiToken
 from strategy_config.redis import redis_client
-from strategy_config.services import services
 from strategy_config.tasks import periodic
 from tests.factories import UserFactory
 from tests.strategy_config.conftest import CacheUnderTest
@@ -26,11 +25,11 @@ def shown(cache: CacheUnderTest) -> bytes | None:
 
 
 def _revoke(user: User) -> None:
-    services.revoke_token(token=user.api_tokens.get(), at=timezone.now())
+    tokens.revoke_token(token=user.api_tokens.get(), at=timezone.now())
 
 
 CHANGES: dict[str, Callable[[User], Any]] = {
-    "token made": lambda user: services.issue_token(user=user, name="second", days=1),
+    "token made": lambda user: tokens.issue_token(user=user, name="second", days=1),
     "token revoked": _revoke,
     "token deleted": lambda user: ApiToken.objects.all().delete(),
     "user switched off": lambda user: (setattr(user, "is_active", False), user.save()),
@@ -45,7 +44,7 @@ CHANGES: dict[str, Callable[[User], Any]] = {
 @pytest.mark.parametrize("change", CHANGES)
 def test_identities__change_of_rights__is_announced(cache: CacheUnderTest, change: str) -> None:
     user = UserFactory(groups=("trader",))
-    services.issue_token(user=user, name="first", days=1)
+    tokens.issue_token(user=user, name="first", days=1)
     before = shown(cache)
     CHANGES[change](user)
     assert before is not None
@@ -64,11 +63,11 @@ def test_identities__revoked_while_redis_is_down__is_announced_when_it_is_back(
     own_cache: CacheUnderTest, fresh_valkey: Valkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(redis_client, "REST_SECONDS", 0.0)
-    token, _ = services.issue_token(user=UserFactory(), name="first", days=1)
+    token, _ = tokens.issue_token(user=UserFactory(), name="first", days=1)
     before = shown(own_cache)
     with monkeypatch.context() as patch:
         patch.setattr(settings, "REDIS_URL", "redis://127.0.0.1:1/0")
-        services.revoke_token(token=token, at=timezone.now())
+        tokens.revoke_token(token=token, at=timezone.now())
     assert shown(own_cache) == before
     periodic.reconcile()
     assert shown(own_cache) not in {before, None}
@@ -77,12 +76,12 @@ def test_identities__revoked_while_redis_is_down__is_announced_when_it_is_back(
 def test_identities__revoked_just_after_redis_failed__is_announced_at_once(
     own_cache: CacheUnderTest, fresh_valkey: Valkey
 ) -> None:
-    token, _ = services.issue_token(user=UserFactory(), name="first", days=1)
+    token, _ = tokens.issue_token(user=UserFactory(), name="first", days=1)
     fresh_valkey.stop()
     with pytest.raises(redis_client.SharedCacheUnavailableError):
         redis_client.run(lambda client: client.ping())
     fresh_valkey.start()
-    services.revoke_token(token=token, at=timezone.now())
+    tokens.revoke_token(token=token, at=timezone.now())
     assert shown(own_cache) is not None
 
 
@@ -96,10 +95,10 @@ def test_announce__memory_lost__never_shows_a_number_twice(cache: CacheUnderTest
 
 
 def test_revoke_token__twice__keeps_the_first_instant() -> None:
-    token, _ = services.issue_token(user=UserFactory(), name="first", days=1)
-    services.revoke_token(token=token, at=timezone.now())
+    token, _ = tokens.issue_token(user=UserFactory(), name="first", days=1)
+    tokens.revoke_token(token=token, at=timezone.now())
     first = token.revoked_at
-    services.revoke_token(token=token, at=timezone.now())
+    tokens.revoke_token(token=token, at=timezone.now())
     assert ApiToken.objects.get().revoked_at == first
 
 

@@ -15,8 +15,8 @@ from pymongo.database import Database
 
 from strategy_config.history import verification
 from strategy_config.models import ConfigAudit, SymbolOverride
-from strategy_config.selectors import selectors
-from strategy_config.services import services
+from strategy_config.selectors import stored_layers
+from strategy_config.services import layers, rollback
 from strategy_config.transfer import legacy_import, legacy_source
 from tests.factories import OriginFactory
 
@@ -120,7 +120,7 @@ def test_import__of_a_regular_history__keeps_versions_rows_and_the_chain(source:
     assert rows[2].changed_at == (START + timedelta(minutes=5)).replace(tzinfo=UTC)
     assert (rows[2].old_parameters, rows[2].new_parameters) == (a, b)
     assert verification.verify().bad is None
-    config = selectors.layer_config(strategy_id=SKEW, symbol="BTCUSDT", at=OriginFactory().at)
+    config = stored_layers.layer_config(strategy_id=SKEW, symbol="BTCUSDT", at=OriginFactory().at)
     assert (config.overrides, config.parameters["buy_threshold"], config.version) == ({"top_levels": 3}, 1.5, 1)
     assert everything(source) == before
 
@@ -175,7 +175,7 @@ def test_import__of_a_layer_deleted_before__keeps_its_history(source: Database[d
     row = SymbolOverride.objects.get(symbol="ETHUSDT")
     assert (row.parameters, row.version) == (None, 2)
     origin = OriginFactory()
-    assert services.roll_back(strategy_id=SKEW, symbol="ETHUSDT", origin=origin, target_version=1).version == 3
+    assert rollback.roll_back(strategy_id=SKEW, symbol="ETHUSDT", origin=origin, target_version=1).version == 3
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def test_import__of_what_cannot_be_read__reports_it_and_takes_over_the_rest(
 def test_import__again__leaves_alone_what_is_there(source: Database[dict[str, Any]]) -> None:
     put_config(source, {"top_levels": 10}, 1)
     run(source)
-    services.set_layer(strategy_id=SKEW, parameters={"top_levels": 7}, origin=OriginFactory())
+    layers.set_layer(strategy_id=SKEW, parameters={"top_levels": 7}, origin=OriginFactory())
     report = run(source)
     assert (report["layers"], report["changes"]) == ([], 0)
     assert report["problems"] == [f"{SKEW} global: left out, it has been changed here already (version 2)"]
@@ -222,7 +222,7 @@ def test_import__of_a_layer_changed_meanwhile__writes_nothing(source: Database[d
     put_config(source, {"top_levels": 10}, 1)
     put_config(source, {"top_levels": 10}, 1, symbol="BTCUSDT")
     plan = legacy_import.make_plan(legacy_source.read(source))
-    services.set_layer(strategy_id=SKEW, parameters={"top_levels": 7}, origin=OriginFactory())
+    layers.set_layer(strategy_id=SKEW, parameters={"top_levels": 7}, origin=OriginFactory())
     with pytest.raises(RuntimeError, match="was changed since"):
         legacy_import.apply(plan)
     assert ConfigAudit.objects.count() == 1

@@ -13,12 +13,11 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from strategy_config.accounts import tokens
-from strategy_config.history import audit_rows, checkpoints, integrity
+from strategy_config.history import audit_rows, checkpoints, integrity, positions
 from strategy_config.history.chain import GENESIS
 from strategy_config.history.checkpoints import Checkpoint
-from strategy_config.models import ApiToken, ChangeSequence, ConfigAudit, RelayPosition
+from strategy_config.models import ApiToken, ChangeSequence, ConfigAudit, RelayPosition, SymbolOverride
 from strategy_config.publication import publisher
-from strategy_config.services import services
 from strategy_config.tasks import periodic
 from tests.factories import OriginFactory, UserFactory
 from tests.strategy_config.conftest import CacheUnderTest
@@ -50,7 +49,7 @@ def cut_off_newest() -> None:
     end = {"head_hash": former.hash, "position_hash": former.hash}
     ChangeSequence.objects.update(position=former.position, value=former.sequence, **end)
     live = {"parameters": former.new_parameters, "version": former.version, "sequence": former.sequence}
-    services.SymbolOverride.objects.update(
+    SymbolOverride.objects.update(
         **live, updated_at=former.changed_at, updated_by=former.changed_by, reason=former.reason
     )
 
@@ -133,7 +132,7 @@ def test_forget_checkpoints__restored_to_before__holds_until_it_was_published_an
 @pytest.mark.parametrize(("position", "problem"), [(9, "relay: its position is 9"), (0, "relay: its position is 0")])
 def test_check__relay_position_moved__is_found(cache: CacheUnderTest, position: int, problem: str) -> None:
     write()
-    services.record_relayed(sequence=1)
+    positions.record_relayed(sequence=1)
     assert integrity.check().bad is None
     forge(RELAY, {"sequence": position})
     assert integrity.check().bad.problem.startswith(problem)
@@ -155,13 +154,13 @@ def test_task__broken_by_a_checkpoint__shows_in_the_metric(cache: CacheUnderTest
 
 
 def made() -> ApiToken:
-    return services.issue_token(user=UserFactory(username="ann"), name="bot", days=1, origin=OriginFactory())[0]
+    return tokens.issue_token(user=UserFactory(username="ann"), name="bot", days=1, origin=OriginFactory())[0]
 
 
 def test_tokens__made_and_revoked__are_two_rows_without_a_sequence() -> None:
     token = made()
-    services.revoke_token(token=token, at=timezone.now(), origin=OriginFactory())
-    services.revoke_token(token=token, at=timezone.now())
+    tokens.revoke_token(token=token, at=timezone.now(), origin=OriginFactory())
+    tokens.revoke_token(token=token, at=timezone.now())
     first, second = ConfigAudit.objects.order_by("position")
     assert [(row.action, row.object_version, row.sequence) for row in (first, second)] == [
         ("CREATE", 1, None),
@@ -182,7 +181,7 @@ FORGED_TOKENS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("case", FORGED_TOKENS)
 def test_check__token_forged__is_found(case: str) -> None:
     token = made()
-    services.revoke_token(token=token, at=timezone.now())
+    tokens.revoke_token(token=token, at=timezone.now())
     forge(TOKENS, FORGED_TOKENS[case])
     assert f"of token {token.pk} not as last recorded" in integrity.check(is_redis_asked=False).bad.problem
 
@@ -193,7 +192,7 @@ def test_check__token_given_to_another_user__is_found_until_it_is_revoked() -> N
     forge(TOKENS, {"user_id": UserFactory().pk})
     found = integrity.check(is_redis_asked=False).bad
     assert found.problem == f"live row: user of token {token.pk} not as last recorded"
-    services.revoke_token(token=token, at=timezone.now())
+    tokens.revoke_token(token=token, at=timezone.now())
     assert integrity.check(is_redis_asked=False).bad is None
 
 

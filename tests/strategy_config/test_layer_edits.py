@@ -1,5 +1,6 @@
 """Edits of a layer: the switch among the parameters, a stop beside something refused, round trips of reads."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -11,11 +12,12 @@ from strategy_config.history import verification
 from strategy_config.history.origins import NO_REASON
 from strategy_config.models import CHANGED_BY_LENGTH, REASON_LENGTH, ConfigAudit
 from strategy_config.observed import runtimes
+from strategy_config.resolution.layer_keys import LayerKey
 from strategy_config.resolution.texts import CUT_MARK
-from strategy_config.selectors import selectors
-from strategy_config.services import services
-from strategy_config.services.import_plan import LayerKey
+from strategy_config.selectors import stored_layers
+from strategy_config.services import dry_run, layers, switches
 from strategy_config.services.layer_edits import SWITCH, NotAllowedError
+from strategy_config.services.layer_write import LayerWrite
 from strategy_core.configuration import wire
 from strategy_core.configuration.layers import InvalidParametersError
 from strategy_core.strategies.registry import STRATEGIES
@@ -27,12 +29,15 @@ SKEW = "orderbook_skew"
 BTC = "BTCUSDT"
 
 
-def write(action: str, parameters: dict[str, Any], *, symbol: str | None = BTC, **kwargs: Any) -> services.Written:
+EDITS: dict[str, Callable[..., LayerWrite]] = {"set_layer": layers.set_layer, "merge_layer": layers.merge_layer}
+
+
+def write(action: str, parameters: dict[str, Any], *, symbol: str | None = BTC, **kwargs: Any) -> LayerWrite:
     origin = kwargs.pop("origin", None) or OriginFactory()
-    return getattr(services, action)(strategy_id=SKEW, symbol=symbol, parameters=parameters, origin=origin, **kwargs)
+    return EDITS[action](strategy_id=SKEW, symbol=symbol, parameters=parameters, origin=origin, **kwargs)
 
 
-def merge(parameters: dict[str, Any], **kwargs: Any) -> services.Written:
+def merge(parameters: dict[str, Any], **kwargs: Any) -> LayerWrite:
     return write("merge_layer", parameters, **kwargs)
 
 
@@ -42,7 +47,7 @@ def actions(symbol: str | None = BTC) -> list[str]:
 
 
 def read(symbol: str | None = BTC) -> wire.LayerConfig:
-    return selectors.layer_config(strategy_id=SKEW, symbol=symbol, at=NOON)
+    return stored_layers.layer_config(strategy_id=SKEW, symbol=symbol, at=NOON)
 
 
 def test_no_strategy__has_a_parameter_of_the_switchs_name() -> None:
@@ -110,7 +115,7 @@ def test_stop__alone_with_an_if_match_of_before__holds_and_says_so() -> None:
     assert "If-Match" in written.warnings[0]
     assert (
         "If-Match"
-        in services.switch(
+        in switches.switch(
             strategy_id=SKEW, symbol=BTC, enabled=False, origin=OriginFactory(), if_match='"999"'
         ).warnings[0]
     )
@@ -140,11 +145,11 @@ ODD_TEXTS: dict[str, dict[str, str]] = {
 def test_stop__with_texts_that_cannot_be_kept__is_stored_with_what_can(way: str, texts: dict[str, str]) -> None:
     origin = OriginFactory(**texts)
     if way == "switch":
-        services.switch(strategy_id=SKEW, symbol=BTC, enabled=False, origin=origin)
+        switches.switch(strategy_id=SKEW, symbol=BTC, enabled=False, origin=origin)
     elif way == "merge":
         merge({SWITCH: False}, origin=origin)
     else:
-        services.switch_overrides(keys=[LayerKey(SKEW, BTC)], enabled=False, origin=origin)
+        switches.switch_overrides(keys=[LayerKey(SKEW, BTC)], enabled=False, origin=origin)
     row = ConfigAudit.objects.get(strategy_id=SKEW, symbol=BTC)
     assert row.action == "DISABLE"
     assert (row.changed_by.strip(), row.reason.strip()) == (row.changed_by, row.reason)
@@ -272,7 +277,7 @@ def test_merge__of_some__and_replace__pin_what_they_name() -> None:
 
 def test_check_change__tells_what_the_write_does() -> None:
     merge({"top_levels": 7})
-    preview = services.check_change(
+    preview = dry_run.check_change(
         strategy_id=SKEW, symbol=BTC, parameters={**read().parameters, SWITCH: False}, is_merge=True, at=NOON
     )
     assert [(change.parameter, change.new) for change in preview.changes] == [(SWITCH, False)]

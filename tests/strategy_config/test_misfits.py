@@ -9,10 +9,12 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from pytest_django import Settings
 
+from strategy_config.accounts import tokens
 from strategy_config.history import verification
 from strategy_config.models import ConfigAudit, SymbolOverride
-from strategy_config.selectors import misfits, selectors
-from strategy_config.services import services
+from strategy_config.resolution import entity_tags
+from strategy_config.selectors import misfits, stored_layers
+from strategy_config.services import imports
 from strategy_config.tasks import periodic
 from strategy_core.strategies.base import parameter
 from strategy_core.strategies.orderbook_skew import OrderbookSkew
@@ -42,7 +44,7 @@ def narrowed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def config(symbol: str | None = None) -> Any:
-    return selectors.layer_config(strategy_id=SKEW, symbol=symbol, at=NOON)
+    return stored_layers.layer_config(strategy_id=SKEW, symbol=symbol, at=NOON)
 
 
 def values(symbol: str | None = None) -> tuple[int, float]:
@@ -154,7 +156,7 @@ def test_ready_info_and_metrics__name_what_is_not_in_force() -> None:
 
 @pytest.mark.usefixtures("narrowed")
 def test_api__read_and_change__warn_and_name_the_value() -> None:
-    _, secret = services.issue_token(user=UserFactory(groups=["operator"]), name="t", days=1)
+    _, secret = tokens.issue_token(user=UserFactory(groups=["operator"]), name="t", days=1)
     client = Client(headers={"Authorization": f"Bearer {secret}"})
     url = f"/api/v1/strategies/{SKEW}/config/ETHUSDT"
     read = client.get(url).json()
@@ -178,8 +180,8 @@ def test_layer_page__shows_the_value_and_drops_it_in_one_press() -> None:
     assert "top_levels 15 must be between 1 and 10" in page
     assert "2 stored but invalid, so not in force" in client.get("/admin/").content.decode()
     assert "top_levels 12 must be between" in client.get(f"{PAGE}symbols/{BTC}/explain/").content.decode()
-    state = selectors.layer_config(strategy_id=SKEW, at=NOON)
-    fields = {"base": selectors.etag(state), "base_sequence": state.sequence}
+    state = stored_layers.layer_config(strategy_id=SKEW, at=NOON)
+    fields = {"base": entity_tags.etag(state), "base_sequence": state.sequence}
     changed = {
         **fields,
         "was-buy_threshold": "1.4",
@@ -189,7 +191,7 @@ def test_layer_page__shows_the_value_and_drops_it_in_one_press() -> None:
     }
     assert client.post(PAGE, {**changed, "step": "save", "reason": "why"}).status_code == 302
     assert own(None) == {"top_levels": 15, "buy_threshold": 1.6}
-    fields = {"base": selectors.etag(config()), "base_sequence": config().sequence, "drop_refused": "1"}
+    fields = {"base": entity_tags.etag(config()), "base_sequence": config().sequence, "drop_refused": "1"}
     review = client.post(PAGE, fields)
     assert (review.status_code, b'name="drop_refused"' in review.content) == (200, True)
     assert client.post(PAGE, {**fields, "step": "save", "reason": "why"}).status_code == 302
@@ -206,8 +208,8 @@ def test_layer_page__shows_the_value_and_drops_it_in_one_press() -> None:
 
 @pytest.mark.usefixtures("narrowed")
 def test_export_and_import__of_values_that_do_not_fit__change_nothing() -> None:
-    exported = services.export_configuration(at=NOON)
-    plan = services.plan_import(content=exported.encode(), at=NOON)
+    exported = imports.export_configuration(at=NOON)
+    plan = imports.plan_import(content=exported.encode(), at=NOON)
     assert (plan.changes, plan.refusals) == ((), ())
 
 

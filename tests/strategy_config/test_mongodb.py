@@ -13,9 +13,10 @@ from django.db import connection
 from django.db.models import QuerySet
 
 from strategy_config.history import verification
+from strategy_config.history.origins import Origin
 from strategy_config.models import ApiToken, ChangeSequence, ConfigAudit, StrategyConfig, SymbolOverride
-from strategy_config.selectors import selectors
-from strategy_config.services import services
+from strategy_config.selectors import stored_layers
+from strategy_config.services import layers
 from strategy_config.store import circuit_breaker, transactions
 
 pytestmark = [
@@ -37,8 +38,8 @@ QUERIES: dict[str, tuple[QuerySet[Any], set[str]]] = {
 }
 
 
-def origin() -> services.Origin:
-    return services.Origin(changed_by="tester", actor="tester", channel="api", request_id="r", at=NOW)
+def origin() -> Origin:
+    return Origin(changed_by="tester", actor="tester", channel="api", request_id="r", at=NOW)
 
 
 def conditions(match: dict[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -144,7 +145,7 @@ def test_set_layer__by_fifty_threads_at_once__counts_every_one() -> None:
     def write(index: int) -> None:
         parameters = {"top_levels": 1 + index % 20}
         # Forced: two writers of the same value may come after one another.
-        services.set_layer(
+        layers.set_layer(
             strategy_id="orderbook_skew", symbol="BTCUSDT", parameters=parameters, origin=origin(), is_forced=True
         )
 
@@ -153,7 +154,7 @@ def test_set_layer__by_fifty_threads_at_once__counts_every_one() -> None:
     assert [row.version for row in history] == list(range(1, writers + 1))
     assert ChangeSequence.objects.get().value == writers
     assert verification.verify().bad is None
-    layer = selectors.layer_config(strategy_id="orderbook_skew", symbol="BTCUSDT", at=NOW)
+    layer = stored_layers.layer_config(strategy_id="orderbook_skew", symbol="BTCUSDT", at=NOW)
     last = history.last()
     assert last is not None
     assert (layer.version, layer.overrides) == (writers, last.new_parameters)

@@ -10,10 +10,11 @@ from hypothesis import settings as budget
 from hypothesis import strategies as st
 
 from strategy_config.exceptions import NotFoundError
-from strategy_config.history import verification
+from strategy_config.history import positions, verification
 from strategy_config.models import ConfigAudit
-from strategy_config.selectors import selectors
-from strategy_config.services import services
+from strategy_config.selectors import stored_layers
+from strategy_config.services import layers, rollback, switches
+from strategy_config.services.layer_write import LayerWrite
 from strategy_core.configuration.layers import InvalidParametersError
 from tests.factories import NOON, OriginFactory
 
@@ -66,17 +67,17 @@ class Model:
         return None if kind == "delete" else self.parameters
 
 
-def run(kind: str, argument: Any, symbol: str) -> services.Written:
+def run(kind: str, argument: Any, symbol: str) -> LayerWrite:
     layer = {"strategy_id": SKEW, "symbol": symbol, "origin": OriginFactory()}
     if kind == "set":
-        return services.set_layer(parameters=argument, **layer)
+        return layers.set_layer(parameters=argument, **layer)
     if kind == "merge":
-        return services.merge_layer(parameters=argument, **layer)
+        return layers.merge_layer(parameters=argument, **layer)
     if kind == "delete":
-        return services.delete_layer(**layer)
+        return layers.delete_layer(**layer)
     if kind == "switch":
-        return services.switch(enabled=argument, **layer)
-    return services.roll_back(target_version=argument, **layer)
+        return switches.switch(enabled=argument, **layer)
+    return rollback.roll_back(target_version=argument, **layer)
 
 
 @budget(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -84,21 +85,21 @@ def run(kind: str, argument: Any, symbol: str) -> services.Written:
 def test_writes__any_sequence__version_and_history_follow_the_model(operations: list[tuple[str, Any]]) -> None:
     symbol, model = next(FRESH_SYMBOLS), Model()
     for kind, argument in operations:
-        head = selectors.chain_head()
+        head = positions.chain_head()
         try:
             written = run(kind, argument, symbol)
         except REFUSALS:
-            assert selectors.chain_head() == head
+            assert positions.chain_head() == head
             continue
         if written.is_unchanged:
             assert kind in {"set", "merge"}
             assert model.expected(kind, argument) == (model.parameters or {})
-            assert selectors.chain_head() == head
+            assert positions.chain_head() == head
             continue
         model.states.append((kind, model.expected(kind, argument)))
         model.enabled = argument if kind == "switch" else model.enabled
         assert (written.version, written.sequence) == (len(model.states), head[0] + 1)
-    config = selectors.layer_config(strategy_id=SKEW, symbol=symbol, at=NOON)
+    config = stored_layers.layer_config(strategy_id=SKEW, symbol=symbol, at=NOON)
     assert (config.version, config.overrides) == (len(model.states), model.parameters or {})
     assert (config.enabled, config.is_override) == (model.enabled, model.parameters is not None or not model.enabled)
     for name, value in config.overrides.items():

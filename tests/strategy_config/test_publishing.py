@@ -9,11 +9,12 @@ from django.conf import settings
 
 from embedded.servers import Valkey
 from strategy_config.exceptions import StoreUnavailableError
+from strategy_config.history import change_events, positions
 from strategy_config.models import ChangeSequence
-from strategy_config.publication import change_entries, publisher
+from strategy_config.publication import change_entries, publisher, refresh
 from strategy_config.redis import redis_client
-from strategy_config.selectors import selectors
-from strategy_config.services import services
+from strategy_config.selectors import stored_layers, summaries
+from strategy_config.services import imports
 from strategy_config.tasks import periodic
 from strategy_core.configuration import wire
 from tests.factories import NOON, OriginFactory
@@ -32,7 +33,7 @@ def no_rest(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_set_layer__first_ever__publishes_all_strategies_and_a_reload_notice(cache: CacheUnderTest) -> None:
     assert write(parameters={"top_levels": 10}).published
-    assert cache.fields() == {strategy.strategy_id for strategy in selectors.strategy_summaries(NOON)} | {FIELD}
+    assert cache.fields() == {strategy.strategy_id for strategy in summaries.strategy_summaries(NOON)} | {FIELD}
     [(entry_id, notice)] = cache.entries()
     assert (notice.kind, notice.sequence, entry_id.split("-")[0]) == ("reload", 1, "1")
 
@@ -76,7 +77,7 @@ def test_delete_layer__document__keeps_the_version_and_nothing_else(cache: Cache
     write(parameters={"top_levels": 10})
     write("delete_layer")
     document = cache.document(FIELD)
-    assert document.config == selectors.layer_config(strategy_id=SKEW, symbol=BTC, at=NOON)
+    assert document.config == stored_layers.layer_config(strategy_id=SKEW, symbol=BTC, at=NOON)
     assert (document.global_version, document.symbol_version, document.config.version) == (1, 2, 2)
     assert (document.config.parameters["top_levels"], document.config.is_override, document.config.overrides) == (
         8,
@@ -101,7 +102,7 @@ def test_set_layer__with_expiry__document_carries_what_comes_after(cache: CacheU
     write(parameters={"top_levels": 10}, expires_at=later)
     document = cache.document(FIELD)
     assert document.expires_at_ms == later.timestamp() * 1000
-    assert document.after == selectors.layer_config(strategy_id=SKEW, symbol=BTC, at=later)
+    assert document.after == stored_layers.layer_config(strategy_id=SKEW, symbol=BTC, at=later)
     assert (document.after.parameters["top_levels"], document.after.version) == (8, 2)
 
 
@@ -223,14 +224,14 @@ def test_rewrite__nothing_differs__writes_nothing(cache: CacheUnderTest) -> None
 def test_refresh_cache__rewrites_and_tells_every_runtime(cache: CacheUnderTest) -> None:
     write(parameters={"top_levels": 1})
     last_id = cache.entries()[-1][0]
-    refreshed = services.refresh_cache()
+    refreshed = refresh.refresh_cache()
     assert (refreshed.entries, refreshed.sequence) == (len(cache.fields()), 1)
     assert cache.client.xread({cache.keys.changes: last_id})
 
 
 def test_refresh_cache__redis_away__says_so() -> None:
     with pytest.raises(StoreUnavailableError):
-        services.refresh_cache()
+        refresh.refresh_cache()
 
 
 def test_publish__predecessor_still_on_its_way__waits_for_it(
@@ -261,7 +262,7 @@ def test_publish__predecessor_still_on_its_way__waits_for_it(
 
 def test_last_sequence__after_writes__is_the_chain_s(cache: CacheUnderTest) -> None:
     sequence = write(parameters={}).sequence
-    assert selectors.last_sequence() == ChangeSequence.objects.get().value == sequence == cache.sequence()
+    assert positions.last_sequence() == ChangeSequence.objects.get().value == sequence == cache.sequence()
 
 
 def test_set_layer__origin_s_reason__reaches_the_stream(cache: CacheUnderTest) -> None:
@@ -304,7 +305,7 @@ def _import(count: int, levels: int) -> int:
     lines = "".join(f"      S{number:03}USDT: {{parameters: {{top_levels: {levels}}}}}\n" for number in range(count))
     other = f"  ticker_velocity: {{parameters: {{time_window: {levels * 10}}}}}\n"
     text = f"strategies:\n  {SKEW}:\n    symbols:\n{lines}{other}"
-    return services.apply_import(content=text.encode(), origin=OriginFactory()).sequence
+    return imports.apply_import(content=text.encode(), origin=OriginFactory()).sequence
 
 
 def _content(cache: CacheUnderTest, change: wire.Change) -> wire.SetContent:
@@ -323,7 +324,7 @@ def test_import__of_several_layers__is_one_entry_with_all_documents(cache: Cache
     assert set(content.documents) >= {"ticker_velocity", *(f"{SKEW}:S{number:03}USDT" for number in range(count))}
     assert all(cache.document(field) == wire.decode_document(bytes(raw)) for field, raw in content.documents.items())
     assert all(0 < cache.client.ttl(key) <= 86_400 for key in cache.client.keys(f"{cache.keys.prefix}:set:*"))
-    events, _ = selectors.changes_after(0, limit=100)
+    events, _ = change_events.changes_after(0, limit=100)
     assert [event.sequence for event in events] == list(range(1, sequence + 1))
 
 

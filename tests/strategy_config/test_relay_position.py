@@ -2,9 +2,9 @@
 
 import pytest
 
+from strategy_config.history import change_events, positions
 from strategy_config.models import RelayPosition
-from strategy_config.selectors import selectors
-from strategy_config.services import services
+from strategy_config.services import catalogue, layers
 from tests.factories import OriginFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -13,39 +13,39 @@ SKEW = "orderbook_skew"
 
 def write(count: int) -> None:
     for _ in range(count):
-        services.set_layer(strategy_id=SKEW, parameters={"top_levels": 7}, origin=OriginFactory(), is_forced=True)
+        layers.set_layer(strategy_id=SKEW, parameters={"top_levels": 7}, origin=OriginFactory(), is_forced=True)
 
 
 def unrelayed(limit: int = 10) -> list[int]:
-    return [change.sequence for change in selectors.unrelayed_changes(limit=limit)]
+    return [change.sequence for change in change_events.unrelayed_changes(limit=limit)]
 
 
 def test_position__moves_on_and_never_back() -> None:
     write(4)
     assert unrelayed() == [1, 2, 3, 4]
     assert unrelayed(limit=2) == [1, 2]
-    services.record_relayed(sequence=3)
+    positions.record_relayed(sequence=3)
     assert unrelayed() == [4]
-    services.record_relayed(sequence=1)
+    positions.record_relayed(sequence=1)
     assert unrelayed() == [4]
-    services.record_relayed(sequence=4)
+    positions.record_relayed(sequence=4)
     assert unrelayed() == []
 
 
 def test_position__of_a_store_that_had_a_history_before__begins_at_its_end() -> None:
     write(2)
     RelayPosition.objects.all().delete()
-    services.sync_catalogue()
+    catalogue.sync_catalogue()
     assert unrelayed() == []
     write(1)
     assert unrelayed() == [3]
-    services.sync_catalogue()
+    catalogue.sync_catalogue()
     assert unrelayed() == [3]
 
 
 def test_event__of_a_change__says_what_the_history_says() -> None:
-    services.set_layer(strategy_id=SKEW, symbol="BTCUSDT", parameters={"top_levels": 7}, origin=OriginFactory())
-    (event,) = selectors.unrelayed_changes(limit=10)
+    layers.set_layer(strategy_id=SKEW, symbol="BTCUSDT", parameters={"top_levels": 7}, origin=OriginFactory())
+    (event,) = change_events.unrelayed_changes(limit=10)
     assert event.subject == "config.changed.orderbook_skew.BTCUSDT"
     assert (event.action, event.version, event.changed_by, event.reason) == ("CREATE", 1, "alice", "a test")
     assert event.changed_at == "2024-08-08T12:00:00.000Z"

@@ -11,14 +11,15 @@ from django.test import Client
 from prometheus_client import REGISTRY
 from pytest_django import Settings
 
+from strategy_config.accounts import tokens
 from strategy_config.exceptions import NotFoundError
-from strategy_config.history import verification
+from strategy_config.history import positions, verification
 from strategy_config.models import ConfigAudit, StrategyConfig, SymbolOverride
 from strategy_config.publication import publisher
-from strategy_config.resolution import resolution
-from strategy_config.selectors import overviews, selectors
-from strategy_config.services import bulk_changes, services
-from strategy_config.services.import_plan import LayerKey
+from strategy_config.resolution import layer_documents
+from strategy_config.resolution.layer_keys import LayerKey
+from strategy_config.selectors import overviews, stored_layers
+from strategy_config.services import layers, switches
 from strategy_config.services.open_layer import OpenLayer
 from strategy_config.tasks import periodic
 from strategy_config.transfer import backup
@@ -50,12 +51,12 @@ def every_strategy() -> list[LayerKey]:
 def test_stop_layers__a_strategy_was_removed__switches_off_everything_as_one_set(
     cache: CacheUnderTest, remove: Callable[[], None], enabled: bool | None
 ) -> None:
-    services.set_layer(strategy_id=GONE, symbol=BTC, parameters=OWN, origin=OriginFactory())
+    layers.set_layer(strategy_id=GONE, symbol=BTC, parameters=OWN, origin=OriginFactory())
     if enabled is not None:
-        services.switch(strategy_id=GONE, enabled=enabled, origin=OriginFactory())
+        switches.switch(strategy_id=GONE, enabled=enabled, origin=OriginFactory())
     remove()
     was_on = on()
-    written = bulk_changes.stop_layers(keys=every_strategy(), origin=OriginFactory())
+    written = switches.stop_layers(keys=every_strategy(), origin=OriginFactory())
     assert written.failures == ()
     assert written.published
     assert on() == []
@@ -75,7 +76,7 @@ def test_stop_layers__one_cannot_be_stopped__stops_the_others_and_says_so(monkey
         record(layer, *args, **kwargs)
 
     monkeypatch.setattr(OpenLayer, "record", failing)
-    written = bulk_changes.stop_layers(keys=every_strategy(), origin=OriginFactory())
+    written = switches.stop_layers(keys=every_strategy(), origin=OriginFactory())
     assert on() == [SKEW]
     assert [(each.where, each.message) for each in written.failures] == [
         (f"{SKEW} global", "It could not be switched off: a damaged row")
@@ -86,22 +87,22 @@ def test_stop_layers__one_cannot_be_stopped__stops_the_others_and_says_so(monkey
 def test_switch_overrides__off_with_a_removed_and_an_unheard_of_strategy__stops_what_is_there(
     remove: Callable[[], None],
 ) -> None:
-    services.set_layer(strategy_id=GONE, symbol=BTC, parameters=OWN, origin=OriginFactory())
+    layers.set_layer(strategy_id=GONE, symbol=BTC, parameters=OWN, origin=OriginFactory())
     remove()
     write(symbol=BTC, parameters={"top_levels": 7})
     keys = [LayerKey(GONE, BTC), LayerKey("never_was", BTC), LayerKey(SKEW, BTC)]
-    written = services.switch_overrides(keys=keys, enabled=False, origin=OriginFactory())
+    written = switches.switch_overrides(keys=keys, enabled=False, origin=OriginFactory())
     assert [row.strategy_id for row in written.changes] == [GONE, SKEW]
     assert [each.where for each in written.failures] == [f"never_was on {BTC}"]
     assert not SymbolOverride.objects.filter(enabled=True).exists()
 
 
 def test_switch_overrides__on_with_a_removed_strategy__is_refused_as_a_whole(remove: Callable[[], None]) -> None:
-    services.switch(strategy_id=GONE, symbol=BTC, enabled=False, origin=OriginFactory())
+    switches.switch(strategy_id=GONE, symbol=BTC, enabled=False, origin=OriginFactory())
     remove()
     write("switch", symbol=BTC, enabled=False)
     with pytest.raises(NotFoundError):
-        services.switch_overrides(keys=[LayerKey(SKEW, BTC), LayerKey(GONE, BTC)], enabled=True, origin=OriginFactory())
+        switches.switch_overrides(keys=[LayerKey(SKEW, BTC), LayerKey(GONE, BTC)], enabled=True, origin=OriginFactory())
     assert not SymbolOverride.objects.filter(enabled=True).exists()
 
 
@@ -109,14 +110,14 @@ def test_switch__removed_strategy__can_be_stopped_and_not_started(
     cache: CacheUnderTest, remove: Callable[[], None]
 ) -> None:
     remove()
-    written = services.switch(strategy_id=GONE, enabled=False, origin=OriginFactory())
+    written = switches.switch(strategy_id=GONE, enabled=False, origin=OriginFactory())
     assert (written.action, written.published) == ("DISABLE", True)
     assert not cache.document(GONE).config.enabled
     with pytest.raises(NotFoundError):
-        services.switch(strategy_id=GONE, enabled=True, origin=OriginFactory())
+        switches.switch(strategy_id=GONE, enabled=True, origin=OriginFactory())
     with pytest.raises(NotFoundError):
-        services.switch(strategy_id="never_was", enabled=False, origin=OriginFactory())
-    assert selectors.last_sequence() == 1
+        switches.switch(strategy_id="never_was", enabled=False, origin=OriginFactory())
+    assert positions.last_sequence() == 1
 
 
 def test_publish__redis_behind_by_a_change_of_a_removed_strategy__catches_up(
@@ -124,11 +125,11 @@ def test_publish__redis_behind_by_a_change_of_a_removed_strategy__catches_up(
 ) -> None:
     write(parameters={"top_levels": 7})
     url, settings.REDIS_URL = settings.REDIS_URL, "redis://127.0.0.1:1/0"
-    assert not services.set_layer(strategy_id=GONE, parameters=OWN, origin=OriginFactory()).published
-    assert not services.switch(strategy_id=GONE, symbol=BTC, enabled=False, origin=OriginFactory()).published
+    assert not layers.set_layer(strategy_id=GONE, parameters=OWN, origin=OriginFactory()).published
+    assert not switches.switch(strategy_id=GONE, symbol=BTC, enabled=False, origin=OriginFactory()).published
     settings.REDIS_URL = url
     remove()
-    assert services.switch(strategy_id=SKEW, enabled=False, origin=OriginFactory()).published
+    assert switches.switch(strategy_id=SKEW, enabled=False, origin=OriginFactory()).published
     assert cache.sequence() == 4
     assert not cache.document(SKEW).config.enabled
     assert not cache.document(f"{GONE}:{BTC}").config.enabled
@@ -139,12 +140,12 @@ def test_publish__redis_behind_by_a_change_of_a_removed_strategy__catches_up(
 def test_rewrite__documents_that_the_version_with_the_strategy_wrote__stay(
     cache: CacheUnderTest, remove: Callable[[], None]
 ) -> None:
-    services.set_layer(strategy_id=GONE, symbol=BTC, parameters=OWN, origin=OriginFactory())
+    layers.set_layer(strategy_id=GONE, symbol=BTC, parameters=OWN, origin=OriginFactory())
     before = {field: cache.document(field) for field in (GONE, f"{GONE}:{BTC}")}
     remove()
     assert publisher.rewrite_all(is_forced=True).repaired == ()
     assert {field: cache.document(field) for field in before} == before
-    services.switch(strategy_id=GONE, enabled=False, origin=OriginFactory())
+    switches.switch(strategy_id=GONE, enabled=False, origin=OriginFactory())
     cache.forget()
     assert publisher.publish_pending()
     assert not cache.document(GONE).config.enabled
@@ -155,7 +156,7 @@ def test_reconcile__a_removed_strategy_s_override_expires__everything_else_does_
     cache: CacheUnderTest, remove: Callable[[], None]
 ) -> None:
     soon = NOON + timedelta(hours=1)
-    services.set_layer(strategy_id=GONE, symbol=BTC, parameters=OWN, expires_at=soon, origin=OriginFactory())
+    layers.set_layer(strategy_id=GONE, symbol=BTC, parameters=OWN, expires_at=soon, origin=OriginFactory())
     write(parameters={"top_levels": 7}, expires_at=soon)
     remove()
     assert periodic.reconcile() == "done"
@@ -190,16 +191,16 @@ def test_rewrite__one_document_cannot_be_made__writes_the_others_and_leaves_it(
     cache: CacheUnderTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(parameters={"top_levels": 7})
-    document = resolution.symbol_document
+    document = layer_documents.symbol_document
 
     def failing(row: StrategyConfig, override: SymbolOverride) -> Any:
         raise RuntimeError(f"{override} is damaged")
 
-    monkeypatch.setattr(resolution, "symbol_document", failing)
+    monkeypatch.setattr(layer_documents, "symbol_document", failing)
     cache.client.hdel(cache.keys.config, GONE)
     assert publisher.rewrite_all(is_forced=False).repaired == (GONE,)
     assert f"{SKEW}:{BTC}" in cache.fields()
-    monkeypatch.setattr(resolution, "symbol_document", document)
+    monkeypatch.setattr(layer_documents, "symbol_document", document)
     assert publisher.rewrite_all(is_forced=False).repaired == ()
 
 
@@ -217,21 +218,21 @@ def test_publish__fails_after_the_commit__the_change_stands_and_is_told_later(
 
 def test_strategy_without_a_row__reads_stops_and_publishes_as_one_never_set(cache: CacheUnderTest) -> None:
     StrategyConfig.objects.filter(strategy_id=SKEW).delete()
-    assert selectors.layer_config(strategy_id=SKEW, at=NOON).version == 0
+    assert stored_layers.layer_config(strategy_id=SKEW, at=NOON).version == 0
     assert SKEW in on()
     assert publisher.publish_pending()
     assert cache.document(SKEW).config.source == "default"
     assert write(parameters={"top_levels": 7}).published
-    assert services.switch(strategy_id=SKEW, enabled=False, origin=OriginFactory()).published
+    assert switches.switch(strategy_id=SKEW, enabled=False, origin=OriginFactory()).published
     assert StrategyConfig.objects.get(strategy_id=SKEW).enabled is False
-    bulk_changes.stop_layers(keys=every_strategy(), origin=OriginFactory())
+    switches.stop_layers(keys=every_strategy(), origin=OriginFactory())
     assert on() == []
     assert verification.verify().bad is None
 
 
 def test_backup_and_restore__with_a_removed_strategy__holds(remove: Callable[[], None], tmp_path: Path) -> None:
-    services.set_layer(strategy_id=GONE, symbol=BTC, parameters=OWN, origin=OriginFactory())
-    services.switch(strategy_id=GONE, enabled=False, origin=OriginFactory())
+    layers.set_layer(strategy_id=GONE, symbol=BTC, parameters=OWN, origin=OriginFactory())
+    switches.switch(strategy_id=GONE, enabled=False, origin=OriginFactory())
     remove()
     backup.write(tmp_path / "backup")
     for model in (SymbolOverride, StrategyConfig, ConfigAudit):
@@ -242,9 +243,9 @@ def test_backup_and_restore__with_a_removed_strategy__holds(remove: Callable[[],
 
 
 def test_api__removed_strategy__is_stopped_and_has_its_history(remove: Callable[[], None]) -> None:
-    services.set_layer(strategy_id=GONE, parameters=OWN, origin=OriginFactory())
+    layers.set_layer(strategy_id=GONE, parameters=OWN, origin=OriginFactory())
     remove()
-    _, secret = services.issue_token(user=UserFactory(groups=["operator"]), name="t", days=1)
+    _, secret = tokens.issue_token(user=UserFactory(groups=["operator"]), name="t", days=1)
     client = Client(headers={"Authorization": f"Bearer {secret}"})
     base = f"/api/v1/strategies/{GONE}"
     why = {"changed_by": "ann", "reason": "why"}

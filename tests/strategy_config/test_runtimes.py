@@ -9,7 +9,7 @@ import pytest
 from strategy_config.admin import heartbeats as beats
 from strategy_config.admin import poll_document
 from strategy_config.observed import runtimes, signal_rates
-from strategy_config.services import services
+from strategy_config.services import switches
 from strategy_core.configuration import wire
 from tests.factories import NOON, OriginFactory
 from tests.strategy_config.conftest import CacheUnderTest
@@ -119,7 +119,7 @@ def test_feed__tells_first_what_is_least_like_a_live_market(
 
 @pytest.mark.django_db
 def test_live__of_a_runtime_that_refused_the_last_change__is_not_told_as_applied(cache: CacheUnderTest) -> None:
-    services.switch(strategy_id="orderbook_skew", enabled=False, origin=OriginFactory(reason="kill"))
+    switches.switch(strategy_id="orderbook_skew", enabled=False, origin=OriginFactory(reason="kill"))
     beat(cache, sequence=0, refused=1)
     ack(cache, 1, "rejected", error="top_levels 25 must be between 1 and 20 (levels).")
     found = poll_document.document(NOON)

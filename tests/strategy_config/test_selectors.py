@@ -12,9 +12,10 @@ from pytest_django import Settings
 
 from strategy_config.exceptions import InvalidRequestError, StoreUnavailableError
 from strategy_config.models import StrategyConfig, SymbolOverride
-from strategy_config.resolution import resolution
-from strategy_config.selectors import selectors
-from strategy_config.services import services
+from strategy_config.resolution import entity_tags, layer_configs
+from strategy_config.resolution.differences import ParameterChange
+from strategy_config.selectors import history, stored_layers, summaries
+from strategy_config.services import dry_run
 from strategy_core.configuration.layers import read_environment
 from strategy_core.strategies.registry import STRATEGIES
 from tests.factories import NOON, OriginFactory
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.django_db(transaction=django_settings.IS_ON_MONGODB)
 
 
 def config(symbol: str | None = None) -> Any:
-    return selectors.layer_config(strategy_id=SKEW, symbol=symbol, at=NOON)
+    return stored_layers.layer_config(strategy_id=SKEW, symbol=symbol, at=NOON)
 
 
 def use_environment(settings: Settings, **variables: str) -> None:
@@ -57,7 +58,7 @@ def test_layer_config__all_layers__each_parameter_from_the_highest(settings: Set
         "buy_threshold": "symbol",
     }
     assert (found.parameters["top_levels"], found.parameters["buy_threshold"]) == (8, 2.5)
-    assert (found.source, found.sequence, found.version) == (resolution.store_kind(), 2, 1)
+    assert (found.source, found.sequence, found.version) == (layer_configs.store_kind(), 2, 1)
 
 
 def test_layer_config__symbol_without_layer__shows_the_global_one() -> None:
@@ -89,11 +90,11 @@ def test_layer_config__stored_parameter_that_is_gone__leaves_out_that_value() ->
 
 
 def test_etag__environment__has_its_part(settings: Settings) -> None:
-    bare = selectors.etag(config())
+    bare = entity_tags.etag(config())
     use_environment(settings, ORDERBOOK_SKEW_TOP_LEVELS="7")
-    one = selectors.etag(config())
+    one = entity_tags.etag(config())
     use_environment(settings, STRATEGY_ENABLED_ORDERBOOK_SKEW="false")
-    two = selectors.etag(config())
+    two = entity_tags.etag(config())
     assert bare == '"orderbook_skew:global:0:0"'
     assert len({bare, one, two}) == 3
     assert one.startswith('"orderbook_skew:global:0:0:')
@@ -104,7 +105,7 @@ def test_strategy_summaries__many_overrides__same_number_of_queries(django_asser
         write(symbol=f"COIN{number}USDT", parameters={})
     write(symbol="GONEUSDT", parameters={"top_levels": 3}, expires_at=NOON + timedelta(seconds=1))
     with django_assert_num_queries(2):
-        found = selectors.strategy_summaries(NOON + timedelta(seconds=1))
+        found = summaries.strategy_summaries(NOON + timedelta(seconds=1))
     assert [summary.strategy_id for summary in found] == list(STRATEGIES)
     assert found[0].symbol_overrides == tuple(f"COIN{number}USDT" for number in range(5))
     assert {summary.strategy_id: summary.enabled for summary in found}["onchain_metrics"] is False
@@ -115,7 +116,7 @@ def test_audit_page__cursor__walks_all_rows_newest_first() -> None:
         write(parameters={"top_levels": levels})
     seen, cursor = [], None
     while True:
-        rows, cursor = selectors.audit_page(strategy_id=SKEW, limit=2, cursor=cursor)
+        rows, cursor = history.audit_page(strategy_id=SKEW, limit=2, cursor=cursor)
         seen.extend(row.sequence for row in rows)
         if cursor is None:
             break
@@ -126,7 +127,7 @@ def test_audit_page__cursor__walks_all_rows_newest_first() -> None:
     ("filters", "sequences"),
     [
         ({"symbol": "btcusdt"}, [1]),
-        ({"symbol": selectors.ONLY_GLOBAL}, [3, 2]),
+        ({"symbol": history.ONLY_GLOBAL}, [3, 2]),
         ({"action": "UPDATE"}, [3]),
         ({"changed_by": "bob"}, [2]),
         ({"since": NOON + timedelta(hours=1)}, [3, 2]),
@@ -137,14 +138,14 @@ def test_audit_page__filter__keeps_what_fits(filters: dict[str, Any], sequences:
     write(parameters={})
     write(symbol=None, parameters={}, origin=OriginFactory(at=NOON + timedelta(hours=1), changed_by="bob"))
     write(symbol=None, parameters=OWN, origin=OriginFactory(at=NOON + timedelta(hours=2)))
-    rows, _ = selectors.audit_page(strategy_id=SKEW, **filters)
+    rows, _ = history.audit_page(strategy_id=SKEW, **filters)
     assert [row.sequence for row in rows] == sequences
 
 
 @pytest.mark.parametrize("cursor", ["x", "-1", "²", "9" * 30])
 def test_audit_page__foreign_cursor__is_refused(cursor: str) -> None:
     with pytest.raises(InvalidRequestError):
-        selectors.audit_page(strategy_id=SKEW, cursor=cursor)
+        history.audit_page(strategy_id=SKEW, cursor=cursor)
 
 
 def test_layer_config__store_away__says_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,7 +161,7 @@ def test_documents__layers_of_a_strategy__are_all_that_were_ever_set() -> None:
     write(parameters={"top_levels": 9})
     write(symbol="ETHUSDT", parameters={"top_levels": 9})
     write("delete_layer", symbol="ETHUSDT")
-    found = selectors.documents(SKEW)
+    found = stored_layers.documents(SKEW)
     assert set(found) == {SKEW, f"{SKEW}:{BTC}", f"{SKEW}:ETHUSDT"}
     assert found[f"{SKEW}:{BTC}"].config == config(BTC)
     assert found[f"{SKEW}:ETHUSDT"].config == config("ETHUSDT")
@@ -169,9 +170,9 @@ def test_documents__layers_of_a_strategy__are_all_that_were_ever_set() -> None:
 def test_check_change__global__tells_who_is_affected_and_writes_nothing() -> None:
     write(parameters={"top_levels": 9})
     write(symbol="ETHUSDT", parameters={"buy_threshold": 2.0})
-    preview = services.check_change(strategy_id=SKEW, parameters={"top_levels": 15}, at=NOON)
+    preview = dry_run.check_change(strategy_id=SKEW, parameters={"top_levels": 15}, at=NOON)
     assert (preview.affected_symbols, preview.unaffected_symbols) == (("ETHUSDT",), (BTC,))
-    assert preview.changes == (services.ParameterChange("top_levels", 5, 15, 52.63),)
+    assert preview.changes == (ParameterChange("top_levels", 5, 15, 52.63),)
     assert (preview.risk_level, preview.errors) == ("high", ())
     assert preview.warnings == ("top_levels is overridden for BTCUSDT: no change there.",)
     assert StrategyConfig.objects.get(strategy_id=SKEW).version == 0
@@ -191,10 +192,10 @@ def test_check_change__symbol__compares_resolved_values(
     parameters: dict[str, Any], is_merge: bool, levels: list[str], risk: str
 ) -> None:
     write(parameters={"top_levels": 10})
-    preview = services.check_change(strategy_id=SKEW, symbol=BTC, parameters=parameters, is_merge=is_merge, at=NOON)
+    preview = dry_run.check_change(strategy_id=SKEW, symbol=BTC, parameters=parameters, is_merge=is_merge, at=NOON)
     assert ([change.parameter for change in preview.changes], preview.risk_level) == (levels, risk)
 
 
 def test_check_change__refused__lists_every_error() -> None:
-    preview = services.check_change(strategy_id=SKEW, parameters={"top_levels": -5, "x": 1})
+    preview = dry_run.check_change(strategy_id=SKEW, parameters={"top_levels": -5, "x": 1})
     assert ({error.field for error in preview.errors}, preview.risk_level) == ({"top_levels", "x"}, "high")

@@ -14,10 +14,11 @@ from strategy_config.exceptions import (
     NotFoundError,
     VersionConflictError,
 )
-from strategy_config.history import chain, verification
+from strategy_config.history import chain, positions, verification
 from strategy_config.models import ConfigAudit, StrategyConfig, SymbolOverride
-from strategy_config.selectors import selectors
-from strategy_config.services import services
+from strategy_config.resolution import entity_tags
+from strategy_config.services import layers, rollback, switches
+from strategy_config.services.layer_write import LayerWrite
 from strategy_core.configuration.layers import InvalidParametersError
 from tests.factories import NOON, OriginFactory
 
@@ -28,9 +29,15 @@ OWN = {"top_levels": 10}
 LATER = NOON + timedelta(minutes=5)
 
 
-def write(action: str = "set_layer", *, symbol: str | None = BTC, **kwargs: Any) -> services.Written:
+WRITES: dict[str, Callable[..., LayerWrite]] = {
+    service.__name__: service
+    for service in (layers.set_layer, layers.merge_layer, layers.delete_layer, rollback.roll_back, switches.switch)
+}
+
+
+def write(action: str = "set_layer", *, symbol: str | None = BTC, **kwargs: Any) -> LayerWrite:
     origin = kwargs.pop("origin", None) or OriginFactory()
-    return getattr(services, action)(strategy_id=SKEW, symbol=symbol, origin=origin, **kwargs)
+    return WRITES[action](strategy_id=SKEW, symbol=symbol, origin=origin, **kwargs)
 
 
 def own(symbol: str | None = BTC) -> dict[str, Any] | None:
@@ -141,7 +148,7 @@ REFUSED: list[tuple[str, type[ConfigError], Callable[[], Any]]] = [
     (
         "unknown strategy",
         NotFoundError,
-        lambda: services.set_layer(strategy_id="x", parameters={}, origin=OriginFactory()),
+        lambda: layers.set_layer(strategy_id="x", parameters={}, origin=OriginFactory()),
     ),
     ("no symbol", InvalidSymbolError, lambda: write(symbol="BTC/USDT", parameters={})),
     ("not ASCII", InvalidSymbolError, lambda: write(symbol="BTCUSDſ", parameters={})),
@@ -163,7 +170,7 @@ REFUSED: list[tuple[str, type[ConfigError], Callable[[], Any]]] = [
 def test_write__refused__leaves_no_trace(error: type[ConfigError], call: Callable[[], Any]) -> None:
     with pytest.raises(error):
         call()
-    assert selectors.chain_head() == (0, chain.GENESIS)
+    assert positions.chain_head() == (0, chain.GENESIS)
     assert not SymbolOverride.objects.exists()
 
 
@@ -195,7 +202,7 @@ def test_set_layer__if_match__decides(if_match: str, holds: bool) -> None:
 
 def test_set_layer__if_match_of_an_answer__holds() -> None:
     written = write(parameters={"top_levels": 10})
-    assert write(parameters={}, if_match=selectors.etag(written.config)).version == 2
+    assert write(parameters={}, if_match=entity_tags.etag(written.config)).version == 2
 
 
 def test_set_layer__queries__are_few(django_assert_max_num_queries: Any) -> None:

@@ -8,8 +8,9 @@ from django.conf import settings
 
 from strategy_config.exceptions import NotFoundError
 from strategy_config.models import ConfigAudit
-from strategy_config.selectors import selectors
-from strategy_config.services import services
+from strategy_config.resolution import entity_tags
+from strategy_config.selectors import stored_layers
+from strategy_config.services import expiries
 from strategy_core.configuration.layers import InvalidParametersError
 from tests.factories import NOON, OriginFactory
 from tests.strategy_config.test_services import BTC, LATER, SKEW, history, own, write
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.django_db(transaction=settings.IS_ON_MONGODB)
 
 
 def config(symbol: str | None = BTC, at: Any = NOON) -> Any:
-    return selectors.layer_config(strategy_id=SKEW, symbol=symbol, at=at)
+    return stored_layers.layer_config(strategy_id=SKEW, symbol=symbol, at=at)
 
 
 def test_roll_back__without_target__undoes_the_last_change_and_skips_switches() -> None:
@@ -106,8 +107,8 @@ def test_layer_config__after_expiry__shows_what_is_below_before_anyone_recorded_
 def test_expire_due__due_layer__is_recorded_once() -> None:
     write(parameters={"top_levels": 10}, expires_at=LATER)
     write(symbol="ETHUSDT", parameters={"top_levels": 10}, expires_at=LATER + timedelta(seconds=1))
-    assert services.expire_due(at=LATER) == 1
-    assert services.expire_due(at=LATER) == 0
+    assert expiries.expire_due(at=LATER) == 1
+    assert expiries.expire_due(at=LATER) == 0
     row = history()[-1]
     assert (row.action, row.version, row.channel, row.new_parameters) == ("EXPIRE", 2, "schedule", None)
     assert config(at=LATER).version == 2
@@ -115,7 +116,7 @@ def test_expire_due__due_layer__is_recorded_once() -> None:
 
 def test_set_layer__on_an_expired_one__records_the_expiry_first() -> None:
     write(parameters={"top_levels": 10}, expires_at=LATER)
-    seen = selectors.etag(config(at=LATER))
+    seen = entity_tags.etag(config(at=LATER))
     written = write(parameters={"top_levels": 3}, origin=OriginFactory(at=LATER), if_match=seen)
     assert [(row.action, row.version) for row in history()] == [("CREATE", 1), ("EXPIRE", 2), ("CREATE", 3)]
     assert (written.version, written.sequence, config().expires_at) == (3, 3, None)

@@ -6,7 +6,7 @@ import pytest
 from django.conf import settings
 
 from strategy_config.models import SymbolOverride
-from strategy_config.services import services
+from strategy_config.services import layers, switches
 from strategy_core.strategies.registry import STRATEGIES
 from tests import catalogues
 from tests.factories import OriginFactory
@@ -17,11 +17,11 @@ RENAMED = "book_skew"
 
 
 def by_the_switch(symbol: str) -> None:
-    services.switch(strategy_id=RENAMED, symbol=symbol, enabled=False, origin=OriginFactory())
+    switches.switch(strategy_id=RENAMED, symbol=symbol, enabled=False, origin=OriginFactory())
 
 
 def among_parameters(symbol: str) -> None:
-    services.merge_layer(
+    layers.merge_layer(
         strategy_id=RENAMED, symbol=symbol, parameters={"enabled": False, "colour": "red"}, origin=OriginFactory()
     )
 
@@ -30,7 +30,7 @@ def among_parameters(symbol: str) -> None:
 def test_stop__of_a_symbol_in_small_letters__is_one_of_the_former_id(
     monkeypatch: pytest.MonkeyPatch, stop: Callable[[str], None]
 ) -> None:
-    services.switch(strategy_id=SKEW, enabled=True, origin=OriginFactory())
+    switches.switch(strategy_id=SKEW, enabled=True, origin=OriginFactory())
     former = STRATEGIES[SKEW]
     renamed = type("Renamed", (former,), {"id": RENAMED, "former_ids": (SKEW,)})
     catalogues.run_version(monkeypatch, {**catalogues.without(SKEW), RENAMED: renamed})

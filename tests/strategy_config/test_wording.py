@@ -6,7 +6,7 @@ import pytest
 
 from strategy_config.admin import wording
 from strategy_config.observed.runtimes import Acknowledgement, ChangeProgress
-from strategy_config.services.dry_run import ParameterChange
+from strategy_config.resolution.differences import ParameterChange
 
 BUY = ParameterChange("buy_threshold", 1.2, 1.35, 7.5)
 

@@ -12,10 +12,10 @@ from configsite.work_limit import WorkLimit
 from strategy_config.history import verification
 from strategy_config.models import ConfigAudit
 from strategy_config.resolution import work_limit
+from strategy_config.resolution.layer_keys import LayerKey
 from strategy_config.resolution.work_limit import TooMuchWorkError
-from strategy_config.selectors import overviews, selectors
-from strategy_config.services import services
-from strategy_config.services.import_plan import LayerKey
+from strategy_config.selectors import overviews, stored_layers
+from strategy_config.services import imports, overrides, switches
 from tests.factories import NOON, OriginFactory
 from tests.strategy_config.test_services import BTC, SKEW, write
 
@@ -23,16 +23,16 @@ pytestmark = pytest.mark.django_db(transaction=settings.IS_ON_MONGODB)
 FILE = b"strategies: {orderbook_skew: {symbols: {ETHUSDT: {parameters: {top_levels: 9}}}}}"
 KEYS = [LayerKey(SKEW, BTC)]
 WORK: dict[str, Callable[[], Any]] = {
-    "plan": lambda: services.plan_import(content=FILE, at=NOON),
-    "import": lambda: services.apply_import(content=FILE, origin=OriginFactory()),
-    "export": lambda: services.export_configuration(at=NOON),
+    "plan": lambda: imports.plan_import(content=FILE, at=NOON),
+    "import": lambda: imports.apply_import(content=FILE, origin=OriginFactory()),
+    "export": lambda: imports.export_configuration(at=NOON),
     "history": lambda: verification.verify(),
     "list": lambda: overviews.strategy_overviews(NOON),
-    "copy": lambda: services.copy_override(
+    "copy": lambda: overrides.copy_override(
         strategy_id=SKEW, symbol=BTC, to_symbols=["ETHUSDT"], origin=OriginFactory()
     ),
-    "enable many": lambda: services.switch_overrides(keys=KEYS, enabled=True, origin=OriginFactory()),
-    "delete many": lambda: services.delete_overrides(keys=KEYS, origin=OriginFactory()),
+    "enable many": lambda: switches.switch_overrides(keys=KEYS, enabled=True, origin=OriginFactory()),
+    "delete many": lambda: overrides.delete_overrides(keys=KEYS, origin=OriginFactory()),
 }
 
 
@@ -43,14 +43,14 @@ def test_work__past_its_limit__is_refused_by_name_and_changes_nothing(name: str)
     with work_limit.limited(-1.0), pytest.raises(TooMuchWorkError, match="longer than 20 s, the limit for one request"):
         WORK[name]()
     assert ConfigAudit.objects.count() == rows
-    assert selectors.layer_config(strategy_id=SKEW, symbol=BTC, at=NOON).overrides == {"top_levels": 7}
+    assert stored_layers.layer_config(strategy_id=SKEW, symbol=BTC, at=NOON).overrides == {"top_levels": 7}
 
 
 def test_stop__of_many__is_not_limited() -> None:
     write(symbol=BTC, parameters={"top_levels": 7})
     with work_limit.limited(-1.0):
-        assert not services.switch_overrides(keys=KEYS, enabled=False, origin=OriginFactory()).failures
-    assert not selectors.layer_config(strategy_id=SKEW, symbol=BTC, at=NOON).enabled
+        assert not switches.switch_overrides(keys=KEYS, enabled=False, origin=OriginFactory()).failures
+    assert not stored_layers.layer_config(strategy_id=SKEW, symbol=BTC, at=NOON).enabled
 
 
 def test_commit__within_the_limit__is_answered_whatever_comes_after() -> None:

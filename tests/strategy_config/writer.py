@@ -8,7 +8,8 @@ import django
 
 django.setup()
 
-from strategy_config.services import services  # noqa: E402  (needs the set-up)
+from strategy_config.history.origins import Origin  # noqa: E402  (needs the set-up)
+from strategy_config.services import layers  # noqa: E402  (as above)
 
 
 def main() -> None:
@@ -17,9 +18,9 @@ def main() -> None:
     sys.stdin.readline()
     versions = []
     for number in range(count):
-        origin = services.Origin("writer", "writer", "api", "", at=datetime.now(UTC))
+        origin = Origin("writer", "writer", "api", "", at=datetime.now(UTC))
         parameters = {"top_levels": number % 20 + 1}
-        written = services.set_layer(
+        written = layers.set_layer(
             strategy_id="orderbook_skew", symbol=symbol, parameters=parameters, origin=origin, is_forced=True
         )
         versions.append(written.version)

@@ -7,8 +7,9 @@ from django.utils import timezone
 
 from strategy_config.admin import heartbeats
 from strategy_config.admin.page import Page, all_facts, show
-from strategy_config.selectors import explanations
-from strategy_config.services import services
+from strategy_config.resolution.symbols import normalise_symbol
+from strategy_config.selectors import explanations, override_list
+from strategy_config.selectors.explanations import ComparedRow
 from strategy_core.strategies.registry import STRATEGIES
 
 MOST_SYMBOLS = 12
@@ -18,11 +19,11 @@ SYMBOLS_AT_FIRST = 4
 def compare(request: HttpRequest) -> HttpResponse:
     """The table of what was chosen; at first what differs on the symbols with the most overrides."""
     now = timezone.now()
-    overridden = explanations.overridden_symbols(now)
+    overridden = override_list.overridden_symbols(now)
     strategy_ids = [each for each in STRATEGIES if each in request.GET.getlist("strategy")] or list(STRATEGIES)
     typed = request.GET.get("symbols")
     given = overridden[:SYMBOLS_AT_FIRST] if typed is None else typed.replace(",", " ").split()
-    symbols = list(dict.fromkeys(map(services.normalise_symbol, given)))[:MOST_SYMBOLS]
+    symbols = list(dict.fromkeys(map(normalise_symbol, given)))[:MOST_SYMBOLS]
     parameters = request.GET.getlist("parameter")
     # At first what matters: the rest is one click away.
     only_different = "different" in request.GET if request.GET else bool(symbols)
@@ -46,7 +47,7 @@ def compare(request: HttpRequest) -> HttpResponse:
     )
 
 
-def _groups(rows: list[explanations.ComparedRow]) -> list[dict[str, Any]]:
+def _groups(rows: list[ComparedRow]) -> list[dict[str, Any]]:
     """The rows by strategy, each with its cells in the order of the symbols."""
     groups: dict[str, dict[str, Any]] = {}
     for row in rows:

@@ -9,8 +9,8 @@ from strategy_config.admin.reason_form import ReasonForm
 from strategy_config.exceptions import StoreUnavailableError
 from strategy_config.history import halt_rows
 from strategy_config.models import Halt
-from strategy_config.selectors import selectors
-from strategy_config.services import services
+from strategy_config.selectors import known_halts
+from strategy_config.services.halts import resume
 
 ENDED_SHOWN = 20
 NOTHING_CHOSEN = "Select the halts to resume."
@@ -22,17 +22,15 @@ def halts(request: HttpRequest) -> HttpResponse:
     chosen = request.POST.getlist("id")
     is_sent = request.method == "POST"
     if reason.is_valid() and chosen:
-        resumed = services.resume(
-            ids=chosen, origin=origin_of(request, reason=reason.given), restore="restore" in request.POST
-        )
+        resumed = resume(ids=chosen, origin=origin_of(request, reason=reason.given), restore="restore" in request.POST)
         return HttpResponseRedirect(f"{reverse('admin:index')}?saved={resumed.sequence}")
     return show(
         request,
         "halts.html",
         title="Halts",
         status=422 if is_sent else 200,
-        lines=[line(row) for row in selectors.open_halts()],
-        ended=[line(row) for row in selectors.ended_halts(limit=ENDED_SHOWN)],
+        lines=[line(row) for row in known_halts.open_halts()],
+        ended=[line(row) for row in known_halts.ended_halts(limit=ENDED_SHOWN)],
         chosen=chosen,
         chosen_error=NOTHING_CHOSEN if is_sent and not chosen else "",
         reason=reason.given,
@@ -43,7 +41,7 @@ def halts(request: HttpRequest) -> HttpResponse:
 def lines_now() -> list[dict[str, object]]:
     """The halts in force; none while the database is unreachable."""
     try:
-        return [line(row) for row in selectors.open_halts()]
+        return [line(row) for row in known_halts.open_halts()]
     except StoreUnavailableError:
         return []
 

@@ -5,7 +5,7 @@ from django.urls import reverse
 
 from strategy_config.admin import forms
 from strategy_config.admin.page import Page, facts, show, show_of
-from strategy_config.resolution import resolution
+from strategy_config.resolution import known_strategies
 from strategy_core.market.event_kinds import EVENT_KINDS
 from strategy_core.strategies.base import Strategy
 from strategy_core.strategies.registry import STRATEGIES
@@ -19,7 +19,7 @@ def overview(request: HttpRequest) -> HttpResponse:
 
 def strategy(request: HttpRequest, strategy_id: str) -> HttpResponse:
     """One strategy."""
-    declared = resolution.strategy_class(strategy_id)
+    declared = known_strategies.strategy_class(strategy_id)
     specs = declared.specs()
     groups = [(title, [spec for spec in specs if spec.group == key]) for key, title in forms.GROUP_TITLES.items()]
     return show_of(

@@ -22,13 +22,13 @@ from strategy_config.admin.poll_shapes import UnverifiedDocument, VerifyDocument
 from strategy_config.admin.reason_form import ReasonForm
 from strategy_config.admin.urls import history_url, layer_url, version_url
 from strategy_config.exceptions import InvalidRequestError, VersionConflictError
-from strategy_config.history import audit_rows, halt_rows
+from strategy_config.history import audit_rows, halt_rows, verification_progress
 from strategy_config.models import ConfigAudit
 from strategy_config.redis import redis_client
-from strategy_config.resolution import resolution
-from strategy_config.selectors import history, selectors
+from strategy_config.resolution import differences, entity_tags, instants, known_strategies, symbols
+from strategy_config.selectors import history, stored_layers
 from strategy_config.selectors.history import HistoryFilter
-from strategy_config.services import services
+from strategy_config.services import dry_run, rollback
 from strategy_core.configuration.layers import InvalidParametersError
 from strategy_core.strategies.registry import STRATEGIES
 
@@ -54,7 +54,7 @@ def rows(request: HttpRequest) -> HttpResponse:
         strategies=all_facts(),
         actions=ConfigAudit.Action.values,
         channels=CHANNELS,
-        chain=history.chain_state(),
+        chain=verification_progress.chain_state(),
     )
 
 
@@ -74,7 +74,7 @@ def verify(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         return HttpResponse(status=405)
     try:
-        found, head = history.verify_on(timezone.now())
+        found, head = verification_progress.verify_on(timezone.now())
     except redis_client.SharedCacheUnavailableError:
         refusal: UnverifiedDocument = {"text": "Redis is unreachable: the progress of the verification is unknown."}
         return JsonResponse(refusal, status=503)
@@ -89,7 +89,7 @@ def verify(request: HttpRequest) -> HttpResponse:
 
 def diff(request: HttpRequest, strategy_id: str, symbol: str | None = None) -> HttpResponse:
     """Two versions of a layer; the older is the one before the newer where it is not said, the newer the last."""
-    symbol = None if symbol is None else services.normalise_symbol(symbol)
+    symbol = None if symbol is None else symbols.normalise_symbol(symbol)
     newer = whole(request.GET.get("new"))
     older = whole(request.GET.get("old"))
     if newer is None:
@@ -99,7 +99,7 @@ def diff(request: HttpRequest, strategy_id: str, symbol: str | None = None) -> H
     found = history.versions(strategy_id=strategy_id, symbol=symbol, wanted=(older, newer))
     old, new = (found[version] if version else None for version in (older, newer))
     before, after = (None if row is None else row.new_parameters for row in (old, new))
-    changes = history.own_differences(STRATEGIES.get(strategy_id), before, after)
+    changes = differences.own_differences(STRATEGIES.get(strategy_id), before, after)
     return show_of(
         request,
         "diff.html",
@@ -118,14 +118,14 @@ def diff(request: HttpRequest, strategy_id: str, symbol: str | None = None) -> H
 
 def roll_back(request: HttpRequest, strategy_id: str, symbol: str | None = None) -> HttpResponse:
     """The review of going back to a version, and the way back itself."""
-    symbol = None if symbol is None else services.normalise_symbol(symbol)
+    symbol = None if symbol is None else symbols.normalise_symbol(symbol)
     version = whole(request.POST.get("version") or request.GET.get("version"))
     if version is None or version < 1:
         raise InvalidRequestError("Select the version to roll back to.", field="version")
     reason, problem = ReasonForm.of(request), ""
     if reason.is_valid():
         try:
-            written = services.roll_back(
+            written = rollback.roll_back(
                 strategy_id=strategy_id,
                 symbol=symbol,
                 target_version=version,
@@ -139,8 +139,8 @@ def roll_back(request: HttpRequest, strategy_id: str, symbol: str | None = None)
             problem = str(refusal)
     target = history.versions(strategy_id=strategy_id, symbol=symbol, wanted=(version,))[version]
     now = timezone.now()
-    config = selectors.layer_config(strategy_id=strategy_id, symbol=symbol, at=now)
-    preview = services.check_change(
+    config = stored_layers.layer_config(strategy_id=strategy_id, symbol=symbol, at=now)
+    preview = dry_run.check_change(
         strategy_id=strategy_id, symbol=symbol, parameters=target.new_parameters or {}, at=now
     )
     return show_of(
@@ -159,7 +159,7 @@ def roll_back(request: HttpRequest, strategy_id: str, symbol: str | None = None)
             for each in preview.changes
         ],
         config=config,
-        base=selectors.etag(config),
+        base=entity_tags.etag(config),
         problem=problem,
         reason=reason.given,
         reason_error=reason.problem,
@@ -176,7 +176,7 @@ def _switches(old: ConfigAudit | None, new: ConfigAudit | None) -> list[dict[str
 
 def _line(row: ConfigAudit) -> dict[str, Any]:
     # Versions of a strategy that the code no longer has can be compared, but not restored.
-    known = resolution.is_known(row.strategy_id)
+    known = known_strategies.is_known(row.strategy_id)
     layer = (row.strategy_id, row.symbol or None)
     if row.version is None:
         name = f"halt of {halt_rows.recorded_scope(row)}" if halt_rows.is_halt(row) else audit_rows.row_name(row)
@@ -196,7 +196,7 @@ def _filter(request: HttpRequest) -> HistoryFilter:
     given = request.GET
     symbol = given.get("symbol", "").strip()
     if symbol and symbol != HistoryFilter.GLOBAL:
-        symbol = services.normalise_symbol(symbol)
+        symbol = symbols.normalise_symbol(symbol)
     return HistoryFilter(
         strategy_id=given.get("strategy", ""),
         symbol=symbol,
@@ -223,7 +223,7 @@ def _instant(text: str, field: str) -> datetime | None:
 
 def _name(strategy_id: str, symbol: str | None) -> str:
     name = wording.layer_name(strategy_id, symbol)
-    return name if resolution.is_known(strategy_id) else f"{name} (no longer in the code)"
+    return name if known_strategies.is_known(strategy_id) else f"{name} (no longer in the code)"
 
 
 def _json_lines(chosen: HistoryFilter) -> Iterator[bytes]:
@@ -262,7 +262,7 @@ _AS_READ: Mapping[object, Callable[[Any], object]] = {
     str: _text,
     str | None: _or_empty,
     uuid.UUID | None: _or_empty,
-    datetime: resolution.iso,
+    datetime: instants.iso,
 }
 _NO_CELLS = {"id", "format", "salts", "redacted"}
 _CELLS = {

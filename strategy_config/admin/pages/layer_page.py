@@ -18,15 +18,17 @@ from strategy_config.exceptions import InvalidRequestError, VersionConflictError
 from strategy_config.models import ConfigAudit
 from strategy_config.observed import runtimes
 from strategy_config.redis import redis_client
-from strategy_config.selectors import overviews
-from strategy_config.services import services
+from strategy_config.resolution import expiry, symbols
+from strategy_config.selectors import history, overviews
+from strategy_config.services import dry_run, layer_edits, layers
+from strategy_config.services.dry_run import Preview
 from strategy_core.configuration.layers import InvalidParametersError
 from strategy_core.strategies.registry import STRATEGIES
 
 
 def layer(request: HttpRequest, strategy_id: str, symbol: str | None = None) -> HttpResponse:
     """GET shows the form. POST goes one ``step``: back to it ("edit"), to the review, or to the change ("save")."""
-    symbol = None if symbol is None else services.normalise_symbol(symbol)
+    symbol = None if symbol is None else symbols.normalise_symbol(symbol)
     state = forms.layer_state(strategy_id=strategy_id, symbol=symbol, at=timezone.now())
     if request.method != "POST":
         return _show_form(request, LayerForm(state, is_editable=may(request, Permission.CHANGE_PARAMETERS)))
@@ -45,7 +47,7 @@ def layer(request: HttpRequest, strategy_id: str, symbol: str | None = None) -> 
 
 def check(request: HttpRequest, strategy_id: str, symbol: str | None = None) -> HttpResponse:
     """What the services say to the form as it is typed: the words beside the fields while typing are theirs."""
-    symbol = None if symbol is None else services.normalise_symbol(symbol)
+    symbol = None if symbol is None else symbols.normalise_symbol(symbol)
     state = forms.layer_state(strategy_id=strategy_id, symbol=symbol, at=timezone.now())
     form = LayerForm(state, request.POST)
     _judge(form)
@@ -56,30 +58,30 @@ def check(request: HttpRequest, strategy_id: str, symbol: str | None = None) -> 
     return JsonResponse(document)
 
 
-def _judge(form: LayerForm) -> services.Preview | None:
+def _judge(form: LayerForm) -> Preview | None:
     """Put what the services refuse to the form's fields; answers what the change would do, None where it cannot be."""
     if form.is_until_changed and forms.EXPIRY not in form.errors:
         try:
-            services.check_expiry(form.expires_at, symbol=form.symbol, parameters=form.own_texts, at=timezone.now())
+            expiry.check_expiry(form.expires_at, symbol=form.symbol, parameters=form.own_texts, at=timezone.now())
         except InvalidRequestError as refusal:
             form.add_error(forms.EXPIRY, refusal.message)
     if form.errors or not form.count:
         return None
-    preview = services.check_change(
+    preview = dry_run.check_change(
         strategy_id=form.strategy_id, symbol=form.symbol, parameters=form.changes, is_merge=True
     )
     form.refuse(preview.errors)
     return None if preview.errors else preview
 
 
-def _save(request: HttpRequest, form: LayerForm, preview: services.Preview, reason: str) -> HttpResponse:
+def _save(request: HttpRequest, form: LayerForm, preview: Preview, reason: str) -> HttpResponse:
     try:
-        written = services.merge_layer(
+        written = layers.merge_layer(
             strategy_id=form.strategy_id,
             symbol=form.symbol,
             parameters=form.changes,
             origin=origin_of(request, reason=reason),
-            expires_at=form.expires_at if form.is_until_changed else services.UNSET,
+            expires_at=form.expires_at if form.is_until_changed else layer_edits.UNSET,
             if_match=form.state.etag,
         )
     except VersionConflictError:
@@ -96,7 +98,7 @@ def _save(request: HttpRequest, form: LayerForm, preview: services.Preview, reas
 def _show_form(request: HttpRequest, form: LayerForm, *, status: int = 200, **context: Any) -> HttpResponse:
     overview = overviews.strategy_overview(form.strategy_id, timezone.now())
     beats = heartbeats.latest()
-    switched = overviews.last_switch(strategy_id=form.strategy_id, symbol=form.symbol)
+    switched = history.last_switch(strategy_id=form.strategy_id, symbol=form.symbol)
     is_off_above = form.symbol is not None and not overview.is_enabled
     return show_of(
         request,
@@ -111,7 +113,7 @@ def _show_form(request: HttpRequest, form: LayerForm, *, status: int = 200, **co
         scope=strategy_cards.scope(overview, beats),
         is_unseen=form.symbol is not None and heartbeats.is_unseen(form.symbol, beats),
         switched=switched,
-        switched_whole=overviews.last_switch(strategy_id=form.strategy_id) if is_off_above else None,
+        switched_whole=history.last_switch(strategy_id=form.strategy_id) if is_off_above else None,
         enabled_variable=STRATEGIES[form.strategy_id].enabled_variable(),
         applied=_applied(form.state.config.sequence),
         saved=whole(request.GET.get("saved")),
@@ -125,7 +127,7 @@ def _show_form(request: HttpRequest, form: LayerForm, *, status: int = 200, **co
 
 
 def _show_review(
-    request: HttpRequest, form: LayerForm, preview: services.Preview, reason: str, reason_error: str
+    request: HttpRequest, form: LayerForm, preview: Preview, reason: str, reason_error: str
 ) -> HttpResponse:
     lines = [
         {"change": each, "sentence": wording.change_sentence(each, form.symbol, preview.kept.get(each.parameter, {}))}
@@ -166,7 +168,7 @@ def _show_conflict(request: HttpRequest, form: LayerForm) -> HttpResponse:
     """The form with what was typed, over what somebody else has written since it was opened."""
     base = whole(request.POST.get("base_sequence"))
     sequence = form.state.config.sequence if base is None else base
-    meanwhile = overviews.changes_since(strategy_id=form.strategy_id, symbol=form.symbol, sequence=sequence)
+    meanwhile = history.changes_since(strategy_id=form.strategy_id, symbol=form.symbol, sequence=sequence)
     for row in reversed(meanwhile):
         for change in row.changes:
             if change["parameter"] in form.changes:

@@ -17,7 +17,7 @@ from strategy_config.exceptions import NotFoundError
 from strategy_config.observed import order_books
 from strategy_config.observed.order_books import PressureReading, Reading
 from strategy_config.redis import redis_client
-from strategy_config.services import services
+from strategy_config.resolution import symbols
 from strategy_core.market.analytics import BULLISH_ABOVE, TIMEFRAMES, Timeframe
 
 MOST_SYMBOLS = 200
@@ -49,7 +49,7 @@ def overview_document(request: HttpRequest) -> HttpResponse:
 
 def symbol(request: HttpRequest, symbol: str) -> HttpResponse:
     """One order book."""
-    name, timeframe = services.normalise_symbol(symbol), _timeframe(request)
+    name, timeframe = symbols.normalise_symbol(symbol), _timeframe(request)
     return show(
         request,
         "market_symbol.html",
@@ -65,7 +65,7 @@ def symbol(request: HttpRequest, symbol: str) -> HttpResponse:
 
 def symbol_document(request: HttpRequest, symbol: str) -> HttpResponse:
     """What the page shows, for its poll."""
-    return polled(_symbol(services.normalise_symbol(symbol), _timeframe(request), timezone.now()))
+    return polled(_symbol(symbols.normalise_symbol(symbol), _timeframe(request), timezone.now()))
 
 
 def _timeframe(request: HttpRequest) -> Timeframe:

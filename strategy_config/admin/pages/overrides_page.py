@@ -13,10 +13,14 @@ from strategy_config.admin.page import Page, all_facts, may, origin_of, show, sh
 from strategy_config.admin.reason_form import ReasonForm, typed_reason
 from strategy_config.admin.urls import layer_url
 from strategy_config.exceptions import ConfigError, InvalidRequestError
-from strategy_config.selectors import explanations, overviews, selectors
-from strategy_config.services import services
-from strategy_config.services.bulk_changes import WrittenTogether
-from strategy_config.services.import_plan import LayerKey
+from strategy_config.history.origins import Origin
+from strategy_config.resolution import symbols
+from strategy_config.resolution.layer_keys import LayerKey
+from strategy_config.selectors import explanations, override_list, overviews, stored_layers
+from strategy_config.selectors.explanations import Explanation
+from strategy_config.services import switches
+from strategy_config.services.open_batch import BatchWrite as WrittenTogether
+from strategy_config.services.overrides import copy_override, delete_overrides
 from strategy_core.configuration.layers import InvalidParametersError
 from strategy_core.strategies.registry import STRATEGIES
 
@@ -32,7 +36,7 @@ _TITLES = {"disable": "Switch off", "enable": "Switch on", "delete": "Delete"}
 def overrides(request: HttpRequest) -> HttpResponse:
     """The list, by strategy and symbol."""
     strategy_id, symbol = request.GET.get("strategy", ""), request.GET.get("symbol", "").strip()
-    page = explanations.override_page(
+    page = override_list.override_page(
         strategy_id=strategy_id, symbol=symbol, at=timezone.now(), page=whole(request.GET.get("page")) or 1, size=LINES
     )
     return show(
@@ -53,7 +57,7 @@ def overrides(request: HttpRequest) -> HttpResponse:
 
 def open_override(request: HttpRequest) -> HttpResponse:
     """From the field "symbol" to the page of its override, or to its explanation where ``explain`` is asked."""
-    symbol = services.normalise_symbol(request.GET.get("symbol", "").strip())
+    symbol = symbols.normalise_symbol(request.GET.get("symbol", "").strip())
     strategy_id = request.GET.get("strategy", "")
     if strategy_id not in STRATEGIES:
         raise InvalidRequestError("Select a strategy.", field="strategy")
@@ -102,14 +106,14 @@ def bulk(request: HttpRequest) -> HttpResponse:
 
 def copy(request: HttpRequest, strategy_id: str, symbol: str) -> HttpResponse:
     """The own parameters of one symbol, given to others under one reason."""
-    symbol = services.normalise_symbol(symbol)
-    config = selectors.layer_config(strategy_id=strategy_id, symbol=symbol, at=timezone.now())
+    symbol = symbols.normalise_symbol(symbol)
+    config = stored_layers.layer_config(strategy_id=strategy_id, symbol=symbol, at=timezone.now())
     typed = request.POST.get("symbols", "")
     targets = typed.replace(",", " ").split()
     reason, problem = ReasonForm.of(request), ""
     if reason.is_valid() and targets:
         try:
-            written = services.copy_override(
+            written = copy_override(
                 strategy_id=strategy_id,
                 symbol=symbol,
                 to_symbols=targets,
@@ -163,7 +167,7 @@ def explain(request: HttpRequest, strategy_id: str, symbol: str | None = None) -
     )
 
 
-def _counted(found: explanations.Explanation) -> str:
+def _counted(found: Explanation) -> str:
     counts = dict.fromkeys(("symbol", "global", "environment", "default", "refused"), 0)
     for value in found.values:
         counts[value.source] += 1
@@ -172,13 +176,13 @@ def _counted(found: explanations.Explanation) -> str:
 
 def _key(text: str) -> LayerKey:
     strategy_id, _, symbol = text.partition(":")
-    return LayerKey(strategy_id, services.normalise_symbol(symbol))
+    return LayerKey(strategy_id, symbols.normalise_symbol(symbol))
 
 
-def _apply(action: str, keys: list[LayerKey], origin: services.Origin) -> WrittenTogether:
+def _apply(action: str, keys: list[LayerKey], origin: Origin) -> WrittenTogether:
     if action == "delete":
-        return services.delete_overrides(keys=keys, origin=origin)
-    return services.switch_overrides(keys=keys, enabled=action == "enable", origin=origin)
+        return delete_overrides(keys=keys, origin=origin)
+    return switches.switch_overrides(keys=keys, enabled=action == "enable", origin=origin)
 
 
 PAGES = (

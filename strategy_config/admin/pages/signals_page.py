@@ -17,8 +17,7 @@ from strategy_config.exceptions import InvalidRequestError
 from strategy_config.observed import price_points, recent_signals, runtimes
 from strategy_config.observed.recent_signals import Found, RecentSignal, SignalFilter
 from strategy_config.redis import redis_client
-from strategy_config.resolution import resolution
-from strategy_config.services import services
+from strategy_config.resolution import known_strategies, symbols
 from strategy_core.strategies.registry import STRATEGIES
 
 ROWS = 100
@@ -85,7 +84,7 @@ def _filter(request: HttpRequest) -> SignalFilter:
     symbol = given.get("symbol", "").strip()
     return SignalFilter(
         strategy_id=given.get("strategy") or None,
-        symbol=services.normalise_symbol(symbol) if symbol else None,
+        symbol=symbols.normalise_symbol(symbol) if symbol else None,
         action=given.get("action") or None,
         global_version=_version(given.get("global_version", ""), "version for all symbols"),
         symbol_version=_version(given.get("symbol_version", ""), "version of the symbol"),
@@ -138,13 +137,13 @@ def _line(signal: RecentSignal) -> dict[str, Any]:
     metadata = msgspec.json.decode(signal.payload)["metadata"]
     return {
         "signal": signal,
-        "strategy": resolution.strategy_name(signal.strategy_id),
+        "strategy": known_strategies.strategy_name(signal.strategy_id),
         "is_of_another_time": abs(signal.told_at - signal.at) > MUCH_LATER,
         "price": f"{signal.price:,.8g}",
         "confidence": f"{signal.confidence:.2f}",
         "decision": metadata.get("decision", ""),
         "numbers": [(name, _shown(value)) for name, value in metadata.items() if name not in _OWN_COLUMNS],
-        **(links if resolution.is_known(signal.strategy_id) else {}),
+        **(links if known_strategies.is_known(signal.strategy_id) else {}),
     }
 
 

@@ -12,17 +12,18 @@ from strategy_config.admin.reason_form import ReasonForm, typed_reason
 from strategy_config.admin.urls import layer_url, switch_url
 from strategy_config.exceptions import StoreUnavailableError
 from strategy_config.history import halt_rows
-from strategy_config.resolution import resolution
-from strategy_config.selectors import overviews
-from strategy_config.services import services
-from strategy_core.configuration.halts import Scope
+from strategy_config.resolution import known_strategies, symbols
+from strategy_config.selectors import history, overviews
+from strategy_config.services import halts, switches
+from strategy_config.services.halts import Halted
+from strategy_core.configuration.halts import EVERYTHING, Scope
 
 CONFIRMATION = "ALL OFF"
 
 
 def switch(request: HttpRequest, strategy_id: str, symbol: str | None = None) -> HttpResponse:
     """GET asks for the reason. POST switches to ``to`` ("on" or "off"); only switching on needs the reason."""
-    symbol = None if symbol is None else services.normalise_symbol(symbol)
+    symbol = None if symbol is None else symbols.normalise_symbol(symbol)
     if request.method == "POST" and request.POST.get("to") == "off":
         # Before anything is read that is only to be shown.
         return _switched_off(request, strategy_id, symbol)
@@ -37,7 +38,7 @@ def switch(request: HttpRequest, strategy_id: str, symbol: str | None = None) ->
     if reason.is_valid() and target == "on":
         if not may(request, Permission.SWITCH_STRATEGY):
             raise PermissionDenied
-        written = services.switch(
+        written = switches.switch(
             strategy_id=strategy_id,
             symbol=symbol,
             enabled=True,
@@ -54,7 +55,7 @@ def switch(request: HttpRequest, strategy_id: str, symbol: str | None = None) ->
         is_on=is_on,
         symbol=symbol,
         overview=overview,
-        switched=overviews.last_switch(strategy_id=strategy_id, symbol=symbol),
+        switched=history.last_switch(strategy_id=strategy_id, symbol=symbol),
         reason=reason.given,
         reason_error=reason.problem,
         switch_url=switch_url(strategy_id, symbol),
@@ -66,15 +67,15 @@ def _switched_off(request: HttpRequest, strategy_id: str, symbol: str | None) ->
     """Switch off; while the database is down the same scope is halted."""
     origin = origin_of(request, reason=typed_reason(request))
     try:
-        written = services.switch(strategy_id=strategy_id, symbol=symbol, enabled=False, origin=origin)
+        written = switches.switch(strategy_id=strategy_id, symbol=symbol, enabled=False, origin=origin)
     except StoreUnavailableError:
         scope = Scope(strategy_id=strategy_id, symbol=symbol)
-        return _halted(services.halt_without_store(scope=scope, origin=origin))
-    back_url = layer_url(strategy_id, symbol) if resolution.is_known(strategy_id) else reverse("admin:index")
+        return _halted(halts.halt_without_store(scope=scope, origin=origin))
+    back_url = layer_url(strategy_id, symbol) if known_strategies.is_known(strategy_id) else reverse("admin:index")
     return HttpResponseRedirect(f"{back_url}?saved={written.sequence}")
 
 
-def _halted(halted: services.Halted) -> HttpResponse:
+def _halted(halted: Halted) -> HttpResponse:
     """What was halted while the database is down, when no page can be shown."""
     text = (
         f"Halted: {halt_rows.scope_of(halted.halt)} ({halted.halt.id}). The runtimes were notified over "
@@ -90,7 +91,7 @@ def switch_all(request: HttpRequest) -> HttpResponse:
     is_sent = request.method == "POST"
     if is_sent and typed == CONFIRMATION:
         # Before anything is read that is only to be shown.
-        halted = services.switch_off_all(origin=origin_of(request, reason=reason))
+        halted = halts.halt(scope=EVERYTHING, origin=origin_of(request, reason=reason))
         if halted.is_recorded:
             return HttpResponseRedirect(f"{reverse('admin:index')}?saved={halted.sequence}")
         return _halted(halted)

@@ -7,11 +7,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from strategy_config.accounts.permissions import Permission
+from strategy_config.accounts.tokens import issue_token, own_token, revoke_token, tokens_of
 from strategy_config.admin.page import Page, origin_of, show, whole
 from strategy_config.exceptions import InvalidRequestError
 from strategy_config.models import ApiToken
-from strategy_config.selectors import selectors
-from strategy_config.services import services
 
 DAYS = 90
 MOST_DIGITS = 6
@@ -23,14 +22,14 @@ def tokens(request: HttpRequest) -> HttpResponse:
     plaintext, problem, revoked = "", "", None
     name, days = request.POST.get("name", "").strip(), request.POST.get("days", str(DAYS)).strip()
     if request.method == "POST" and "revoke" in request.POST:
-        revoked = selectors.own_token(user=user, token_id=request.POST["revoke"])
+        revoked = own_token(user=user, token_id=request.POST["revoke"])
         if "confirm" not in request.POST:
             return _ask(request, revoked)
-        services.revoke_token(token=revoked, at=timezone.now(), origin=origin_of(request, reason=""))
+        revoke_token(token=revoked, at=timezone.now(), origin=origin_of(request, reason=""))
     elif request.method == "POST":
         try:
             # Anything that is not a number of days is refused as 0 is: with the limits.
-            _, plaintext = services.issue_token(
+            _, plaintext = issue_token(
                 user=user, name=name, days=whole(days, MOST_DIGITS) or 0, origin=origin_of(request, reason="")
             )
         except InvalidRequestError as refusal:
@@ -40,7 +39,7 @@ def tokens(request: HttpRequest) -> HttpResponse:
         "tokens.html",
         title="My API tokens",
         status=422 if problem else 200,
-        tokens=selectors.tokens_of(user=user),
+        tokens=tokens_of(user=user),
         plaintext=plaintext,
         problem=problem,
         revoked=revoked,

@@ -10,7 +10,7 @@ from strategy_config.accounts.permissions import Permission
 from strategy_config.admin.page import Page, all_facts, may, origin_of, show, whole
 from strategy_config.admin.reason_form import ReasonForm
 from strategy_config.exceptions import InvalidRequestError, VersionConflictError
-from strategy_config.services import services, yaml_file
+from strategy_config.services import imports, yaml_file
 from strategy_config.services.import_plan import ImportRefusedError, Plan
 
 SESSION_KEY = "import"
@@ -25,7 +25,7 @@ def transfer(request: HttpRequest) -> HttpResponse:
 def export(request: HttpRequest) -> HttpResponse:
     """The file; ``strategy`` and ``symbols`` choose."""
     now = timezone.now()
-    text = services.export_configuration(
+    text = imports.export_configuration(
         at=now,
         strategy_ids=request.GET.getlist("strategy"),
         symbols=request.GET.get("symbols", "").replace(",", " ").split(),
@@ -72,7 +72,7 @@ def apply(request: HttpRequest) -> HttpResponse:
     if not reason.is_valid():
         return _show_plan(request, kept, status=422, reason=reason.given, reason_error=reason.problem)
     try:
-        applied = services.apply_import(
+        applied = imports.apply_import(
             content=kept["text"].encode(),
             origin=origin_of(request, reason=reason.given, channel="import"),
             prune=kept["prune"],
@@ -100,7 +100,7 @@ def _show_start(request: HttpRequest, *, problem: str = "", **context: Any) -> H
 
 
 def _show_plan(request: HttpRequest, kept: dict[str, Any], *, status: int = 200, **context: Any) -> HttpResponse:
-    found: Plan = services.plan_import(
+    found: Plan = imports.plan_import(
         content=kept["text"].encode(),
         at=timezone.now(),
         prune=kept["prune"],

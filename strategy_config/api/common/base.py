@@ -13,7 +13,7 @@ from strategy_config.api import requests
 from strategy_config.api.common import rate_limits, schema
 from strategy_config.api.common.permissions import Permission
 from strategy_config.exceptions import InvalidRequestError
-from strategy_config.services import services
+from strategy_config.history.origins import Origin
 
 ANONYMOUS = "anonymous"
 _OTHER_CONDITIONS = ("If-None-Match", "If-Modified-Since", "If-Unmodified-Since")
@@ -50,11 +50,11 @@ class ApiView(APIView):
         return False
 
 
-def origin_of(request: Request, *, changed_by: str | None, reason: str | None) -> services.Origin:
+def origin_of(request: Request, *, changed_by: str | None, reason: str | None) -> Origin:
     """Who makes the change that this request asks for: the claim (by default the caller), and the actor beside it."""
     identity: Any = request.auth
     actor = ANONYMOUS if identity is None else identity.actor
-    return services.Origin(
+    return Origin(
         changed_by=actor if changed_by is None else changed_by,
         actor=actor,
         channel="api",
@@ -64,7 +64,7 @@ def origin_of(request: Request, *, changed_by: str | None, reason: str | None) -
     )
 
 
-def lenient_origin(request: Request, given: Mapping[str, Any]) -> services.Origin:
+def lenient_origin(request: Request, given: Mapping[str, Any]) -> Origin:
     """As `origin_of`, of a stop: what ``given`` says of who and why counts where it is text."""
     changed_by, reason = given.get("changed_by"), given.get("reason")
     return origin_of(

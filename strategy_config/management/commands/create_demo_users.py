@@ -8,7 +8,8 @@ from django.contrib.auth.models import Group, User
 from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
-from strategy_config.services import catalogue, services
+from strategy_config.accounts import tokens
+from strategy_config.services import catalogue
 
 ADMINISTRATOR = "admin"
 TOKEN_NAME = "demo"  # noqa: S105  (what the token is called)
@@ -43,8 +44,8 @@ class Command(BaseCommand):
             user.groups.set([Group.objects.get(name=name)])
             if name == ADMINISTRATOR:
                 for former in user.api_tokens.filter(name=TOKEN_NAME):
-                    services.revoke_token(token=former, at=timezone.now())
-                _, token = services.issue_token(user=user, name=TOKEN_NAME, days=TOKEN_DAYS)
+                    tokens.revoke_token(token=former, at=timezone.now())
+                _, token = tokens.issue_token(user=user, name=TOKEN_NAME, days=TOKEN_DAYS)
         if options["json"]:
             self.stdout.write(json.dumps({"users": passwords, "token": token}))
             return

@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from strategy_config.exceptions import ConfigError
-from strategy_config.services import services
+from strategy_config.services import imports
 
 
 class Command(BaseCommand):
@@ -29,7 +29,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Read and write."""
         try:
-            text = services.export_configuration(
+            text = imports.export_configuration(
                 at=timezone.now(), strategy_ids=options["strategy"], symbols=options["symbol"]
             )
         except ConfigError as exception:

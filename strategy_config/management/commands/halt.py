@@ -8,7 +8,8 @@ from django.utils import timezone
 
 from strategy_config.exceptions import ConfigError
 from strategy_config.history import halt_rows
-from strategy_config.services import services
+from strategy_config.history.origins import Origin
+from strategy_config.services import halts
 from strategy_core.configuration.halts import Scope
 
 ACTOR = "halt"
@@ -32,7 +33,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Halt."""
-        origin = services.Origin(
+        origin = Origin(
             changed_by=options["changed_by"] or getpass.getuser(),
             actor=ACTOR,
             channel="command",
@@ -41,9 +42,7 @@ class Command(BaseCommand):
             reason=options["reason"],
         )
         try:
-            halted = services.halt(
-                scope=Scope(strategy_id=options["strategy"], symbol=options["symbol"]), origin=origin
-            )
+            halted = halts.halt(scope=Scope(strategy_id=options["strategy"], symbol=options["symbol"]), origin=origin)
         except ConfigError as refusal:
             raise CommandError(refusal.message) from None
         self.stdout.write(f"Halted: {halt_rows.scope_of(halted.halt)}. Resume with: resume {halted.halt.id}")

@@ -11,7 +11,8 @@ from django.utils import timezone
 
 from strategy_config.admin import wording
 from strategy_config.exceptions import ConfigError, InvalidRequestError
-from strategy_config.services import services, yaml_file
+from strategy_config.history.origins import Origin
+from strategy_config.services import imports, yaml_file
 from strategy_config.services.import_plan import ImportRefusedError, Plan
 
 ACTOR = "import_config"
@@ -68,10 +69,10 @@ class Command(BaseCommand):
     def _run(self, content: bytes, options: dict[str, Any]) -> tuple[Plan, bool | None]:
         chosen = {"prune": options["prune"], "allow_enable": options["allow_enable"]}
         if options["plan"]:
-            return services.plan_import(content=content, at=timezone.now(), **chosen), None
+            return imports.plan_import(content=content, at=timezone.now(), **chosen), None
         who = options["changed_by"] or getpass.getuser()
-        origin = services.Origin(who, ACTOR, "import", request_id="", at=timezone.now(), reason=options["reason"])
-        applied = services.apply_import(content=content, origin=origin, **chosen)
+        origin = Origin(who, ACTOR, "import", request_id="", at=timezone.now(), reason=options["reason"])
+        applied = imports.apply_import(content=content, origin=origin, **chosen)
         return applied.plan, applied.published
 
     def _content(self, name: str) -> bytes:

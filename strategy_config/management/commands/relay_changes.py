@@ -8,14 +8,14 @@ from django.core.management.base import BaseCommand, CommandError
 
 from service_kit import shutdown, tracing
 from service_kit.nats_connection import NatsAccess, NatsLostError, problem_with_creds, problem_with_nkey_seed
+from strategy_config.publication.relay import Relay
 from strategy_config.redis import redis_client
-from strategy_config.services.relay import Relay
 
 END_SECONDS = 9.0
 
 
 class Command(BaseCommand):
-    """Runs until SIGTERM or Ctrl-C. Run one; see `strategy_config.services.relay`."""
+    """Runs until SIGTERM or Ctrl-C. Run one; see `strategy_config.publication.relay`."""
 
     help = (
         "Tell other services of every accepted change over NATS, on config.changed.<strategy>.<symbol or global>, "

@@ -8,8 +8,9 @@ from django.utils import timezone
 
 from strategy_config.exceptions import ConfigError
 from strategy_config.history import halt_rows
-from strategy_config.selectors import selectors
-from strategy_config.services import services
+from strategy_config.history.origins import Origin
+from strategy_config.selectors import known_halts
+from strategy_config.services import halts
 
 ACTOR = "resume"
 
@@ -39,9 +40,9 @@ class Command(BaseCommand):
             if not options["id"]:
                 self._list()
                 return
-            resumed = services.resume(
+            resumed = halts.resume(
                 ids=options["id"],
-                origin=services.Origin(
+                origin=Origin(
                     changed_by=options["changed_by"] or getpass.getuser(),
                     actor=ACTOR,
                     channel="command",
@@ -61,6 +62,6 @@ class Command(BaseCommand):
             self.stderr.write(f"Still switched off: {name}")
 
     def _list(self) -> None:
-        for row in selectors.open_halts():
+        for row in known_halts.open_halts():
             what = halt_rows.scope_of(row)
             self.stdout.write(f"{row.id}  {what}  by {row.by} at {row.at.isoformat()}  {row.reason}")

@@ -26,9 +26,8 @@ from service_kit.cancellation import cancel
 from service_kit.nats_connection import CheckedClient, NatsAccess, NatsLostError, lasting
 from service_kit.outage import Outage
 from strategy_config.exceptions import StoreUnavailableError
+from strategy_config.history import change_events, positions
 from strategy_config.redis import stream_entries
-from strategy_config.selectors import selectors
-from strategy_config.services import services
 from strategy_core.configuration import wire
 
 BATCH = 500
@@ -108,13 +107,13 @@ class Relay:
     async def _relay_batch(self) -> bool:
         """Tell what comes next; false where there is nothing to tell, or the store cannot say."""
         try:
-            changes = await self._in_store(lambda: selectors.unrelayed_changes(limit=BATCH))
+            changes = await self._in_store(lambda: change_events.unrelayed_changes(limit=BATCH))
             self._outages["store"].worked()
             if not changes:
                 return False
             await self._tell(changes)
             last = changes[-1].sequence
-            await self._in_store(lambda: services.record_relayed(sequence=last))
+            await self._in_store(lambda: positions.record_relayed(sequence=last))
         except StoreUnavailableError as exception:
             self._outages["store"].failed(exception)
             return False

@@ -1,0 +1,29 @@
+"""Redis rewritten on request."""
+
+from dataclasses import dataclass
+
+from service_kit.tracing import traced
+from strategy_config.exceptions import StoreUnavailableError
+from strategy_config.publication import publisher
+from strategy_config.redis import redis_client
+
+
+@dataclass(frozen=True, slots=True)
+class Refreshed:
+    """The shared cache was rebuilt: documents there now, and the sequence that they stand at."""
+
+    entries: int
+    sequence: int
+
+
+@traced
+def refresh_cache() -> Refreshed:
+    """Rewrite the shared cache from the store and tell every runtime.
+
+    Raises StoreUnavailableError, also where it is Redis that cannot be reached.
+    """
+    try:
+        rewritten = publisher.rewrite_all(is_forced=True)
+    except redis_client.SharedCacheUnavailableError as exception:
+        raise StoreUnavailableError("The shared cache cannot be reached right now.") from exception
+    return Refreshed(rewritten.entries, rewritten.sequence)

@@ -1,0 +1,24 @@
+"""Expiries that are due are recorded."""
+
+from datetime import datetime
+
+from service_kit.tracing import traced
+from strategy_config.models import SymbolOverride
+from strategy_config.resolution import instants, item_failures
+from strategy_config.services.layer_write import commit_layer
+from strategy_config.services.open_layer import OpenLayer
+from strategy_config.store import transactions
+
+
+@traced
+def expire_due(*, at: datetime) -> int:
+    """Record the expiry of every layer that is past its ``expires_at``, each by itself; answers how many."""
+    at = instants.to_milliseconds(at)
+    with transactions.store_errors():
+        due = list(SymbolOverride.objects.filter(expires_at__lte=at).order_by("expires_at"))
+    recorded = 0
+    for row in due:
+        with item_failures.contained("expiry", strategy_id=row.strategy_id, symbol=row.symbol):
+            layer, _, _, _ = commit_layer(row.strategy_id, row.symbol, at, OpenLayer.record_due_expiry)
+            recorded += len(layer.changes)
+    return recorded
