@@ -7,7 +7,7 @@ from celery import Celery
 from celery.signals import worker_init, worker_ready
 from django.conf import settings
 
-from configsite import clock, env, environment_log, worker_metrics
+from configsite import clock, environment_log, worker_metrics
 from service_kit import tracing
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "configsite.settings.base")
@@ -52,7 +52,7 @@ app.autodiscover_tasks(["strategy_config"])
 
 @worker_init.connect
 def _trace(**kwargs: Any) -> None:
-    tracing.start(env.everything(), service="realtime-strategies-worker")
+    tracing.start(settings.PROCESS_ENVIRONMENT, service="realtime-strategies-worker")
     environment_log.log_environment()
 
 

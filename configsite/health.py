@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from configsite import metrics
-from strategy_config.exceptions import StoreUnavailableError
+from strategy_config.exceptions import RedisUnavailableError, StoreUnavailableError
 from strategy_config.history import positions
 from strategy_config.redis import redis_client
 from strategy_config.selectors import misfits, summaries
@@ -59,7 +59,7 @@ def healthz(request: HttpRequest) -> HttpResponse:
 def ready(request: HttpRequest) -> HttpResponse:
     """200 while configuration can be read: "degraded" where the store or Redis is away; 503 where both are."""
     store = _probe(positions.chain_head, StoreUnavailableError)
-    redis = _probe(_ask_redis, redis_client.SharedCacheUnavailableError)
+    redis = _probe(_ask_redis, RedisUnavailableError)
     working = [part["status"] == "ok" for part in (store, redis)]
     status = "ready" if all(working) else "degraded" if any(working) else "unavailable"
     answer = {"status": status, "ready": any(working), "store": store, "redis": redis, "configuration": _misfits()}

@@ -1,6 +1,6 @@
 """Prometheus metrics of the site: requests by route, method and status, and how far the store is told to Redis.
 
-All labels are bounded. What services measure of themselves is in `strategy_config.store.metrics`.
+All labels are bounded. What the rooms of the app measure of themselves is declared where it is counted.
 """
 
 import os
@@ -24,11 +24,10 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from service_kit import tracing
-from strategy_config.exceptions import StoreUnavailableError
+from strategy_config.exceptions import RedisUnavailableError, StoreUnavailableError
 from strategy_config.history import positions
 from strategy_config.observed import runtimes
 from strategy_config.publication import publisher
-from strategy_config.redis.redis_client import SharedCacheUnavailableError
 from strategy_config.selectors import misfits
 from strategy_config.store import transactions
 
@@ -98,7 +97,7 @@ class SharedState(Collector):
             sequence.add_metric(["redis"], publisher.last_published())
             alive.add_metric([], len(runtimes.live_runtimes()))
             connected.add_metric(["redis"], 1)
-        except SharedCacheUnavailableError:
+        except RedisUnavailableError:
             connected.add_metric(["redis"], 0)
         yield from (connected, sequence, alive, refused)
 

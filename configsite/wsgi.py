@@ -19,13 +19,13 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "configsite.settings.base")
 sys.setswitchinterval(0.0005)
 _site = get_wsgi_application()
 
-from configsite import env, environment_log, metrics  # noqa: E402  (needs Django to be set up)
+from configsite import environment_log, metrics  # noqa: E402  (needs Django to be set up)
 from service_kit import tracing  # noqa: E402  (as above)
 from strategy_config.api import fast_reads  # noqa: E402  (as above)
 from strategy_config.history import store_watch  # noqa: E402  (as above)
 
 store_watch.start()
-tracing.start(env.everything(), service="realtime-strategies-web")
+tracing.start(settings.PROCESS_ENVIRONMENT, service="realtime-strategies-web")
 environment_log.log_environment()
 
 # What is loaded by now stays: without it in every full collection, that stops all threads for some milliseconds

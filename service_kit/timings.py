@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 _MICRO = 1e-6
 STEP_BOUNDS = tuple(number * _MICRO for number in (1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 10_000))
 """Seconds, for what happens within one message."""
+CALL_BOUNDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""Seconds, for a call to a database or to another server."""
 WAIT_BOUNDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
 """Seconds, for what waits for a queue, another process or a server."""
 

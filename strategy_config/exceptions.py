@@ -60,3 +60,14 @@ class StoreUnavailableError(ConfigError):
 
     code = "STORE_UNAVAILABLE"
     status = 503
+
+
+class RedisUnavailableError(Exception):
+    """Redis did not answer, or answered with an error, or failed a moment ago.
+
+    ``is_forbidden``: this user of Redis may not do that.
+    """
+
+    def __init__(self, message: str, *, is_forbidden: bool = False) -> None:
+        super().__init__(message)
+        self.is_forbidden = is_forbidden

@@ -1,7 +1,6 @@
 """The store: the layers of every strategy, their history, the sequence behind both, and API tokens.
 
 Rows of layers are never deleted: "no layer" is ``parameters`` NULL, so that versions never restart.
-A symbol of "" in the history is the global layer (NULLs would not collide in a unique constraint).
 """
 
 import uuid
@@ -15,6 +14,8 @@ SYMBOL_LENGTH = 24
 CHANGED_BY_LENGTH = 100
 REASON_LENGTH = 1_000
 REQUEST_ID_LENGTH = 128
+GLOBAL_SYMBOL = ""
+"""The symbol of the global layer in the history (NULLs would not collide in a unique constraint); None elsewhere."""
 
 
 class ImmutableRowError(TypeError):

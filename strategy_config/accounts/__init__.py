@@ -1,0 +1,4 @@
+"""Who may do what: tokens, permissions, limits of logins, addresses of callers.
+
+Imports history and below.
+"""

@@ -14,6 +14,7 @@ from django.contrib.auth.models import Group
 from django.db.models import F
 from django.db.models.signals import m2m_changed, post_delete, post_save
 
+from strategy_config.exceptions import RedisUnavailableError
 from strategy_config.models import ApiToken, ChangeSequence
 from strategy_config.redis import redis_client
 from strategy_config.store import transactions
@@ -44,7 +45,7 @@ def announce() -> bool:
     for _ in range(_ATTEMPTS):
         try:
             _show(count)
-        except redis_client.SharedCacheUnavailableError:
+        except RedisUnavailableError:
             continue
         return True
     return False

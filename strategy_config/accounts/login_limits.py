@@ -16,6 +16,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 
 from strategy_config.accounts.client_address import client_address
+from strategy_config.exceptions import RedisUnavailableError
 from strategy_config.redis import redis_client
 
 LOCKED_SECONDS = "strategy_config.login_locked_seconds"
@@ -75,7 +76,7 @@ def _count(keys: tuple[str, str]) -> int:
         wait: Any = redis_client.run(
             lambda client: client.eval(COUNT_SCRIPT, 2, *keys, *limits, settings.LOGIN_LOCKOUT_SECONDS)
         )
-    except redis_client.SharedCacheUnavailableError as exception:
+    except RedisUnavailableError as exception:
         _log.warning("login.uncounted", error=str(exception))
         return 0
     return -(-int(wait) // 1000)
@@ -85,5 +86,5 @@ def _forget(keys: tuple[str, str]) -> None:
     """A login that held takes its own attempt back, and ends the user's count."""
     try:
         redis_client.run(lambda client: client.eval(FORGET_SCRIPT, 2, *keys))
-    except redis_client.SharedCacheUnavailableError as exception:
+    except RedisUnavailableError as exception:
         _log.warning("login.uncounted", error=str(exception))

@@ -1,4 +1,4 @@
 """The admin that traders work in: words and URLs, above them forms and documents, then ``pages/``, on top the site.
 
-May import services, selectors and what they stand on; never the API or the tasks.
+Imports services, selectors and what they stand on; never the API or the tasks.
 """

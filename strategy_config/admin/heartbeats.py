@@ -7,8 +7,8 @@ from typing import Literal
 
 from django.utils import timezone
 
+from strategy_config.exceptions import RedisUnavailableError
 from strategy_config.observed import runtimes
-from strategy_config.redis import redis_client
 from strategy_core.configuration import wire
 
 SILENT_SECONDS = 12.0
@@ -33,7 +33,7 @@ def latest() -> Heartbeats:
     """The newest heartbeat of each live runtime."""
     try:
         return runtimes.live_runtimes()
-    except redis_client.SharedCacheUnavailableError:
+    except RedisUnavailableError:
         return None
 
 

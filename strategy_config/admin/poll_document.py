@@ -9,7 +9,7 @@ from strategy_config.admin import poll_shapes, strategy_cards, wording
 from strategy_config.admin.heartbeats import Feed, Heartbeats
 from strategy_config.admin.poll_shapes import Part, StrategyCard
 from strategy_config.admin.strategy_cards import NAMED
-from strategy_config.exceptions import StoreUnavailableError
+from strategy_config.exceptions import RedisUnavailableError, StoreUnavailableError
 from strategy_config.history import audit_rows, halt_rows, positions
 from strategy_config.models import ConfigAudit, Halt
 from strategy_config.observed import runtimes, signal_rates
@@ -27,7 +27,7 @@ def document(at: datetime) -> poll_shapes.PollDocument:
         heartbeats: Heartbeats = runtimes.live_runtimes()
         rates = signal_rates.signal_rates(int(at.timestamp() * 1000))
         published = redis_client.run(lambda client: client.get(redis_client.keys().sequence))
-    except redis_client.SharedCacheUnavailableError:
+    except RedisUnavailableError:
         heartbeats, rates, published = None, {}, None
     try:
         sequence: int | None = positions.last_sequence()
@@ -89,7 +89,7 @@ def _current(heartbeats: Sequence[wire.Heartbeat], sequence: int | None, at: dat
     if len(current) < len(heartbeats):
         try:
             every = runtimes.progress(sequence, at).runtimes
-        except redis_client.SharedCacheUnavailableError:
+        except RedisUnavailableError:
             return current
         current |= {each.instance_id for each in every if each.state == "applied"}
     return current

@@ -11,9 +11,9 @@ from typing import Any
 
 import msgspec
 
+from strategy_config.exceptions import RedisUnavailableError
 from strategy_config.history.audit_rows import canonical
 from strategy_config.redis import redis_client
-from strategy_config.redis.redis_client import SharedCacheUnavailableError
 
 # A service that is late may ask us about the change long after nobody waits for it any more.
 LATE_SECONDS = 30.0
@@ -48,7 +48,7 @@ def begin(key: str, services: Collection[str]) -> list[str]:
 
     try:
         marked = redis_client.run(mark) if free else []
-    except SharedCacheUnavailableError:
+    except RedisUnavailableError:
         return free
     mine = [service for service, is_mine in zip(free, marked, strict=True) if is_mine]
     with _lock:
@@ -66,7 +66,7 @@ def end(key: str, services: Collection[str]) -> None:
             _here.pop((key, service), None)
     try:
         redis_client.run(lambda client: client.delete(*(_name(key, service) for service in services)))
-    except SharedCacheUnavailableError:
+    except RedisUnavailableError:
         return
 
 

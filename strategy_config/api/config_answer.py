@@ -73,7 +73,7 @@ _filled_at = float("-inf")
 
 
 def fetch(strategy_id: str, symbol: str | None, take: bytes | None = None) -> Fetched:
-    """Ask the shared cache, in one round trip; raises SharedCacheUnavailableError.
+    """Ask the shared cache, in one round trip; raises RedisUnavailableError.
 
     ``take`` is a command of the rate limits that goes along; whatever becomes of it, the read is answered.
     """

@@ -15,21 +15,23 @@ from typing import Any, NamedTuple
 import msgspec
 from django.conf import settings
 from django.http.request import split_domain_port, validate_host
+from prometheus_client import Counter
 from rest_framework.exceptions import AuthenticationFailed, Throttled
 
 from service_kit import request_ids
 from strategy_config.api import config_answer, strategy_list
 from strategy_config.api.common import authentication, envelope, errors, rate_limits
 from strategy_config.api.common.permissions import Permission, anonymous_permissions
-from strategy_config.redis import redis_client
-from strategy_config.store import circuit_breaker, metrics
+from strategy_config.exceptions import RedisUnavailableError
+from strategy_config.store import circuit_breaker
 from strategy_core.market.symbols import is_symbol
 from strategy_core.strategies.registry import STRATEGIES
 
 LIST_ROUTE = "api/v1/strategies"
 GLOBAL_ROUTE = "api/v1/strategies/<str:strategy_id>/config"
 SYMBOL_ROUTE = "api/v1/strategies/<str:strategy_id>/config/<str:symbol>"
-_READS = {True: metrics.config_reads.labels("cache"), False: metrics.config_reads.labels("store")}
+_reads = Counter("configsite_config_reads", "Configs served, by where they came from: cache, store.", ["source"])
+_READS = {True: _reads.labels("cache"), False: _reads.labels("store")}
 _LIST_PATH = f"/{LIST_ROUTE}"
 _PATH = re.compile(r"/api/v1/strategies/([a-z_]+)/config(?:/([A-Za-z0-9_]+))?", re.ASCII)
 _BODY = (
@@ -70,7 +72,7 @@ def _try_list(environ: dict[str, Any]) -> Answer | None:
     take = rate_limits.take_command(rate_limits.caller(digest, environ), rate_limits.Kind.READS)
     try:
         fetched = config_answer.fetch_sequence(take)
-    except redis_client.SharedCacheUnavailableError:
+    except RedisUnavailableError:
         return None
     if take is not None:
         environ[rate_limits.CHARGED] = True
@@ -104,7 +106,7 @@ def _try_config(environ: dict[str, Any], strategy_id: str, symbol: str | None) -
     take = rate_limits.take_command(rate_limits.caller(digest, environ), rate_limits.Kind.READS)
     try:
         fetched = config_answer.fetch(strategy_id, symbol, take)
-    except redis_client.SharedCacheUnavailableError:
+    except RedisUnavailableError:
         return None
     if take is not None:
         environ[rate_limits.CHARGED] = True

@@ -17,8 +17,7 @@ from strategy_config.api.common.parsing import MergePatchParser, StrictJSONParse
 from strategy_config.api.common.permissions import Permission, caller_may
 from strategy_config.api.halt_views import HALTED_INSTEAD, stop_or_halt
 from strategy_config.api.writes import stop_in_spite_of, write
-from strategy_config.exceptions import InvalidRequestError
-from strategy_config.redis import redis_client
+from strategy_config.exceptions import InvalidRequestError, RedisUnavailableError
 from strategy_config.resolution import symbols
 from strategy_config.resolution.known_strategies import strategy_class
 from strategy_config.services import dry_run, layers
@@ -224,7 +223,7 @@ def _read(request: Request, strategy_id: str, symbol: str | None) -> HttpRespons
     symbol = None if symbol is None else symbols.normalise_symbol(symbol)
     try:
         fetched = config_answer.fetch(strategy_id, symbol)
-    except redis_client.SharedCacheUnavailableError:
+    except RedisUnavailableError:
         fetched = None
     reading = config_answer.read(strategy_id, symbol, fetched)
     answer = fast_reads.render(reading, request_ids.of(request), request.META.get("HTTP_IF_NONE_MATCH"), started)

@@ -13,10 +13,9 @@ from strategy_config.api import market_answers, market_requests, requests
 from strategy_config.api.common import envelope, schema
 from strategy_config.api.common.base import ApiView
 from strategy_config.api.common.permissions import Permission
-from strategy_config.exceptions import StoreUnavailableError
+from strategy_config.exceptions import RedisUnavailableError, StoreUnavailableError
 from strategy_config.observed import order_books
 from strategy_config.observed.order_books import Reading
-from strategy_config.redis import redis_client
 from strategy_config.resolution import symbols
 
 MOST_POINTS = 100
@@ -183,7 +182,7 @@ def _redis_needed() -> Iterator[None]:
     """Raises StoreUnavailableError where Redis is away: the metrics are nowhere else."""
     try:
         yield
-    except redis_client.SharedCacheUnavailableError as exception:
+    except RedisUnavailableError as exception:
         raise StoreUnavailableError("Redis, which carries the market metrics, cannot be reached now.") from exception
 
 

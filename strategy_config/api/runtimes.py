@@ -3,6 +3,7 @@
 import time
 from typing import Any
 
+from strategy_config.exceptions import RedisUnavailableError
 from strategy_config.observed.runtimes import trading_runtimes
 from strategy_config.redis import redis_client, stream_entries
 from strategy_core.configuration import wire
@@ -24,7 +25,7 @@ class RuntimeWait:
         try:
             self._instances = [heartbeat.instance_id for heartbeat in trading_runtimes()]
             newest = redis_client.run(lambda client: client.xrevrange(redis_client.keys().acks, count=1))
-        except redis_client.SharedCacheUnavailableError:
+        except RedisUnavailableError:
             self.warning = "The runtimes could not be asked: the shared cache is away."
         else:
             self._last_id = newest[0][0] if newest else "0-0"
@@ -43,7 +44,7 @@ class RuntimeWait:
         acks = redis_client.keys().acks
         try:
             streams = redis_client.run(lambda client: client.xread({acks: self._last_id}, block=block_ms))
-        except redis_client.SharedCacheUnavailableError:
+        except RedisUnavailableError:
             self.warning = "Not all runtimes were heard: the shared cache went away."
             return False
         entries = _entries(streams)

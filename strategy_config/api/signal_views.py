@@ -11,10 +11,9 @@ from strategy_config.api import requests, signal_answers
 from strategy_config.api.common import envelope, schema
 from strategy_config.api.common.base import ApiView
 from strategy_config.api.common.permissions import Permission
-from strategy_config.exceptions import StoreUnavailableError
+from strategy_config.exceptions import RedisUnavailableError, StoreUnavailableError
 from strategy_config.observed import recent_signals
 from strategy_config.observed.recent_signals import SignalFilter
-from strategy_config.redis import redis_client
 from strategy_config.resolution import known_strategies
 
 
@@ -51,7 +50,7 @@ class SignalsView(ApiView):
         )
         try:
             found = recent_signals.newest(chosen, limit=query.limit)
-        except redis_client.SharedCacheUnavailableError as exception:
+        except RedisUnavailableError as exception:
             raise StoreUnavailableError("Redis, which keeps the latest signals, cannot be reached now.") from exception
         signals = [msgspec.Raw(signal.payload) for signal in found]
         return envelope.success(request, signals, metadata={"count": len(signals)})

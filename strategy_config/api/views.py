@@ -12,10 +12,9 @@ from strategy_config.api import answers, strategy_list
 from strategy_config.api.common import envelope, schema
 from strategy_config.api.common.base import ApiView
 from strategy_config.api.common.permissions import Permission
-from strategy_config.exceptions import StoreUnavailableError
+from strategy_config.exceptions import RedisUnavailableError, StoreUnavailableError
 from strategy_config.observed.runtimes import live_runtimes
 from strategy_config.publication import refresh
-from strategy_config.redis import redis_client
 from strategy_config.resolution import known_strategies
 from strategy_config.selectors import cached_summaries
 from strategy_core.configuration import layers, wire
@@ -44,7 +43,7 @@ def _cached_list(request: Request) -> HttpResponse:
     """Raises StoreUnavailableError where the shared cache does not know either."""
     try:
         summaries = cached_summaries.strategy_summaries(timezone.now())
-    except redis_client.SharedCacheUnavailableError as exception:
+    except RedisUnavailableError as exception:
         raise StoreUnavailableError("Neither the store nor the shared cache can be read right now.") from exception
     rendered = [strategy_list.render(summary) for summary in summaries]
     return envelope.success(request, rendered, metadata={"total_count": len(rendered), "degraded": True})
@@ -152,6 +151,6 @@ class RuntimesView(ApiView):
         is_degraded = False
         try:
             heartbeats = live_runtimes()
-        except redis_client.SharedCacheUnavailableError:
+        except RedisUnavailableError:
             is_degraded = True
         return envelope.success(request, heartbeats, metadata={"total_count": len(heartbeats), "degraded": is_degraded})

@@ -20,6 +20,7 @@ from strategy_config.resolution.instants import iso
 FORMAT = 2
 LEGACY_ACTOR = "import_legacy"
 """The actor of rows that stand for changes in the service that this one replaced."""
+SWITCH_ACTIONS = (ConfigAudit.Action.ENABLE, ConfigAudit.Action.DISABLE)
 SEALED = ("changed_by", "actor", "reason")
 """The texts that may be redacted."""
 _SALT_BYTES = 16

@@ -65,7 +65,7 @@ def _of_json(value: Mapping[str, Any]) -> list[Checkpoint]:
 
 
 def witness() -> Witness:
-    """What Redis knows; raises SharedCacheUnavailableError."""
+    """What Redis knows; raises RedisUnavailableError."""
     names = redis_client.keys()
 
     def read(client: Any) -> list[Any]:
@@ -88,7 +88,7 @@ def witness() -> Witness:
 
 
 def keep(found: Checkpoint, *, relayed: int, known: Iterable[Checkpoint], is_published: bool) -> None:
-    """Remember a checkpoint that holds, and how far the relay was; raises SharedCacheUnavailableError.
+    """Remember a checkpoint that holds, and how far the relay was; raises RedisUnavailableError.
 
     ``is_published``: Redis is not ahead of the store, so that a replacement is over.
     """
@@ -107,7 +107,7 @@ def keep(found: Checkpoint, *, relayed: int, known: Iterable[Checkpoint], is_pub
 
 
 def note_rewound(*, told: int, stored: int) -> None:
-    """Remember that the store no longer knows sequences that runtimes were told; raises SharedCacheUnavailableError."""
+    """Remember that the store no longer knows sequences that runtimes were told; raises RedisUnavailableError."""
     if redis_client.run(lambda client: client.hdel(_marks(), "replaced"), is_patient=True):
         return
     text = f"runtimes were told up to sequence {told}, the store ended at {stored} later"
@@ -115,7 +115,7 @@ def note_rewound(*, told: int, stored: int) -> None:
 
 
 def forget() -> None:
-    """Forget all of it, when the history was replaced on purpose; raises SharedCacheUnavailableError."""
+    """Forget all of it, when the history was replaced on purpose; raises RedisUnavailableError."""
 
     def write(client: Any) -> None:
         pipeline = client.pipeline()

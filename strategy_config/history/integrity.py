@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import structlog
 
+from strategy_config.exceptions import RedisUnavailableError
 from strategy_config.history import checkpoints, positions, verification
 from strategy_config.history.checkpoints import Checkpoint, Witness
 from strategy_config.history.verification import Verification
-from strategy_config.redis.redis_client import SharedCacheUnavailableError
 
 logger = structlog.get_logger(__name__)
 
@@ -37,7 +37,7 @@ def check(
 def _witness() -> Witness | None:
     try:
         return checkpoints.witness()
-    except SharedCacheUnavailableError as exception:
+    except RedisUnavailableError as exception:
         logger.warning("audit.checkpoints_unknown", error=str(exception))
         return None
 
@@ -48,7 +48,7 @@ def _keep(found: Verification, relayed: int, seen: Witness) -> None:
         is_published = seen.sequence is not None and seen.sequence <= positions.last_sequence()
         farthest = max(relayed, seen.relayed or 0)
         checkpoints.keep(checkpoint, relayed=farthest, known=seen.checkpoints, is_published=is_published)
-    except SharedCacheUnavailableError as exception:
+    except RedisUnavailableError as exception:
         logger.warning("audit.checkpoint_not_kept", error=str(exception))
 
 
@@ -56,6 +56,6 @@ def forget_checkpoints() -> bool:
     """Forget what Redis remembers of the history, because it was replaced on purpose; false while Redis is away."""
     try:
         checkpoints.forget()
-    except SharedCacheUnavailableError:
+    except RedisUnavailableError:
         return False
     return True

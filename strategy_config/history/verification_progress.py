@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from strategy_config.exceptions import RedisUnavailableError
 from strategy_config.history import positions, verification
 from strategy_config.history.checkpoints import Checkpoint, verified_key
 from strategy_config.history.verification import Verification
@@ -25,7 +26,7 @@ def chain_state() -> ChainState:
     """What was verified last; raises StoreUnavailableError."""
     try:
         checkpoint, at = _remembered()
-    except redis_client.SharedCacheUnavailableError:
+    except RedisUnavailableError:
         checkpoint, at = Checkpoint(), None
     return ChainState(checkpoint, positions.last_position(), at)
 
@@ -34,7 +35,7 @@ def verify_on(at: datetime) -> tuple[Verification, int]:
     """Verify the next rows after what was verified last, and remember how far; answers also the last position.
 
     A bad row is never passed. What is remembered is a convenience: ``manage.py verify_audit`` walks everything.
-    Raises SharedCacheUnavailableError, StoreUnavailableError.
+    Raises RedisUnavailableError, StoreUnavailableError.
     """
     checkpoint, _ = _remembered()
     found = verification.verify_next(checkpoint, limit=VERIFIED_AT_ONCE)

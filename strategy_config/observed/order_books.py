@@ -1,6 +1,6 @@
 """The order-book analytics that the runtimes publish, as the site reads them. Nothing here asks the store.
 
-All raise SharedCacheUnavailableError. How old metrics are is told by the hosts' clocks: after STALE_SECONDS they are
+All raise RedisUnavailableError. How old metrics are is told by the hosts' clocks: after STALE_SECONDS they are
 marked as stale, after KEPT_SECONDS they are no longer known at all.
 """
 

@@ -11,7 +11,7 @@ _log = structlog.get_logger(__name__)
 
 
 def read(symbol: str) -> list[wire.PricePoint]:
-    """A price a second or fewer, oldest first; none of a symbol without any. Raises SharedCacheUnavailableError."""
+    """A price a second or fewer, oldest first; none of a symbol without any. Raises RedisUnavailableError."""
     key = redis_client.keys().prices(symbol)
     records: Any = redis_client.run(lambda client: client.lrange(key, 0, -1))
     try:

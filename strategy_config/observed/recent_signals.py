@@ -104,12 +104,12 @@ class Found:
 
 
 def newest(chosen: SignalFilter, *, limit: int) -> list[RecentSignal]:
-    """The newest ``limit`` signals that the filter lets through, newest first. Raises SharedCacheUnavailableError."""
+    """The newest ``limit`` signals that the filter lets through, newest first. Raises RedisUnavailableError."""
     return _copy(settings.REDIS_URL, settings.REDIS_KEY_PREFIX).newest(chosen, limit)
 
 
 def find(chosen: SignalFilter, *, limit: int) -> Found:
-    """The same, with how many there are in all, and of which symbols. Raises SharedCacheUnavailableError."""
+    """The same, with how many there are in all, and of which symbols. Raises RedisUnavailableError."""
     return _copy(settings.REDIS_URL, settings.REDIS_KEY_PREFIX).find(chosen, limit)
 
 

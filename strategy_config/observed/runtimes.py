@@ -1,6 +1,6 @@
 """The runtimes as Redis shows them: their heartbeats, their answers to a change, the signals they send.
 
-All raise SharedCacheUnavailableError.
+All raise RedisUnavailableError.
 """
 
 from collections.abc import Iterable
@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import structlog
 
+from strategy_config.exceptions import RedisUnavailableError
 from strategy_config.redis import redis_client, stream_entries
 from strategy_core.configuration import wire
 
@@ -75,7 +76,7 @@ def confirmed_sequence() -> int:
     """
     try:
         heartbeats = trading_runtimes()
-    except redis_client.SharedCacheUnavailableError:
+    except RedisUnavailableError:
         return 0
     if not heartbeats:
         return 0

@@ -44,7 +44,7 @@ class _Counter:
         self._decoder = msgspec.json.Decoder(_Signal)
 
     def rates(self, now_ms: int) -> dict[str, Rates]:
-        """By strategy; one without a signal is left out. Raises SharedCacheUnavailableError."""
+        """By strategy; one without a signal is left out. Raises RedisUnavailableError."""
         with self._lock:
             this_minute = now_ms // _MINUTE_MS
             first = this_minute - MINUTES + 1
@@ -91,7 +91,7 @@ def _xrange(client: redis.Redis, *, stream: str, start: str) -> Any:
 def signal_rates(now_ms: int) -> dict[str, Rates]:
     """By strategy, of the last MINUTES minutes; one without a signal is left out.
 
-    A process counts each signal once, so that asking often costs little. Raises SharedCacheUnavailableError.
+    A process counts each signal once, so that asking often costs little. Raises RedisUnavailableError.
     """
     return _counter(settings.REDIS_URL, settings.REDIS_KEY_PREFIX).rates(now_ms)
 

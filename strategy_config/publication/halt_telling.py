@@ -9,6 +9,7 @@ from django.conf import settings
 from nats import errors
 
 from service_kit.nats_connection import CheckedClient, NatsAccess
+from strategy_config.exceptions import RedisUnavailableError
 from strategy_config.redis import redis_client
 from strategy_core.configuration import wire
 from strategy_core.configuration.halts import SIGNATURE_HEADER, TOLD_CAP, Halt, signature_of, wire_request
@@ -40,7 +41,7 @@ def _over_redis(halt: Halt) -> bool:
             lambda client: client.xadd(key, {wire.STREAM_FIELD: payload}, maxlen=TOLD_CAP, approximate=True),
             is_patient=True,
         )
-    except redis_client.SharedCacheUnavailableError as exception:
+    except RedisUnavailableError as exception:
         logger.error("halt.untold", over="redis", id=halt.id, error=str(exception))
         return False
     return True

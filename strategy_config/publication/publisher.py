@@ -10,19 +10,19 @@ from typing import Any
 
 import msgspec
 import structlog
+from prometheus_client import Counter, Histogram
 
 from service_kit import tracing
-from strategy_config.exceptions import StoreUnavailableError
+from service_kit.timings import CALL_BOUNDS
+from strategy_config.exceptions import RedisUnavailableError, StoreUnavailableError
 from strategy_config.history import checkpoints, halt_rows
 from strategy_config.models import ConfigAudit, Halt
 from strategy_config.publication import change_entries
 from strategy_config.publication.state import PublicationState, state_after, whole_state
 from strategy_config.redis import redis_client
-from strategy_config.redis.redis_client import SharedCacheUnavailableError
 from strategy_config.resolution import item_failures, known_strategies
 from strategy_config.resolution.layer_documents import FieldState
 from strategy_config.selectors import known_halts
-from strategy_config.store import metrics
 from strategy_core.configuration import wire
 from strategy_core.configuration.halts import Halts
 
@@ -36,6 +36,13 @@ NOTHING_PUBLISHED = -1
 START_ANEW = -2
 
 logger = structlog.get_logger(__name__)
+_changes = Counter("configsite_changes", "Accepted changes.", ["action", "channel"])
+_publications = Histogram(
+    "configsite_publication_seconds",
+    "Telling Redis of a commit: published, postponed (it will be told later).",
+    ["outcome"],
+    buckets=CALL_BOUNDS,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +60,14 @@ def publish(changes: Sequence[ConfigAudit], states: Mapping[str, FieldState]) ->
     Answers whether it knows them now. Never raises: what is committed is never answered as refused.
     """
     for change in changes:
-        metrics.changes.labels(change.action, change.channel).inc()
+        _changes.labels(change.action, change.channel).inc()
     started = time.perf_counter()
     with tracing.span("config.publish", kind="producer", attributes={"config.sequence": changes[-1].told_sequence}):
         is_published = False
         with item_failures.contained("publication", sequence=changes[-1].told_sequence):
             is_published = _publish(changes, states)
     outcome = "published" if is_published else "postponed"
-    metrics.publications.labels(outcome).observe(time.perf_counter() - started)
+    _publications.labels(outcome).observe(time.perf_counter() - started)
     return is_published
 
 
@@ -83,7 +90,7 @@ def _publish(changes: Sequence[ConfigAudit], states: Mapping[str, FieldState]) -
             if done.last == NOTHING_PUBLISHED or not is_on_its_way or time.monotonic() > give_up_at:
                 return _catch_up(done.last)
             time.sleep(PREDECESSOR_POLL_SECONDS)
-    except (SharedCacheUnavailableError, StoreUnavailableError) as exception:
+    except (RedisUnavailableError, StoreUnavailableError) as exception:
         logger.info("publication.postponed", sequence=changes[-1].told_sequence, error=str(exception))
         return False
 
@@ -92,7 +99,7 @@ def publish_pending() -> bool:
     """Bring the shared cache to the store's sequence; false where that has to wait. For the clock and at start."""
     try:
         return _catch_up(last_published())
-    except (SharedCacheUnavailableError, StoreUnavailableError) as exception:
+    except (RedisUnavailableError, StoreUnavailableError) as exception:
         logger.info("publication.postponed", error=str(exception))
         return False
 
@@ -100,7 +107,7 @@ def publish_pending() -> bool:
 def rewrite_all(*, is_forced: bool) -> Rewritten:
     """Compare the shared cache with the store and rewrite it where it differs, or anyway where ``is_forced``.
 
-    Runtimes are told to read everything anew when anything was written. Raises SharedCacheUnavailableError,
+    Runtimes are told to read everything anew when anything was written. Raises RedisUnavailableError,
     StoreUnavailableError.
     """
     for _ in range(ATTEMPTS):
@@ -110,7 +117,7 @@ def rewrite_all(*, is_forced: bool) -> Rewritten:
         layers = _layers(state.states, _halts_in_force())
         try:
             found, listed = _documents_there()
-        except SharedCacheUnavailableError:
+        except RedisUnavailableError:
             _start_anew()
             return Rewritten(len(layers), state.sequence, tuple(state.states))
         layers = [each for each in layers if not _is_of_another_version(state.states[each[0]], found.get(each[0]))]
@@ -129,7 +136,7 @@ def rewrite_all(*, is_forced: bool) -> Rewritten:
             if wrong:
                 logger.warning("shared_cache.repaired", fields=wrong[:20], count=len(wrong), sequence=state.sequence)
             return Rewritten(len({**found, **wanted}.keys() - ownerless), state.sequence, wrong)
-    raise SharedCacheUnavailableError("Other writers were faster each time.")
+    raise RedisUnavailableError("Other writers were faster each time.")
 
 
 def repair_where_asked() -> bool:
@@ -141,10 +148,10 @@ def repair_where_asked() -> bool:
             return True
         rewrite_all(is_forced=True)
         redis_client.run(lambda client: client.delete(key))
-    except (SharedCacheUnavailableError, StoreUnavailableError) as exception:
+    except (RedisUnavailableError, StoreUnavailableError) as exception:
         logger.warning("repair.postponed", error=str(exception))
         # A user of Redis from before this key was read; the regular comparison repairs as well, only later.
-        return isinstance(exception, SharedCacheUnavailableError) and exception.is_forbidden
+        return isinstance(exception, RedisUnavailableError) and exception.is_forbidden
     logger.warning("shared_cache.repaired_where_asked", problem=asked.decode(errors="replace"))
     return True
 
@@ -175,7 +182,7 @@ def _catch_up(last: int) -> bool:
 def _note_rewound(told: int, stored: int) -> None:
     try:
         checkpoints.note_rewound(told=told, stored=stored)
-    except SharedCacheUnavailableError as exception:
+    except RedisUnavailableError as exception:
         # Perhaps rights in Redis from before there was such a note: publishing must not wait for them.
         logger.error("shared_cache.rewind_not_noted", told=told, stored=stored, error=str(exception))
 
@@ -209,13 +216,13 @@ def _start_anew() -> None:
 
 
 def tell_resumed(halts: Sequence[Halt]) -> None:
-    """Tell runtimes once more that these halts have ended. Raises SharedCacheUnavailableError."""
+    """Tell runtimes once more that these halts have ended. Raises RedisUnavailableError."""
     for _ in range(ATTEMPTS):
         last = last_published()
         notice = change_entries.reload_notice(max(last, 0), is_partial=True)
         if redis_client.publish(last, [], [notice], resumed=halt_rows.ended(halts)).is_written:
             return
-    raise SharedCacheUnavailableError("Other writers were faster each time.")
+    raise RedisUnavailableError("Other writers were faster each time.")
 
 
 def _halts_of(changes: Sequence[ConfigAudit]) -> dict[str, Any]:
@@ -229,7 +236,7 @@ def _missing_halts() -> dict[str, Any]:
     keys = redis_client.keys()
     try:
         found: Any = redis_client.run(lambda client: (client.hgetall(keys.halts), client.hgetall(keys.resumed)))
-    except SharedCacheUnavailableError as exception:
+    except RedisUnavailableError as exception:
         if not exception.is_forbidden:
             raise
         logger.error("shared_cache.halts_refused", error=str(exception))
@@ -264,7 +271,7 @@ def _unlisted(state: PublicationState, found: Mapping[str, bytes], listed: set[s
 
 
 def last_published() -> int:
-    """The last sequence that Redis was told, NOTHING_PUBLISHED where none; raises SharedCacheUnavailableError."""
+    """The last sequence that Redis was told, NOTHING_PUBLISHED where none; raises RedisUnavailableError."""
     key = redis_client.keys().sequence
     found = redis_client.run(lambda client: client.get(key), is_patient=True)
     return int(found) if found is not None and found.isdigit() else NOTHING_PUBLISHED
@@ -274,7 +281,7 @@ def is_published(sequence: int) -> bool:
     """Whether Redis is known to have been told of every change up to this one."""
     try:
         return last_published() >= sequence
-    except SharedCacheUnavailableError:
+    except RedisUnavailableError:
         return False
 
 
@@ -283,7 +290,7 @@ def _entries(changes: Sequence[ConfigAudit], layers: change_entries.Layers) -> l
     told = change_entries.told(changes, layers)
     try:
         redis_client.keep_sets(told.apart)
-    except SharedCacheUnavailableError as exception:
+    except RedisUnavailableError as exception:
         if not exception.is_forbidden:
             raise
         # A user of Redis from before there were sets: larger entries then.

@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 
 from service_kit.tracing import traced
-from strategy_config.exceptions import StoreUnavailableError
+from strategy_config.exceptions import RedisUnavailableError, StoreUnavailableError
 from strategy_config.publication import publisher
-from strategy_config.redis import redis_client
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +23,6 @@ def refresh_cache() -> Refreshed:
     """
     try:
         rewritten = publisher.rewrite_all(is_forced=True)
-    except redis_client.SharedCacheUnavailableError as exception:
+    except RedisUnavailableError as exception:
         raise StoreUnavailableError("The shared cache cannot be reached right now.") from exception
     return Refreshed(rewritten.entries, rewritten.sequence)

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 
 from strategy_config.history.positions import last_sequence
 from strategy_config.history.snapshots import all_layers, at_one_end
-from strategy_config.models import ChangeSequence, ConfigAudit, StrategyConfig, SymbolOverride
+from strategy_config.models import GLOBAL_SYMBOL, ChangeSequence, ConfigAudit, StrategyConfig, SymbolOverride
 from strategy_config.resolution import item_failures, layer_documents
 from strategy_config.resolution.layer_documents import FieldState
-from strategy_config.selectors.history import ONLY_GLOBAL
 from strategy_config.selectors.strategy_rows import with_new_strategies
 from strategy_config.store import transactions
 from strategy_core.configuration import wire
@@ -77,7 +76,7 @@ def _touched_by(changes: list[ConfigAudit]) -> list[tuple[StrategyConfig, list[S
     touched = []
     for strategy_id, names in symbols.items():
         overrides = SymbolOverride.objects.filter(strategy_id=strategy_id)
-        if ONLY_GLOBAL not in names:
+        if GLOBAL_SYMBOL not in names:
             overrides = overrides.filter(symbol__in=names)
         row = StrategyConfig.objects.filter(strategy_id=strategy_id).first()
         touched.append((StrategyConfig(strategy_id=strategy_id) if row is None else row, list(overrides)))

@@ -10,8 +10,8 @@ from typing import Any
 
 from django.conf import settings
 
+from strategy_config.exceptions import RedisUnavailableError
 from strategy_config.redis import redis_client
-from strategy_config.redis.redis_client import SharedCacheUnavailableError
 
 
 class Trip:
@@ -74,11 +74,11 @@ class _Line:
         else:
             trip.wait()
         if trip.replies is None:
-            raise SharedCacheUnavailableError(str(trip.error or "The round trip broke off.")) from trip.error
+            raise RedisUnavailableError(str(trip.error or "The round trip broke off.")) from trip.error
         found = trip.replies[place : place + count]
         for reply in found:
             if isinstance(reply, Exception):
-                raise SharedCacheUnavailableError(f"Redis refused: {reply}") from reply
+                raise redis_client.refused(reply) from reply
         return found, None if last is None else trip.replies[last]
 
     def _go(self, trip: Trip) -> None:
@@ -88,7 +88,7 @@ class _Line:
                 with self._lock:
                     self._next = None
                 trip.replies = redis_client.run(lambda client: redis_client.exchange(client, trip.packed, trip.size))
-        except SharedCacheUnavailableError as exception:
+        except RedisUnavailableError as exception:
             trip.error = exception
         finally:
             trip.end()
@@ -97,7 +97,7 @@ class _Line:
 def ask(reads: bytes, count: int, command: bytes | None = None) -> tuple[list[Any], Any]:
     """The replies to ``count`` ready-packed commands that change nothing, and that to a ``command`` which may.
 
-    An error that Redis answers to ``command`` stands in its place. Raises SharedCacheUnavailableError.
+    An error that Redis answers to ``command`` stands in its place. Raises RedisUnavailableError.
     """
     return _line(settings.REDIS_URL).ask(reads, count, command)
 

@@ -10,30 +10,27 @@ from typing import Any, NamedTuple, TypeVar
 import redis
 import structlog
 from django.conf import settings
+from prometheus_client import Histogram
 from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoPermissionError, NoScriptError
 from redis.retry import Retry
 
-from strategy_config.store import metrics
+from service_kit.timings import CALL_BOUNDS
+from strategy_config.exceptions import RedisUnavailableError
 from strategy_core.configuration import publish_script, wire
 
 T = TypeVar("T")
 TIMEOUT_SECONDS = 0.5
 REST_SECONDS = 1.0
 _PUBLISH_DIGEST = hashlib.sha1(publish_script.PUBLISH_SCRIPT.encode(), usedforsecurity=False).hexdigest()
-
 logger = structlog.get_logger(__name__)
-_answered = metrics.redis_calls.labels("ok")
-_failed = metrics.redis_calls.labels("failed")
-
-
-class SharedCacheUnavailableError(Exception):
-    """Redis did not answer, or answered with an error, or failed less than REST_SECONDS ago."""
-
-    @property
-    def is_forbidden(self) -> bool:
-        """Whether this user of Redis may not do that."""
-        return isinstance(self.__cause__, redis.exceptions.NoPermissionError)
+_calls = Histogram(
+    "configsite_redis_call_seconds",
+    "Round trips to Redis: ok, failed. Calls that are not made because Redis has just failed are not counted.",
+    ["outcome"],
+    buckets=CALL_BOUNDS,
+)
+_answered, _failed = _calls.labels("ok"), _calls.labels("failed")
 
 
 class _Breaker:
@@ -89,13 +86,13 @@ def keys() -> wire.Keys:
 
 
 def run(operation: Callable[[redis.Redis], T], *, is_patient: bool = False) -> T:
-    """The answer of ``operation``, which gets the client; raises SharedCacheUnavailableError.
+    """The answer of ``operation``, which gets the client; raises RedisUnavailableError.
 
     ``is_patient``: ask even where Redis has just failed (the clock's tasks, health checks).
     """
     connection = _connection(settings.REDIS_URL)
     if connection.breaker.is_open() and not is_patient:
-        raise SharedCacheUnavailableError("Redis failed a moment ago.")
+        raise RedisUnavailableError("Redis failed a moment ago.")
     started = time.perf_counter()
     try:
         answer = operation(connection.client)
@@ -103,18 +100,23 @@ def run(operation: Callable[[redis.Redis], T], *, is_patient: bool = False) -> T
         _failed.observe(time.perf_counter() - started)
         if isinstance(exception, (redis.ConnectionError, redis.TimeoutError)):
             connection.breaker.failed(exception)
-            raise SharedCacheUnavailableError(f"Redis cannot be reached: {exception}") from exception
-        raise SharedCacheUnavailableError(f"Redis refused: {exception}") from exception
+            raise RedisUnavailableError(f"Redis cannot be reached: {exception}") from exception
+        raise refused(exception) from exception
     _answered.observe(time.perf_counter() - started)
     connection.breaker.succeeded()
     return answer
 
 
+def refused(error: Exception) -> RedisUnavailableError:
+    """What to raise where Redis answers with this error."""
+    return RedisUnavailableError(f"Redis refused: {error}", is_forbidden=isinstance(error, NoPermissionError))
+
+
 def maxmemory_policy() -> str | None:
-    """Redis' maxmemory-policy, None where this user may not ask for it; raises SharedCacheUnavailableError."""
+    """Redis' maxmemory-policy, None where this user may not ask for it; raises RedisUnavailableError."""
     try:
         answer: Any = run(lambda client: client.info("memory"))
-    except SharedCacheUnavailableError as exception:
+    except RedisUnavailableError as exception:
         if exception.is_forbidden:
             return None
         raise
@@ -153,7 +155,7 @@ def _reply(connection: Any) -> Any:
 
 
 def keep_sets(sets: Sequence[tuple[str, bytes]]) -> None:
-    """Keep the content of sets of changes, (key, payload), for a day; raises SharedCacheUnavailableError."""
+    """Keep the content of sets of changes, (key, payload), for a day; raises RedisUnavailableError."""
     for key, payload in sets:
         run(partial(_keep_set, key=key, payload=payload))
 
@@ -182,7 +184,7 @@ def publish(
     resumed: Sequence[tuple[str, str]] = (),
     is_covered: bool = True,
 ) -> Publication:
-    """Run ``publish_script.PUBLISH_SCRIPT``. Raises SharedCacheUnavailableError.
+    """Run ``publish_script.PUBLISH_SCRIPT``. Raises RedisUnavailableError.
 
     ``layers`` are (field, sequence, document or b"" where the layer is gone), ``entries`` (stream id, payload),
     ``halts`` (id, record), ``resumed`` (id, when); ``is_covered``: the documents say what the halts in force leave of
@@ -191,7 +193,7 @@ def publish(
     """
     try:
         return _publish(expected, layers, entries, halts, resumed, is_covered=is_covered)
-    except SharedCacheUnavailableError as exception:
+    except RedisUnavailableError as exception:
         if not exception.is_forbidden:
             raise
         if halts or resumed:

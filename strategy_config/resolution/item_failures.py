@@ -2,17 +2,24 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal
+from typing import Literal, get_args
 
 import structlog
+from prometheus_client import Counter
 
-from strategy_config.exceptions import StoreUnavailableError
-from strategy_config.redis.redis_client import SharedCacheUnavailableError
-from strategy_config.store import metrics
+from strategy_config.exceptions import RedisUnavailableError, StoreUnavailableError
 
 Work = Literal["expiry", "document", "publication", "task_step", "halt"]
 
 logger = structlog.get_logger(__name__)
+_failures = Counter(
+    "configsite_item_failures",
+    "Items that failed by themselves while the others were done: an expiry, a document, a publication, a task's step.",
+    ["work"],
+)
+for _work in get_args(Work):
+    # From the start on, so that Prometheus sees the first failure as a rise.
+    _failures.labels(_work)
 
 
 @contextmanager
@@ -23,8 +30,8 @@ def contained(work: Work, **item: str | int | None) -> Iterator[None]:
     """
     try:
         yield
-    except (StoreUnavailableError, SharedCacheUnavailableError):
+    except (StoreUnavailableError, RedisUnavailableError):
         raise
     except Exception:
         logger.exception("item.failed", work=work, **item)
-        metrics.item_failures.labels(work).inc()
+        _failures.labels(work).inc()

@@ -1,0 +1,4 @@
+"""Reads for pages, endpoints and commands. Nothing here writes.
+
+Imports accounts, observed and below.
+"""

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from strategy_config.exceptions import RedisUnavailableError
 from strategy_config.redis import redis_client
 from strategy_config.selectors.summaries import StrategySummary
 from strategy_core.configuration import wire
@@ -14,7 +15,7 @@ from strategy_core.strategies.registry import STRATEGIES
 def strategy_summaries(at: datetime) -> list[StrategySummary]:
     """All strategies in catalogue order, as `selectors.strategy_summaries`.
 
-    A global layer that sets nothing cannot be told from none here. Raises SharedCacheUnavailableError, also where
+    A global layer that sets nothing cannot be told from none here. Raises RedisUnavailableError, also where
     there is no document, or none that can be read, of some strategy.
     """
     key = redis_client.keys().config
@@ -22,9 +23,9 @@ def strategy_summaries(at: datetime) -> list[StrategySummary]:
     try:
         documents = {field.decode(): wire.decode_document(raw) for field, raw in found.items()}
     except ValueError as exception:
-        raise redis_client.SharedCacheUnavailableError(f"Redis holds what cannot be read: {exception}") from exception
+        raise RedisUnavailableError(f"Redis holds what cannot be read: {exception}") from exception
     if missing := STRATEGIES.keys() - documents.keys():
-        raise redis_client.SharedCacheUnavailableError(f"Redis holds nothing of {', '.join(sorted(missing))}.")
+        raise RedisUnavailableError(f"Redis holds nothing of {', '.join(sorted(missing))}.")
     symbols = _symbols(documents, at)
     return [_summary(strategy_id, documents[strategy_id].config, symbols[strategy_id]) for strategy_id in STRATEGIES]
 

@@ -8,15 +8,12 @@ from itertools import starmap
 from django.db.models import Q, QuerySet
 
 from strategy_config.exceptions import InvalidRequestError, NotFoundError
-from strategy_config.history.audit_rows import ReadRow
+from strategy_config.history.audit_rows import SWITCH_ACTIONS, ReadRow
 from strategy_config.models import ConfigAudit
 from strategy_config.resolution import known_strategies
 from strategy_config.resolution.symbols import normalise_symbol
 from strategy_config.selectors import strategy_rows
-from strategy_config.selectors.strategy_rows import any_strategy_row
 from strategy_config.store import transactions
-
-_SWITCHES = (ConfigAudit.Action.ENABLE, ConfigAudit.Action.DISABLE)
 
 
 @transactions.store_errors()
@@ -28,7 +25,7 @@ def last_changes(limit: int) -> list[ConfigAudit]:
 @transactions.store_errors()
 def last_switch(*, strategy_id: str, symbol: str | None = None) -> ConfigAudit | None:
     """Who last switched the strategy, or the symbol of it, on or off; None where nobody ever has."""
-    history = ConfigAudit.objects.filter(strategy_id=strategy_id, symbol=symbol or "", action__in=_SWITCHES)
+    history = ConfigAudit.objects.filter(strategy_id=strategy_id, symbol=symbol or "", action__in=SWITCH_ACTIONS)
     return history.order_by("-sequence").first()
 
 
@@ -38,9 +35,6 @@ def changes_since(*, strategy_id: str, symbol: str | None = None, sequence: int,
     symbols = [""] if symbol is None else ["", symbol]
     history = ConfigAudit.objects.filter(strategy_id=strategy_id, symbol__in=symbols, sequence__gt=sequence)
     return list(history.order_by("-sequence")[:limit])
-
-
-ONLY_GLOBAL = ""
 
 
 @transactions.store_errors()
@@ -57,12 +51,12 @@ def audit_page(
 ) -> tuple[list[ConfigAudit], str | None]:
     """A page of history, newest first, and the cursor of the next one, None after the last.
 
-    ``symbol`` ONLY_GLOBAL is the global layer, None all layers. ``since`` and ``until`` are inclusive.
+    ``symbol`` GLOBAL_SYMBOL is the global layer, None all layers. ``since`` and ``until`` are inclusive.
     Raises NotFoundError where neither the code nor the store has the strategy, InvalidSymbolError, InvalidRequestError
     (cursor).
     """
     if not known_strategies.is_known(strategy_id):
-        any_strategy_row(strategy_id)
+        strategy_rows.any_strategy_row(strategy_id)
     rows = ConfigAudit.objects.filter(strategy_id=strategy_id).order_by("-sequence")
     if symbol is not None:
         rows = rows.filter(symbol=symbol and normalise_symbol(symbol))

@@ -11,13 +11,12 @@ from uuid import UUID, uuid4, uuid5
 import structlog
 
 from service_kit.tracing import traced
-from strategy_config.exceptions import InvalidRequestError, NotFoundError, StoreUnavailableError
+from strategy_config.exceptions import InvalidRequestError, NotFoundError, RedisUnavailableError, StoreUnavailableError
 from strategy_config.history import chain, halt_rows
 from strategy_config.history.chain import Chain
 from strategy_config.history.origins import Origin, reasoned_origin, stopping_origin
 from strategy_config.models import STRATEGY_ID_LENGTH, ConfigAudit, Halt
 from strategy_config.publication import halt_telling, publisher
-from strategy_config.redis import redis_client
 from strategy_config.resolution.symbols import normalise_symbol
 from strategy_config.selectors import known_halts
 from strategy_config.services import switches
@@ -147,7 +146,7 @@ def resume(
     try:
         # A halt that a runtime took without the site can be resumed at once.
         take_in_told(at=origin.at)
-    except redis_client.SharedCacheUnavailableError as exception:
+    except RedisUnavailableError as exception:
         logger.info("halts.untold", error=str(exception))
 
     def change(end: Chain) -> tuple[list[Halt], list[str], list[str], list[ConfigAudit], dict[str, Any]]:

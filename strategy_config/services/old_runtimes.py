@@ -6,16 +6,16 @@ from datetime import datetime
 
 import structlog
 
-from strategy_config.exceptions import StoreUnavailableError
+from strategy_config.exceptions import RedisUnavailableError, StoreUnavailableError
 from strategy_config.history import halt_rows
+from strategy_config.history.audit_rows import SWITCH_ACTIONS
 from strategy_config.history.origins import Origin, stopping_origin
 from strategy_config.models import ConfigAudit, Halt
 from strategy_config.observed import runtimes
-from strategy_config.redis import redis_client
 from strategy_config.resolution import item_failures, known_strategies
 from strategy_config.resolution.layer_keys import LayerKey
 from strategy_config.selectors import known_halts, strategy_rows
-from strategy_config.services.switches import stop_layers
+from strategy_config.services import switches
 from strategy_core.configuration.halts import Scope
 from strategy_core.strategies.registry import STRATEGIES
 
@@ -44,8 +44,8 @@ def cover(rows: Sequence[Halt], origin: Origin) -> int:
             marked = replace(origin, request_id=f"{_COVERED_BY}{row.id}")
             with item_failures.contained("halt", id=str(row.id)):
                 keys = _keys_of(halt_rows.scope_of(row))
-                switched += len(stop_layers(keys=keys, origin=marked))
-    except (redis_client.SharedCacheUnavailableError, StoreUnavailableError) as exception:
+                switched += len(switches.stop_layers(keys=keys, origin=marked))
+    except (RedisUnavailableError, StoreUnavailableError) as exception:
         logger.warning("halts.old_runtimes_uncovered", error=str(exception))
     return switched
 
@@ -59,11 +59,12 @@ def _keys_of(scope: Scope) -> list[LayerKey]:
 def covered_layers(rows: Sequence[Halt]) -> list[LayerKey]:
     """The layers that were switched off beside these halts, and that nobody has switched since."""
     marks = [f"{_COVERED_BY}{row.id}" for row in rows]
-    switches = (ConfigAudit.Action.ENABLE, ConfigAudit.Action.DISABLE)
     keys = []
     later = ConfigAudit.objects.filter(sequence__gt=min(row.sequence for row in rows))
     for found in later.filter(request_id__in=marks, action=ConfigAudit.Action.DISABLE):
-        layer = ConfigAudit.objects.filter(strategy_id=found.strategy_id, symbol=found.symbol, action__in=switches)
+        layer = ConfigAudit.objects.filter(
+            strategy_id=found.strategy_id, symbol=found.symbol, action__in=SWITCH_ACTIONS
+        )
         newest = layer.order_by("-sequence").first()
         if newest is not None and newest.pk == found.pk and known_strategies.is_known(found.strategy_id):
             keys.append(LayerKey(found.strategy_id, found.symbol or None))

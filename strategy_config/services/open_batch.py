@@ -20,6 +20,7 @@ from strategy_config.resolution.symbols import normalise_symbol
 from strategy_config.services.open_layer import OpenLayer
 from strategy_core.strategies.registry import STRATEGIES
 
+MOST_AT_ONCE = 1_000
 T = TypeVar("T")
 
 
@@ -96,9 +97,6 @@ def commit(
 
     answer, changes, states = chain.write(use_case)
     return answer, changes, not changes or publisher.publish(changes, states)
-
-
-MOST_AT_ONCE = 1_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,12 @@ from typing import Any
 
 from service_kit.tracing import traced
 from strategy_config.exceptions import InvalidRequestError, NotFoundError
+from strategy_config.history.audit_rows import SWITCH_ACTIONS
 from strategy_config.history.origins import Origin
 from strategy_config.models import ConfigAudit
 from strategy_config.services import misfit_history
 from strategy_config.services.layer_write import LayerWrite, layer_name, write_one_row
 from strategy_config.services.open_layer import OpenLayer
-
-_SWITCHES = (ConfigAudit.Action.ENABLE, ConfigAudit.Action.DISABLE)
 
 
 @traced
@@ -65,7 +64,7 @@ def _former_parameters(
         if row is None:
             raise NotFoundError(f"{name} has no such entry in its history.")
         return row.new_parameters
-    rows = history.exclude(action__in=_SWITCHES).exclude(channel="schedule", changed_by=misfit_history.AUTHOR)
+    rows = history.exclude(action__in=SWITCH_ACTIONS).exclude(channel="schedule", changed_by=misfit_history.AUTHOR)
     row = recorded or rows.order_by("-version").first()
     if row is None:
         raise NotFoundError(f"{name} has never been changed: there is nothing to go back to.")

@@ -16,6 +16,8 @@ from strategy_config.services.layer_write import LayerWrite, write_layer
 from strategy_config.services.open_batch import BatchWrite, OpenBatch, check_keys, write_together
 from strategy_config.services.open_layer import OpenLayer
 
+logger = structlog.get_logger(__name__)
+
 
 @traced
 def switch(
@@ -43,9 +45,6 @@ def switch(
         return Outcome(is_stop=not enabled, warnings=warnings)
 
     return write_layer(strategy_id, symbol, origin, change)
-
-
-logger = structlog.get_logger(__name__)
 
 
 @traced

@@ -28,7 +28,7 @@ logger = structlog.get_logger(__name__)
 def take_in_told(*, at: datetime) -> int:
     """Store the halts that reached runtimes without the site, each once by its id; answers how many were new.
 
-    A halt that was resumed meanwhile is said to be so again. Raises SharedCacheUnavailableError,
+    A halt that was resumed meanwhile is said to be so again. Raises RedisUnavailableError,
     StoreUnavailableError.
     """
     _take_in_resumed(at)

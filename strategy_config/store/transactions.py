@@ -9,12 +9,14 @@ from typing import TypeVar
 
 import pymongo
 from django.db import Error, InterfaceError, OperationalError, connection, transaction
+from prometheus_client import Histogram
 from pymongo.errors import PyMongoError
 
 from service_kit import tracing
 from service_kit.backoff import Backoff
+from service_kit.timings import CALL_BOUNDS
 from strategy_config.exceptions import StoreUnavailableError
-from strategy_config.store import circuit_breaker, driver_errors, metrics, sqlite_queue
+from strategy_config.store import circuit_breaker, driver_errors, sqlite_queue
 
 T = TypeVar("T")
 # Less than what SQLite and its queue wait by themselves: after that there is no second time.
@@ -27,6 +29,12 @@ RECONNECT_SECONDS = 0.5
 LOST_SECONDS = 3.0
 QUICK_SECONDS = 0.3
 _ERRORS = (Error, PyMongoError)
+_calls = Histogram(
+    "configsite_store_call_seconds",
+    "Calls to the store, a whole transaction being one: ok, refused (by the store or by a rule of ours), unavailable.",
+    ["kind", "outcome"],
+    buckets=CALL_BOUNDS,
+)
 _is_quick: ContextVar[bool] = ContextVar("is_quick", default=False)
 
 
@@ -120,7 +128,7 @@ def _measured(kind: str) -> Iterator[None]:
             outcome = "unavailable"
         raise
     finally:
-        metrics.store_calls.labels(kind, outcome).observe(time.perf_counter() - started)
+        _calls.labels(kind, outcome).observe(time.perf_counter() - started)
 
 
 def run(use_case: Callable[[], T], *, is_repeatable: bool = False) -> T:

@@ -5,7 +5,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from strategy_config.accounts import identities
-from strategy_config.exceptions import StoreUnavailableError
+from strategy_config.exceptions import RedisUnavailableError, StoreUnavailableError
 from strategy_config.history import integrity
 from strategy_config.publication import publisher
 from strategy_config.redis import redis_client
@@ -50,7 +50,7 @@ def _take_in_halts() -> None:
     try:
         told_halts.take_in_told(at=timezone.now())
         old_runtimes.cover_old_runtimes(at=timezone.now())
-    except redis_client.SharedCacheUnavailableError as exception:
+    except RedisUnavailableError as exception:
         logger.info("halts.postponed", error=str(exception))
 
 
@@ -61,7 +61,7 @@ def rewrite() -> Outcome:
     try:
         publisher.rewrite_all(is_forced=False)
         note_eviction()
-    except (StoreUnavailableError, redis_client.SharedCacheUnavailableError) as exception:
+    except (StoreUnavailableError, RedisUnavailableError) as exception:
         logger.warning("rewrite.postponed", error=str(exception))
         return "postponed"
     return "done"

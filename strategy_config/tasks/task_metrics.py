@@ -8,13 +8,13 @@ from typing import Literal
 from prometheus_client import Counter, Gauge, Histogram
 
 from service_kit import tracing
-from strategy_config.store.metrics import BOUNDS
+from service_kit.timings import CALL_BOUNDS
 
 Outcome = Literal["done", "postponed"]
 """Postponed: the store or Redis is away; the next run makes up for it."""
 
 _runs = Counter("configsite_task_runs", "Runs of the clock's tasks: done, postponed, failed.", ["task", "outcome"])
-_seconds = Histogram("configsite_task_seconds", "Time of a run of a task.", ["task"], buckets=(*BOUNDS, 60.0))
+_seconds = Histogram("configsite_task_seconds", "Time of a run of a task.", ["task"], buckets=(*CALL_BOUNDS, 60.0))
 _done_at = Gauge("configsite_task_done_timestamp_seconds", "When the task last did what it is there for.", ["task"])
 audit_intact = Gauge("configsite_audit_intact", "1: the whole history held at its last check; 0: a row does not.")
 redis_may_evict = Gauge("configsite_redis_may_evict", "Whether maxmemory-policy lets Redis drop keys.")

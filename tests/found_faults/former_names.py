@@ -22,7 +22,7 @@ MODULES = {
     "realtime_runtime.strategies.registry": "strategy_core.strategies.registry",
     "strategy_config.config_file": "strategy_config.services.yaml_file",
     "strategy_config.publishing": "strategy_config.publication.publisher",
-    "strategy_config.selectors": "strategy_config.selectors.selectors",
+    "strategy_config.selectors": "strategy_config.selectors.stored_layers",
     "strategy_config.tasks": "strategy_config.tasks.periodic",
     "strategy_config.transactions": "strategy_config.store.transactions",
 }

@@ -31,6 +31,11 @@ TOP_LEVEL = {
         "supervision": "how any live source is kept running",
         "web": "how any live source asks over HTTP",
     },
+    "strategy_config": {
+        "apps": "Django looks for it there",
+        "exceptions": "named in the design",
+        "models": "Django looks for it there",
+    },
 }
 """By package the modules beside its folders, each with the reason for its place."""
 
@@ -45,6 +50,12 @@ CORE_MAY_IMPORT = frozenset(
 CLOCKS = {"time", "datetime", "date", "datetime.datetime", "datetime.date"}
 CLOCK_CALLS = frozenset({"now", "utcnow", "today"})
 
+DJANGO_FOLDERS = frozenset({"migrations", "static", "templates", "templatetags", "__pycache__"})
+ROOMS_OF_SITE = sorted(
+    folder.relative_to(PROJECT_ROOT)
+    for folder in (PROJECT_ROOT / "strategy_config").iterdir()
+    if folder.is_dir() and folder.name not in DJANGO_FOLDERS
+)
 FOLDERS = sorted(
     folder.relative_to(PROJECT_ROOT)
     for package in ("strategy_core", "realtime_runtime")
@@ -70,7 +81,7 @@ def test_top_level__has_the_modules_that_the_design_names__and_no_other(package:
     assert there == TOP_LEVEL[package].keys()
 
 
-@pytest.mark.parametrize("folder", FOLDERS, ids=str)
+@pytest.mark.parametrize("folder", [*FOLDERS, *ROOMS_OF_SITE], ids=str)
 def test_folder__says_what_lives_there_and_what_it_may_import(folder: Path) -> None:
     docstring = ast.get_docstring(ast.parse((PROJECT_ROOT / folder / "__init__.py").read_text()))
 
@@ -110,7 +121,7 @@ def test_names__core_kit_and_runtime__are_each_given_once() -> None:
 def test_names__no_module_is_named_like_its_folder() -> None:
     repeated = {
         str(path.relative_to(PROJECT_ROOT))
-        for package in ("strategy_core", "realtime_runtime")
+        for package in ("strategy_core", "realtime_runtime", "strategy_config")
         for path in modules_of(package)
         if path.stem == path.parent.name
     }

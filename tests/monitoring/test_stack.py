@@ -84,7 +84,7 @@ def test_trace__of_a_change__goes_from_the_caller_into_every_runtime(watched: Wa
 
     until(lambda: len(arrived("config.apply", config__sequence=sequence)) == RUNTIMES)
     request = until(lambda: arrived("PATCH api/v1/strategies/<str:strategy_id>/config"))[0]
-    (service,), (write,) = arrived("services.merge_layer", strategy_id="orderbook_skew"), arrived("store.write")
+    (service,), (write,) = arrived("layers.merge_layer", strategy_id="orderbook_skew"), arrived("store.write")
     (publication,) = arrived("config.publish", config__sequence=sequence)
     assert (request.parent_id, request.links) == (CALLER_SPAN, [(trace_id, CALLER_SPAN)])
     assert request.attributes["http.response.status_code"] == 200

@@ -8,6 +8,7 @@ from typing import Any
 
 import pymongo
 import pytest
+from django.conf import settings
 from django.core.management import CommandError, call_command
 
 from strategy_config.selectors import stored_layers
@@ -20,7 +21,7 @@ OURS, FOREIGN = "orderbook_skew", "rsi_extreme_reversal"
 @pytest.fixture
 def shared(mongodb_uri: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The name of a database with a layer, an override and a history of each service."""
-    monkeypatch.setenv("LEGACY_MONGODB_URI", mongodb_uri)
+    monkeypatch.setattr(settings, "LEGACY_MONGODB_URI", mongodb_uri)
     name = f"petrosa_{uuid.uuid4().hex[:8]}"
     with pymongo.MongoClient[dict[str, Any]](mongodb_uri) as client:
         database = client[name]

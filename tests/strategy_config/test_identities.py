@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from embedded.servers import Valkey
 from strategy_config.accounts import identities, tokens
+from strategy_config.exceptions import RedisUnavailableError
 from strategy_config.models import ApiToken
 from strategy_config.redis import redis_client
 from strategy_config.tasks import periodic
@@ -78,7 +79,7 @@ def test_identities__revoked_just_after_redis_failed__is_announced_at_once(
 ) -> None:
     token, _ = tokens.issue_token(user=UserFactory(), name="first", days=1)
     fresh_valkey.stop()
-    with pytest.raises(redis_client.SharedCacheUnavailableError):
+    with pytest.raises(RedisUnavailableError):
         redis_client.run(lambda client: client.ping())
     fresh_valkey.start()
     tokens.revoke_token(token=token, at=timezone.now())
@@ -105,10 +106,10 @@ def test_revoke_token__twice__keeps_the_first_instant() -> None:
 def test_shared_cache__failed_a_moment_ago__is_left_alone(fresh_valkey: Valkey, settings: Any) -> None:
     settings.REDIS_URL = fresh_valkey.url
     fresh_valkey.stop()
-    with pytest.raises(redis_client.SharedCacheUnavailableError, match="cannot be reached"):
+    with pytest.raises(RedisUnavailableError, match="cannot be reached"):
         redis_client.run(lambda client: client.ping())
     fresh_valkey.start()
-    with pytest.raises(redis_client.SharedCacheUnavailableError, match="a moment ago"):
+    with pytest.raises(RedisUnavailableError, match="a moment ago"):
         redis_client.run(lambda client: client.ping())
     assert redis_client.run(lambda client: client.ping(), is_patient=True)
     assert redis_client.run(lambda client: client.ping())

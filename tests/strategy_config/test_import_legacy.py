@@ -10,6 +10,7 @@ from typing import Any
 
 import pymongo
 import pytest
+from django.conf import settings
 from django.core.management import CommandError, call_command
 from pymongo.database import Database
 
@@ -28,7 +29,7 @@ SKEW = "orderbook_skew"
 @pytest.fixture
 def source(mongodb_uri: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database[dict[str, Any]]]:
     """An empty database of the original service, which the command reads."""
-    monkeypatch.setenv("LEGACY_MONGODB_URI", mongodb_uri)
+    monkeypatch.setattr(settings, "LEGACY_MONGODB_URI", mongodb_uri)
     with pymongo.MongoClient[dict[str, Any]](mongodb_uri) as client:
         database = client[f"legacy_{uuid.uuid4().hex[:8]}"]
         yield database
@@ -233,7 +234,7 @@ def test_import__without_a_source_that_answers__fails_without_naming_it(
     source: Database[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("strategy_config.management.commands.import_legacy.TIMEOUT_MS", 200)
-    monkeypatch.setenv("LEGACY_MONGODB_URI", "mongodb://user:planted-secret@127.0.0.1:1/")
+    monkeypatch.setattr(settings, "LEGACY_MONGODB_URI", "mongodb://user:planted-secret@127.0.0.1:1/")
     with pytest.raises(CommandError, match="LEGACY_MONGODB_URI") as failure:
         call_command("import_legacy", "--dry-run", "--source-database", source.name)
     assert "planted-secret" not in str(failure.value)

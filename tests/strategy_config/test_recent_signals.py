@@ -159,7 +159,7 @@ def test_redis__away__says_so(own_cache: CacheUnderTest, fresh_valkey: Any) -> N
     write(own_cache, signal_json())
     assert len(prices()) == 1
     fresh_valkey.stop()
-    with pytest.raises(recent_signals.redis_client.SharedCacheUnavailableError):
+    with pytest.raises(recent_signals.redis_client.RedisUnavailableError):
         prices()
     with pytest.raises(redis.ConnectionError):
         own_cache.client.ping()

@@ -10,8 +10,8 @@ import redis
 from pytest_django.fixtures import Settings
 
 from embedded.servers import Valkey
+from strategy_config.exceptions import RedisUnavailableError
 from strategy_config.redis import batching, redis_client
-from strategy_config.redis.redis_client import SharedCacheUnavailableError
 
 ASKERS = 20
 Answer = tuple[list[Any], Any]
@@ -123,7 +123,7 @@ def test_trip__the_same_asked_twice__asks_redis_once() -> None:
 def test_ask__redis_refuses_one__the_others_get_their_answers(client: redis.Redis, redis_prefix: str) -> None:
     key = f"{redis_prefix}:list"
     client.rpush(key, "item")
-    with pytest.raises(SharedCacheUnavailableError, match="WRONGTYPE"):
+    with pytest.raises(RedisUnavailableError, match="WRONGTYPE"):
         batching.ask(get(key), 1)
     reads, refused = batching.ask(get(f"{redis_prefix}:nothing"), 1, redis_client.pack("INCR", key))
     assert (reads, type(refused)) == ([None], redis.ResponseError)
@@ -137,7 +137,7 @@ def test_ask__redis_away_and_back__everybody_is_told_and_the_next_trip_gets_thro
     assert batching.ask(get("key"), 1) == ([None], None)
     fresh_valkey.stop()
     for future in waiting(threads, [(get("key"), None)] * ASKERS):
-        assert isinstance(future.exception(20), SharedCacheUnavailableError)
+        assert isinstance(future.exception(20), RedisUnavailableError)
     fresh_valkey.start()
     assert batching.ask(get("key"), 1) == ([None], None)
 
@@ -151,5 +151,5 @@ def test_ask__a_fault_of_ours_on_the_way__reaches_one_and_keeps_nobody_waiting(
     futures = waiting(threads, asked)
     road.open.set()
     found = {type(future.exception(20)) for future in futures}
-    assert found <= {KeyError, SharedCacheUnavailableError}
+    assert found <= {KeyError, RedisUnavailableError}
     assert KeyError in found

@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from pytest_django import Settings
 
 from strategy_config.exceptions import InvalidRequestError, StoreUnavailableError
-from strategy_config.models import StrategyConfig, SymbolOverride
+from strategy_config.models import GLOBAL_SYMBOL, StrategyConfig, SymbolOverride
 from strategy_config.resolution import entity_tags, layer_configs
 from strategy_config.resolution.differences import ParameterChange
 from strategy_config.selectors import history, stored_layers, summaries
@@ -127,7 +127,7 @@ def test_audit_page__cursor__walks_all_rows_newest_first() -> None:
     ("filters", "sequences"),
     [
         ({"symbol": "btcusdt"}, [1]),
-        ({"symbol": history.ONLY_GLOBAL}, [3, 2]),
+        ({"symbol": GLOBAL_SYMBOL}, [3, 2]),
         ({"action": "UPDATE"}, [3]),
         ({"changed_by": "bob"}, [2]),
         ({"since": NOON + timedelta(hours=1)}, [3, 2]),

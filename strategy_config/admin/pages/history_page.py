@@ -21,10 +21,9 @@ from strategy_config.admin.page import Page, all_facts, origin_of, show, show_of
 from strategy_config.admin.poll_shapes import UnverifiedDocument, VerifyDocument
 from strategy_config.admin.reason_form import ReasonForm
 from strategy_config.admin.urls import history_url, layer_url, version_url
-from strategy_config.exceptions import InvalidRequestError, VersionConflictError
+from strategy_config.exceptions import InvalidRequestError, RedisUnavailableError, VersionConflictError
 from strategy_config.history import audit_rows, halt_rows, verification_progress
 from strategy_config.models import ConfigAudit
-from strategy_config.redis import redis_client
 from strategy_config.resolution import differences, entity_tags, instants, known_strategies, symbols
 from strategy_config.selectors import history, stored_layers
 from strategy_config.selectors.history import HistoryFilter
@@ -75,7 +74,7 @@ def verify(request: HttpRequest) -> HttpResponse:
         return HttpResponse(status=405)
     try:
         found, head = verification_progress.verify_on(timezone.now())
-    except redis_client.SharedCacheUnavailableError:
+    except RedisUnavailableError:
         refusal: UnverifiedDocument = {"text": "Redis is unreachable: the progress of the verification is unknown."}
         return JsonResponse(refusal, status=503)
     document: VerifyDocument = {

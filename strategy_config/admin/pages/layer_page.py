@@ -14,10 +14,9 @@ from strategy_config.admin.poll_document import change_line
 from strategy_config.admin.poll_shapes import CheckDocument
 from strategy_config.admin.reason_form import ReasonForm, typed_reason
 from strategy_config.admin.urls import layer_url
-from strategy_config.exceptions import InvalidRequestError, VersionConflictError
+from strategy_config.exceptions import InvalidRequestError, RedisUnavailableError, VersionConflictError
 from strategy_config.models import ConfigAudit
 from strategy_config.observed import runtimes
-from strategy_config.redis import redis_client
 from strategy_config.resolution import expiry, symbols
 from strategy_config.selectors import history, overviews
 from strategy_config.services import dry_run, layer_edits, layers
@@ -187,7 +186,7 @@ def _applied(sequence: int) -> str:
     """Where the layer's last change stands, in words."""
     try:
         progress = runtimes.progress(sequence, timezone.now())
-    except redis_client.SharedCacheUnavailableError:
+    except RedisUnavailableError:
         progress = None
     sentence = wording.progress_sentence(progress)
     return sentence[0].lower() + sentence[1:]

@@ -13,10 +13,9 @@ from strategy_config.admin.page import Page, polled, show
 from strategy_config.admin.poll_shapes import BookRow, MarketDocument, Shares, SymbolDocument
 from strategy_config.admin.times import ago
 from strategy_config.admin.wording import counted, shown
-from strategy_config.exceptions import NotFoundError
+from strategy_config.exceptions import NotFoundError, RedisUnavailableError
 from strategy_config.observed import order_books
 from strategy_config.observed.order_books import PressureReading, Reading
-from strategy_config.redis import redis_client
 from strategy_config.resolution import symbols
 from strategy_core.market.analytics import BULLISH_ABOVE, TIMEFRAMES, Timeframe
 
@@ -76,7 +75,7 @@ def _timeframe(request: HttpRequest) -> Timeframe:
 def _overview(begins: str, at: datetime) -> MarketDocument:
     try:
         readings = order_books.of_all(at)
-    except redis_client.SharedCacheUnavailableError:
+    except RedisUnavailableError:
         return {"answer": UNKNOWN, "is_known": False, "rows": [], "note": ""}
     chosen = [reading for reading in readings if reading.metrics.symbol.startswith(begins)]
     rows = [_row(reading) for reading in chosen[:MOST_SYMBOLS]]
@@ -123,7 +122,7 @@ def _row(reading: Reading) -> BookRow:
 def _symbol(name: str, timeframe: Timeframe, at: datetime) -> SymbolDocument:
     try:
         found = order_books.pressure_of(name, timeframe, at)
-    except redis_client.SharedCacheUnavailableError:
+    except RedisUnavailableError:
         return _unknown(UNKNOWN)
     except NotFoundError:
         return _unknown(f"No runtime has seen an order book of {name} in the last five minutes")

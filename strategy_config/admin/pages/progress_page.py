@@ -6,15 +6,15 @@ from django.utils import timezone
 from strategy_config.admin import wording
 from strategy_config.admin.page import Page, polled
 from strategy_config.admin.poll_shapes import ProgressDocument
+from strategy_config.exceptions import RedisUnavailableError
 from strategy_config.observed import runtimes
-from strategy_config.redis import redis_client
 
 
 def progress(request: HttpRequest, sequence: int) -> HttpResponse:
     """Each live runtime's answer so far, and the sentence that sums it up."""
     try:
         found = runtimes.progress(sequence, timezone.now())
-    except redis_client.SharedCacheUnavailableError:
+    except RedisUnavailableError:
         found = None
     every = () if found is None else found.runtimes
     document: ProgressDocument = {

@@ -13,10 +13,9 @@ from strategy_config.admin.page import Page, all_facts, polled, show, whole
 from strategy_config.admin.poll_shapes import NewsDocument
 from strategy_config.admin.price_chart import Chart
 from strategy_config.admin.urls import layer_url, version_url
-from strategy_config.exceptions import InvalidRequestError
+from strategy_config.exceptions import InvalidRequestError, RedisUnavailableError
 from strategy_config.observed import price_points, recent_signals, runtimes
 from strategy_config.observed.recent_signals import Found, RecentSignal, SignalFilter
-from strategy_config.redis import redis_client
 from strategy_config.resolution import known_strategies, symbols
 from strategy_core.strategies.registry import STRATEGIES
 
@@ -50,7 +49,7 @@ def signals(request: HttpRequest) -> HttpResponse:
         symbol = chosen.symbol or next(iter(symbol for symbol, _ in found.symbols.most_common(1)), None)
         is_simulated = any(beat.market_source == "simulated" for beat in heartbeats)
         chart = None if symbol is None else _chart(symbol, found, is_simulated=is_simulated)
-    except redis_client.SharedCacheUnavailableError:
+    except RedisUnavailableError:
         return show(request, "signals.html", is_away=True, **common)
     return show(
         request,
@@ -71,7 +70,7 @@ def news(request: HttpRequest) -> HttpResponse:
     """How many signals the filter lets through since the one that the page shows on top."""
     try:
         found = recent_signals.find(_filter(request), limit=MORE_ROWS)
-    except redis_client.SharedCacheUnavailableError:
+    except RedisUnavailableError:
         return polled(NewsDocument(count=None))
     after = request.GET.get("after", "")
     ids = [signal.id for signal in found.signals]

@@ -25,7 +25,7 @@ from rest_framework.request import Request
 
 from strategy_config.accounts import identities, tokens
 from strategy_config.accounts.permissions import Permission
-from strategy_config.exceptions import StoreUnavailableError
+from strategy_config.exceptions import RedisUnavailableError, StoreUnavailableError
 from strategy_config.models import ApiToken
 from strategy_config.redis import redis_client
 from strategy_config.store import transactions
@@ -295,7 +295,7 @@ def _shared_counter(environ: Mapping[str, Any]) -> Any:
             with transactions.quickly():
                 identities.announce()
             counter = redis_client.run(lambda client: client.get(key))
-    except (redis_client.SharedCacheUnavailableError, StoreUnavailableError):
+    except (RedisUnavailableError, StoreUnavailableError):
         counter = None
     if counter is None:
         memory.distrust()

@@ -18,6 +18,7 @@ from rest_framework.exceptions import Throttled
 
 from strategy_config.accounts.client_address import client_address
 from strategy_config.api.common import authentication
+from strategy_config.exceptions import RedisUnavailableError
 from strategy_config.redis import redis_client
 from strategy_core.configuration import wire
 
@@ -104,7 +105,7 @@ def charge(request: HttpRequest, kind: Kind) -> None:
     packed = [command, authentication.counter_command()]
     try:
         reply, counter = redis_client.run(lambda client: redis_client.exchange(client, packed, 2))
-    except redis_client.SharedCacheUnavailableError as exception:
+    except RedisUnavailableError as exception:
         reply = exception
     else:
         authentication.note_counter(request.META, counter)
