@@ -17,7 +17,7 @@ MODULES = {
     "realtime_runtime.config.active": "strategy_core.engine.active",
     "realtime_runtime.config.layers": "strategy_core.configuration.layers",
     "realtime_runtime.config.wire": "strategy_core.configuration.wire",
-    "realtime_runtime.engine": "strategy_core.engine.engine",
+    "realtime_runtime.engine": "tests.found_faults.former_engine",
     "realtime_runtime.feeds.binance": "realtime_runtime.feeds.binance.sources",
     "realtime_runtime.strategies.registry": "strategy_core.strategies.registry",
     "strategy_config.config_file": "strategy_config.services.yaml_file",
