@@ -13,10 +13,10 @@ from embedded.mongo import MongoWireServer
 from embedded.servers import NatsServer, Valkey
 from strategy_config.api import answers, halt_answers
 from strategy_core.configuration import wire
-from tests.faults.conftest import until
 from tests.live_site import LiveSite
 from tests.runtime.conftest import Environ, RunningApp, environ, running_app
 from tests.runtime.market import is_listening
+from tests.waiting import until
 
 __all__ = ["environ", "running_app"]  # fixtures of the runtime's tests
 CONFIG = "/api/v1/strategies/orderbook_skew/config"

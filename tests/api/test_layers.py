@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from strategy_config.api import answers
-from tests.faults.conftest import until
 from tests.live_site import LiveSite
+from tests.waiting import until
 
 
 def change(parameters: dict[str, Any], **more: Any) -> dict[str, Any]:

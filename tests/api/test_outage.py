@@ -7,9 +7,9 @@ import httpx
 from embedded.mongo import MongoWireServer
 from embedded.servers import Valkey
 from strategy_config.api import answers
-from tests.faults.conftest import until
 from tests.live_site import LiveSite
 from tests.plain_http import NO_ROOTS
+from tests.waiting import until
 
 CONFIG = "/api/v1/strategies/orderbook_skew/config"
 BODY = {"parameters": {"top_levels": 10}, "changed_by": "jane"}

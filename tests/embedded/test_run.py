@@ -19,8 +19,8 @@ import pytest
 
 from embedded.servers import free_port
 from tests.conftest import PROJECT_ROOT
-from tests.faults.conftest import until
 from tests.plain_http import NO_ROOTS
+from tests.waiting import until
 
 READY_SECONDS = 90
 END_SECONDS = 30

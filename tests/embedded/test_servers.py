@@ -4,8 +4,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import nats
@@ -14,15 +12,9 @@ import pytest
 import redis
 
 from embedded.servers import HOST, NatsServer, PortTakenError, Server, ServerError, Valkey, free_port, is_port_free
+from tests.waiting import until
 
 KINDS = [Valkey, NatsServer]
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come true in time"
-        time.sleep(0.01)
 
 
 def banner(server: Server, request: bytes = b"PING\r\n", timeout: float = 5.0) -> bytes:
@@ -120,7 +112,7 @@ def test_server__parent_killed__ends_too(kind: type[Server], tmp_path: Path) -> 
         pid = int(parent.stdout.readline())
         assert psutil.pid_exists(pid)
         parent.send_signal(signal.SIGKILL)
-    wait_until(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    until(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
 
 
 def test_valkey__restarted__is_empty_unless_persistence_is_asked_for(tmp_path: Path) -> None:

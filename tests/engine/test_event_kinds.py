@@ -20,7 +20,7 @@ from strategy_core.market.messages import Milliseconds, Price
 from strategy_core.strategies.base import Decision, Decisions, Parameters, Strategy
 from strategy_core.strategies.registry import STRATEGIES
 from tests.engine.builders import NOW_MS, envelope, trade
-from tests.runtime.conftest import eventually
+from tests.waiting import eventually
 
 
 class Funding(msgspec.Struct):

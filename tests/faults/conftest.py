@@ -1,7 +1,6 @@
 """Fixtures of the fault suite: a whole installation on servers of its own, and waiting for a condition."""
 
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,22 +15,10 @@ from tests.live_site import LiveSite
 from tests.runtime.conftest import Environ
 from tests.runtime.market import Market
 from tests.runtime.site import Site
+from tests.waiting import until
 
 PREFIX = "faults"
 SKEW = "/api/v1/strategies/orderbook_skew/config"
-POLL_SECONDS = 0.02
-PATIENCE_SECONDS = 60.0
-
-
-def until(condition: Callable[[], Any], seconds: float = PATIENCE_SECONDS) -> Any:
-    """The first true answer of ``condition``; fails after ``seconds`` without one."""
-    deadline = time.monotonic() + seconds
-    while True:
-        answer = condition()
-        if answer:
-            return answer
-        assert time.monotonic() < deadline, "the condition did not come true in time"
-        time.sleep(POLL_SECONDS)
 
 
 def pytest_sessionfinish() -> None:

@@ -19,8 +19,8 @@ from strategy_config.models import ConfigAudit
 from strategy_config.selectors import history, stored_layers
 from strategy_config.services import expiries, layers
 from tests.factories import OriginFactory
-from tests.runtime.conftest import eventually
 from tests.runtime.site import Site
+from tests.waiting import eventually
 
 SKEW = "orderbook_skew"
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

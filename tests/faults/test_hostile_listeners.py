@@ -11,11 +11,12 @@ import pytest
 from embedded.servers import HOST, free_port
 from service_kit import http_server
 from service_kit.http_server import HttpServer
-from tests.faults.conftest import Installation, until
+from tests.faults.conftest import Installation
 from tests.faults.hostile import FIGURES, Crowd, slow_clients, under_attack
 from tests.faults.processes import Worker
 from tests.faults.test_hostile_http import ANSWERS_WITHIN_SECONDS, COUNT
 from tests.plain_http import NO_ROOTS
+from tests.waiting import until
 
 
 def get(port: int, path: str) -> httpx.Response:

@@ -4,8 +4,9 @@ import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from tests.faults.conftest import SKEW, until
+from tests.faults.conftest import SKEW
 from tests.live_site import LiveSite
+from tests.waiting import until
 
 LOCKED_SECONDS = 20.0
 WRITERS = 40

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from strategy_core.configuration import wire
-from tests.faults.conftest import PREFIX, SKEW, Installation, until
+from tests.faults.conftest import PREFIX, SKEW, Installation
+from tests.waiting import until
 
 Fault = Callable[[Installation], object]
 

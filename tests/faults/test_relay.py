@@ -10,9 +10,10 @@ import redis
 
 from embedded.servers import NatsServer, Valkey
 from tests.change_listener import ChangeListener
-from tests.faults.conftest import PREFIX, SKEW, until
+from tests.faults.conftest import PREFIX, SKEW
 from tests.faults.processes import RelayProcess
 from tests.live_site import LiveSite
+from tests.waiting import until
 
 PAUSE_SECONDS = 0.02
 

@@ -7,9 +7,10 @@ from pathlib import Path
 from embedded.servers import NatsServer
 from realtime_runtime.config import snapshot
 from tests.faults.processes import RuntimeProcess
-from tests.runtime.conftest import Environ, eventually
+from tests.runtime.conftest import Environ
 from tests.runtime.market import Market
 from tests.runtime.site import Site
+from tests.waiting import eventually
 
 SKEW = "orderbook_skew"
 RESTARTS = 10

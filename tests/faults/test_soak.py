@@ -19,7 +19,7 @@ from tests.faults.soak import STREAMS, MemoryLog, RestlessExchange, number_of
 from tests.feeds.conftest import recorded
 from tests.feeds.servers.binance import SimulatedBinance
 from tests.feeds.servers.exchanges import SimulatedExchanges
-from tests.runtime.conftest import eventually
+from tests.waiting import eventually
 
 SECONDS = float(os.environ.get("SOAK_SECONDS") or 40)
 CUT_SECONDS = float(os.environ.get("SOAK_CUT_SECONDS") or 8)

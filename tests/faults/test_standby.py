@@ -18,9 +18,10 @@ from strategy_core.configuration.halts import Halt
 from tests.docs.blocks import blocks
 from tests.faults.processes import RuntimeProcess
 from tests.relay import Relay
-from tests.runtime.conftest import Environ, eventually
+from tests.runtime.conftest import Environ
 from tests.runtime.market import Market
 from tests.runtime.site import Site
+from tests.waiting import eventually
 
 SKEW = "orderbook_skew"
 FEED = "binance.websocket.data"

@@ -11,9 +11,10 @@ import pytest
 
 from embedded.mongo import MongoWireServer
 from embedded.servers import Valkey
-from tests.faults.conftest import PREFIX, SKEW, until
+from tests.faults.conftest import PREFIX, SKEW
 from tests.live_site import LiveSite
 from tests.plain_http import NO_ROOTS
+from tests.waiting import until
 
 TIMEOUT_SECONDS = 2.0
 AUDIT = "/api/v1/strategies/orderbook_skew/audit"

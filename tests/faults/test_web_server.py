@@ -15,14 +15,13 @@ import psutil
 import pytest
 
 from embedded.servers import HOST
-from tests.faults.conftest import until
 from tests.faults.hostile import Client, Crowd, request
 from tests.live_site import LOGIN, LiveSite
 from tests.plain_http import NO_ROOTS
+from tests.waiting import PATIENCE_SECONDS, until
 
 LAYER = "/api/v1/strategies/orderbook_skew/config"
 CHANGE = b'{"parameters": {"top_levels": 7}, "changed_by": "faults"}'
-PATIENCE_SECONDS = 60.0
 
 
 @pytest.fixture

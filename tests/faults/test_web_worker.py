@@ -13,9 +13,10 @@ import httpx
 from embedded.servers import HOST, die_with_parent, free_port
 from strategy_config.store.sqlite_queue import SUFFIX
 from tests.conftest import PROJECT_ROOT
-from tests.faults.conftest import SKEW, Installation, until
+from tests.faults.conftest import SKEW, Installation
 from tests.file_locks import is_held
 from tests.live_site import LiveSite
+from tests.waiting import until
 
 REACHED_SECONDS = 20.0
 # What a worker is given, and time for a busy machine.

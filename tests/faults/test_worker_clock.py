@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from configsite.clock import ENDED_EXIT_CODE, Clock
-from tests.faults.conftest import until
 from tests.faults.processes import Worker
 from tests.live_site import LiveSite
+from tests.waiting import until
 
 SENT = "Sending due task reconcile"
 

@@ -11,7 +11,7 @@ from tests.faults.processes import ChildProcess, RuntimeProcess
 from tests.feeds.servers.binance import SimulatedBinance
 from tests.feeds.servers.exchanges import SimulatedExchanges
 from tests.feeds.servers.http import Answer, JsonServer
-from tests.feeds.test_replay import until
+from tests.waiting import eventually
 
 TOPIC = "binance.websocket.data"
 INTENTS = "cio.intent.trading"
@@ -58,9 +58,9 @@ async def installed(
         feed = ChildProcess(command, {**own, **outside, **environ}, directory / "feed.log")
         with RuntimeProcess({**own, **redis, **environ}, directory) as runtime:
             # What is news once, as a dominance, is missed by a runtime that listens a moment later.
-            await until(lambda: runtime.status() is not None, 90)
+            await eventually(lambda: runtime.status() is not None, 90)
             with feed:
-                await until(lambda: len(binance.streams) > 0, 90)
+                await eventually(lambda: len(binance.streams) > 0, 90)
                 yield Installation(binance, exchanges, web, runtime, feed)
                 feed.end()
             runtime.end()

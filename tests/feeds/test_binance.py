@@ -18,7 +18,7 @@ from realtime_runtime.feeds.publishing import LivePublisher
 from realtime_runtime.feeds.supervision import Source
 from tests.feeds.conftest import Supervised, recorded
 from tests.feeds.servers.binance import SimulatedBinance
-from tests.feeds.test_replay import until
+from tests.waiting import eventually
 
 TRADE = "btcusdt@trade"
 
@@ -72,10 +72,10 @@ async def test_binance__recorded_messages__are_published_as_they_came(
     arrivals = await listen(nats_subject)
     source = only(symbols="ETHUSDT,BTCUSDT", BINANCE_STREAMS="")
     async with supervised(source):
-        await until(lambda: len(binance.streams) == 6)
+        await eventually(lambda: len(binance.streams) == 6)
         for stream, line in lines:
             assert await binance.send_line(stream, line) == 1
-        await until(lambda: len(arrivals.messages) == len(lines))
+        await eventually(lambda: len(arrivals.messages) == len(lines))
     assert [payload.decode() for _, payload in arrivals.messages] == [line for _, line in lines]
     assert binance.streams == []
     assert (source.status.missed, source.status.repeated, source.status.garbage) == (0, 0, 0)
@@ -94,16 +94,16 @@ async def test_binance__connection_lost__comes_back_subscribes_and_counts_what_i
     arrivals = await listen(nats_subject)
     source = only()
     async with supervised(source):
-        await until(lambda: binance.streams == [TRADE])
+        await eventually(lambda: binance.streams == [TRADE])
         await binance.send(TRADE, trade(1))
-        await until(lambda: arrivals.messages)
+        await eventually(lambda: arrivals.messages)
         if how == "drop":
             await binance.drop()
         else:
             await binance.connections[0].socket.close()
-        await until(lambda: binance.opened == 2 and binance.streams == [TRADE])
+        await eventually(lambda: binance.opened == 2 and binance.streams == [TRADE])
         await binance.send(TRADE, trade(5))
-        await until(lambda: len(arrivals.messages) == 2)
+        await eventually(lambda: len(arrivals.messages) == 2)
     assert source.status.missed == 3
     assert source.status.failures == 1
 
@@ -115,7 +115,7 @@ async def test_binance__asked_to_wait__waits_as_long(
     source = only()
     with binance.refusing(status, {"Retry-After": "3600"}):
         async with supervised(source):
-            await until(lambda: source.status.failures == 1)
+            await eventually(lambda: source.status.failures == 1)
             assert f"answers {status}; asked to wait 3600 s" in source.status.last_error
     assert binance.opened == 0
     assert source.status.starts == 1
@@ -127,9 +127,9 @@ async def test_binance__refused_subscription__is_told_and_tried_again(
     source = only()
     binance.subscription_error = {"code": 2, "msg": "Invalid request: unknown variant"}
     async with supervised(source):
-        await until(lambda: "Invalid request" in source.status.last_error)
+        await eventually(lambda: "Invalid request" in source.status.last_error)
         binance.subscription_error = None
-        await until(lambda: len(binance.connections) == 1)
+        await eventually(lambda: len(binance.connections) == 1)
 
 
 async def test_binance__garbage__is_counted_and_ends_a_connection_that_has_nothing_else(
@@ -152,15 +152,15 @@ async def test_binance__garbage__is_counted_and_ends_a_connection_that_has_nothi
     ]
     rubbish += ['{"stream":"btcusdt@trade","data":{"t":"seven"}}', '{"result":null,"id":99}']
     async with supervised(source):
-        await until(lambda: binance.streams == [TRADE])
+        await eventually(lambda: binance.streams == [TRADE])
         for each in rubbish:
             await binance.send_raw(each)
         await binance.send(TRADE, trade(1))
-        await until(lambda: arrivals.messages)
+        await eventually(lambda: arrivals.messages)
         assert source.status.garbage == len(rubbish) - 1
         for _ in range(stream_connection.MAX_GARBAGE_IN_A_ROW):
             await binance.send_raw("{")
-        await until(lambda: binance.opened == 2)
+        await eventually(lambda: binance.opened == 2)
     assert len(arrivals.messages) == 1
     assert "made no sense" in source.status.last_error
 
@@ -170,7 +170,7 @@ async def test_binance__silence__is_ended_by_the_watchdog(
 ) -> None:
     source = only(BINANCE_SILENCE_SECONDS="1")
     async with supervised(source):
-        await until(lambda: binance.opened == 2)
+        await eventually(lambda: binance.opened == 2)
     assert "SilenceError: nothing came for" in source.status.last_error
 
 
@@ -181,7 +181,7 @@ async def test_binance__deaf_exchange__is_left(
     binance.is_deaf = True
     source = only()
     async with supervised(source):
-        await until(lambda: binance.opened == 2)
+        await eventually(lambda: binance.opened == 2)
     assert "no answer to 1 subscriptions" in source.status.last_error
 
 
@@ -199,12 +199,12 @@ async def test_binance__before_its_time__a_connection_is_replaced_without_a_gap(
     sent = 0
 
     async with supervised(source):
-        await until(lambda: binance.streams == [TRADE])
+        await eventually(lambda: binance.streams == [TRADE])
         while binance.opened < 3 or len(binance.connections) > 1:
             sent += 1
             await binance.send(TRADE, trade(sent))
             await asyncio.sleep(0.005)
-        await until(lambda: len(arrivals.messages) == sent)
+        await eventually(lambda: len(arrivals.messages) == sent)
     assert [data["t"] for data in arrivals.of_stream(TRADE)] == list(range(1, sent + 1))
     assert (source.status.missed, source.status.failures) == (0, 0)
     assert source.status.repeated > 0
@@ -226,13 +226,13 @@ async def test_binance__shutdown_announced__is_changed_over_at_once_without_a_ga
     event = {"e": "serverShutdown", "E": time.time_ns() // 1_000_000}
     sent = 0
     async with supervised(source):
-        await until(lambda: binance.streams == [TRADE])
+        await eventually(lambda: binance.streams == [TRADE])
         await binance.send_raw(json.dumps(event if is_bare else {"stream": "!serverShutdown", "data": event}))
         while binance.opened < 2 or len(binance.connections) > 1:
             sent += 1
             await binance.send(TRADE, trade(sent))
             await asyncio.sleep(0.005)
-        await until(lambda: len(arrivals.messages) == sent)
+        await eventually(lambda: len(arrivals.messages) == sent)
     assert [data["t"] for data in arrivals.of_stream(TRADE)] == list(range(1, sent + 1))
     assert (source.status.missed, source.status.failures, source.status.garbage) == (0, 0, 0)
 
@@ -247,10 +247,10 @@ async def test_binance__print_that_is_no_market_trade__is_counted_and_not_publis
     arrivals = await listen(nats_subject)
     source = only()
     async with supervised(source):
-        await until(lambda: binance.streams == [TRADE])
+        await eventually(lambda: binance.streams == [TRADE])
         for number, execution in enumerate(("MARKET", "INSURANCE_FUND", "ADL", "NA", "MARKET"), 1):
             await binance.send(TRADE, {**trade(number), "X": execution})
-        await until(lambda: len(arrivals.messages) == 2)
+        await eventually(lambda: len(arrivals.messages) == 2)
     assert [data["t"] for data in arrivals.of_stream(TRADE)] == [1, 5]
     assert (source.status.no_market_trades, source.status.missed, source.status.garbage) == (3, 0, 0)
 
@@ -261,12 +261,12 @@ async def test_binance__successor_asked_to_wait__is_not_opened_before(
     monkeypatch.setattr(stream_connection, "RETRY_SUCCESSOR_SECONDS", 0.01)
     source = only(BINANCE_CONNECTION_SECONDS="1")
     async with supervised(source):
-        await until(lambda: binance.streams == [TRADE])
+        await eventually(lambda: binance.streams == [TRADE])
         with binance.refusing(429, {"Retry-After": "3600"}):
             for number in range(1, 200):
                 await binance.send(TRADE, trade(number))
                 await asyncio.sleep(0.01)
-            await until(lambda: source.status.messages == 199)
+            await eventually(lambda: source.status.messages == 199)
     assert binance.refused == 1
     assert source.status.failures == 0
 
@@ -276,11 +276,11 @@ async def test_binance__pings__are_answered(
 ) -> None:
     pings = [b"1723075200000", b"1723075220000"]
     async with supervised(only()):
-        await until(lambda: binance.streams == [TRADE])
+        await eventually(lambda: binance.streams == [TRADE])
         (connection,) = binance.connections
         for ping in pings:
             await connection.socket.ping(ping)
-        await until(lambda: connection.pongs == pings)
+        await eventually(lambda: connection.pongs == pings)
 
 
 async def test_binance__silent_stream__is_subscribed_again(
@@ -290,7 +290,7 @@ async def test_binance__silent_stream__is_subscribed_again(
     monkeypatch.setattr(stream_connection, "SILENCE_CHECK_SECONDS", 0.1)
     source = only(BINANCE_STREAMS="trade,ticker")
     async with supervised(source):
-        await until(lambda: len(binance.streams) == 2)
+        await eventually(lambda: len(binance.streams) == 2)
         connection = binance.connections[0]
         number = 0
         while len(connection.requests) < 3:
@@ -299,7 +299,7 @@ async def test_binance__silent_stream__is_subscribed_again(
             await asyncio.sleep(0.01)
         assert [request["method"] for request in connection.requests] == ["SUBSCRIBE", "UNSUBSCRIBE", "SUBSCRIBE"]
         assert connection.requests[1]["params"] == ["btcusdt@ticker"]
-        await until(lambda: len(binance.streams) == 2)
+        await eventually(lambda: len(binance.streams) == 2)
     assert source.status.failures == 0
 
 
@@ -310,7 +310,7 @@ async def test_binance__many_symbols__keep_to_the_limits_of_the_exchange(
     found = sources(binance, publisher, nats_subject, symbols=symbols)
     assert [source.status.name for source in found] == ["binance.spot.public.1", "binance.spot.public.2"]
     async with supervised(found[0]), supervised(found[1]):
-        await until(lambda: len(binance.streams) == 1_100)
+        await eventually(lambda: len(binance.streams) == 1_100)
     assert binance.violations == []
 
 
@@ -332,13 +332,13 @@ async def test_binance__both_markets__are_asked_where_each_stream_is_served(
         "binance.usdm.market.1",
     ]
     async with supervised(found[1]), supervised(found[2]):
-        await until(lambda: len(binance.streams) == 4)
+        await eventually(lambda: len(binance.streams) == 4)
         mark = {"e": "markPriceUpdate", "E": 1, "s": "BTCUSDT", "p": "1", "i": "1", "r": "0", "T": 2}
         assert await binance.send("btcusdt@markPrice@1s", mark) == 1
         for number, previous in ((10, 9), (12, 10), (15, 13)):
             book = {"e": "depthUpdate", "E": number, "u": number, "pu": previous, "b": [], "a": []}
             assert await binance.send("btcusdt@depth20@100ms", book) == 1
-        await until(lambda: len(arrivals.messages) == 4)
+        await eventually(lambda: len(arrivals.messages) == 4)
     assert found[1].status.missed == 1
 
 

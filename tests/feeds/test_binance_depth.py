@@ -16,7 +16,7 @@ from realtime_runtime.feeds.publishing import LivePublisher
 from tests.feeds.conftest import Supervised, recorded
 from tests.feeds.servers.binance import SimulatedBinance
 from tests.feeds.test_binance import sources
-from tests.feeds.test_replay import until
+from tests.waiting import eventually
 
 DIFFERENCES = "btcusdt@depth@100ms"
 BUILT = "btcusdt@depth100@100ms"
@@ -67,14 +67,14 @@ async def test_books__recorded_day__publish_what_the_exchange_would(
         binance, publisher, f"{nats_subject}.>", BINANCE_BOOK_LEVELS="100", BINANCE_STREAMS="depth20@100ms"
     )
     async with supervised(source):
-        await until(lambda: binance.streams == [DIFFERENCES])
+        await eventually(lambda: binance.streams == [DIFFERENCES])
         for stream, line in day[:3]:
             await binance.send_line(stream, line)
-        await until(lambda: binance.snapshot_requests == [{"symbol": "BTCUSDT", "limit": "1000"}])
+        await eventually(lambda: binance.snapshot_requests == [{"symbol": "BTCUSDT", "limit": "1000"}])
         for stream, line in day[3:]:
             await binance.send_line(stream, line)
         last = json.loads(day[-1][1])["data"]["u"]
-        await until(lambda: bool(arrivals.messages) and arrivals.of_stream(BUILT)[-1]["lastUpdateId"] == last)
+        await eventually(lambda: bool(arrivals.messages) and arrivals.of_stream(BUILT)[-1]["lastUpdateId"] == last)
     native = {
         json.loads(line)["data"]["lastUpdateId"]: json.loads(line)["data"]
         for _, line in islice(recorded(market_data / "market/spot-20240808.jsonl.gz", "btcusdt@depth20@100ms"), 300)
@@ -103,13 +103,13 @@ async def test_books__gap__are_built_anew_from_another_snapshot(
     (source,) = sources(binance, publisher, nats_subject, BINANCE_BOOK_LEVELS="100", BINANCE_STREAMS="depth20@100ms")
     snapshot = binance.snapshots["BTCUSDT"]
     async with supervised(source):
-        await until(lambda: binance.streams == [DIFFERENCES])
+        await eventually(lambda: binance.streams == [DIFFERENCES])
         lines = iter(day)
         await send_until(binance, lines, lambda: bool(arrivals.messages))
         requests = len(binance.snapshot_requests)
         *_, first_after = islice(lines, 10)
         await binance.send_line(*first_after)
-        await until(lambda: source.status.missed == 1)
+        await eventually(lambda: source.status.missed == 1)
         later = json.loads(first_after[1])["data"]["u"]
         binance.snapshots["BTCUSDT"] = snapshot_at(later, snapshot, day)
         await send_until(binance, lines, lambda: arrivals.of_stream(BUILT)[-1]["lastUpdateId"] > later)
@@ -134,14 +134,14 @@ async def test_books__snapshot_refused__is_asked_for_again_after_the_wait(
     arrivals = await listen(nats_subject)
     (source,) = sources(binance, publisher, nats_subject, BINANCE_BOOK_LEVELS="100", BINANCE_STREAMS="depth20@100ms")
     async with supervised(source):
-        await until(lambda: binance.streams == [DIFFERENCES])
+        await eventually(lambda: binance.streams == [DIFFERENCES])
         binance.refusals.append((status, {"Retry-After": "1"}))
         for stream, line in day[:3]:
             await binance.send_line(stream, line)
-        await until(lambda: len(binance.snapshot_requests) == 2)
+        await eventually(lambda: len(binance.snapshot_requests) == 2)
         for stream, line in day[3:20]:
             await binance.send_line(stream, line)
-        await until(lambda: len(arrivals.messages) >= 10)
+        await eventually(lambda: len(arrivals.messages) >= 10)
     assert source.status.failures == 0
 
 
@@ -154,16 +154,16 @@ async def test_books__asked_to_wait__ask_for_no_snapshot_over_a_new_connection_e
 ) -> None:
     (source,) = sources(binance, publisher, nats_subject, BINANCE_BOOK_LEVELS="100", BINANCE_STREAMS="depth20@100ms")
     async with supervised(source):
-        await until(lambda: binance.streams == [DIFFERENCES])
+        await eventually(lambda: binance.streams == [DIFFERENCES])
         binance.refusals.append((418, {"Retry-After": "3600"}))
         await binance.send_line(*day[0])
-        await until(lambda: source.status.rate_limited == 1)
+        await eventually(lambda: source.status.rate_limited == 1)
         assert source.status.rate_limit_seconds == 3600
         await binance.drop()
-        await until(lambda: binance.opened == 2 and binance.streams == [DIFFERENCES])
+        await eventually(lambda: binance.opened == 2 and binance.streams == [DIFFERENCES])
         for stream, line in day[1:20]:
             await binance.send_line(stream, line)
-        await until(lambda: source.status.messages == 20)
+        await eventually(lambda: source.status.messages == 20)
         await asyncio.sleep(2 * depth.SNAPSHOT_INTERVAL_SECONDS)
     assert len(binance.snapshot_requests) == 1
 
@@ -182,9 +182,9 @@ async def test_books__gap_of_futures__is_counted_once(
         BINANCE_STREAMS="depth20@100ms",
     )
     async with supervised(source):
-        await until(lambda: binance.streams == [DIFFERENCES])
+        await eventually(lambda: binance.streams == [DIFFERENCES])
         for first, last, previous in ((9, 11, 8), (12, 13, 11), (16, 17, 15)):
             update = {"e": "depthUpdate", "E": last, "T": last, "s": "BTCUSDT", "U": first, "u": last, "pu": previous}
             await binance.send(DIFFERENCES, update | {"b": [["1", "2"]], "a": []})
-        await until(lambda: source.status.messages == 3)
+        await eventually(lambda: source.status.messages == 3)
     assert source.status.missed == 1

@@ -12,8 +12,9 @@ import pytest
 from embedded.servers import NatsServer
 from realtime_runtime.command_line import main
 from tests.feeds.responder import Responder
-from tests.feeds.test_replay import until, write_lines
+from tests.feeds.test_replay import write_lines
 from tests.piped_process import start_piped
+from tests.waiting import eventually
 
 COMMAND = [sys.executable, "-m", "realtime_runtime", "feed"]
 
@@ -28,7 +29,7 @@ async def finish(process: subprocess.Popen[str]) -> str:
     assert process.stdout is not None
     with process.stdout:
         try:
-            await until(lambda: process.poll() is not None)
+            await eventually(lambda: process.poll() is not None)
         except AssertionError:
             process.kill()
             raise AssertionError(f"it did not end; it wrote: {process.stdout.read()}") from None
@@ -91,7 +92,7 @@ async def test_feed__interrupted__ends_cleanly(
     path = write_lines(tmp_path / "day.jsonl", 1_000)
     async with Responder(nats_server.url, nats_subject) as runtime:
         process = start(nats_server, nats_subject, *(str(path) if word == "FILE" else word for word in arguments))
-        await until(lambda: len(runtime.payloads) > 20)
+        await eventually(lambda: len(runtime.payloads) > 20)
         process.send_signal(number)
         output = await finish(process)
     assert process.returncode == code
@@ -120,7 +121,7 @@ async def test_feed_simulate__nats_comes_later_and_restarts__goes_on(fresh_nats:
     for _ in range(2):
         fresh_nats.start()
         async with Responder(fresh_nats.url, nats_subject) as runtime:
-            await until(lambda: len(runtime.payloads) > 20)  # noqa: B023 - awaited within the same turn
+            await eventually(lambda: len(runtime.payloads) > 20)  # noqa: B023 - awaited within the same turn
         fresh_nats.stop()
     process.send_signal(signal.SIGTERM)
     output = await finish(process)

@@ -15,7 +15,7 @@ from realtime_runtime.feeds.sources import dominance
 from realtime_runtime.feeds.sources.dominance import DominanceSource
 from tests.feeds.conftest import Arrivals, Supervised
 from tests.feeds.servers.http import JsonServer
-from tests.feeds.test_replay import until
+from tests.waiting import eventually
 
 PATH = "/api/v3/global"
 Make = Callable[..., DominanceSource]
@@ -56,9 +56,9 @@ async def test_dominance__recorded_answer__is_published_once_until_it_changes(
     figure: Any = server.answers[PATH]
     first = figure["data"]["updated_at"]
     async with supervised(source):
-        await until(lambda: server.asked(PATH) >= 3)
+        await eventually(lambda: server.asked(PATH) >= 3)
         figure["data"] |= {"updated_at": first + 60, "market_cap_percentage": {"btc": 61.5}}
-        await until(lambda: len(arrivals.messages) == 2)
+        await eventually(lambda: len(arrivals.messages) == 2)
     assert arrivals.documents == [
         {"btc": pytest.approx(60.7086, abs=1e-4), "ts": first * 1000, "source": "coingecko"},
         {"btc": 61.5, "ts": (first + 60) * 1000, "source": "coingecko"},
@@ -84,7 +84,7 @@ async def test_dominance__garbage__is_not_published_and_asked_for_again(
     server.refusals.append((200, {}, body))
     source = make()
     async with supervised(source):
-        await until(lambda: len(arrivals.messages) == 1)
+        await eventually(lambda: len(arrivals.messages) == 1)
     assert source.status.failures == 1
     assert arrivals.documents[0]["btc"] == pytest.approx(60.7086, abs=1e-4)
 
@@ -97,11 +97,11 @@ async def test_dominance__figure_that_cannot_be__is_counted_and_not_published(
     figure: Any = server.answers[PATH]
     first = figure["data"]["updated_at"]
     async with supervised(source):
-        await until(lambda: len(arrivals.messages) == 1)
+        await eventually(lambda: len(arrivals.messages) == 1)
         figure["data"] |= {"updated_at": first + 60, "market_cap_percentage": {"btc": btc}}
-        await until(lambda: source.status.implausible == 1 and source.status.repeated >= 2)
+        await eventually(lambda: source.status.implausible == 1 and source.status.repeated >= 2)
         figure["data"] |= {"updated_at": first + 120, "market_cap_percentage": {"btc": 61.0}}
-        await until(lambda: len(arrivals.messages) == 2)
+        await eventually(lambda: len(arrivals.messages) == 2)
     assert [document["ts"] for document in arrivals.documents] == [first * 1000, (first + 120) * 1000]
     assert (source.status.implausible, source.status.failures) == (1, 0)
     assert "cannot be" in source.status.last_error
@@ -115,7 +115,7 @@ async def test_dominance__refused__comes_back_when_it_may(
     source = make()
     began = time.monotonic()
     async with supervised(source):
-        await until(lambda: len(arrivals.messages) == 1)
+        await eventually(lambda: len(arrivals.messages) == 1)
     assert f"answers {status}" in source.status.last_error
     assert status != 429 or time.monotonic() - began >= 1.0
 
@@ -127,7 +127,7 @@ async def test_dominance__silence__is_ended_by_the_watchdog(
     server.is_hanging = True
     source = make()
     async with supervised(source):
-        await until(lambda: server.asked(PATH) == 2)
+        await eventually(lambda: server.asked(PATH) == 2)
     assert "SilenceError" in source.status.last_error
 
 
@@ -149,7 +149,7 @@ async def test_dominance__stale_figure__is_sent_with_its_own_time_and_warned_of(
     source = make()
     with capture_logs() as logs:
         async with supervised(source):
-            await until(lambda: len(arrivals.messages) == 1)
+            await eventually(lambda: len(arrivals.messages) == 1)
             report = live_health.source_report(source, now=time.monotonic())
     assert arrivals.documents[0]["ts"] == old * 1000
     assert any(entry["event"] == "feed.dominance_stale" and entry["age_seconds"] >= 7_200 for entry in logs)

@@ -17,7 +17,7 @@ from tests.feeds.installation import INTENTS, Installation, installed
 from tests.feeds.servers.http import Answer
 from tests.feeds.test_binance import TRADE
 from tests.feeds.test_onchain import METRICS, day
-from tests.feeds.test_replay import until
+from tests.waiting import eventually
 
 # The import of ccxt in the feed's process alone takes up to 20 s of computing.
 pytestmark = pytest.mark.slow
@@ -57,13 +57,15 @@ async def test_strategies__on_other_data__signal_end_to_end(
         return {document["strategy_id"]: document for document in signals.documents}
 
     try:
-        await until(lambda: installation.web.asked(DOMINANCE) >= 2 and "cross_exchange_spread" in by_strategy(), 120)
+        await eventually(
+            lambda: installation.web.asked(DOMINANCE) >= 2 and "cross_exchange_spread" in by_strategy(), 120
+        )
         # The news come only now, when the runtime is known to have a price to trade them at: each comes once.
         outflow = {"FlowInExNtv": "40000.5", "FlowOutExNtv": "60000.5"}
         installation.web.answers[METRICS] = {"data": [day("btc", ago, **outflow) for ago in range(30, 0, -1)]}
         installation.web.answers[DOMINANCE] = global_answer(market_data, share=61.0, age_seconds=0)
-        await until(lambda: "btc_dominance" in by_strategy(), 60)
-        await until(lambda: "onchain_metrics" in by_strategy(), 60)
+        await eventually(lambda: "btc_dominance" in by_strategy(), 60)
+        await eventually(lambda: "onchain_metrics" in by_strategy(), 60)
     finally:
         pump.cancel()
         await asyncio.gather(pump, return_exceptions=True)
@@ -80,7 +82,7 @@ async def test_strategies__on_other_data__signal_end_to_end(
 
 async def _pump(installation: Installation, market_data: Path) -> None:
     """Recorded trades of BTCUSDT as if they were made now, and Coinbase one percent above them."""
-    await until(lambda: bool(installation.exchanges.subscriptions["coinbase"]), 90)
+    await eventually(lambda: bool(installation.exchanges.subscriptions["coinbase"]), 90)
     for _, line in islice(recorded(market_data / "market/spot-20240808.jsonl.gz", TRADE), 10_000):
         data = json.loads(line)["data"]
         now = time.time_ns() // 1_000_000

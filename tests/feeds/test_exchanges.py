@@ -15,7 +15,7 @@ from realtime_runtime.feeds.sources.exchanges import ExchangeSource, exchange_so
 from realtime_runtime.feeds.supervision import Source
 from tests.feeds.conftest import Arrivals, Supervised
 from tests.feeds.servers.exchanges import SimulatedExchanges
-from tests.feeds.test_replay import until
+from tests.waiting import eventually
 
 WATCHED = ("coinbase", "kraken", "bybit", "okx")
 Make = Callable[..., Source]
@@ -58,20 +58,20 @@ async def test_exchange__watched__publishes_each_price_and_comes_back_after_a_dr
     arrivals = await prices_of(listen, exchange)
     source = make(exchange)
     async with supervised(source):
-        await until(lambda: bool(server.subscriptions[exchange]), 60)
+        await eventually(lambda: bool(server.subscriptions[exchange]), 60)
         await server.push_price(exchange, "BTC", 60_001.5)
-        await until(lambda: prices(arrivals) == [("BTCUSDT", 60_001.5)])
+        await eventually(lambda: prices(arrivals) == [("BTCUSDT", 60_001.5)])
         await server.push_price(exchange, "ETH", 3_000.25)
-        await until(lambda: ("ETHUSDT", 3_000.25) in prices(arrivals))
+        await eventually(lambda: ("ETHUSDT", 3_000.25) in prices(arrivals))
         asked = len(server.subscriptions[exchange])
         await server.drop(exchange)
-        await until(lambda: len(server.subscriptions[exchange]) > asked)
+        await eventually(lambda: len(server.subscriptions[exchange]) > asked)
         await server.push_price(exchange, "BTC", 60_002.5)
-        await until(lambda: ("BTCUSDT", 60_002.5) in prices(arrivals))
+        await eventually(lambda: ("BTCUSDT", 60_002.5) in prices(arrivals))
     assert len(arrivals.messages) == 3
     assert {document["exchange"] for document in arrivals.documents} == {exchange}
     assert all("pair" not in document for document in arrivals.documents)
-    await until(lambda: server.sockets[exchange] == [])
+    await eventually(lambda: server.sockets[exchange] == [])
 
 
 @with_ccxt
@@ -80,9 +80,9 @@ async def test_exchange__polled__publishes_prices_as_they_change(
 ) -> None:
     arrivals = await prices_of(listen, "bitstamp")
     async with supervised(make("bitstamp", PRICE_POLL_SECONDS="0.1")):
-        await until(lambda: len(arrivals.messages) >= 2, 60)
+        await eventually(lambda: len(arrivals.messages) >= 2, 60)
         server.prices["bitstamp"]["BTC"] = 61_000.0
-        await until(lambda: ("BTCUSDT", 61_000.0) in prices(arrivals))
+        await eventually(lambda: ("BTCUSDT", 61_000.0) in prices(arrivals))
     assert set(prices(arrivals)[:2]) == {("BTCUSDT", 60_000.0), ("ETHUSDT", 3_000.0)}
 
 
@@ -97,12 +97,12 @@ async def test_okx__recorded_tickers__are_published_with_their_times(
     arrivals = await prices_of(listen, "okx")
     source = make("okx")
     async with supervised(source):
-        await until(lambda: bool(server.subscriptions["okx"]), 60)
+        await eventually(lambda: bool(server.subscriptions["okx"]), 60)
         for ticker in spot:
             sent = len(arrivals.messages)
             is_new = (float(ticker["last"]), int(ticker["ts"])) in expected
             await server.push("okx", {"arg": {"channel": "tickers", "instId": "BTC-USDT"}, "data": [ticker]})
-            await until(lambda: not is_new or len(arrivals.messages) > sent)  # noqa: B023 - awaited in the same turn
+            await eventually(lambda: not is_new or len(arrivals.messages) > sent)  # noqa: B023 - awaited in the same turn
             expected.discard((float(ticker["last"]), int(ticker["ts"])))
     assert len(arrivals.messages) > 5
     assert {document["ts"] for document in arrivals.documents} == {int(ticker["ts"]) for ticker in spot}
@@ -118,11 +118,11 @@ async def test_coinbase__recorded_tickers__are_published_under_our_symbols(
     wanted = [message for message in recorded if message["product_id"] in {"BAND-GBP", "SKL-GBP", "NU-GBP"}]
     arrivals = await prices_of(listen, "coinbase")
     async with supervised(make("coinbase", symbols=("BANDGBP", "SKLGBP", "NUGBP"))):
-        await until(lambda: bool(server.subscriptions["coinbase"]), 60)
+        await eventually(lambda: bool(server.subscriptions["coinbase"]), 60)
         for message in wanted:
             await server.push("coinbase", message)
         last = {message["product_id"].replace("-", ""): float(message["price"]) for message in wanted}
-        await until(lambda: dict(prices(arrivals)) == last)
+        await eventually(lambda: dict(prices(arrivals)) == last)
     assert min(document["ts"] for document in arrivals.documents) > 1_618_677_000_000
 
 
@@ -133,7 +133,7 @@ async def test_exchange__rate_limited__waits_as_it_is_asked_to(
     server.refusals.append((429, {"Retry-After": "3600"}))
     source = make("coinbase")
     async with supervised(source):
-        await until(lambda: source.status.failures == 1, 60)
+        await eventually(lambda: source.status.failures == 1, 60)
         assert "asked to wait 3600 s" in source.status.last_error
     assert len(server.requests) == 1
 
@@ -147,7 +147,7 @@ async def test_exchange__garbage__is_never_published(
 ) -> None:
     arrivals = await prices_of(listen, "coinbase")
     async with supervised(make("coinbase")):
-        await until(lambda: bool(server.subscriptions["coinbase"]), 60)
+        await eventually(lambda: bool(server.subscriptions["coinbase"]), 60)
         await server.push("coinbase", garbage)
         while not arrivals.messages:
             await server.push_price("coinbase", "BTC", 60_000.0)
@@ -161,7 +161,7 @@ async def test_exchange__silence__is_ended_by_the_watchdog(
 ) -> None:
     source = make("coinbase", PRICE_SILENCE_SECONDS="1")
     async with supervised(source):
-        await until(lambda: len(server.subscriptions["coinbase"]) >= 2, 60)
+        await eventually(lambda: len(server.subscriptions["coinbase"]) >= 2, 60)
     assert "SilenceError" in source.status.last_error
 
 
@@ -199,9 +199,9 @@ async def test_exchange__usd_taken_for_usdt__says_so_in_each_message(
     source = make("coinbase")
     assert isinstance(source, ExchangeSource)
     async with supervised(source):
-        await until(lambda: "lists none of BTCUSDT, ETHUSDT" in source.status.last_error, 60)
+        await eventually(lambda: "lists none of BTCUSDT, ETHUSDT" in source.status.last_error, 60)
     async with supervised(make("coinbase", PRICE_USD_AS_USDT="true")):
-        await until(lambda: bool(server.subscriptions["coinbase"]), 60)
+        await eventually(lambda: bool(server.subscriptions["coinbase"]), 60)
         await server.push_price("coinbase", "BTC", 60_000.0, "USD")
-        await until(lambda: bool(arrivals.messages))
+        await eventually(lambda: bool(arrivals.messages))
     assert (arrivals.documents[0]["symbol"], arrivals.documents[0]["pair"]) == ("BTCUSDT", "BTC/USD")

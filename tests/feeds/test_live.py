@@ -22,8 +22,8 @@ from tests.feeds.servers.http import JsonServer
 from tests.feeds.test_binance import TRADE, trade
 from tests.feeds.test_cli import COMMAND, finish
 from tests.feeds.test_onchain import METRICS, day
-from tests.feeds.test_replay import until
 from tests.piped_process import start_piped
+from tests.waiting import eventually
 
 
 def start_live(server: NatsServer, topic: str, **environ: str) -> subprocess.Popen[str]:
@@ -37,7 +37,7 @@ async def start_on_trades(server: NatsServer, topic: str, binance: SimulatedBina
     process = start_live(
         server, topic, FEED_SOURCES="binance", BINANCE_SPOT_WS_URL=binance.url, BINANCE_STREAMS="trade"
     )
-    await until(lambda: binance.streams == [TRADE])
+    await eventually(lambda: binance.streams == [TRADE])
     return process
 
 
@@ -101,7 +101,7 @@ async def test_feed_live__signal__ends_within_5_seconds_with_0(
     arrivals = await listen(nats_subject)
     process = await start_on_trades(nats_server, nats_subject, binance)
     await binance.send(TRADE, trade(1))
-    await until(lambda: bool(arrivals.messages))
+    await eventually(lambda: bool(arrivals.messages))
     process.send_signal(number)
     events = await end_of(process)
     assert events[0] == "feed.started"
@@ -156,7 +156,7 @@ async def test_feed_live__debugging__logs_no_key(nats_server: NatsServer, nats_s
         process = start_live(
             nats_server, nats_subject, **environ, COINMETRICS_API_KEY="s3cret", LOG_LEVEL="DEBUG", LOG_FORMAT="json"
         )
-        await until(lambda: server.asked(METRICS) >= 2, 60)
+        await eventually(lambda: server.asked(METRICS) >= 2, 60)
         process.send_signal(signal.SIGTERM)
         output = await finish(process)
     assert [query["api_key"] for _, query, _ in server.requests] == ["s3cret"] * len(server.requests)

@@ -17,10 +17,9 @@ from tests.faults.processes import ChildProcess
 from tests.feeds.servers.binance import SimulatedBinance
 from tests.feeds.servers.http import JsonServer
 from tests.feeds.test_binance import TRADE, trade
-from tests.feeds.test_replay import until
 from tests.monitoring.collector import Collector, collecting
 from tests.plain_http import NO_ROOTS
-from tests.runtime.conftest import eventually
+from tests.waiting import eventually
 
 BINANCE = {"source": "binance.spot.public.1"}
 DOMINANCE = {"source": "dominance"}
@@ -125,7 +124,7 @@ async def test_feed_live__traced__a_message_carries_the_trace_of_its_publication
     await client.subscribe("binance.websocket.data", cb=take)
     await client.flush()
     await play(watched)
-    await until(lambda: len(messages) == 3)
+    await eventually(lambda: len(messages) == 3)
     await client.close()
     traces = [(message.headers or {}).get("traceparent", "") for message in messages]
     assert traces[0], "the first message, then one a second"
@@ -137,7 +136,7 @@ async def test_feed_live__traced__a_message_carries_the_trace_of_its_publication
 
 async def play(watched: Watched) -> None:
     """Two trades with one missing between them, garbage, a lost connection, and a trade."""
-    await until(lambda: watched.binance.streams == [TRADE], 60)
+    await eventually(lambda: watched.binance.streams == [TRADE], 60)
     await watched.binance.send(TRADE, trade(1))
     await watched.binance.send(TRADE, trade(3))
     await watched.binance.send_raw("garbage")
@@ -147,5 +146,5 @@ async def play(watched: Watched) -> None:
 
     await eventually(has_taken)
     await watched.binance.drop()
-    await until(lambda: watched.binance.streams == [TRADE])
+    await eventually(lambda: watched.binance.streams == [TRADE])
     await watched.binance.send(TRADE, trade(4))

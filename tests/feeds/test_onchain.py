@@ -17,7 +17,7 @@ from realtime_runtime.feeds.sources import onchain
 from realtime_runtime.feeds.sources.onchain import OnchainSource
 from tests.feeds.conftest import Arrivals, Supervised
 from tests.feeds.servers.http import JsonServer
-from tests.feeds.test_replay import until
+from tests.waiting import eventually
 
 METRICS = "/v4/timeseries/asset-metrics"
 TRANSFERS = "/v1/transactions"
@@ -85,8 +85,8 @@ async def test_onchain__days__newest_is_news_once_and_absent_is_absent(
     make: Make, server: JsonServer, supervised: Supervised, arrivals: Arrivals
 ) -> None:
     async with supervised(make()):
-        await until(lambda: server.asked(METRICS) >= 3)
-        await until(lambda: len(arrivals.messages) >= 6)
+        await eventually(lambda: server.asked(METRICS) >= 3)
+        await eventually(lambda: len(arrivals.messages) >= 6)
     first, second = arrivals.documents[:3], arrivals.documents[3:6]
     base = {"source": "coinmetrics"}
     known = {**base, "active_addresses": 900_000.0, "transaction_volume": 100_000.5}
@@ -111,7 +111,7 @@ async def test_onchain__days_that_cannot_be__are_counted_and_the_others_publishe
     server.answers[METRICS] = {"data": rows}
     source = make()
     async with supervised(source):
-        await until(lambda: len(arrivals.messages) >= 2)
+        await eventually(lambda: len(arrivals.messages) >= 2)
     assert [(each["ts"], each["active_addresses"], "history" in each) for each in arrivals.documents[:2]] == [
         (end_of(4), 900_000.0, True),
         (end_of(1), 920_000.0, False),
@@ -125,7 +125,7 @@ async def test_onchain__paid_plan__asks_with_its_key_and_passes_the_flows_on(
 ) -> None:
     server.answers[METRICS] = {"data": [day("btc", 1, FlowInExNtv="40.5", FlowOutExNtv="60")]}
     async with supervised(make(COINMETRICS_API_KEY="key", ONCHAIN_HISTORY_PERIODS="24")):
-        await until(lambda: bool(arrivals.messages))
+        await eventually(lambda: bool(arrivals.messages))
     _, query, _ = server.requests[0]
     assert (query["api_key"], query["limit_per_asset"], query["paging_from"]) == ("key", "24", "end")
     assert arrivals.documents[0]["exchange_inflow"] == 40.5
@@ -155,7 +155,7 @@ async def test_onchain__whale_key__largest_transfers_of_the_day_are_there(
 
     server.answers[TRANSFERS] = page
     async with supervised(make(WHALE_ALERT_API_KEY="key")):
-        await until(lambda: len(arrivals.messages) >= 3)
+        await eventually(lambda: len(arrivals.messages) >= 3)
     older, btc, eth = arrivals.documents[:3]
     assert "largest_transfer_to_exchange" not in older
     assert btc["largest_transfer_to_exchange"] == 150.0
@@ -188,7 +188,7 @@ async def test_onchain__transfers_refused__other_figures_come_without_them(
     server.answers[TRANSFERS] = refuse
     source = make(WHALE_ALERT_API_KEY="s3cret")
     async with supervised(source):
-        await until(lambda: server.asked(METRICS) >= 3)
+        await eventually(lambda: server.asked(METRICS) >= 3)
     assert (server.asked(TRANSFERS) > 1) is is_asked_again
     assert len(arrivals.messages) >= 3
     assert not any("largest_transfer_to_exchange" in document for document in arrivals.documents)
@@ -210,7 +210,7 @@ async def test_onchain__started_anew__still_knows_the_transfers_of_the_day(
     server.answers[METRICS] = lambda _: figures if server.asked(METRICS) > 1 else {"data": "none"}
     source = make(WHALE_ALERT_API_KEY="key")
     async with supervised(source):
-        await until(lambda: len(arrivals.messages) >= 2)
+        await eventually(lambda: len(arrivals.messages) >= 2)
     assert source.status.failures == 1
     assert arrivals.documents[1]["largest_transfer_to_exchange"] == 150.0
 
@@ -220,7 +220,7 @@ async def test_onchain__old_figures__are_history_only(
 ) -> None:
     server.answers[METRICS] = {"data": [day("btc", 9, AdrActCnt="1")]}
     async with supervised(make()):
-        await until(lambda: len(arrivals.messages) >= 2)
+        await eventually(lambda: len(arrivals.messages) >= 2)
     assert all(document["history"] for document in arrivals.documents)
 
 
@@ -237,7 +237,7 @@ async def test_onchain__garbage__is_not_published_and_asked_for_again(
     server.refusals.append((200, {}, body))
     source = make()
     async with supervised(source):
-        await until(lambda: bool(arrivals.messages))
+        await eventually(lambda: bool(arrivals.messages))
     assert (source.status.failures, source.status.garbage) == (1, 1)
 
 
@@ -247,7 +247,7 @@ async def test_onchain__negative_or_infinite_metric__refuses_the_answer(
     server.answers[METRICS] = {"data": [day("btc", 1, AdrActCnt="-5")]}
     source = make()
     async with supervised(source):
-        await until(lambda: source.status.failures >= 1)
+        await eventually(lambda: source.status.failures >= 1)
     assert source.status.messages == 0
 
 
@@ -259,7 +259,7 @@ async def test_onchain__refused__comes_back_without_showing_the_key(
     server.refusals.append((status, {"Retry-After": "1", "Location": f"{server.url}/elsewhere"}, body))
     source = make(COINMETRICS_API_KEY="s3cret")
     async with supervised(source):
-        await until(lambda: bool(arrivals.messages))
+        await eventually(lambda: bool(arrivals.messages))
     assert f"answers {status}" in source.status.last_error
     assert "s3cret" not in source.status.last_error
     assert server.asked("/elsewhere") == 0
@@ -272,7 +272,7 @@ async def test_onchain__rate_limited__waits_as_long_as_it_is_asked_to_and_can_en
     server.refusals.append((429, {header: "600"}, b""))
     source = make()
     async with supervised(source):
-        await until(lambda: source.status.failures == 1)
+        await eventually(lambda: source.status.failures == 1)
     assert source.status.last_error.endswith("asked to wait 600 s")
     assert server.asked(METRICS) == 1
 
@@ -285,7 +285,7 @@ async def test_onchain__last_request_of_a_window__is_taken_and_not_repeated(
     server.refusals.append((200, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "600"}, body))
     source = make(ONCHAIN_INTERVAL_SECONDS="600")
     async with supervised(source):
-        await until(lambda: bool(arrivals.messages))
+        await eventually(lambda: bool(arrivals.messages))
     assert (server.asked(METRICS), source.status.failures) == (1, 0)
 
 
@@ -295,7 +295,7 @@ async def test_onchain__answer_without_an_end__is_given_up(
     monkeypatch.setattr(feed_web, "MAX_ANSWER_BYTES", 9)
     source = make()
     async with supervised(source):
-        await until(lambda: source.status.failures >= 1)
+        await eventually(lambda: source.status.failures >= 1)
     assert "more than 9 bytes" in source.status.last_error
 
 
@@ -306,7 +306,7 @@ async def test_onchain__no_answer_in_time__is_given_up(
     server.is_hanging = True
     source = make()
     async with supervised(source):
-        await until(lambda: source.status.failures >= 1)
+        await eventually(lambda: source.status.failures >= 1)
     assert source.status.last_error.endswith("cannot be reached: TimeoutError")
 
 
@@ -320,7 +320,7 @@ async def test_onchain__several_pages__are_taken_as_one_answer(
     }
     server.answers[METRICS] = lambda request: pages[request.query.get("next_page_token")]
     async with supervised(make(COINMETRICS_API_KEY="key", ONCHAIN_INTERVAL_SECONDS="0.5")):
-        await until(lambda: len(arrivals.messages) >= 3)
+        await eventually(lambda: len(arrivals.messages) >= 3)
     assert [(each["asset"], each["ts"]) for each in arrivals.documents[:3]] == [
         ("BTC", end_of(2)),
         ("BTC", end_of(1)),
@@ -336,7 +336,7 @@ async def test_onchain__pages_without_an_end__are_given_up(
     server.answers[METRICS] = {"data": [], "next_page_token": "again"}
     source = make()
     async with supervised(source):
-        await until(lambda: source.status.failures >= 1)
+        await eventually(lambda: source.status.failures >= 1)
     assert source.status.last_error.endswith("more than 10 pages")
     assert source.status.garbage >= 1
 
@@ -348,7 +348,7 @@ async def test_onchain__answer_that_breaks_off__is_asked_for_again_at_once(
     server.torn.append(headers)
     source = make(COINMETRICS_API_KEY="s3cret")
     async with supervised(source):
-        await until(lambda: bool(arrivals.messages))
+        await eventually(lambda: bool(arrivals.messages))
     assert "cannot be reached" in source.status.last_error
     assert "s3cret" not in source.status.last_error
 
@@ -358,7 +358,7 @@ async def test_onchain__nobody_there__fails_at_once_without_showing_the_key(
 ) -> None:
     source = make(COINMETRICS_API_KEY="s3cret", COINMETRICS_URL="http://127.0.0.1:1/base")
     async with supervised(source):
-        await until(lambda: source.status.failures >= 2)
+        await eventually(lambda: source.status.failures >= 2)
     assert "http://127.0.0.1:1/base/v4/timeseries/asset-metrics cannot be reached" in source.status.last_error
     assert "s3cret" not in source.status.last_error
 
@@ -370,5 +370,5 @@ async def test_onchain__silence__is_ended_by_the_watchdog(
     server.is_hanging = True
     source = make()
     async with supervised(source):
-        await until(lambda: server.asked(METRICS) == 2)
+        await eventually(lambda: server.asked(METRICS) == 2)
     assert "SilenceError" in source.status.last_error

@@ -13,8 +13,7 @@ from realtime_runtime.feeds.publishing import LivePublisher, connected
 from realtime_runtime.feeds.supervision import FeedError
 from service_kit.nats_connection import NatsAccess
 from tests.feeds.servers.http import JsonServer
-from tests.feeds.test_replay import until
-from tests.runtime.conftest import eventually
+from tests.waiting import eventually
 
 
 async def test_live_publisher__nats_away__keeps_what_fits_counts_the_rest_and_goes_on(
@@ -25,13 +24,13 @@ async def test_live_publisher__nats_away__keeps_what_fits_counts_the_rest_and_go
         publisher = LivePublisher(client)
         await publisher.publish(nats_subject, b"x" * 100)
         fresh_nats.stop()
-        await until(lambda: not client.is_connected)
+        await eventually(lambda: not client.is_connected)
         for _ in range(200):
             await publisher.publish(nats_subject, b"x" * 100)
         assert publisher.published + publisher.lost == 201
         assert publisher.lost > 50
         fresh_nats.start()
-        await until(lambda: client.is_connected)
+        await eventually(lambda: client.is_connected)
         lost = publisher.lost
         await publisher.publish(nats_subject, b"x")
         assert publisher.lost == lost
@@ -45,7 +44,7 @@ async def test_live_publisher__of_prices_in_a_long_outage__gives_up_what_has_wai
     async with connected(fresh_nats.url, name="tested", access=NatsAccess()) as client:
         of_prices, of_figures = LivePublisher(client, keep_seconds=0.2), LivePublisher(client)
         fresh_nats.stop()
-        await until(lambda: not client.is_connected)
+        await eventually(lambda: not client.is_connected)
         await of_prices.publish(prices, b"old")
         await of_figures.publish(figures, b"kept")
         assert (of_prices.published, of_prices.lost) == (1, 0)
@@ -64,10 +63,10 @@ async def test_live_publisher__of_prices_in_a_long_outage__gives_up_what_has_wai
 
         # The client that was cut off takes up its subscriptions before it writes what has waited.
         await client.subscribe(f"{nats_subject}.>", cb=take)
-        await until(lambda: client.is_connected)
+        await eventually(lambda: client.is_connected)
         lost = of_prices.lost
         await of_prices.publish(prices, b"new")
-        await until(lambda: b"new" in arrived)
+        await eventually(lambda: b"new" in arrived)
         assert arrived == [b"kept", b"new"]
         assert (of_prices.published, of_prices.lost) == (1, lost)
     assert capsys.readouterr().err.count("given up until it is back") == 1

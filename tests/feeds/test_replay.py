@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +14,10 @@ from realtime_runtime.feeds.replay.pacing import WINDOW_MESSAGES, WINDOWS_IN_FLI
 from realtime_runtime.feeds.replay.playback import ReplayOptions, Totals, replay
 from service_kit.nats_connection import NatsAccess
 from tests.feeds.responder import Responder
+from tests.waiting import eventually
 
 STEP_MS = 10
 # As long as a process may take to start where the machine has other things to do.
-PATIENCE_SECONDS = 60.0
 
 
 def write_lines(path: Path, count: int, symbols: tuple[str, ...] = ("btcusdt",), step_ms: int = STEP_MS) -> Path:
@@ -37,13 +35,6 @@ def write_lines(path: Path, count: int, symbols: tuple[str, ...] = ("btcusdt",),
 
 def options(server: NatsServer, topic: str, *files: Path, **changes: Any) -> ReplayOptions:
     return ReplayOptions(files=files, nats_url=server.url, topic=topic, **({"speed": None} | changes))
-
-
-async def until(condition: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come true in time"
-        await asyncio.sleep(0.01)
 
 
 async def run(asked: ReplayOptions) -> Totals:
@@ -78,7 +69,7 @@ async def test_replay__busy_runtime__at_most_two_windows_are_under_way(
     async with Responder(nats_server.url, nats_subject) as runtime:
         runtime.is_open.clear()
         replaying = asyncio.create_task(run(options(nats_server, nats_subject, path)))
-        await until(lambda: runtime.waiting >= WINDOWS_IN_FLIGHT * WINDOW_MESSAGES)
+        await eventually(lambda: runtime.waiting >= WINDOWS_IN_FLIGHT * WINDOW_MESSAGES)
         runtime.is_open.set()
         totals = await replaying
     assert runtime.most_waiting == WINDOWS_IN_FLIGHT * WINDOW_MESSAGES
@@ -96,7 +87,7 @@ async def test_replay__no_runtime_yet__waits_for_it_with_a_message(
         said.append(capsys.readouterr().err)
         return f"waiting for a runtime on {nats_subject}" in "".join(said)
 
-    await until(has_said)
+    await eventually(has_said)
     async with Responder(nats_server.url, nats_subject) as runtime:
         assert (await replaying).is_complete
     assert len(runtime.payloads) == 10
@@ -131,9 +122,9 @@ async def test_replay__runtime_ends_on_the_way__says_so_and_is_not_complete(
     path = write_lines(tmp_path / "day.jsonl", 20_000)
     async with Responder(nats_server.url, nats_subject) as runtime:
         replaying = asyncio.create_task(run(options(nats_server, nats_subject, path)))
-        await until(lambda: len(runtime.payloads) >= WINDOW_MESSAGES)
+        await eventually(lambda: len(runtime.payloads) >= WINDOW_MESSAGES)
         runtime.is_open.clear()
-        await until(lambda: runtime.waiting >= WINDOW_MESSAGES)
+        await eventually(lambda: runtime.waiting >= WINDOW_MESSAGES)
     totals = await asyncio.wait_for(replaying, 90)
     assert totals.failure
     assert totals.published < 20_000
@@ -171,7 +162,7 @@ async def test_replay__loop__event_times_go_on_in_every_round(
     totals = Totals()
     async with Responder(nats_server.url, nats_subject) as runtime:
         replaying = asyncio.create_task(replay(options(nats_server, nats_subject, *files, is_loop=True), totals))
-        await until(lambda: len(runtime.payloads) >= 3 * 1_100)
+        await eventually(lambda: len(runtime.payloads) >= 3 * 1_100)
         replaying.cancel()
         await asyncio.gather(replaying, return_exceptions=True)
     messages = [msgspec.json.decode(payload) for payload in runtime.payloads[: 3 * 1_100]]
@@ -189,7 +180,7 @@ async def test_replay__file_gone_in_a_later_round__is_told_and_not_complete(
     path, totals = write_lines(tmp_path / "day.jsonl", 100), Totals()
     async with Responder(nats_server.url, nats_subject) as runtime:
         replaying = asyncio.create_task(replay(options(nats_server, nats_subject, path, is_loop=True), totals))
-        await until(lambda: len(runtime.payloads) >= 100)
+        await eventually(lambda: len(runtime.payloads) >= 100)
         path.unlink()
         await replaying
     assert "No such file" in totals.failure

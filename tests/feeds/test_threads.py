@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from realtime_runtime.feeds.sources import threads
-from tests.feeds.test_replay import until
+from tests.waiting import eventually
 
 
 async def test_in_thread__work__is_done_elsewhere_and_its_result_comes_back() -> None:
@@ -33,7 +33,7 @@ async def test_in_thread__cancelled__does_not_wait_and_what_comes_later_is_dropp
             raise ending
 
     task = asyncio.create_task(threads.in_thread(work, name="slow"))
-    await until(has_begun.is_set)
+    await eventually(has_begun.is_set)
     (thread,) = [each for each in threading.enumerate() if each.name == "slow"]
     assert thread.daemon
     task.cancel()

@@ -11,10 +11,10 @@ import pytest
 
 from embedded.servers import NatsServer, Valkey
 from tests.conftest import PROJECT_ROOT
-from tests.faults.conftest import until
 from tests.faults.processes import RuntimeProcess, Worker
 from tests.found_faults import former_names
 from tests.live_site import LiveSite
+from tests.waiting import until
 
 RUN_SECONDS = 240
 # Left out of what a script inherits: the tests' own settings.

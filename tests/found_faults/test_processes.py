@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from embedded.servers import Valkey
-from tests.faults.conftest import until
 from tests.faults.processes import Worker
 from tests.found_faults.conftest import Run
 from tests.live_site import LiveSite
+from tests.waiting import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 

@@ -17,7 +17,7 @@ from tests.conftest import PROJECT_ROOT
 from tests.found_faults.conftest import Product, Run
 from tests.live_site import LiveSite
 from tests.plain_http import NO_ROOTS
-from tests.runtime.conftest import eventually
+from tests.waiting import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 LISTENERS = ("site", "runtime")

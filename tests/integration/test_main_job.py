@@ -3,7 +3,6 @@
 import asyncio
 import json
 import sys
-import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,17 +20,10 @@ from tests.clean_environment import clean_environment
 from tests.conftest import PROJECT_ROOT
 from tests.live_site import LiveSite
 from tests.plain_http import NO_ROOTS
+from tests.waiting import eventually
 
-PATIENCE_SECONDS = 60.0
 SPOT = "market/spot-20240808.jsonl.gz"
 SKEW = "/api/v1/strategies/orderbook_skew/config/BTCUSDT"
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come true in time"
-        await asyncio.sleep(0.02)
 
 
 @dataclass
@@ -77,7 +69,7 @@ class RunningRuntime:
         totals = Totals()
         topic = self.environ["NATS_CONSUMER_TOPIC"]
         await replay(ReplayOptions(files=files, nats_url=self.environ["NATS_URL"], topic=topic, speed=None), totals)
-        await until(lambda: self.is_done_with(processed + totals.published))
+        await eventually(lambda: self.is_done_with(processed + totals.published))
         return totals, self.signals[before:]
 
 
@@ -129,7 +121,7 @@ async def test_change__between_two_halves_of_a_file__decides_from_the_next_messa
 ) -> None:
     site = live_site()
     site.post("/api/v1/strategies/cache/refresh")
-    await until(lambda: runtime.is_ready() and runtime.trades())
+    await eventually(lambda: runtime.is_ready() and runtime.trades())
     first, second = halves(market_data / SPOT, tmp_path)
     _, before = await runtime.replay(first)
 
@@ -153,7 +145,7 @@ async def test_change__between_two_halves_of_a_file__decides_from_the_next_messa
 async def test_replay__twice__gives_the_same_signals_field_for_field(
     runtime: RunningRuntime, market_data: Path
 ) -> None:
-    await until(runtime.trades)
+    await eventually(runtime.trades)
     (once, signals), (twice, again) = [await runtime.replay(market_data / SPOT) for _ in range(2)]
     assert once.is_complete
     assert twice.is_complete
@@ -167,7 +159,7 @@ async def test_replay__twice__gives_the_same_signals_field_for_field(
 async def test_replay__every_recorded_file__is_processed_without_an_error(
     runtime: RunningRuntime, market_data: Path
 ) -> None:
-    await until(runtime.trades)
+    await eventually(runtime.trades)
     manifest = json.loads((market_data / "MANIFEST.json").read_text())
     files = {name: facts["rows"] for name, facts in manifest.items() if name.startswith("market/")}
     assert len(files) == 17

@@ -9,11 +9,11 @@ import redis
 from embedded.servers import NatsServer
 from strategy_core.configuration import wire
 from tests.change_listener import ChangeListener
-from tests.faults.conftest import until
 from tests.faults.processes import RelayProcess
 from tests.guarded_nats import GuardedNats
 from tests.live_site import LiveSite
 from tests.monitoring.collector import collecting
+from tests.waiting import until
 
 BASE = "/api/v1/strategies"
 REQUESTS = (

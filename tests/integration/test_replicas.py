@@ -25,21 +25,14 @@ from tests.clean_environment import clean_environment
 from tests.conftest import PROJECT_ROOT
 from tests.docs.blocks import blocks
 from tests.runtime.market import REPLAY, START_MS, depth
+from tests.waiting import PATIENCE_SECONDS, eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
-PATIENCE_SECONDS = 60.0
 STRATEGY = "orderbook_skew"
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "BTCUSD_PERP", *(f"COIN{number}USDT" for number in range(37)))
 TOPIC = "binance.websocket.data"
 [PARTITIONS] = [block.text for block in blocks("docs/SCALING.md") if block.info == "conf"]
 Share = frozenset[str]
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come true in time"
-        await asyncio.sleep(0.02)
 
 
 @dataclass(frozen=True)
@@ -104,7 +97,7 @@ class Exchange:
         """All of ``count``, listening."""
         started = [await stack.enter_async_context(self.replica(ordinal, count)) for ordinal in range(count)]
         for replica in started:
-            await until(replica.is_subscribed)
+            await eventually(replica.is_subscribed)
         return started
 
     @asynccontextmanager
@@ -145,9 +138,9 @@ class Exchange:
                 await self._client.publish(f"{TOPIC}.{symbol}", payload, headers=REPLAY)
         await self._client.flush()
         wanted = sum(each["processed"] for each in before) + 2 * len(SYMBOLS) * copies
-        await until(lambda: sum(replica.counters()["processed"] for replica in replicas) == wanted)
+        await eventually(lambda: sum(replica.counters()["processed"] for replica in replicas) == wanted)
         decided = sum(signals_of(replica.counters()) for replica in replicas) - sum(map(signals_of, before))
-        await until(lambda: len(self.bought) >= decided)
+        await eventually(lambda: len(self.bought) >= decided)
         return Counter(self.bought)
 
     async def quote_elsewhere(self) -> None:
@@ -254,7 +247,7 @@ async def test_replica__taken_away_and_brought_back__moves_no_other_symbol(
         assert shares_of(others) == [before[0], *before[2:]]
 
         replicas[1] = await stack.enter_async_context(exchange.replica(1, 4))
-        await until(replicas[1].is_subscribed)
+        await eventually(replicas[1].is_subscribed)
         assert await exchange.turn(replicas, copies=4) == ONCE
         assert shares_of(replicas) == before
 
@@ -283,7 +276,7 @@ async def test_replicas__where_nats_deals_the_symbols_out__get_their_own_message
 
         # What is not dealt out comes to all, and counts only where the symbol's market is.
         await dealing_exchange.quote_elsewhere()
-        await until(lambda: all(r.counters()["foreign"] + prices(r) == len(SYMBOLS) for r in replicas))
+        await eventually(lambda: all(r.counters()["foreign"] + prices(r) == len(SYMBOLS) for r in replicas))
         assert [prices(replica) for replica in replicas] == [replica.symbol_count() for replica in replicas]
         assert sum(map(prices, replicas)) == len(SYMBOLS)
 

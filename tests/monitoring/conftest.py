@@ -13,11 +13,11 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from embedded.servers import HOST, NatsServer, Valkey, free_port
 from tests.clean_environment import clean_environment
-from tests.faults.conftest import until
 from tests.faults.processes import ChildProcess, RuntimeProcess, Worker
 from tests.live_site import LiveSite
 from tests.monitoring.collector import Collector, collecting
 from tests.plain_http import NO_ROOTS
+from tests.waiting import until
 
 RUNTIMES = 2
 

@@ -8,9 +8,9 @@ from typing import Any
 import nats
 import pytest
 
-from tests.faults.conftest import until
 from tests.monitoring.collector import Span
 from tests.monitoring.conftest import RUNTIMES, Watched
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 CONFIG = "/api/v1/strategies/orderbook_skew/config"

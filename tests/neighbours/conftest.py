@@ -21,7 +21,7 @@ from strategy_core.configuration.wire import Keys
 from tests.faults.processes import RuntimeProcess
 from tests.live_site import LiveSite
 from tests.neighbours.readers import Envelope
-from tests.runtime.conftest import eventually
+from tests.waiting import eventually
 
 PREFIX = "neighbours"
 MARKET, INTENTS = "binance.websocket.data", "cio.intent.trading"

@@ -6,9 +6,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.faults.conftest import until
 from tests.live_site import LiveSite
 from tests.neighbours.conftest import STRATEGIES, Neighbourhood
+from tests.waiting import until
 
 HEADERS = {"X-Petrosa-Issuer": "CIO", "X-Petrosa-Internal-Token": "of the CIO"}
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.neighbours.conftest import Neighbourhood, SocketClient
-from tests.runtime.conftest import eventually
+from tests.waiting import eventually
 
 
 def counters(neighbourhood: Neighbourhood) -> dict[str, Any]:

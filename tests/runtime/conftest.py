@@ -2,8 +2,7 @@
 
 import asyncio
 import json
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -19,25 +18,11 @@ from realtime_runtime.config.documents import Catalogue
 from realtime_runtime.config.state import LiveConfig
 from realtime_runtime.halts.halts_in_force import HaltsInForce
 from tests.runtime.site import Site
+from tests.waiting import PATIENCE_SECONDS
 
-POLL_SECONDS = 0.005
-PATIENCE_SECONDS = 60.0
 Environ = dict[str, str]
 RunningApp = Callable[[Environ], AbstractAsyncContextManager[App]]
 RunningClient = Callable[..., AbstractAsyncContextManager[ConfigClient]]
-
-
-async def eventually(condition: Callable[[], Any]) -> Any:
-    """The first true answer of ``condition`` (a function or a coroutine function); fails without one in time."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while True:
-        answer = condition()
-        if isinstance(answer, Awaitable):
-            answer = await answer
-        if answer:
-            return answer
-        assert time.monotonic() < deadline, "the condition did not come true in time"
-        await asyncio.sleep(POLL_SECONDS)
 
 
 async def get_json(app: App, path: str) -> tuple[int, Any]:

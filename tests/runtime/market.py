@@ -9,7 +9,8 @@ from nats.aio.msg import Msg
 
 from realtime_runtime.app import App
 from realtime_runtime.standby.share import Role
-from tests.runtime.conftest import Environ, eventually
+from tests.runtime.conftest import Environ
+from tests.waiting import eventually
 
 REPLAY = {"Replay": "1"}
 START_MS = 1_700_000_000_000

@@ -5,9 +5,10 @@ import time
 import pytest
 
 from realtime_runtime.reporting import activity
-from tests.runtime.conftest import Environ, RunningApp, eventually, get_json
+from tests.runtime.conftest import Environ, RunningApp, get_json
 from tests.runtime.market import Market, is_listening
 from tests.runtime.site import Site
+from tests.waiting import eventually
 
 SKEW = "orderbook_skew"
 

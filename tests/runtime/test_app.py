@@ -10,9 +10,10 @@ from realtime_runtime import settings
 from realtime_runtime.app import App
 from realtime_runtime.messaging.outgoing import OutgoingSignal
 from strategy_core.configuration import wire
-from tests.runtime.conftest import Environ, RunningApp, eventually, get_json
+from tests.runtime.conftest import Environ, RunningApp, get_json
 from tests.runtime.market import Market, is_listening
 from tests.runtime.site import Site, document, layer_config
+from tests.waiting import eventually
 
 SKEW = "orderbook_skew"
 

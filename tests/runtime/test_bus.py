@@ -15,7 +15,7 @@ from realtime_runtime.messaging.bus import Bus
 from realtime_runtime.messaging.intake import Intake, Message
 from realtime_runtime.messaging.outgoing import OutgoingSignal
 from strategy_core.market.event_kinds import DOMINANCE, EXCHANGE_PRICE, ONCHAIN
-from tests.runtime.conftest import eventually
+from tests.waiting import eventually
 
 LIMIT = 10_000
 

@@ -13,8 +13,9 @@ from realtime_runtime.config import client as client_module
 from realtime_runtime.config import snapshot
 from realtime_runtime.config.client import ConfigClient
 from strategy_core.configuration import wire
-from tests.runtime.conftest import RunningClient, eventually
+from tests.runtime.conftest import RunningClient
 from tests.runtime.site import Site, document, layer_config, poison
+from tests.waiting import eventually
 
 SKEW = "orderbook_skew"
 

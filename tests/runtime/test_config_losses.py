@@ -8,8 +8,9 @@ import pytest
 from embedded.servers import Valkey
 from realtime_runtime.config import snapshot
 from realtime_runtime.config.client import ConfigClient
-from tests.runtime.conftest import Environ, RunningApp, RunningClient, eventually, get_json
+from tests.runtime.conftest import Environ, RunningApp, RunningClient, get_json
 from tests.runtime.site import Site, document, layer_config
+from tests.waiting import eventually
 
 SKEW, VELOCITY, BTC = "orderbook_skew", "ticker_velocity", "BTCUSDT"
 

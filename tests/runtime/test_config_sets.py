@@ -9,8 +9,9 @@ import pytest
 from embedded.servers import Valkey
 from realtime_runtime.config.client import ConfigClient
 from strategy_core.configuration import wire
-from tests.runtime.conftest import RunningClient, eventually
+from tests.runtime.conftest import RunningClient
 from tests.runtime.site import Site, document, layer_config, poison
+from tests.waiting import eventually
 
 SKEW, VELOCITY = "orderbook_skew", "ticker_velocity"
 SYMBOLS = [f"S{number:03}USDT" for number in range(40)]

@@ -17,9 +17,10 @@ from realtime_runtime.app import App
 from realtime_runtime.halts.halt_paths import SECRET_HEADER
 from realtime_runtime.messaging.outgoing import OutgoingSignal
 from strategy_core.configuration.halts import EVERYTHING, SIGNATURE_HEADER, Halt, Scope, signature_of
-from tests.runtime.conftest import Environ, RunningApp, eventually, get_json
+from tests.runtime.conftest import Environ, RunningApp, get_json
 from tests.runtime.market import Market, is_listening
 from tests.runtime.site import Site
+from tests.waiting import eventually
 
 SKEW = "orderbook_skew"
 SECRET = "a secret for tests alone"  # noqa: S105  (of this test)

@@ -17,9 +17,10 @@ from strategy_core.configuration import wire
 from strategy_core.configuration.halts import Halt
 from strategy_core.engine.engine import Engine
 from strategy_core.strategies.registry import STRATEGIES
-from tests.runtime.conftest import RunningClient, eventually
+from tests.runtime.conftest import RunningClient
 from tests.runtime.market import START_MS, depth
 from tests.runtime.site import Site, document, layer_config
+from tests.waiting import eventually
 
 SKEW = "orderbook_skew"
 BTC, ETH = "BTCUSDT", "ETHUSDT"

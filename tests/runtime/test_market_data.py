@@ -10,8 +10,9 @@ import pytest
 from nats.aio.client import Client
 
 from realtime_runtime.app import App
-from tests.runtime.conftest import Environ, RunningApp, eventually, get_json
+from tests.runtime.conftest import Environ, RunningApp, get_json
 from tests.runtime.market import is_listening
+from tests.waiting import eventually
 
 ON = {"ORDERBOOK_SKEW_MIN_SIGNAL_INTERVAL_SECONDS": "0", "TRADE_MOMENTUM_MOMENTUM_WINDOW": "5"}
 SLOW_OFF = {"STRATEGY_ENABLED_ICEBERG_DETECTOR": "false"}

@@ -14,8 +14,9 @@ from strategy_core.configuration.wire import Keys
 from strategy_core.market import analytics
 from strategy_core.market.analytics import POINTS_KEPT, RECORD_BYTES, BookMetrics
 from tests.engine.builders import futures_depth, make_engine
-from tests.runtime.conftest import Environ, RunningApp, eventually
+from tests.runtime.conftest import Environ, RunningApp
 from tests.runtime.market import REPLAY, Market, depth, is_listening
+from tests.waiting import eventually
 
 START_MS = 1_700_000_000_000
 BTC, ETH = "BTCUSDT", "ETHUSDT"

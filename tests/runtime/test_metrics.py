@@ -7,9 +7,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from realtime_runtime import consumer, metrics
 from realtime_runtime.app import App
 from service_kit.timings import Histogram
-from tests.runtime.conftest import Environ, RunningApp, eventually
+from tests.runtime.conftest import Environ, RunningApp
 from tests.runtime.market import Market, is_listening
 from tests.runtime.site import Site, layer_config, poison
+from tests.waiting import eventually
 
 SKEW = "orderbook_skew"
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]

@@ -16,9 +16,10 @@ from realtime_runtime.feeds.live.live_feed import LiveFeed
 from realtime_runtime.feeds.publishing import connected
 from service_kit.nats_connection import CheckedClient, NatsAccess
 from tests.guarded_nats import GuardedNats
-from tests.runtime.conftest import Environ, RunningApp, eventually, get_json
+from tests.runtime.conftest import Environ, RunningApp, get_json
 from tests.runtime.market import Market, is_listening
 from tests.runtime.site import Site
+from tests.waiting import eventually
 
 SKEW = "orderbook_skew"
 

@@ -3,9 +3,10 @@
 from structlog.testing import capture_logs
 
 from service_kit.outage import Outage
-from tests.runtime.conftest import Environ, RunningApp, eventually
+from tests.runtime.conftest import Environ, RunningApp
 from tests.runtime.market import Market, is_listening
 from tests.runtime.site import Site
+from tests.waiting import eventually
 
 
 def test_outage__failures_in_a_row__are_one_line() -> None:

@@ -10,9 +10,10 @@ from realtime_runtime.reporting import price_history
 from realtime_runtime.reporting.price_history import PriceHistory
 from strategy_core.configuration import wire
 from strategy_core.configuration.wire import PricePoint
-from tests.runtime.conftest import Environ, RunningApp, eventually
+from tests.runtime.conftest import Environ, RunningApp
 from tests.runtime.market import START_MS, Market, is_listening
 from tests.runtime.site import Site
+from tests.waiting import eventually
 
 
 class Prices:

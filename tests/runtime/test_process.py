@@ -20,9 +20,10 @@ from realtime_runtime.command_line import main
 from realtime_runtime.config import snapshot
 from tests.clean_environment import clean_environment
 from tests.piped_process import start_piped
-from tests.runtime.conftest import Environ, eventually
+from tests.runtime.conftest import Environ
 from tests.runtime.market import Market
 from tests.runtime.site import Site
+from tests.waiting import eventually
 
 COMMAND = (sys.executable, "-m", "realtime_runtime", "run")
 SKEW = "orderbook_skew"

@@ -9,9 +9,10 @@ import redis
 from embedded.servers import NatsServer, Valkey, free_port
 from strategy_core.configuration import wire
 from tests.live_site import LiveSite
-from tests.runtime.conftest import Environ, RunningApp, eventually
+from tests.runtime.conftest import Environ, RunningApp
 from tests.runtime.market import is_listening
 from tests.runtime.site import Site
+from tests.waiting import eventually
 
 SLOTS = 16_384
 

@@ -2,9 +2,10 @@
 
 from embedded.servers import NatsServer, Valkey
 from strategy_core.configuration import wire
-from tests.runtime.conftest import Environ, RunningApp, eventually, get_json
+from tests.runtime.conftest import Environ, RunningApp, get_json
 from tests.runtime.market import Market, is_listening
 from tests.runtime.site import Site
+from tests.waiting import eventually
 
 SKEW = "orderbook_skew"
 

@@ -13,9 +13,10 @@ from realtime_runtime.config.state import Update
 from realtime_runtime.messaging.intake import Message
 from realtime_runtime.messaging.outgoing import Emission, OutgoingSignal
 from strategy_core.configuration.halts import Halt, Scope
-from tests.runtime.conftest import Environ, RunningApp, eventually
+from tests.runtime.conftest import Environ, RunningApp
 from tests.runtime.market import START_MS, depth, is_listening
 from tests.runtime.site import Site, document, layer_config
+from tests.waiting import eventually
 
 SKEW = "orderbook_skew"
 

@@ -15,10 +15,11 @@ from strategy_core.configuration.halts import Halt
 from tests.change_listener import ChangeListener
 from tests.faults.processes import RelayProcess, Worker
 from tests.live_site import LiveSite
-from tests.runtime.conftest import Environ, RunningApp, eventually
+from tests.runtime.conftest import Environ, RunningApp
 from tests.runtime.market import Market, is_listening
 from tests.runtime.site import Site
 from tests.security.conftest import GuardedRedis
+from tests.waiting import eventually
 
 SKEW = "orderbook_skew"
 PATH = f"/api/v1/strategies/{SKEW}/config"

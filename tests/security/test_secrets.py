@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import time
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +17,7 @@ from tests.conftest import PROJECT_ROOT
 from tests.live_site import LiveSite
 from tests.plain_http import NO_ROOTS
 from tests.settings_reader import read_settings
+from tests.waiting import until
 
 SECRET = "pl4nt3d"
 KEY = f"{SECRET}-secret-key-of-the-site"
@@ -25,7 +25,6 @@ CONFIG = "/api/v1/strategies/orderbook_skew/config"
 PAGES = ["/info", "/ready", "/healthz", "/metrics", "/api/schema/", "/docs", "/redoc", "/admin/login/", CONFIG]
 PAGES += ["/nowhere", "/api/v1/nowhere", "/api/v1/strategies", "/api/v1/runtimes", f"{CONFIG}/B%00D"]
 RUNTIME_PAGES = ["/info", "/ready", "/healthz", "/metrics", "/nowhere"]
-PATIENCE_SECONDS = 60.0
 
 
 def planted(server: Server, name: str) -> str:
@@ -97,13 +96,6 @@ def processes(tmp_path: Path) -> Iterator[Processes]:
     started.stop()
 
 
-def wait_for(condition: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.05)
-
-
 def answers(url: str) -> bool:
     try:
         return httpx.get(url, timeout=5, verify=NO_ROOTS).status_code == 200
@@ -146,16 +138,16 @@ def test_secrets__planted_everywhere__come_out_nowhere(
         ),
         processes.start("feed", environment, "realtime_runtime", "feed", "simulate"),
     ]
-    wait_for(lambda: answers(f"{runtime_url}/ready"), "the runtime did not start")
-    wait_for(lambda: "ready" in logs[2].read_text(), "the worker did not start")
+    until(lambda: answers(f"{runtime_url}/ready"), what="the runtime did not start")
+    until(lambda: "ready" in logs[2].read_text(), what="the worker did not start")
     bearer = {"Authorization": f"Bearer {site.token}"}
     check = {"strategy_id": "orderbook_skew", "parameters": {"buy_threshold": 1.3}}
     said = [everything_said(site.url, PAGES, bearer), everything_said(runtime_url, RUNTIME_PAGES, {})]
     said.append(site.post("/api/v1/config/validate", check).text)
     for server in (guarded_valkey, guarded_nats):
         server.kill()
-    wait_for(lambda: "config.redis_lost" in logs[1].read_text(), "the runtime did not miss Redis")
-    wait_for(lambda: "nats.disconnected" in logs[1].read_text(), "the runtime did not miss NATS")
+    until(lambda: "config.redis_lost" in logs[1].read_text(), what="the runtime did not miss Redis")
+    until(lambda: "nats.disconnected" in logs[1].read_text(), what="the runtime did not miss NATS")
     said.append(everything_said(site.url, PAGES, bearer))
     if site.db_path.exists():
         break_file(site.db_path)

@@ -20,9 +20,10 @@ from embedded.servers import HOST, NatsServer, free_port
 from service_kit.nats_connection import CheckedClient, NatsAccess
 from service_kit.redis_url import trusting
 from tests.live_site import LiveSite
-from tests.runtime.conftest import Environ, RunningApp, eventually, get_json
+from tests.runtime.conftest import Environ, RunningApp, get_json
 from tests.runtime.market import is_listening
 from tests.security.conftest import Certificates, GuardedRedis
+from tests.waiting import eventually
 
 
 async def test_redis__over_tls__serves_site_runtime_and_clock(

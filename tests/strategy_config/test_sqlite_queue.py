@@ -10,8 +10,8 @@ import pytest
 from django.db import connection
 
 from strategy_config.store import sqlite_queue
-from tests.faults.conftest import until
 from tests.file_locks import held, is_held
+from tests.waiting import until
 
 
 class Queue:
