@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from realtime_runtime.feeds.live import live_health, live_metrics, live_settings
 from realtime_runtime.feeds.publishing import LivePublisher
 from realtime_runtime.feeds.sources import dominance
 from realtime_runtime.feeds.sources.dominance import DominanceSource
+from strategy_core.market.event_kinds import DOMINANCE
 from tests.feeds.conftest import Arrivals, Supervised
 from tests.feeds.servers.http import JsonServer
 from tests.waiting import eventually
@@ -34,7 +36,7 @@ async def server(market_data: Path) -> AsyncIterator[JsonServer]:
 @pytest.fixture
 def make(server: JsonServer, publisher: LivePublisher, nats_subject: str, monkeypatch: pytest.MonkeyPatch) -> Make:
     """A source on the server, which publishes to a subject of the test's own."""
-    monkeypatch.setattr(dominance, "SUBJECT", nats_subject)
+    monkeypatch.setattr(dominance, "DOMINANCE", replace(DOMINANCE, topic=nats_subject))
 
     def source(**environ: str) -> DominanceSource:
         settings = live_settings.read({"COINGECKO_URL": server.url, "DOMINANCE_INTERVAL_SECONDS": "0.1", **environ})

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -15,6 +16,7 @@ from realtime_runtime.feeds.live import live_settings
 from realtime_runtime.feeds.publishing import LivePublisher
 from realtime_runtime.feeds.sources import onchain
 from realtime_runtime.feeds.sources.onchain import OnchainSource
+from strategy_core.market.event_kinds import ONCHAIN
 from tests.feeds.conftest import Arrivals, Supervised
 from tests.feeds.servers.http import JsonServer
 from tests.waiting import eventually
@@ -62,7 +64,7 @@ async def server() -> AsyncIterator[JsonServer]:
 
 @pytest.fixture
 def make(server: JsonServer, publisher: LivePublisher, nats_subject: str, monkeypatch: pytest.MonkeyPatch) -> Make:
-    monkeypatch.setattr(onchain, "SUBJECT", nats_subject)
+    monkeypatch.setattr(onchain, "ONCHAIN", replace(ONCHAIN, topic=nats_subject))
 
     def source(**environ: str) -> OnchainSource:
         variables = {"COINMETRICS_URL": server.url, "WHALE_ALERT_URL": server.url, "ONCHAIN_INTERVAL_SECONDS": "0.1"}
