@@ -34,7 +34,6 @@ TOP_LEVEL = {
     "strategy_config": {
         "apps": "Django looks for it there",
         "exceptions": "named in the design",
-        "models": "Django looks for it there",
     },
 }
 """By package the modules beside its folders, each with the reason for its place."""
