@@ -19,7 +19,7 @@ MODULES = {
     "realtime_runtime.config.wire": "strategy_core.configuration.wire",
     "realtime_runtime.engine": "tests.found_faults.former_engine",
     "realtime_runtime.feeds.binance": "realtime_runtime.feeds.binance.binance_sources",
-    "realtime_runtime.feeds.live_settings": "realtime_runtime.feeds.live.live_settings",
+    "realtime_runtime.feeds.live_settings": "tests.found_faults.former_live_settings",
     "realtime_runtime.strategies.registry": "strategy_core.strategies.registry",
     "strategy_config.config_file": "strategy_config.services.yaml_file",
     "strategy_config.publishing": "strategy_config.publication.publisher",
