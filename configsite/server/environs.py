@@ -23,18 +23,21 @@ def environ_of(scope: Any) -> dict[str, Any]:
     A header whose name has an underscore is left out: WSGI could not tell it from the one with a hyphen, which a
     proxy of ours has written (``X_Forwarded_For``). Repeated headers are joined as HTTP says.
     """
+    path, query, headers = scope.path, scope.query_string, scope.headers
     environ: dict[str, Any] = _BASE.copy()
     environ["REQUEST_METHOD"] = scope.method
-    environ["PATH_INFO"] = _as_latin_1(scope.path)
-    environ["QUERY_STRING"] = _as_latin_1(scope.query_string)
+    environ["PATH_INFO"] = path if path.isascii() else _as_latin_1(path)
+    environ["QUERY_STRING"] = query if query.isascii() else _as_latin_1(query)
     environ["SERVER_PROTOCOL"] = _PROTOCOLS.get(scope.http_version, "HTTP/1.1")
     environ["SERVER_NAME"], environ["SERVER_PORT"] = _host_and_port(scope.server)
-    environ["REMOTE_ADDR"] = scope.client.rpartition(":")[0].strip("[]")
+    environ["REMOTE_ADDR"] = _host_and_port(scope.client)[0]
     environ["wsgi.url_scheme"] = scope.scheme
-    headers = scope.headers
     items = headers.items()
     for name, value in items:
-        key = _known_names[name] if name in _known_names else _key(name)
+        try:
+            key = _known_names[name]
+        except KeyError:
+            key = _key(name)
         if key is None:
             continue
         if key in environ:
@@ -65,10 +68,11 @@ def _add_undecoded(environ: dict[str, Any], headers: Any) -> None:
 
 def _as_latin_1(text: str) -> str:
     """WSGI's form of text: each byte of UTF-8 a character."""
-    return text if text.isascii() else text.encode().decode("latin-1")
+    return text.encode().decode("latin-1")
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=1_024)
 def _host_and_port(address: str) -> tuple[str, str]:
+    """Kept, since all requests of a connection have the same two addresses."""
     host, _, port = address.rpartition(":")
     return host.strip("[]"), port
