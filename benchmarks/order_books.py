@@ -19,7 +19,7 @@ from benchmarks.measure import LEAST_RUNS, Sample, machine, noise, table, tree_c
 from benchmarks.site import PREFIX, running_site
 from embedded.servers import HOST, Valkey
 from realtime_runtime.reporting.order_books import INTERVAL_SECONDS, MarketPublisher
-from strategy_core.configuration.wire import Keys
+from strategy_core.configuration.redis_keys import Keys
 from strategy_core.engine.engine import Engine
 from tests import books
 from tests.engine.builders import envelope

@@ -18,7 +18,7 @@ from benchmarks.publisher import Outcome
 from benchmarks.site import PREFIX
 from benchmarks.stack import Stack, running_stack, wait_until
 from embedded.servers import die_with_parent
-from strategy_core.configuration import wire
+from strategy_core.configuration import change_stream, redis_keys, runtime_reports
 
 CHANGES = 200
 LOADED_RATE = 10_000
@@ -60,7 +60,7 @@ def _changes(stack: Stack, rate: int) -> tuple[list[float], ...]:
     """Post ``CHANGES`` changes, one after the other: their ``TIMES``, in ms."""
     with _publishing(stack, "--rate", str(rate)) if rate else nullcontext():
         shared: Any = redis.Redis.from_url(stack.valkey.url)  # its types say that every answer may be anything
-        keys = wire.Keys(PREFIX)
+        keys = redis_keys.Keys(PREFIX)
         published, answered, applied, after_answer = [], [], [], []
         last = (shared.xrevrange(keys.acks, count=1) or [(b"0", {})])[0][0]
         for number in range(CHANGES):
@@ -74,16 +74,18 @@ def _changes(stack: Stack, rate: int) -> tuple[list[float], ...]:
             while ack is None or ack.sequence < sequence:
                 for _, entries in shared.xread({keys.acks: last}, block=5_000):
                     last = entries[-1][0]
-                    ack = wire.decode_ack(entries[-1][1][wire.STREAM_FIELD.encode()])
+                    ack = runtime_reports.decode_ack(entries[-1][1][redis_keys.STREAM_FIELD.encode()])
             if ack.status != "applied":
                 raise RuntimeError(f"sequence {sequence} was {ack.status}: {ack.error}")
             latency = ack.latency_ms
             if latency is None:
                 continue  # The complete read, due once a minute, came before the change and brought it along.
-            entry = shared.xrange(keys.changes, f"{sequence}-0", f"{sequence}-0")[0][1][wire.STREAM_FIELD.encode()]
+            entry = shared.xrange(keys.changes, f"{sequence}-0", f"{sequence}-0")[0][1][
+                redis_keys.STREAM_FIELD.encode()
+            ]
             published.append(latency)
             answered.append((answered_at - started) * 1000)
-            applied_at_ms = wire.decode_change(entry).published_at_ms + latency
+            applied_at_ms = change_stream.decode_change(entry).published_at_ms + latency
             applied.append(applied_at_ms - started * 1000)
             after_answer.append(applied_at_ms - answered_at * 1000)
         return published, answered, applied, after_answer

@@ -31,7 +31,7 @@ from realtime_runtime.standby.share import Holder, ShareKeeper
 from realtime_runtime.standby.share_lease import RedisLease
 from realtime_runtime.standby.share_voice import NatsVoice, SignalListener
 from realtime_runtime.standby.warm_standby import Standby
-from strategy_core.configuration.wire import Keys
+from strategy_core.configuration.redis_keys import Keys
 from strategy_core.engine.engine import Engine
 from strategy_core.engine.last_signals import LastSignals
 

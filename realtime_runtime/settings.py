@@ -43,8 +43,8 @@ from service_kit.logs import LogFormat
 from service_kit.redis_url import trusting
 from service_kit.tracing import PROTOCOLS
 from strategy_core.configuration.layers import EnvironmentLayer, EnvironmentProblem, StrategyClass, read_environment
+from strategy_core.configuration.runtime_reports import HEARTBEAT_TTL_SECONDS
 from strategy_core.configuration.unread import UnreadVariable, unread_variables
-from strategy_core.configuration.wire import HEARTBEAT_TTL_SECONDS
 from strategy_core.market.symbols import is_symbol
 from strategy_core.strategies.registry import STRATEGIES
 

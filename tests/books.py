@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import redis
 
-from strategy_core.configuration.wire import Keys
+from strategy_core.configuration.redis_keys import Keys
 from strategy_core.market import analytics
 from strategy_core.market.analytics import BookMetrics, PressureHistory
 from strategy_core.market.book import Book

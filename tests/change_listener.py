@@ -8,7 +8,7 @@ import nats
 from nats.js.api import RawStreamMsg
 
 from embedded.servers import NatsServer
-from strategy_core.configuration import wire
+from strategy_core.configuration import change_stream
 
 STREAM = "CHANGES"
 
@@ -18,7 +18,7 @@ class Told(NamedTuple):
 
     subject: str
     id: str
-    change: wire.ChangeEvent
+    change: change_stream.ChangeEvent
     traceparent: str
 
 
@@ -35,7 +35,7 @@ class ChangeListener:
             Told(
                 message.subject or "",
                 (message.headers or {})["Nats-Msg-Id"],
-                msgspec.json.decode(message.data or b"", type=wire.ChangeEvent),
+                msgspec.json.decode(message.data or b"", type=change_stream.ChangeEvent),
                 (message.headers or {}).get("traceparent", ""),
             )
             for message in asyncio.run(self._read())
@@ -51,7 +51,7 @@ class ChangeListener:
 
     async def _listen(self) -> None:
         client = await nats.connect(self._url)
-        await client.jetstream().add_stream(name=STREAM, subjects=[f"{wire.CHANGES_SUBJECT}.>"])
+        await client.jetstream().add_stream(name=STREAM, subjects=[f"{change_stream.CHANGES_SUBJECT}.>"])
         await client.close()
 
     async def _last(self) -> int:

@@ -5,7 +5,7 @@ from typing import Any
 
 import redis
 
-from strategy_core.configuration import wire
+from strategy_core.configuration import redis_keys
 from strategy_core.engine.active import ActiveConfig
 from strategy_core.engine.signals import build_signal, encode
 from strategy_core.strategies.base import Action, Decision, Parameters
@@ -52,6 +52,6 @@ def store(client: redis.Redis, prefix: str, *payloads: bytes) -> None:
     """Append to the stream, as a runtime does."""
     pipeline = client.pipeline(transaction=False)
     for payload in payloads:
-        entry: dict[Any, Any] = {wire.STREAM_FIELD: payload}
-        pipeline.xadd(wire.Keys(prefix).signals, entry, maxlen=wire.SIGNALS_CAP, approximate=True)
+        entry: dict[Any, Any] = {redis_keys.STREAM_FIELD: payload}
+        pipeline.xadd(redis_keys.Keys(prefix).signals, entry, maxlen=redis_keys.SIGNALS_CAP, approximate=True)
     pipeline.execute()

@@ -8,7 +8,7 @@ import structlog
 from redis.exceptions import NoPermissionError
 
 from realtime_runtime.config.connection import Command
-from strategy_core.configuration import wire
+from strategy_core.configuration import redis_keys, runtime_reports, wire_json
 
 PENDING_ACKS = 1_000
 ACKS_RECALLED = 2_000
@@ -27,7 +27,7 @@ class AckOutbox:
         self.lost = 0
         self._stream = stream
         self._instance_id = instance_id
-        self._waiting: deque[wire.Ack] = deque(maxlen=PENDING_ACKS)
+        self._waiting: deque[runtime_reports.Ack] = deque(maxlen=PENDING_ACKS)
 
     def __bool__(self) -> bool:
         """Whether answers are waiting."""
@@ -46,7 +46,7 @@ class AckOutbox:
         self.answered = max(self.answered, sequence)
         self.lost += len(self._waiting) == PENDING_ACKS
         self._waiting.append(
-            wire.Ack(
+            runtime_reports.Ack(
                 sequence=sequence,
                 instance_id=self._instance_id,
                 status="applied" if is_applied else "rejected",
@@ -59,7 +59,16 @@ class AckOutbox:
     def commands(self) -> list[Command]:
         """What sends all that wait; its replies go to `take_off`."""
         return [
-            ("XADD", self._stream, "MAXLEN", "~", wire.ACKS_CAP, "*", wire.STREAM_FIELD, wire.encode(ack))
+            (
+                "XADD",
+                self._stream,
+                "MAXLEN",
+                "~",
+                redis_keys.ACKS_CAP,
+                "*",
+                redis_keys.STREAM_FIELD,
+                wire_json.encode(ack),
+            )
             for ack in self._waiting
         ]
 
@@ -90,15 +99,15 @@ class AckOutbox:
         self.answered = max((ack.sequence for ack in (*own, *self._waiting)), default=self.answered)
 
 
-def _subject(ack: wire.Ack) -> tuple[int, str, str | None]:
+def _subject(ack: runtime_reports.Ack) -> tuple[int, str, str | None]:
     """What there is to be one answer to."""
     return ack.sequence, ack.status, ack.field
 
 
-def _decode(fields: Sequence[bytes]) -> wire.Ack | None:
+def _decode(fields: Sequence[bytes]) -> runtime_reports.Ack | None:
     """None for what is no answer of any runtime: not ours to judge."""
     pairs = dict(zip(fields[::2], fields[1::2], strict=True))
     try:
-        return wire.decode_ack(pairs.get(wire.STREAM_FIELD.encode(), b""))
-    except wire.WireError:
+        return runtime_reports.decode_ack(pairs.get(redis_keys.STREAM_FIELD.encode(), b""))
+    except wire_json.WireError:
         return None

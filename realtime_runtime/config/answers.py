@@ -8,7 +8,7 @@ from realtime_runtime.config.acks import AckOutbox
 from realtime_runtime.config.condition import ConfigCounters, few
 from realtime_runtime.config.state import Rejection, Update
 from service_kit.timings import WAIT_BOUNDS, Histogram
-from strategy_core.configuration.wire import SetMember
+from strategy_core.configuration.change_stream import SetMember
 
 log = structlog.get_logger(__name__)
 

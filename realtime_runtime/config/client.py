@@ -25,7 +25,7 @@ from realtime_runtime.config.takeover import Takeover
 from service_kit.backoff import Backoff
 from service_kit.outage import Outage
 from service_kit.timings import Histogram
-from strategy_core.configuration import wire
+from strategy_core.configuration import change_stream, redis_keys, wire_json
 
 BLOCK_MS = 2_000
 REPLY_TIMEOUT_SECONDS = BLOCK_MS / 1000 + 2
@@ -38,7 +38,7 @@ UNKEPT = "in force, but the file of halts (HALTS_PATH) cannot be written: a rest
 DAMAGE_CHECK_SECONDS = 3.0
 REPAIR_SECONDS = 60
 
-_Content = tuple[Mapping[str, bytes | None], Sequence[wire.SetMember]]
+_Content = tuple[Mapping[str, bytes | None], Sequence[change_stream.SetMember]]
 log = structlog.get_logger(__name__)
 
 
@@ -66,7 +66,7 @@ class ConfigClient:
         self.condition = ConfigCondition(cold_start, cold_start_seconds)
         self.attempted = asyncio.Event()
         self._url = redis_url
-        self._keys = wire.Keys(prefix)
+        self._keys = redis_keys.Keys(prefix)
         self._ttl_seconds = ttl_seconds
         self._snapshots = SnapshotKeeper(live, self.counters, path=snapshot_path, prefix=prefix)
         self.halts = HaltReader(self._keys, halting or HaltsInMemory(live.active))
@@ -74,7 +74,7 @@ class ConfigClient:
         self._answers = Answers(self._acks, self.counters)
         self._takeover = Takeover(live, self.condition, self.counters, self._answers)
         self._last_id: bytes = b"0-0"
-        self._notice: wire.Change | None = None
+        self._notice: change_stream.Change | None = None
         self._outage = Outage("config.redis_lost", "config.redis_recovered")
         self._contact_at = self._loaded_at = time.monotonic()
         self._changed = asyncio.Event()
@@ -248,8 +248,8 @@ class ConfigClient:
     async def _apply(self, connection: RedisConnection, entry_id: bytes, fields: Sequence[bytes]) -> bool:
         """Apply one entry; false where that takes a complete read."""
         try:
-            change = wire.decode_change(wire.stream_payload(fields))
-        except wire.WireError as exception:
+            change = change_stream.decode_change(redis_keys.stream_payload(fields))
+        except wire_json.WireError as exception:
             rejection = Rejection(field=self._keys.changes, reason=str(exception), raw=b"")
             self._answers.rejected(int(entry_id.split(b"-")[0]), [rejection])
             return False
@@ -269,7 +269,7 @@ class ConfigClient:
         with traces.span("config.apply", change):
             return await self._put_in_force(connection, change, is_kept=is_kept)
 
-    async def _put_in_force(self, connection: RedisConnection, change: wire.Change, *, is_kept: bool) -> bool:
+    async def _put_in_force(self, connection: RedisConnection, change: change_stream.Change, *, is_kept: bool) -> bool:
         content = await self._content_of(connection, change)
         if content is None:
             return False
@@ -297,7 +297,7 @@ class ConfigClient:
         )
         return True
 
-    async def _content_of(self, connection: RedisConnection, change: wire.Change) -> _Content | None:
+    async def _content_of(self, connection: RedisConnection, change: change_stream.Change) -> _Content | None:
         """The documents of a change, or of a set with its members; None where one that must be there is missing."""
         if change.first_sequence is None:
             documents = await self._documents_of(connection, change)
@@ -307,13 +307,15 @@ class ConfigClient:
             async with asyncio.timeout(REPLY_TIMEOUT_SECONDS):
                 (raw,) = await connection.exchange([("GET", self._keys.change_set(change.sequence))])
             try:
-                content = wire.decode_set(raw if isinstance(raw, bytes) else b"")
-            except wire.WireError as exception:
+                content = change_stream.decode_set(raw if isinstance(raw, bytes) else b"")
+            except wire_json.WireError as exception:
                 log.warning("config.set_unreadable", sequence=change.sequence, error=str(exception))
                 return None
         return {field: bytes(raw) for field, raw in content.documents.items()}, content.members
 
-    async def _documents_of(self, connection: RedisConnection, change: wire.Change) -> dict[str, bytes | None] | None:
+    async def _documents_of(
+        self, connection: RedisConnection, change: change_stream.Change
+    ) -> dict[str, bytes | None] | None:
         """The documents of one change. Gone is what is not listed either."""
         documents: dict[str, bytes | None] = {field: bytes(raw) for field, raw in change.documents.items()}
         if change.fields:

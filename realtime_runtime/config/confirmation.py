@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 from realtime_runtime.config import reading
 from realtime_runtime.config.connection import RedisConnection
 from realtime_runtime.config.halt_reader import HaltReader
-from strategy_core.configuration.wire import Keys
+from strategy_core.configuration.redis_keys import Keys
 
 CONFIRM_SECONDS = 3.0
 

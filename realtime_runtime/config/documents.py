@@ -12,7 +12,7 @@ from types import MappingProxyType
 import msgspec
 
 from realtime_runtime.config import traded
-from strategy_core.configuration import layers, wire
+from strategy_core.configuration import layers, redis_keys, wire_json
 from strategy_core.engine.active import ActiveConfig, Layers
 from strategy_core.market.symbols import is_symbol
 
@@ -61,7 +61,7 @@ class AcceptedLayer:
         """The document for the snapshot: as it came, or what is in force of one that was refused."""
         if self.raw and self.problem is None:
             return self.raw
-        return wire.encode(
+        return wire_json.encode(
             traded.TradedDocument(
                 config=_as_traded(self.key, self.now),
                 global_version=self.now.global_version,
@@ -120,7 +120,7 @@ class Catalogue:
         try:
             document = traded.decode_document(raw)
             _require_layer(document, key)
-        except (wire.WireError, RejectedDocumentError) as exception:
+        except (wire_json.WireError, RejectedDocumentError) as exception:
             return self._switch_alone(key, raw, str(exception), held, in_force)
         config, after = document.config, document.after
         now, problem = self._activate(key, config, (document.global_version, document.symbol_version), in_force)
@@ -202,7 +202,7 @@ class Catalogue:
 def _require_layer(document: traded.TradedDocument, key: LayerKey) -> None:
     config, after = document.config, document.after
     if (config.strategy_id, config.symbol) != key:
-        raise RejectedDocumentError(f"it belongs to {wire.field_name(config.strategy_id, config.symbol)[:64]!r}")
+        raise RejectedDocumentError(f"it belongs to {redis_keys.field_name(config.strategy_id, config.symbol)[:64]!r}")
     if (after is None) != (document.expires_at_ms is None):
         raise RejectedDocumentError("expires_at_ms and after come together")
     if after is not None and (after.strategy_id, after.symbol) != key:

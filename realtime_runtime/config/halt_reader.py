@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import structlog
 
 from realtime_runtime.config.connection import Command
-from strategy_core.configuration import wire
+from strategy_core.configuration import change_stream, redis_keys
 from strategy_core.configuration.halts import TOLD_CAP, Halt, Halts, read_halt, read_halts
 from strategy_core.engine.active import ActiveConfigs
 
@@ -56,7 +56,7 @@ class HaltReader:
     why the halts cannot be read ("": they can).
     """
 
-    def __init__(self, keys: wire.Keys, target: TakesHalts) -> None:
+    def __init__(self, keys: redis_keys.Keys, target: TakesHalts) -> None:
         self.problem = ""
         self._keys = keys
         self._target = target
@@ -89,13 +89,13 @@ class HaltReader:
             there = {halt.id for halt in halts}
             self._target.await_telling([halt for halt in self._target.halts.held if halt.id not in there])
 
-    async def take_change(self, change: wire.Change) -> bool:
+    async def take_change(self, change: change_stream.Change) -> bool:
         """Put in force what an entry of the changes says of halts; false where that would not outlive a restart."""
         if not (change.halts or change.ids):
             return True
         return await self._target.take(read_halts(bytes(raw) for raw in change.halts), change.ids)
 
-    def is_readable(self, change: wire.Change) -> bool:
+    def is_readable(self, change: change_stream.Change) -> bool:
         """Whether each halt of an entry names its id; where one does not, the hash has it under its id."""
         return len(read_halts(bytes(raw) for raw in change.halts)) == len(change.halts)
 
@@ -111,7 +111,7 @@ class HaltReader:
 
 
 def _told(entries: Sequence[Any]) -> list[Halt]:
-    return read_halts(wire.stream_payload(fields) for _, fields in entries)
+    return read_halts(redis_keys.stream_payload(fields) for _, fields in entries)
 
 
 def _text(raw: bytes) -> str:

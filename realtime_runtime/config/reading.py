@@ -8,7 +8,7 @@ import structlog
 from redis.exceptions import NoPermissionError, RedisError
 
 from realtime_runtime.config.connection import Command, RedisConnection, refuse_error
-from strategy_core.configuration import wire
+from strategy_core.configuration import change_stream, redis_keys, wire_json
 
 log = structlog.get_logger(__name__)
 
@@ -42,7 +42,7 @@ class CompleteRead:
 
 
 async def read_all(
-    connection: RedisConnection, keys: wire.Keys, others: Sequence[Command]
+    connection: RedisConnection, keys: redis_keys.Keys, others: Sequence[Command]
 ) -> tuple[CompleteRead, list[Any]]:
     """Read everything, and the replies to ``others``; raises RedisError. The caller bounds the time."""
     memory, listing, exchanged, answers = await _exchange(connection, keys, others, is_listing=True)
@@ -76,7 +76,7 @@ def sequence_of(reply: Any) -> int | None:
 
 
 async def _exchange(
-    connection: RedisConnection, keys: wire.Keys, others: Sequence[Command], *, is_listing: bool
+    connection: RedisConnection, keys: redis_keys.Keys, others: Sequence[Command], *, is_listing: bool
 ) -> tuple[Any, Any, list[Any], list[Any]]:
     """The replies to INFO, to the list of what was written, to the whole transaction, and to ``others``."""
     listing: list[Command] = [("HKEYS", keys.sequences)] if is_listing else []
@@ -95,8 +95,8 @@ async def _exchange(
 
 def _is_notice(fields: Sequence[bytes], sequence: int | None) -> bool:
     try:
-        change = wire.decode_change(wire.stream_payload(fields))
-    except wire.WireError:
+        change = change_stream.decode_change(redis_keys.stream_payload(fields))
+    except wire_json.WireError:
         return False
     return change.kind == "reload" and not change.is_partial and change.sequence == sequence
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 
 from realtime_runtime.config.documents import AcceptedLayer, Catalogue, LayerKey, RejectedDocumentError
-from strategy_core.configuration.wire import field_name
+from strategy_core.configuration.redis_keys import field_name
 from strategy_core.engine.active import ActiveConfig, ActiveConfigs
 
 

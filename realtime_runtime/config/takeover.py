@@ -6,7 +6,7 @@ from realtime_runtime.config.answers import Answers
 from realtime_runtime.config.condition import SAFE_POLICIES, ConfigCondition, ConfigCounters, few
 from realtime_runtime.config.reading import CompleteRead
 from realtime_runtime.config.state import LiveConfig, Update
-from strategy_core.configuration import wire
+from strategy_core.configuration import change_stream
 
 ACKS_AFTER_RELOAD = 500
 
@@ -25,7 +25,7 @@ class Takeover:
         self._counters = counters
         self._answers = answers
 
-    def take(self, found: CompleteRead, update: Update, notice: wire.Change | None, now_ms: float) -> bool:
+    def take(self, found: CompleteRead, update: Update, notice: change_stream.Change | None, now_ms: float) -> bool:
         """Put a read in force, whose documents are checked in ``update``; true where that changed anything.
 
         ``notice``: the site's notice that led to it, if one did.
@@ -40,7 +40,7 @@ class Takeover:
         return self._take_all(found, found.sequence, update, notice, now_ms)
 
     def _take_all(
-        self, found: CompleteRead, sequence: int, update: Update, notice: wire.Change | None, now_ms: float
+        self, found: CompleteRead, sequence: int, update: Update, notice: change_stream.Change | None, now_ms: float
     ) -> bool:
         """Also where the site says that the sequence went back."""
         outbox = self._answers.outbox
@@ -115,5 +115,5 @@ class Takeover:
         self._condition.policy = policy
 
 
-def _is_told(found: CompleteRead, notice: wire.Change | None) -> bool:
+def _is_told(found: CompleteRead, notice: change_stream.Change | None) -> bool:
     return found.is_told or (notice is not None and not notice.is_partial)

@@ -3,10 +3,10 @@
 from contextlib import AbstractContextManager
 
 from service_kit import tracing
-from strategy_core.configuration import wire
+from strategy_core.configuration import change_stream
 
 
-def span(name: str, change: wire.Change | None) -> AbstractContextManager[None]:
+def span(name: str, change: change_stream.Change | None) -> AbstractContextManager[None]:
     """A span that is caused by, and linked to, the publication of the change; of its own where there is none."""
     if change is None:
         return tracing.span(name, kind="consumer")

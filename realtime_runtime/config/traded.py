@@ -4,21 +4,20 @@ Members that are not named here may change, come and go without the runtime.
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 from msgspec.structs import replace
 
-from strategy_core.configuration.wire import Switches, WireError
+from strategy_core.configuration.wire_documents import Format, Switches
+from strategy_core.configuration.wire_json import WireError
 from strategy_core.market.decoding import UNREADABLE
 
 T = TypeVar("T")
-FORMATS = (1,)
-"""The formats of documents that are read here."""
 
 
 class TradedLayer(msgspec.Struct, frozen=True, kw_only=True):
-    """What counts of a ``wire.LayerConfig``."""
+    """What counts of a `wire_documents.LayerConfig`."""
 
     strategy_id: str
     symbol: str | None
@@ -29,14 +28,17 @@ class TradedLayer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TradedDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """What counts of a ``wire.Document``. ``wanted``: the switches that ``config`` and ``after`` have without halts."""
+    """What counts of a `wire_documents.Document`, the same in every format.
+
+    ``wanted``: the switches that ``config`` and ``after`` have without halts.
+    """
 
     config: TradedLayer
     global_version: int
     symbol_version: int
     expires_at_ms: int | None = None
     after: TradedLayer | None = None
-    format: Literal[1] = 1
+    format: Format = 1
     wanted: Switches | None = None
 
 

@@ -9,7 +9,7 @@ from redis.exceptions import RedisError
 from realtime_runtime.halts.halt_paths import HaltPaths
 from realtime_runtime.halts.halts_in_force import HaltsInForce
 from service_kit.outage import Outage
-from strategy_core.configuration import wire
+from strategy_core.configuration import redis_keys
 from strategy_core.configuration.halts import TOLD_CAP, Halt
 
 RETRY_SECONDS = 1.0
@@ -18,7 +18,7 @@ RETRY_SECONDS = 1.0
 class HaltTeller:
     """Tells until Redis and NATS have taken it; what a restart interrupts is found with the next complete read."""
 
-    def __init__(self, redis: Redis, keys: wire.Keys, halting: HaltsInForce, paths: HaltPaths) -> None:
+    def __init__(self, redis: Redis, keys: redis_keys.Keys, halting: HaltsInForce, paths: HaltPaths) -> None:
         self._redis = redis
         self._stream = keys.told_halts
         self._halting = halting
@@ -52,7 +52,7 @@ class HaltTeller:
     async def _write(self, halt: Halt) -> bool:
         payload = msgspec.json.encode(halt)
         try:
-            await self._redis.xadd(self._stream, {wire.STREAM_FIELD: payload}, maxlen=TOLD_CAP, approximate=True)
+            await self._redis.xadd(self._stream, {redis_keys.STREAM_FIELD: payload}, maxlen=TOLD_CAP, approximate=True)
         except (RedisError, OSError, TimeoutError) as exception:
             self._outage.failed(exception)
             return False

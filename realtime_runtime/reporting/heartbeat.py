@@ -11,13 +11,12 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from realtime_runtime.config.client import ConfigClient
-from realtime_runtime.config.traded import FORMATS
 from realtime_runtime.messaging.intake import Intake
 from realtime_runtime.settings import Settings
 from service_kit.outage import Outage
 from service_kit.timings import WAIT_BOUNDS, Histogram
 from service_kit.version import VERSION
-from strategy_core.configuration import wire
+from strategy_core.configuration import redis_keys, runtime_reports, wire_documents, wire_json
 from strategy_core.configuration.halts import ids_of
 from strategy_core.engine.engine import Engine
 
@@ -69,7 +68,7 @@ class HeartbeatWriter:
         self._intake = intake
         self._consumption = consumption
         self._is_standby = is_standby
-        self._key = wire.Keys(settings.redis_key_prefix).runtime(settings.instance_id)
+        self._key = redis_keys.Keys(settings.redis_key_prefix).runtime(settings.instance_id)
         self._measured_at = time.monotonic()
         self._processed = 0
         self._outage = Outage("heartbeat.failed")
@@ -78,7 +77,7 @@ class HeartbeatWriter:
         """Write for ever, one heartbeat an interval. Without Redis there is nobody to tell, and nothing is kept."""
         while True:
             self._measure()
-            await self._write(wire.encode(self.compose()))
+            await self._write(wire_json.encode(self.compose()))
             await asyncio.sleep(self._settings.heartbeat_interval_seconds)
 
     async def withdraw(self) -> None:
@@ -88,10 +87,10 @@ class HeartbeatWriter:
         except (RedisError, OSError, TimeoutError) as exception:
             log.debug("heartbeat.withdrawal_failed", error=str(exception))
 
-    def compose(self) -> wire.Heartbeat:
+    def compose(self) -> runtime_reports.Heartbeat:
         """What holds now."""
         settings, engine = self._settings, self._engine
-        return wire.Heartbeat(
+        return runtime_reports.Heartbeat(
             instance_id=settings.instance_id,
             host=settings.host,
             version=VERSION,
@@ -111,7 +110,7 @@ class HeartbeatWriter:
             halts=ids_of(self._config.live.active.halts.held),
             standby=self._is_standby(),
             refused=len(self._config.live.refused),
-            formats=FORMATS,
+            formats=wire_documents.FORMATS,
         )
 
     def _measure(self) -> None:

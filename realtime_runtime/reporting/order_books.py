@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from service_kit.outage import Outage
-from strategy_core.configuration import wire
+from strategy_core.configuration import redis_keys
 from strategy_core.engine.engine import Engine
 from strategy_core.market.analytics import (
     KEPT_SECONDS,
@@ -58,7 +58,7 @@ class MarketPublisher:
     """
 
     def __init__(
-        self, redis: Redis, keys: wire.Keys, engine: Engine, *, is_owner: Callable[[], bool] = lambda: True
+        self, redis: Redis, keys: redis_keys.Keys, engine: Engine, *, is_owner: Callable[[], bool] = lambda: True
     ) -> None:
         self.writes = 0
         self.failures = 0

@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from service_kit.outage import Outage
-from strategy_core.configuration import wire
+from strategy_core.configuration import price_points, redis_keys
 from strategy_core.engine.engine import Engine
 
 INTERVAL_SECONDS = 1.0
@@ -31,7 +31,7 @@ class PriceHistory:
     """
 
     def __init__(
-        self, redis: Redis, keys: wire.Keys, engine: Engine, *, is_owner: Callable[[], bool] = lambda: True
+        self, redis: Redis, keys: redis_keys.Keys, engine: Engine, *, is_owner: Callable[[], bool] = lambda: True
     ) -> None:
         self.writes = 0
         self._redis = redis
@@ -63,16 +63,16 @@ class PriceHistory:
         while batch := list(islice(due, SYMBOLS_A_WRITE)):
             await self._append(batch)
 
-    def _is_new(self, symbol: str, point: wire.PricePoint) -> bool:
+    def _is_new(self, symbol: str, point: price_points.PricePoint) -> bool:
         stored = self._stored.get(symbol)
         return stored is None or stored[0] != point.time_ms
 
-    async def _append(self, batch: list[tuple[str, wire.PricePoint]]) -> None:
+    async def _append(self, batch: list[tuple[str, price_points.PricePoint]]) -> None:
         pipeline: Any = self._redis.pipeline(transaction=False)
         for symbol, point in batch:
             key = self._keys.prices(symbol)
             _, count = self._stored.get(symbol, (0, 0))
-            pipeline.rpush(key, wire.encode_price(point))
+            pipeline.rpush(key, price_points.encode_price(point))
             if count % POINTS_BETWEEN_TRIMS == 0:
                 pipeline.ltrim(key, -POINTS_KEPT, -1)
                 pipeline.expire(key, TTL_SECONDS)

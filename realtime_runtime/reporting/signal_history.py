@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from service_kit.outage import Outage
-from strategy_core.configuration import wire
+from strategy_core.configuration import redis_keys
 
 BATCH = 500
 # A write costs some 0.4 ms whatever it holds, and nobody sees a fifth of a second in a list.
@@ -19,7 +19,7 @@ RETRY_SECONDS = 1.0
 class SignalHistory:
     """Signals on their way to the stream, at most as many as the stream itself keeps. ``lost`` counts the others."""
 
-    def __init__(self, redis: Redis, keys: wire.Keys) -> None:
+    def __init__(self, redis: Redis, keys: redis_keys.Keys) -> None:
         self.lost = 0
         self.stored = 0
         self._redis = redis
@@ -30,7 +30,7 @@ class SignalHistory:
 
     def add(self, payload: bytes) -> None:
         """Append a signal as JSON; never waits."""
-        if len(self._waiting) >= wire.SIGNALS_CAP:
+        if len(self._waiting) >= redis_keys.SIGNALS_CAP:
             self._waiting.popleft()
             self.lost += 1
         self._waiting.append(payload)
@@ -55,7 +55,9 @@ class SignalHistory:
         batch = list(islice(self._waiting, BATCH))
         pipeline = self._redis.pipeline(transaction=False)
         for payload in batch:
-            pipeline.xadd(self._stream, {wire.STREAM_FIELD: payload}, maxlen=wire.SIGNALS_CAP, approximate=True)
+            pipeline.xadd(
+                self._stream, {redis_keys.STREAM_FIELD: payload}, maxlen=redis_keys.SIGNALS_CAP, approximate=True
+            )
         try:
             await pipeline.execute()
         except (RedisError, OSError, TimeoutError) as exception:

@@ -13,7 +13,7 @@ from realtime_runtime.messaging.bus import Bus
 from realtime_runtime.messaging.outgoing import Emission
 from realtime_runtime.standby.share import RENEW_SECONDS, Role, ShareKeeper
 from realtime_runtime.standby.share_voice import SignalListener
-from strategy_core.configuration import wire
+from strategy_core.configuration import redis_keys
 from strategy_core.engine.engine import Engine
 from strategy_core.engine.last_signals import LastSignals
 
@@ -39,7 +39,7 @@ class Standby:
         set_emission: Callable[[Emission], None],
         bus: Bus,
         redis: Redis,
-        keys: wire.Keys,
+        keys: redis_keys.Keys,
     ) -> None:
         self.keeper = keeper
         self._listener = listener
@@ -106,7 +106,7 @@ class Standby:
         while True:
             entries: Any = await self._redis.xrevrange(self._keys.signals, max=end, count=HISTORY_PAGE)
             for _, fields in entries:
-                self.last_signals.note(fields.get(wire.STREAM_FIELD.encode(), b""))
+                self.last_signals.note(fields.get(redis_keys.STREAM_FIELD.encode(), b""))
             if len(entries) < HISTORY_PAGE:
                 return
             end = f"({entries[-1][0].decode()}"

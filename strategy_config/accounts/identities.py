@@ -2,7 +2,7 @@
 
 No cached identity outlives that.
 
-The store counts the changes; Redis shows the count under ``wire.Keys.identities``. The number shown has random
+The store counts the changes; Redis shows the count under `SiteKeys.identities`. The number shown has random
 low bits, so that no two announcements are ever equal, in whatever order they arrive.
 """
 

@@ -18,7 +18,7 @@ from strategy_config.admin.parameter_fields import (
 )
 from strategy_config.resolution import entity_tags, known_strategies, layer_configs
 from strategy_config.selectors import stored_layers
-from strategy_core.configuration import layers, wire
+from strategy_core.configuration import layers, wire_documents
 from strategy_core.strategies.base import ParameterGroup, ParameterSpec
 
 GROUP_TITLES: Mapping[ParameterGroup, str] = {
@@ -35,7 +35,7 @@ EXPIRY = "expires_at"
 class LayerState:
     """A layer as it is now, and what it would inherit without values of its own."""
 
-    config: wire.LayerConfig
+    config: wire_documents.LayerConfig
     inherited: Mapping[str, Any]
     sources: Mapping[str, str]
     etag: str
@@ -60,7 +60,7 @@ class LayerForm(forms.Form):
                 inherited=state.inherited[spec.name],
                 source=state.sources[spec.name],
                 refusal=self.own_refusals.get(spec.name, ""),
-                initial=text_of(spec, state.config.overrides.get(spec.name)),
+                initial=text_of(spec, state.config.own.get(spec.name)),
                 disabled=not is_editable,
             )
         if self.symbol is not None:

@@ -9,11 +9,11 @@ from django.utils import timezone
 
 from strategy_config.exceptions import RedisUnavailableError
 from strategy_config.observed import runtimes
-from strategy_core.configuration import wire
+from strategy_core.configuration import runtime_reports
 
 SILENT_SECONDS = 12.0
 FeedKind = Literal["live", "simulated", "replay", "quiet", "silent", "none", "unknown"]
-Heartbeats = Sequence[wire.Heartbeat] | None
+Heartbeats = Sequence[runtime_reports.Heartbeat] | None
 """None: Redis is unreachable, nothing is known."""
 
 
@@ -47,7 +47,7 @@ def feed_of(heartbeats: Heartbeats, at: datetime) -> Feed:
     if heartbeats is None:
         return UNKNOWN_FEED
     if not heartbeats:
-        return Feed("none", "No runtime", f"No runtime has been seen for {wire.HEARTBEAT_TTL_SECONDS} s.")
+        return Feed("none", "No runtime", f"No runtime has been seen for {runtime_reports.HEARTBEAT_TTL_SECONDS} s.")
     silence = min(runtimes.silent_seconds(beat, at) for beat in heartbeats)
     if silence > SILENT_SECONDS:
         return Feed("silent", "Runtime silent", f"No runtime has been seen for {silence:.0f} s.")

@@ -16,7 +16,7 @@ from strategy_config.observed import runtimes, signal_rates
 from strategy_config.redis import redis_client
 from strategy_config.resolution import instants, layer_configs
 from strategy_config.selectors import history, known_halts, misfits, overviews
-from strategy_core.configuration import wire
+from strategy_core.configuration import runtime_reports
 
 CHANGES_SHOWN = 10
 
@@ -81,7 +81,7 @@ def _where(row: ConfigAudit) -> str:
     return wording.layer_name(row.strategy_id, row.symbol)
 
 
-def _current(heartbeats: Sequence[wire.Heartbeat], sequence: int | None, at: datetime) -> set[str]:
+def _current(heartbeats: Sequence[runtime_reports.Heartbeat], sequence: int | None, at: datetime) -> set[str]:
     """The runtimes that have applied the last change: a heartbeat is seconds old, an answer to the change is not."""
     if sequence is None:
         return set()
@@ -95,7 +95,9 @@ def _current(heartbeats: Sequence[wire.Heartbeat], sequence: int | None, at: dat
     return current
 
 
-def _runtime(beat: wire.Heartbeat, sequence: int | None, current: set[str], at: datetime) -> poll_shapes.RuntimeRow:
+def _runtime(
+    beat: runtime_reports.Heartbeat, sequence: int | None, current: set[str], at: datetime
+) -> poll_shapes.RuntimeRow:
     reached = max(beat.sequence, sequence or 0) if beat.instance_id in current else beat.sequence
     behind = None if sequence is None else max(0, sequence - reached)
     return {
@@ -115,7 +117,7 @@ def _runtime(beat: wire.Heartbeat, sequence: int | None, current: set[str], at: 
 
 def _answer(
     cards: Sequence[StrategyCard],
-    heartbeats: Sequence[wire.Heartbeat] | None,
+    heartbeats: Sequence[runtime_reports.Heartbeat] | None,
     sequence: int | None,
     current: set[str],
 ) -> str:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from math import ceil, floor, log10
 
 from strategy_config.observed.recent_signals import RecentSignal
-from strategy_core.configuration.wire import PricePoint
+from strategy_core.configuration.price_points import PricePoint
 
 MARGIN_PERCENT = 12.0
 """Above and below the line, for the marks."""

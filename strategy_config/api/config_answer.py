@@ -19,9 +19,10 @@ from django.utils import timezone
 from strategy_config.exceptions import StoreUnavailableError
 from strategy_config.publication import publisher
 from strategy_config.redis import batching, redis_client
+from strategy_config.redis.site_keys import SiteKeys
 from strategy_config.resolution import entity_tags, layer_configs
 from strategy_config.selectors import stored_layers
-from strategy_core.configuration import wire
+from strategy_core.configuration import redis_keys, wire_documents, wire_json
 
 MAX_PREPARED = 4_096
 FILL_SECONDS = 1.0
@@ -115,9 +116,9 @@ def _without_store(strategy_id: str, symbol: str | None, fetched: Fetched | None
     raise StoreUnavailableError("The store cannot be reached right now.")
 
 
-def _reading(config: wire.LayerConfig, *, is_degraded: bool) -> Reading:
+def _reading(config: wire_documents.LayerConfig, *, is_degraded: bool) -> Reading:
     return Reading(
-        config=wire.encode(config),
+        config=wire_json.encode(config),
         warnings=_warnings(config),
         etag=entity_tags.etag(config),
         is_global=config.symbol is None,
@@ -137,7 +138,7 @@ def from_cache(strategy_id: str, symbol: str | None, fetched: Fetched) -> Readin
     if known is None or known.raw != raw or (known.expires_at_ms is not None and known.expires_at_ms <= now_ms):
         try:
             known = _prepare(raw, symbol, now_ms, is_borrowed=is_borrowed)
-        except wire.WireError as exception:
+        except wire_json.WireError as exception:
             _log.error("document.unreadable", strategy_id=strategy_id, symbol=symbol, error=str(exception))
             return None
         if known is None:
@@ -158,21 +159,17 @@ def _fill_cache() -> None:
 
 
 def _prepare(raw: bytes, symbol: str | None, now_ms: int, *, is_borrowed: bool) -> _Prepared | None:
-    document = wire.decode_document(raw)
-    stored = wire.decode_document_bytes(raw)
-    config: wire.LayerConfig | None = document.config
-    served = bytes(stored.config)
+    document = wire_documents.decode_document(raw)
+    config: wire_documents.LayerConfig | None = document.config
     expires_at_ms = document.expires_at_ms
     if expires_at_ms is not None and expires_at_ms <= now_ms:
-        config, served, expires_at_ms = document.after, bytes(stored.after), None
+        config, expires_at_ms = document.after, None
     if config is None:
         return None
     if is_borrowed and symbol is not None:
         config = _borrow(config, symbol)
-    if (is_borrowed and symbol is not None) or stored.is_covered:
-        served = wire.encode(config)
     reading = Reading(
-        config=served,
+        config=wire_json.encode(config),
         warnings=_warnings(config),
         etag=entity_tags.etag(config),
         is_global=symbol is None,
@@ -182,19 +179,19 @@ def _prepare(raw: bytes, symbol: str | None, now_ms: int, *, is_borrowed: bool) 
     return _Prepared(raw, reading, expires_at_ms)
 
 
-def _warnings(config: wire.LayerConfig) -> bytes:
+def _warnings(config: wire_documents.LayerConfig) -> bytes:
     return msgspec.json.encode(layer_configs.refusal_warnings(config))
 
 
-def _borrow(config: wire.LayerConfig, symbol: str) -> wire.LayerConfig:
+def _borrow(config: wire_documents.LayerConfig, symbol: str) -> wire_documents.LayerConfig:
     """What a symbol that never had a layer shows: the global layer, with nothing of its own."""
-    return msgspec.structs.replace(config, symbol=symbol, version=0, is_override=False, overrides={})
+    return msgspec.structs.replace(config, symbol=symbol, version=0, is_override=False, own={})
 
 
 @lru_cache(maxsize=MAX_PREPARED)
 def _commands(prefix: str, strategy_id: str, symbol: str | None) -> bytes:
-    keys = wire.Keys(prefix)
-    own = wire.field_name(strategy_id, symbol)
+    keys = SiteKeys(prefix)
+    own = redis_keys.field_name(strategy_id, symbol)
     commands = (
         ("GET", keys.identities),
         ("HMGET", keys.config, strategy_id, own),
@@ -204,5 +201,5 @@ def _commands(prefix: str, strategy_id: str, symbol: str | None) -> bytes:
 
 @lru_cache(maxsize=8)
 def _sequence_commands(prefix: str) -> bytes:
-    keys = wire.Keys(prefix)
+    keys = SiteKeys(prefix)
     return redis_client.pack("GET", keys.identities) + redis_client.pack("GET", keys.sequence)

@@ -6,7 +6,7 @@ from typing import Any
 from strategy_config.exceptions import RedisUnavailableError
 from strategy_config.observed.runtimes import trading_runtimes
 from strategy_config.redis import redis_client, stream_entries
-from strategy_core.configuration import wire
+from strategy_core.configuration import runtime_reports
 
 BLOCK_MS = 200
 
@@ -32,7 +32,7 @@ class RuntimeWait:
 
     def answers(self, sequence: int) -> list[dict[str, Any]]:
         """What each runtime made of ``sequence``; one that is silent past the timeout has not applied it."""
-        answered: dict[str, wire.Ack] = {}
+        answered: dict[str, runtime_reports.Ack] = {}
         deadline = time.monotonic() + self._timeout_ms / 1000
         while len(answered) < len(self._instances):
             remaining_ms = int((deadline - time.monotonic()) * 1000)
@@ -40,7 +40,7 @@ class RuntimeWait:
                 break
         return [self._answer(instance, answered.get(instance)) for instance in self._instances]
 
-    def _collect(self, answered: dict[str, wire.Ack], sequence: int, block_ms: int) -> bool:
+    def _collect(self, answered: dict[str, runtime_reports.Ack], sequence: int, block_ms: int) -> bool:
         acks = redis_client.keys().acks
         try:
             streams = redis_client.run(lambda client: client.xread({acks: self._last_id}, block=block_ms))
@@ -51,14 +51,14 @@ class RuntimeWait:
         if entries:
             self._last_id = entries[-1][0]
         found = (fields for _, fields in entries)
-        for ack in stream_entries.readable(found, wire.decode_ack, event="ack.unreadable"):
+        for ack in stream_entries.readable(found, runtime_reports.decode_ack, event="ack.unreadable"):
             known = answered.get(ack.instance_id)
             is_news = known is None or (known.status == "applied" and ack.status == "rejected")
             if ack.instance_id in self._instances and ack.sequence >= sequence and is_news:
                 answered[ack.instance_id] = ack
         return True
 
-    def _answer(self, instance_id: str, ack: wire.Ack | None) -> dict[str, Any]:
+    def _answer(self, instance_id: str, ack: runtime_reports.Ack | None) -> dict[str, Any]:
         if ack is None:
             silent = f"No answer within {self._timeout_ms} ms."
             return {"instance_id": instance_id, "applied": False, "latency_ms": None, "error": silent}

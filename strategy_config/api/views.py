@@ -17,7 +17,7 @@ from strategy_config.observed.runtimes import live_runtimes
 from strategy_config.publication import refresh
 from strategy_config.resolution import known_strategies
 from strategy_config.selectors import cached_summaries
-from strategy_core.configuration import layers, wire
+from strategy_core.configuration import layers, runtime_reports
 from strategy_core.strategies.base import ParameterSpec
 
 _ONLY_VIEW: Mapping[str, Permission] = {"GET": Permission.VIEW}
@@ -147,7 +147,7 @@ class RuntimesView(ApiView):
     @schema.operation("listRuntimes", tag="Operation", summary="List the live runtimes", answer=answers.Runtimes)
     def get(self, request: Request) -> HttpResponse:
         """Each runtime instance that has reported within 15 seconds, or three of its intervals, and how far it got."""
-        heartbeats: list[wire.Heartbeat] = []
+        heartbeats: list[runtime_reports.Heartbeat] = []
         is_degraded = False
         try:
             heartbeats = live_runtimes()

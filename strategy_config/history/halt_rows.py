@@ -8,7 +8,7 @@ import msgspec
 from strategy_config.models import ConfigAudit, Halt
 from strategy_config.resolution.instants import iso
 from strategy_core.configuration import halts as wire_halts
-from strategy_core.configuration import wire
+from strategy_core.configuration import wire_json
 from strategy_core.configuration.halts import Scope
 
 KIND = "halt"
@@ -66,12 +66,12 @@ def entry_members(row: ConfigAudit) -> dict[str, Any]:
     """What the stream's entry of a halt or a resume has beside what every entry has."""
     if row.action == RESUME:
         return {"kind": "resume", "ids": [str(row.object_id)]}
-    return {"kind": "halt", "halts": [msgspec.Raw(wire.encode(record(row)))]}
+    return {"kind": "halt", "halts": [msgspec.Raw(wire_json.encode(record(row)))]}
 
 
 def set_by(rows: Iterable[ConfigAudit]) -> list[tuple[str, bytes]]:
     """(id, record) of the halts that these rows set."""
-    return [(str(row.object_id), wire.encode(record(row))) for row in rows if is_halt(row) and row.action == HALT]
+    return [(str(row.object_id), wire_json.encode(record(row))) for row in rows if is_halt(row) and row.action == HALT]
 
 
 def ended_by(rows: Iterable[ConfigAudit]) -> list[tuple[str, str]]:
@@ -81,7 +81,7 @@ def ended_by(rows: Iterable[ConfigAudit]) -> list[tuple[str, str]]:
 
 def in_force(rows: Sequence[Halt]) -> list[tuple[str, bytes]]:
     """As ``set_by``, of the table."""
-    return [(str(row.id), wire.encode(stored_record(row))) for row in rows]
+    return [(str(row.id), wire_json.encode(stored_record(row))) for row in rows]
 
 
 def ended(rows: Sequence[Halt]) -> list[tuple[str, str]]:

@@ -5,17 +5,17 @@ from typing import Any
 import structlog
 
 from strategy_config.redis import redis_client
-from strategy_core.configuration import wire
+from strategy_core.configuration import price_points, wire_json
 
 _log = structlog.get_logger(__name__)
 
 
-def read(symbol: str) -> list[wire.PricePoint]:
+def read(symbol: str) -> list[price_points.PricePoint]:
     """A price a second or fewer, oldest first; none of a symbol without any. Raises RedisUnavailableError."""
     key = redis_client.keys().prices(symbol)
     records: Any = redis_client.run(lambda client: client.lrange(key, 0, -1))
     try:
-        return [wire.decode_price(record) for record in records]
-    except wire.WireError as exception:
+        return [price_points.decode_price(record) for record in records]
+    except wire_json.WireError as exception:
         _log.warning("prices.unreadable", symbol=symbol, error=str(exception))
         return []

@@ -19,11 +19,11 @@ import structlog
 from django.conf import settings
 
 from strategy_config.redis import redis_client
-from strategy_core.configuration import wire
+from strategy_core.configuration import redis_keys
 from strategy_core.market.decoding import UNREADABLE
 
 PAGE = 1_000
-_FIELD = wire.STREAM_FIELD.encode()
+_FIELD = redis_keys.STREAM_FIELD.encode()
 _log = structlog.get_logger(__name__)
 EntryId = tuple[int, int]
 

@@ -12,7 +12,7 @@ import structlog
 
 from strategy_config.exceptions import RedisUnavailableError
 from strategy_config.redis import redis_client, stream_entries
-from strategy_core.configuration import wire
+from strategy_core.configuration import runtime_reports, wire_json
 
 SCAN_COUNT = 500
 ACKS_LOOKED_AT = 1_000
@@ -45,7 +45,7 @@ class ChangeProgress:
     runtimes: tuple[Acknowledgement, ...]
 
 
-def live_runtimes() -> list[wire.Heartbeat]:
+def live_runtimes() -> list[runtime_reports.Heartbeat]:
     """The runtimes that are alive, by instance, standbys among them."""
     pattern = redis_client.keys().runtimes_pattern
 
@@ -58,13 +58,13 @@ def live_runtimes() -> list[wire.Heartbeat]:
         if raw is None:
             continue
         try:
-            heartbeats.append(wire.decode_heartbeat(raw))
-        except wire.WireError as exception:
+            heartbeats.append(runtime_reports.decode_heartbeat(raw))
+        except wire_json.WireError as exception:
             _log.warning("heartbeat.unreadable", error=str(exception))
     return sorted(heartbeats, key=lambda heartbeat: heartbeat.instance_id)
 
 
-def trading_runtimes() -> list[wire.Heartbeat]:
+def trading_runtimes() -> list[runtime_reports.Heartbeat]:
     """The live runtimes that trade their share: those whose answers count. A standby is never waited for."""
     return [heartbeat for heartbeat in live_runtimes() if not heartbeat.standby]
 
@@ -85,13 +85,13 @@ def confirmed_sequence() -> int:
     return min(heartbeat.sequence for heartbeat in heartbeats) if shares >= set(range(count)) else 0
 
 
-def _share(heartbeat: wire.Heartbeat) -> tuple[int, int]:
+def _share(heartbeat: runtime_reports.Heartbeat) -> tuple[int, int]:
     """The ordinal, and how many there are; what cannot be read is one of two, so that one is missing."""
     ordinal, _, count = heartbeat.replica.partition("/")
     return (int(ordinal), int(count)) if ordinal.isdigit() and count.isdigit() else (0, 2)
 
 
-def silent_seconds(heartbeat: wire.Heartbeat, at: datetime) -> float:
+def silent_seconds(heartbeat: runtime_reports.Heartbeat, at: datetime) -> float:
     """The age of the heartbeat at the instant ``at``, by the clocks of both hosts; never negative."""
     return max(0.0, (at - datetime.fromisoformat(heartbeat.sent_at)).total_seconds())
 
@@ -120,10 +120,10 @@ def progress(sequence: int, at: datetime) -> ChangeProgress:
     )
 
 
-def _first_answers(sequence: int, newest_first: Iterable[dict[bytes, bytes]]) -> dict[str, wire.Ack]:
+def _first_answers(sequence: int, newest_first: Iterable[dict[bytes, bytes]]) -> dict[str, runtime_reports.Ack]:
     """By instance its answer to ``sequence``, else to the first one after; a rejection counts before the rest."""
-    found: dict[str, wire.Ack] = {}
-    for ack in stream_entries.readable(newest_first, wire.decode_ack, event="ack.unreadable"):
+    found: dict[str, runtime_reports.Ack] = {}
+    for ack in stream_entries.readable(newest_first, runtime_reports.decode_ack, event="ack.unreadable"):
         if ack.sequence < sequence:
             continue
         known = found.get(ack.instance_id)
@@ -133,7 +133,9 @@ def _first_answers(sequence: int, newest_first: Iterable[dict[bytes, bytes]]) ->
     return found
 
 
-def _acknowledgement(beat: wire.Heartbeat, ack: wire.Ack | None, sequence: int, at: datetime) -> Acknowledgement:
+def _acknowledgement(
+    beat: runtime_reports.Heartbeat, ack: runtime_reports.Ack | None, sequence: int, at: datetime
+) -> Acknowledgement:
     silence = silent_seconds(beat, at)
     if ack is not None:
         error = ack.error or (None if ack.status == "applied" else "Rejected without a reason.")

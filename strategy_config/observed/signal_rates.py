@@ -12,7 +12,7 @@ import structlog
 from django.conf import settings
 
 from strategy_config.redis import redis_client
-from strategy_core.configuration import wire
+from strategy_core.configuration import redis_keys
 from strategy_core.market.decoding import UNREADABLE
 
 MINUTES = 30
@@ -77,7 +77,7 @@ class _Counter:
 
     def _add(self, minute: int, fields: dict[bytes, bytes]) -> None:
         try:
-            signal = self._decoder.decode(fields.get(wire.STREAM_FIELD.encode(), b""))
+            signal = self._decoder.decode(fields.get(redis_keys.STREAM_FIELD.encode(), b""))
         except UNREADABLE as exception:
             _log.warning("signal.unreadable", error=str(exception))
             return

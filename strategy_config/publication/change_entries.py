@@ -12,7 +12,7 @@ from strategy_config.history import halt_rows
 from strategy_config.models import ConfigAudit
 from strategy_config.redis import redis_client
 from strategy_config.resolution.instants import iso
-from strategy_core.configuration import wire
+from strategy_core.configuration import change_stream, redis_keys, wire_json
 
 EMBEDDED_LAYERS = 16
 Layers = Sequence[tuple[str, int, bytes]]
@@ -39,7 +39,7 @@ def told(changes: Sequence[ConfigAudit], layers: Layers, *, is_apart_allowed: bo
         if is_set and not is_halt and len(rows) > 1:
             change, content = _set(rows, encoded)
             if is_apart_allowed and len(content.documents) > EMBEDDED_LAYERS:
-                found.apart.append((redis_client.keys().change_set(change.sequence), wire.encode(content)))
+                found.apart.append((redis_client.keys().change_set(change.sequence), wire_json.encode(content)))
             else:
                 change = msgspec.structs.replace(change, content=content)
             found.entries.append(_encoded(change))
@@ -52,20 +52,22 @@ def reload_notice(sequence: int, *, is_partial: bool = False) -> tuple[str, byte
     """Under an id that rises with the clock, so that a reader behind an earlier notice sees this one too."""
     now = time.time()
     parent = tracing.traceparent() or None
-    change = wire.Change(
+    change = change_stream.Change(
         sequence=sequence, kind="reload", is_partial=is_partial, published_at_ms=now * 1000, traceparent=parent
     )
-    return f"{sequence}-{int(now * 1_000_000)}", wire.encode(change)
+    return f"{sequence}-{int(now * 1_000_000)}", wire_json.encode(change)
 
 
-def _encoded(change: wire.Change) -> tuple[str, bytes]:
-    return f"{change.sequence}-0", wire.encode(change)
+def _encoded(change: change_stream.Change) -> tuple[str, bytes]:
+    return f"{change.sequence}-0", wire_json.encode(change)
 
 
-def _set(rows: Sequence[ConfigAudit], encoded: Mapping[str, msgspec.Raw]) -> tuple[wire.Change, wire.SetContent]:
+def _set(
+    rows: Sequence[ConfigAudit], encoded: Mapping[str, msgspec.Raw]
+) -> tuple[change_stream.Change, change_stream.SetContent]:
     fields = dict.fromkeys(field for row in rows for field in _touched(row, encoded))
     members = [
-        wire.SetMember(
+        change_stream.SetMember(
             sequence=row.told_sequence,
             strategy_id=row.strategy_id,
             symbol=row.symbol or None,
@@ -75,10 +77,10 @@ def _set(rows: Sequence[ConfigAudit], encoded: Mapping[str, msgspec.Raw]) -> tup
         for row in rows
     ]
     change = _common_entry(rows[-1], kind="change", first_sequence=rows[0].told_sequence)
-    return change, wire.SetContent(members=members, documents={field: encoded[field] for field in fields})
+    return change, change_stream.SetContent(members=members, documents={field: encoded[field] for field in fields})
 
 
-def _entry(change: ConfigAudit, encoded: Mapping[str, msgspec.Raw]) -> wire.Change:
+def _entry(change: ConfigAudit, encoded: Mapping[str, msgspec.Raw]) -> change_stream.Change:
     """The stream's entry of one change: with the documents where they are few, else with the names of their fields."""
     if halt_rows.is_halt(change):
         return _common_entry(change, **halt_rows.entry_members(change))
@@ -97,15 +99,15 @@ def _entry(change: ConfigAudit, encoded: Mapping[str, msgspec.Raw]) -> wire.Chan
 
 def _touched(change: ConfigAudit, encoded: Mapping[str, msgspec.Raw]) -> Iterator[str]:
     """The fields whose documents the change altered; one that cannot be made is left out of the entry."""
-    own = wire.field_name(change.strategy_id, change.symbol or None)
+    own = redis_keys.field_name(change.strategy_id, change.symbol or None)
     if change.symbol:
         return (field for field in (own,) if field in encoded)
     return (field for field in encoded if field == own or field.startswith(f"{own}:"))
 
 
-def _common_entry(change: ConfigAudit, **members: Any) -> wire.Change:
+def _common_entry(change: ConfigAudit, **members: Any) -> change_stream.Change:
     """An entry with what all of them have."""
-    return wire.Change(
+    return change_stream.Change(
         sequence=change.told_sequence,
         action=change.action,
         changed_by=change.changed_by,

@@ -11,7 +11,7 @@ from nats import errors
 from service_kit.nats_connection import CheckedClient, NatsAccess
 from strategy_config.exceptions import RedisUnavailableError
 from strategy_config.redis import redis_client
-from strategy_core.configuration import wire
+from strategy_core.configuration import redis_keys
 from strategy_core.configuration.halts import SIGNATURE_HEADER, TOLD_CAP, Halt, signature_of, wire_request
 
 NATS_SECONDS = 2.0
@@ -38,7 +38,7 @@ def _over_redis(halt: Halt) -> bool:
     key, payload = redis_client.keys().told_halts, msgspec.json.encode(halt)
     try:
         redis_client.run(
-            lambda client: client.xadd(key, {wire.STREAM_FIELD: payload}, maxlen=TOLD_CAP, approximate=True),
+            lambda client: client.xadd(key, {redis_keys.STREAM_FIELD: payload}, maxlen=TOLD_CAP, approximate=True),
             is_patient=True,
         )
     except RedisUnavailableError as exception:

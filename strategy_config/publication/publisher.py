@@ -18,12 +18,13 @@ from strategy_config.exceptions import RedisUnavailableError, StoreUnavailableEr
 from strategy_config.history import checkpoints, halt_rows
 from strategy_config.models import ConfigAudit, Halt
 from strategy_config.publication import change_entries
+from strategy_config.publication.document_format import document_format
 from strategy_config.publication.state import PublicationState, state_after, whole_state
 from strategy_config.redis import redis_client
 from strategy_config.resolution import item_failures, known_strategies
 from strategy_config.resolution.layer_documents import FieldState
 from strategy_config.selectors import known_halts
-from strategy_core.configuration import wire
+from strategy_core.configuration import wire_documents, wire_json
 from strategy_core.configuration.halts import Halts
 
 FARTHEST_BEHIND = 1_000
@@ -114,7 +115,7 @@ def rewrite_all(*, is_forced: bool) -> Rewritten:
         if not _catch_up(last_published()):
             continue
         state = whole_state()
-        layers = _layers(state.states, _halts_in_force())
+        layers = _layers(state.states, _halts_in_force(), is_format_fresh=True)
         try:
             found, listed = _documents_there()
         except RedisUnavailableError:
@@ -133,6 +134,7 @@ def rewrite_all(*, is_forced: bool) -> Rewritten:
         layers.extend((field, state.sequence, b"") for field in ownerless)
         notice = change_entries.reload_notice(state.sequence)
         if redis_client.publish(state.sequence, layers, [notice], **halts).is_written:
+            wrong = tuple(each for each in wrong if not _differ_in_format_alone(found.get(each), wanted.get(each)))
             if wrong:
                 logger.warning("shared_cache.repaired", fields=wrong[:20], count=len(wrong), sequence=state.sequence)
             return Rewritten(len({**found, **wanted}.keys() - ownerless), state.sequence, wrong)
@@ -195,12 +197,22 @@ def _is_of_another_version(state: FieldState, found: bytes | None) -> bool:
     if found is None or known_strategies.is_known(state.document.config.strategy_id):
         return False
     try:
-        theirs = wire.decode_document(found).config
-    except wire.WireError:
+        theirs = wire_documents.decode_document(found).config
+    except wire_json.WireError:
         return False
     ours = state.document.config
     is_switch_equal = theirs.enabled == ours.enabled or state.is_switch_unknown
-    return is_switch_equal and (theirs.sequence, theirs.overrides) == (ours.sequence, ours.overrides)
+    return is_switch_equal and (theirs.sequence, theirs.own) == (ours.sequence, ours.own)
+
+
+def _differ_in_format_alone(found: bytes | None, wanted: bytes | None) -> bool:
+    """Whether Redis had the right document, written in another format."""
+    if found is None or wanted is None:
+        return False
+    try:
+        return wire_documents.stored_document(found) == wire_documents.stored_document(wanted)
+    except wire_json.WireError:
+        return False
 
 
 def _start_anew() -> None:
@@ -298,13 +310,16 @@ def _entries(changes: Sequence[ConfigAudit], layers: change_entries.Layers) -> l
     return told.entries
 
 
-def _layers(states: Mapping[str, FieldState], halts: Halts | None = None) -> list[tuple[str, int, bytes]]:
+def _layers(
+    states: Mapping[str, FieldState], halts: Halts | None = None, *, is_format_fresh: bool = False
+) -> list[tuple[str, int, bytes]]:
     """(field, sequence, document); with ``halts``, as those leave the documents on the wire."""
+    written = document_format.current(is_fresh=is_format_fresh)
     found = []
     for field, state in states.items():
         with item_failures.contained("document", field=field):
             document = state.document if halts is None else _under(halts, state.document)
-            found.append((field, state.sequence, wire.encode(document)))
+            found.append((field, state.sequence, wire_documents.encode_document(document, written)))
     return found
 
 
@@ -315,7 +330,7 @@ def _halts_in_force() -> Halts:
     return halts
 
 
-def _under(halts: Halts, document: wire.Document) -> wire.Document:
+def _under(halts: Halts, document: wire_documents.Document) -> wire_documents.Document:
     """What a runtime of a version without halts may read of the document: nothing that is halted is switched on."""
     is_halted = halts.is_halted(document.config.strategy_id, document.config.symbol)
     return document.covered() if is_halted else document
@@ -334,18 +349,23 @@ def _cover_after(changes: Sequence[ConfigAudit]) -> None:
             differing = _differently_covered(_halts_in_force())
             is_over = any(document.wanted is msgspec.UNSET for _, _, document in differing)
             notices = [change_entries.reload_notice(last, is_partial=True)] if is_over else []
-            layers = [(field, sequence, wire.encode(document)) for field, sequence, document in differing]
+            written = document_format.current()
+            layers = [
+                (field, sequence, wire_documents.encode_document(document, written))
+                for field, sequence, document in differing
+            ]
             if not layers or redis_client.publish(last, layers, notices).is_written:
                 return
 
 
-def _differently_covered(halts: Halts) -> list[tuple[str, int, wire.Document]]:
+def _differently_covered(halts: Halts) -> list[tuple[str, int, wire_documents.Document]]:
     """The documents in Redis that say something else than these halts leave of them, as they should be."""
     found = []
     for field, raw in _documents_there()[0].items():
         with item_failures.contained("document", field=field):
-            document = wire.decode_document(raw)
+            stored = wire_documents.stored_document(raw)
+            document = stored.uncovered()
             should_be = _under(halts, document)
-            if wire.decode_document_bytes(raw).is_covered != (should_be is not document):
+            if stored.is_covered != (should_be is not document):
                 found.append((field, document.config.sequence, should_be))
     return found

@@ -3,8 +3,8 @@
 The stream in Redis says *that* there is something new, within a millisecond; *what* it is comes from the audit table,
 after the position that lies in the store too. So a crash, a flushed or trimmed stream, a Redis that is away and a
 restored backup are all one case: what the store has accepted and the position has not passed goes out. The position
-moves on only when nats-server has confirmed. Subject, payload and id are those of ``wire.ChangeEvent``. Where this
-process traces, each message has a ``traceparent`` in its headers, of the trace in which Redis was told, where known.
+moves on only when nats-server has confirmed. Subject, payload and id are those of `change_stream.ChangeEvent`. Where
+this process traces, each message has a ``traceparent`` in its headers, of the trace in which Redis was told, if known.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ from service_kit.outage import Outage
 from strategy_config.exceptions import StoreUnavailableError
 from strategy_config.history import change_events, positions
 from strategy_config.redis import stream_entries
-from strategy_core.configuration import wire
+from strategy_core.configuration import change_stream, redis_keys, wire_json
 
 BATCH = 500
 # What the stream did not tell (Redis was away, or begins anew) is found in the store this much later at most.
@@ -46,7 +46,7 @@ log = structlog.get_logger(__name__)
 class Relay:
     """One process's relay. Two at a time would tell everything twice, under the same ids."""
 
-    def __init__(self, *, redis_url: str, keys: wire.Keys, nats_url: str, access: NatsAccess) -> None:
+    def __init__(self, *, redis_url: str, keys: redis_keys.Keys, nats_url: str, access: NatsAccess) -> None:
         self._redis = Redis.from_url(
             redis_url,
             protocol=2,
@@ -99,7 +99,7 @@ class Relay:
             **lasting(self._access),
         )
         self._outages["nats"].worked()
-        log.info("relay.started", subject=f"{wire.CHANGES_SUBJECT}.>")
+        log.info("relay.started", subject=f"{change_stream.CHANGES_SUBJECT}.>")
         while True:
             if not await self._relay_batch():
                 await self._wait_for_news()
@@ -121,7 +121,7 @@ class Relay:
         log.info("changes.relayed", first=changes[0].sequence, last=last)
         return True
 
-    async def _tell(self, changes: list[wire.ChangeEvent]) -> None:
+    async def _tell(self, changes: list[change_stream.ChangeEvent]) -> None:
         """Publish them; returns when the server has confirmed that it has got them all."""
         backoff = Backoff(RETRY_FIRST_SECONDS, RETRY_LAST_SECONDS)
         while True:
@@ -136,14 +136,14 @@ class Relay:
                 self._outages["nats"].failed(exception)
                 await asyncio.sleep(backoff.next_wait())
 
-    async def _publish(self, change: wire.ChangeEvent) -> None:
+    async def _publish(self, change: change_stream.ChangeEvent) -> None:
         attributes: tracing.Attributes = {"config.sequence": change.sequence, "strategy_id": change.strategy_id or ""}
         parent = self._traces.get(change.sequence)
         with tracing.span("config.relay", kind="producer", parent=parent, attributes=attributes):
             headers = {"Nats-Msg-Id": str(change.sequence)}
             if current := tracing.traceparent():
                 headers["traceparent"] = current
-            await self._client.publish(change.subject, wire.encode(change), headers=headers)
+            await self._client.publish(change.subject, wire_json.encode(change), headers=headers)
 
     async def _wait_for_news(self) -> None:
         """Return with the stream's next entry, after LOOK_SECONDS at the latest."""
@@ -186,7 +186,7 @@ class Relay:
 def _traces_of(entries: Iterable[Mapping[bytes, bytes]]) -> dict[int, str]:
     """By sequence: the trace in which the change was published, where an entry of the stream names one."""
     # One that cannot be read is no loss: what there is to tell comes from the store.
-    changes = stream_entries.readable(entries, wire.decode_change, event="relay.entry_unreadable")
+    changes = stream_entries.readable(entries, change_stream.decode_change, event="relay.entry_unreadable")
     return {
         sequence: change.traceparent
         for change in changes

@@ -10,7 +10,7 @@ from strategy_config.resolution import item_failures, layer_documents
 from strategy_config.resolution.layer_documents import FieldState
 from strategy_config.selectors.strategy_rows import with_new_strategies
 from strategy_config.store import transactions
-from strategy_core.configuration import wire
+from strategy_core.configuration import redis_keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ def whole_state() -> PublicationState:
     for strategy_id, row in every.items():
         with item_failures.contained("document", strategy_id=strategy_id):
             states.update(layer_documents.states_of(row, overrides[strategy_id]))
-    symbols = (wire.field_name(each.strategy_id, each.symbol) for each in all_overrides)
+    symbols = (redis_keys.field_name(each.strategy_id, each.symbol) for each in all_overrides)
     return PublicationState(sequence, [], states, frozenset((*every, *symbols)))
 
 

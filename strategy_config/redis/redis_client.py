@@ -17,7 +17,8 @@ from redis.retry import Retry
 
 from service_kit.timings import CALL_BOUNDS
 from strategy_config.exceptions import RedisUnavailableError
-from strategy_core.configuration import publish_script, wire
+from strategy_config.redis.site_keys import SiteKeys
+from strategy_core.configuration import publish_script, redis_keys
 
 T = TypeVar("T")
 TIMEOUT_SECONDS = 0.5
@@ -80,9 +81,9 @@ def _connection(url: str) -> _Connection:
     return _Connection(url)
 
 
-def keys() -> wire.Keys:
+def keys() -> SiteKeys:
     """The names of everything that the site keeps in Redis."""
-    return wire.Keys(settings.REDIS_KEY_PREFIX)
+    return SiteKeys(settings.REDIS_KEY_PREFIX)
 
 
 def run(operation: Callable[[redis.Redis], T], *, is_patient: bool = False) -> T:
@@ -161,7 +162,7 @@ def keep_sets(sets: Sequence[tuple[str, bytes]]) -> None:
 
 
 def _keep_set(client: redis.Redis, *, key: str, payload: bytes) -> None:
-    client.set(key, payload, ex=wire.SET_TTL_SECONDS)
+    client.set(key, payload, ex=redis_keys.SET_TTL_SECONDS)
 
 
 class Publication(NamedTuple):
@@ -213,7 +214,7 @@ def _publish(
 ) -> Publication:
     names = publish_script.publish_keys(keys(), with_halts=with_halts)
     words: list[str | bytes] = [str(len(names)), *names]
-    words += [str(expected), str(wire.CHANGES_CAP), str(int(is_covered)), str(len(layers))]
+    words += [str(expected), str(redis_keys.CHANGES_CAP), str(int(is_covered)), str(len(layers))]
     for field, sequence, document in layers:
         words += [field, str(sequence), document]
     for pairs in (halts, resumed):

@@ -5,10 +5,10 @@ from typing import TypeVar
 
 import structlog
 
-from strategy_core.configuration import wire
+from strategy_core.configuration import redis_keys, wire_json
 
 T = TypeVar("T")
-_FIELD = wire.STREAM_FIELD.encode()
+_FIELD = redis_keys.STREAM_FIELD.encode()
 _log = structlog.get_logger(__name__)
 
 
@@ -17,7 +17,7 @@ def readable(entries: Iterable[Mapping[bytes, bytes]], decode: Callable[[bytes],
     for fields in entries:
         try:
             found = decode(fields.get(_FIELD, b""))
-        except wire.WireError as exception:
+        except wire_json.WireError as exception:
             _log.warning(event, error=str(exception))
             continue
         yield found

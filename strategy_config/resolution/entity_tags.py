@@ -9,11 +9,11 @@ from strategy_config.exceptions import VersionConflictError
 from strategy_config.models import StrategyConfig, SymbolOverride
 from strategy_config.resolution import expiry
 from strategy_config.resolution.known_strategies import environment_of
-from strategy_core.configuration import wire
+from strategy_core.configuration import wire_documents
 from strategy_core.configuration.layers import EnvironmentLayer
 
 
-def etag(config: wire.LayerConfig) -> str:
+def etag(config: wire_documents.LayerConfig) -> str:
     """The entity tag of a config, quotes included."""
     return layer_etag(config.strategy_id, config.symbol, config.version, config.sequence)
 

@@ -11,7 +11,7 @@ from strategy_config.models import StrategyConfig, SymbolOverride
 from strategy_config.resolution.instants import iso
 from strategy_config.resolution.known_strategies import environment_of
 from strategy_config.resolution.layer_rows import has_layer, is_enabled, own_values
-from strategy_core.configuration import layers, usable, wire
+from strategy_core.configuration import layers, usable, wire_documents
 from strategy_core.configuration.layers import NOTHING, Values
 from strategy_core.strategies.registry import STRATEGIES
 
@@ -27,7 +27,7 @@ def store_kind() -> StoreKind:
     )
 
 
-def refusal_warnings(config: wire.LayerConfig) -> tuple[str, ...]:
+def refusal_warnings(config: wire_documents.LayerConfig) -> tuple[str, ...]:
     """A sentence for each value that does not fit."""
     sentences = []
     for each in config.refused:
@@ -38,12 +38,12 @@ def refusal_warnings(config: wire.LayerConfig) -> tuple[str, ...]:
     return tuple(sentences)
 
 
-def global_config(row: StrategyConfig) -> wire.LayerConfig:
+def global_config(row: StrategyConfig) -> wire_documents.LayerConfig:
     """What the strategy runs on where a symbol has no layer of its own."""
     return _config(row, None, resolved(row, NOTHING))
 
 
-def symbol_config(row: StrategyConfig, override: SymbolOverride) -> wire.LayerConfig:
+def symbol_config(row: StrategyConfig, override: SymbolOverride) -> wire_documents.LayerConfig:
     """What the strategy runs on for the symbol, whatever ``expires_at`` says."""
     return _config(row, override, resolved(row, own_values(override)))
 
@@ -54,7 +54,7 @@ def inherited_values(row: StrategyConfig, symbol: str | None) -> Values:
     return resolved(below, NOTHING).parameters
 
 
-def unstored_config(strategy_id: str, symbol: str | None) -> wire.LayerConfig:
+def unstored_config(strategy_id: str, symbol: str | None) -> wire_documents.LayerConfig:
     """What the environment and the defaults say, under version 0: what holds where nobody has set anything."""
     row = StrategyConfig(strategy_id=strategy_id)
     return (
@@ -92,12 +92,12 @@ def resolved(row: StrategyConfig, symbol_own: Values) -> ResolvedValues:
     return ResolvedValues(layers.as_json(found.parameters), found.sources, found.refused)
 
 
-def _config(row: StrategyConfig, override: SymbolOverride | None, found: ResolvedValues) -> wire.LayerConfig:
+def _config(row: StrategyConfig, override: SymbolOverride | None, found: ResolvedValues) -> wire_documents.LayerConfig:
     """Who wrote it and when are those of the layer that speaks: the global one where the symbol has none."""
     is_override = override is not None and has_layer(override)
     told_by: StrategyConfig | SymbolOverride = row if override is None or not is_override else override
     layer = row if override is None else override
-    return wire.LayerConfig(
+    return wire_documents.LayerConfig(
         strategy_id=row.strategy_id,
         symbol=None if override is None else override.symbol,
         enabled=is_enabled(row, override),
@@ -106,7 +106,7 @@ def _config(row: StrategyConfig, override: SymbolOverride | None, found: Resolve
         source=_source(found.sources),
         is_override=is_override,
         sources=found.sources,
-        overrides=dict(own_values(layer)),
+        own=dict(own_values(layer)),
         created_at=iso(told_by.created_at),
         updated_at=iso(told_by.updated_at),
         updated_by=told_by.updated_by or None,
@@ -117,9 +117,9 @@ def _config(row: StrategyConfig, override: SymbolOverride | None, found: Resolve
     )
 
 
-def _told(refused: Iterable[usable.RefusedValue]) -> list[wire.RefusedValue]:
+def _told(refused: Iterable[usable.RefusedValue]) -> list[wire_documents.RefusedValue]:
     return [
-        wire.RefusedValue(parameter=each.parameter, layer=each.layer, value=each.value, message=each.message)
+        wire_documents.RefusedValue(parameter=each.parameter, layer=each.layer, value=each.value, message=each.message)
         for each in refused
     ]
 

@@ -8,7 +8,7 @@ from strategy_config.resolution import item_failures
 from strategy_config.resolution.expiry import expired
 from strategy_config.resolution.known_strategies import is_known
 from strategy_config.resolution.layer_configs import global_config, symbol_config
-from strategy_core.configuration import wire
+from strategy_core.configuration import redis_keys, wire_documents
 
 
 class FieldState(NamedTuple):
@@ -19,19 +19,19 @@ class FieldState(NamedTuple):
     """
 
     sequence: int
-    document: wire.Document
+    document: wire_documents.Document
     is_switch_unknown: bool = False
 
 
-def global_document(row: StrategyConfig) -> wire.Document:
+def global_document(row: StrategyConfig) -> wire_documents.Document:
     """The document of the global layer."""
-    return wire.Document(config=global_config(row), global_version=row.version, symbol_version=0)
+    return wire_documents.Document(config=global_config(row), global_version=row.version, symbol_version=0)
 
 
-def symbol_document(row: StrategyConfig, override: SymbolOverride) -> wire.Document:
+def symbol_document(row: StrategyConfig, override: SymbolOverride) -> wire_documents.Document:
     """The document of a symbol's layer. One that is gone keeps it: its version is still to be named."""
     expires_at = override.expires_at
-    return wire.Document(
+    return wire_documents.Document(
         config=symbol_config(row, override),
         global_version=row.version,
         symbol_version=override.version,
@@ -58,10 +58,10 @@ def states_of(row: StrategyConfig, overrides: Iterable[SymbolOverride]) -> dict[
     """
     found = {}
     if row.version or is_known(row.strategy_id):
-        found[wire.field_name(row.strategy_id, None)] = global_state(row)
+        found[redis_keys.field_name(row.strategy_id, None)] = global_state(row)
     for override in overrides:
         with item_failures.contained("document", strategy_id=row.strategy_id, symbol=override.symbol):
-            found[wire.field_name(row.strategy_id, override.symbol)] = symbol_state(row, override)
+            found[redis_keys.field_name(row.strategy_id, override.symbol)] = symbol_state(row, override)
     return found
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from strategy_config.exceptions import RedisUnavailableError
 from strategy_config.redis import redis_client
 from strategy_config.selectors.summaries import StrategySummary
-from strategy_core.configuration import wire
+from strategy_core.configuration import wire_documents
 from strategy_core.strategies.registry import STRATEGIES
 
 
@@ -21,7 +21,7 @@ def strategy_summaries(at: datetime) -> list[StrategySummary]:
     key = redis_client.keys().config
     found: Any = redis_client.run(lambda client: client.hgetall(key))
     try:
-        documents = {field.decode(): wire.decode_document(raw) for field, raw in found.items()}
+        documents = {field.decode(): wire_documents.decode_document(raw) for field, raw in found.items()}
     except ValueError as exception:
         raise RedisUnavailableError(f"Redis holds what cannot be read: {exception}") from exception
     if missing := STRATEGIES.keys() - documents.keys():
@@ -30,7 +30,7 @@ def strategy_summaries(at: datetime) -> list[StrategySummary]:
     return [_summary(strategy_id, documents[strategy_id].config, symbols[strategy_id]) for strategy_id in STRATEGIES]
 
 
-def _symbols(documents: Mapping[str, wire.Document], at: datetime) -> dict[str, list[str]]:
+def _symbols(documents: Mapping[str, wire_documents.Document], at: datetime) -> dict[str, list[str]]:
     """By strategy the symbols that have a layer now."""
     now_ms = at.timestamp() * 1000
     symbols: dict[str, list[str]] = defaultdict(list)
@@ -42,7 +42,7 @@ def _symbols(documents: Mapping[str, wire.Document], at: datetime) -> dict[str, 
     return symbols
 
 
-def _summary(strategy_id: str, config: wire.LayerConfig, symbols: list[str]) -> StrategySummary:
+def _summary(strategy_id: str, config: wire_documents.LayerConfig, symbols: list[str]) -> StrategySummary:
     strategy = STRATEGIES[strategy_id]
     return StrategySummary(
         strategy_id=strategy_id,
@@ -51,7 +51,7 @@ def _summary(strategy_id: str, config: wire.LayerConfig, symbols: list[str]) -> 
         category=strategy.category,
         type=strategy.type,
         enabled=config.enabled,
-        has_global_config=bool(config.overrides),
+        has_global_config=bool(config.own),
         symbol_overrides=tuple(sorted(symbols)),
         parameter_count=len(strategy.specs()),
         version=config.version,

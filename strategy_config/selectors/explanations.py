@@ -10,7 +10,7 @@ from strategy_config.resolution import expiry, known_strategies, layer_configs, 
 from strategy_config.resolution.symbols import normalise_symbol
 from strategy_config.selectors import stored_layers, strategy_rows
 from strategy_config.store import transactions
-from strategy_core.configuration import wire
+from strategy_core.configuration import wire_documents
 from strategy_core.strategies.base import ParameterSpec
 from strategy_core.strategies.registry import STRATEGIES
 
@@ -32,7 +32,7 @@ class ExplainedValue:
 class Explanation:
     """What holds for one symbol of a strategy, or for all others where ``symbol`` is None, and why."""
 
-    config: wire.LayerConfig
+    config: wire_documents.LayerConfig
     values: tuple[ExplainedValue, ...]
 
 

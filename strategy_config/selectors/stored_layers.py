@@ -7,11 +7,11 @@ from strategy_config.resolution import expiry, known_strategies, layer_configs, 
 from strategy_config.resolution.symbols import normalise_symbol
 from strategy_config.selectors.strategy_rows import strategy_row
 from strategy_config.store import transactions
-from strategy_core.configuration import wire
+from strategy_core.configuration import wire_documents
 
 
 @transactions.store_errors()
-def layer_config(*, strategy_id: str, symbol: str | None = None, at: datetime) -> wire.LayerConfig:
+def layer_config(*, strategy_id: str, symbol: str | None = None, at: datetime) -> wire_documents.LayerConfig:
     """What holds for the strategy, or for one symbol of it, at the instant ``at``.
 
     A symbol without a layer shows the global one under its own version (0 where it never had a layer).
@@ -33,7 +33,7 @@ def effective_override(strategy_id: str, symbol: str, at: datetime) -> SymbolOve
 
 
 @transactions.store_errors()
-def documents(strategy_id: str) -> dict[str, wire.Document]:
+def documents(strategy_id: str) -> dict[str, wire_documents.Document]:
     """The document of every layer of the strategy that was ever set, by the field of the shared cache.
 
     Raises NotFoundError.

@@ -16,7 +16,7 @@ from strategy_config.resolution.symbols import normalise_symbol
 from strategy_config.services.editing import Outcome, Refusal
 from strategy_config.services.open_layer import OpenLayer
 from strategy_config.services.renamed_strategies import stop_former
-from strategy_core.configuration import wire
+from strategy_core.configuration import wire_documents
 
 T = TypeVar("T")
 
@@ -37,7 +37,7 @@ class LayerWrite:
     sequence: int
     published: bool
     warnings: tuple[str, ...]
-    config: wire.LayerConfig
+    config: wire_documents.LayerConfig
     inherited: tuple[str, ...] = ()
     is_stopped: bool = False
     refusal: Refusal | None = None

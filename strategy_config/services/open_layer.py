@@ -11,7 +11,7 @@ from strategy_config.resolution.differences import differences
 from strategy_config.resolution.entity_tags import require_match
 from strategy_config.resolution.layer_documents import FieldState
 from strategy_config.store import compiled_queries
-from strategy_core.configuration import layers, wire
+from strategy_core.configuration import layers, redis_keys
 from strategy_core.configuration.layers import NOTHING, StrategyClass, Values
 
 
@@ -70,7 +70,7 @@ class OpenLayer:
     @property
     def field(self) -> str:
         """The layer's field of the shared cache."""
-        return wire.field_name(self.strategy_id, self.symbol)
+        return redis_keys.field_name(self.strategy_id, self.symbol)
 
     @property
     def is_strategy_enabled(self) -> bool:

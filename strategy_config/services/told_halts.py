@@ -18,7 +18,7 @@ from strategy_config.resolution import instants, item_failures
 from strategy_config.selectors import known_halts
 from strategy_config.services.halt_records import end_halts, record_halts
 from strategy_core.configuration import halts as wire_halts
-from strategy_core.configuration import wire
+from strategy_core.configuration import redis_keys
 
 _RUNTIME = "runtime"
 _KNOWN_AS_RESUMED = "Runtimes know this halt as resumed; the store did not, as after a restore of an older backup."
@@ -98,7 +98,7 @@ def _told() -> tuple[dict[str, wire_halts.Halt], list[bytes]]:
         return pipeline.execute()
 
     entries, there = redis_client.run(read, is_patient=True)
-    halts = wire_halts.read_halts(fields.get(wire.STREAM_FIELD.encode(), b"") for _, fields in entries)
+    halts = wire_halts.read_halts(fields.get(redis_keys.STREAM_FIELD.encode(), b"") for _, fields in entries)
     for field, raw in there.items():
         found = wire_halts.read_halt(raw, fallback_id=field.decode(errors="replace"))
         if found is not None:

@@ -1,6 +1,6 @@
 """The one script that writes configuration to Redis, and its keys. Used by the site alone. Pure."""
 
-from strategy_core.configuration.wire import Keys
+from strategy_core.configuration.redis_keys import Keys
 
 
 def publish_keys(keys: Keys, *, with_halts: bool) -> list[str]:

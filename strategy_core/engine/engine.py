@@ -7,7 +7,7 @@ none takes the recorded time (replay) or the time of receipt (live).
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from strategy_core.configuration.wire import PricePoint
+from strategy_core.configuration.price_points import PricePoint
 from strategy_core.engine.active import ActiveConfigs
 from strategy_core.engine.admission import Admission, stand_in_time
 from strategy_core.engine.counters import EngineCounters

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from strategy_config.admin.price_chart import Chart, draw
 from strategy_config.observed.recent_signals import ConfigOfSignal, RecentSignal
-from strategy_core.configuration.wire import PricePoint
+from strategy_core.configuration.price_points import PricePoint
 
 NOON = datetime(2024, 8, 8, 12, 0, tzinfo=UTC)
 NOON_MS = int(NOON.timestamp() * 1000)

@@ -8,8 +8,8 @@ from django.conf import settings
 from django.test import Client
 
 from embedded.servers import Valkey
-from strategy_core.configuration import wire
-from strategy_core.configuration.wire import PricePoint
+from strategy_core.configuration import price_points
+from strategy_core.configuration.price_points import PricePoint
 from tests.signals import NOON_MS, signal_json, store
 from tests.strategy_config.conftest import CacheUnderTest
 from tests.strategy_config.test_runtimes import beat
@@ -33,7 +33,7 @@ def stored(cache: CacheUnderTest) -> CacheUnderTest:
     )
     for second in range(5):
         point = PricePoint(NOON_MS + second * 1_000, 100.0 + second)
-        cache.client.rpush(cache.keys.prices(BTC), wire.encode_price(point))
+        cache.client.rpush(cache.keys.prices(BTC), price_points.encode_price(point))
     return cache
 
 

@@ -12,7 +12,7 @@ import redis
 from embedded.mongo import MongoWireServer
 from embedded.servers import NatsServer, Valkey
 from strategy_config.api import answers, halt_answers
-from strategy_core.configuration import wire
+from strategy_core.configuration import redis_keys
 from tests.live_site import LiveSite
 from tests.runtime.conftest import Environ, RunningApp, environ, running_app
 from tests.runtime.market import is_listening
@@ -148,7 +148,7 @@ async def test_stops__while_the_database_is_away__reach_the_runtime_and_are_reco
         ("orderbook_skew", "SOLUSDT", "jane"),
     }
     with redis.Redis.from_url(valkey.url) as client:
-        assert client.hlen(wire.Keys(redis_prefix).halts) == len(stops)
+        assert client.hlen(redis_keys.Keys(redis_prefix).halts) == len(stops)
     assert answers.ConfigRead.model_validate_json(site.get(CONFIG).content).data.enabled
 
 

@@ -8,7 +8,7 @@ import redis
 from embedded.servers import Valkey
 from strategy_config.api import market_answers
 from strategy_config.api.market_views import thinned
-from strategy_core.configuration.wire import Keys
+from strategy_core.configuration.redis_keys import Keys
 from strategy_core.market import analytics
 from tests import books
 from tests.live_site import LiveSite

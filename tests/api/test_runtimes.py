@@ -7,14 +7,14 @@ import pytest
 import redis
 
 from strategy_config.api import answers
-from strategy_core.configuration import wire
+from strategy_core.configuration import change_stream, redis_keys, runtime_reports, wire_json
 from tests.live_site import LiveSite
 
 BODY = {"parameters": {"top_levels": 10}, "changed_by": "jane"}
 
 
-def heartbeat(instance_id: str) -> wire.Heartbeat:
-    return wire.Heartbeat(
+def heartbeat(instance_id: str) -> runtime_reports.Heartbeat:
+    return runtime_reports.Heartbeat(
         instance_id=instance_id,
         host="host-1",
         version="0.1.0",
@@ -39,12 +39,12 @@ class FakeRuntimes:
 
     def __init__(self, site: LiveSite) -> None:
         self.client = redis.Redis.from_url(site.redis_url)
-        self.keys = wire.Keys(site.prefix)
+        self.keys = redis_keys.Keys(site.prefix)
         self._ids: list[str] = []
 
     def add(self, instance_id: str, payload: bytes | None = None) -> None:
         self._ids.append(instance_id)
-        self.client.set(self.keys.runtime(instance_id), payload or wire.encode(heartbeat(instance_id)), ex=60)
+        self.client.set(self.keys.runtime(instance_id), payload or wire_json.encode(heartbeat(instance_id)), ex=60)
 
     def answer_next_change(self, *answers_: tuple[str, str, str | None]) -> threading.Thread:
         """Acknowledge the next change as each (instance, status, error) says."""
@@ -53,10 +53,10 @@ class FakeRuntimes:
 
         def run() -> None:
             streams = self.client.xread({self.keys.changes: after}, block=10_000)
-            change = wire.decode_change(streams[0][1][0][1][b"p"])
+            change = change_stream.decode_change(streams[0][1][0][1][b"p"])
             for instance_id, status, error in answers_:
                 ack = {"sequence": change.sequence, "instance_id": instance_id, "status": status}
-                payload = wire.encode(wire.Ack(**ack, error=error, latency_ms=0.7))
+                payload = wire_json.encode(runtime_reports.Ack(**ack, error=error, latency_ms=0.7))
                 self.client.xadd(self.keys.acks, {b"p": payload})
 
         thread = threading.Thread(target=run)

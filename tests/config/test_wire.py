@@ -7,10 +7,21 @@ from typing import Any
 import msgspec
 import pytest
 
-from strategy_core.configuration import wire
+from strategy_core.configuration import change_stream, runtime_reports, wire_documents, wire_json
 
-KINDS = [kind for kind in vars(wire).values() if isinstance(kind, type) and issubclass(kind, msgspec.Struct)]
-KINDS.remove(wire.DocumentBytes)  # it only reads what a Document writes
+MODULES = (change_stream, wire_documents, runtime_reports)
+KINDS = [
+    kind
+    for module in MODULES
+    for name, kind in vars(module).items()
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and not name.startswith("_")
+]
+DECODERS = {
+    change_stream.Change: change_stream.decode_change,
+    change_stream.SetContent: change_stream.decode_set,
+    runtime_reports.Ack: runtime_reports.decode_ack,
+    runtime_reports.Heartbeat: runtime_reports.decode_heartbeat,
+}
 SAMPLES: dict[Any, Any] = {
     str: "text",
     int: 7,
@@ -50,20 +61,37 @@ def made(kind: type[msgspec.Struct], *, is_full: bool) -> Any:
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_payload__written__reads_back(kind: type[msgspec.Struct], is_full: bool) -> None:
     written = made(kind, is_full=is_full)
-    encoded = wire.encode(written)
-    assert wire.encode(msgspec.json.decode(encoded, type=kind)) == encoded
+    encoded = wire_json.encode(written)
+    assert wire_json.encode(msgspec.json.decode(encoded, type=kind)) == encoded
 
 
-@pytest.mark.parametrize("kind", [kind for kind in wire._decoders if kind in KINDS], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", DECODERS, ids=lambda kind: kind.__name__)
 @pytest.mark.parametrize("is_full", [True, False])
 def test_decoder__of_each_kind__takes_every_member(kind: type[msgspec.Struct], is_full: bool) -> None:
-    encoded = wire.encode(made(kind, is_full=is_full))
-    assert wire.encode(wire._decoders[kind].decode(encoded)) == encoded
+    encoded = wire_json.encode(made(kind, is_full=is_full))
+    assert wire_json.encode(DECODERS[kind](encoded)) == encoded
 
 
 @pytest.mark.parametrize("is_full", [True, False])
-def test_document_bytes__of_a_document__are_its_configs(is_full: bool) -> None:
-    document = made(wire.Document, is_full=is_full)
-    stored = wire.decode_document_bytes(wire.encode(document))
-    assert msgspec.json.decode(stored.config, type=wire.LayerConfig) == document.config
-    assert msgspec.json.decode(stored.after or b"null", type=wire.LayerConfig | None) == document.after
+@pytest.mark.parametrize("document_format", wire_documents.FORMATS)
+def test_document__of_either_format__reads_back(document_format: wire_documents.Format, is_full: bool) -> None:
+    document = made(wire_documents.Document, is_full=is_full)
+    encoded = wire_documents.encode_document(document, document_format)
+    assert wire_documents.stored_document(encoded) == document
+    assert wire_documents.decode_document(encoded) == document.uncovered()
+    assert msgspec.json.decode(encoded)["format"] == document_format
+
+
+@pytest.mark.parametrize(("document_format", "name"), [(1, "overrides"), (2, "own")])
+def test_document__of_a_format__names_the_values_that_a_layer_sets(
+    document_format: wire_documents.Format, name: str
+) -> None:
+    document = made(wire_documents.Document, is_full=True)
+    content = msgspec.json.decode(wire_documents.encode_document(document, document_format))
+    assert [{"overrides", "own"} & content[each].keys() for each in ("config", "after")] == [{name}, {name}]
+
+
+@pytest.mark.parametrize("raw", [b"{}", b"[]", b'{"format":3,"config":{}}', b'{"format":"1"}', b"\xff"])
+def test_document__of_another_format_or_none__is_refused(raw: bytes) -> None:
+    with pytest.raises(wire_json.WireError, match="not a Document"):
+        wire_documents.decode_document(raw)

@@ -13,7 +13,7 @@ import httpx
 import redis
 
 from embedded.servers import NatsServer, Valkey, die_with_parent, free_port
-from strategy_core.configuration import wire
+from strategy_core.configuration import redis_keys
 from strategy_core.strategies.registry import STRATEGIES
 from tests.clean_environment import clean_environment
 from tests.conftest import PROJECT_ROOT
@@ -117,8 +117,8 @@ class Stack:
 
         With ``symbol``: on that symbol, under this version of its own layer.
         """
-        entries: Any = self._redis.xrevrange(wire.Keys("e2e").signals, count=SIGNALS_LOOKED_AT)
-        found = [json.loads(fields[wire.STREAM_FIELD.encode()]) for _, fields in entries]
+        entries: Any = self._redis.xrevrange(redis_keys.Keys("e2e").signals, count=SIGNALS_LOOKED_AT)
+        found = [json.loads(fields[redis_keys.STREAM_FIELD.encode()]) for _, fields in entries]
         return [
             signal
             for signal in found

@@ -5,7 +5,7 @@ import re
 import redis
 from playwright.async_api import expect
 
-from strategy_core.configuration.wire import Keys
+from strategy_core.configuration.redis_keys import Keys
 from tests import books
 from tests.e2e.conftest import Open
 from tests.e2e.console import HALF_A_MINUTE_MS, refuse

@@ -12,7 +12,7 @@ from strategy_config.history import positions
 from strategy_config.publication.state import whole_state
 from strategy_config.selectors import stored_layers
 from strategy_config.services import catalogue, layers, switches
-from strategy_core.configuration import wire
+from strategy_core.configuration import wire_documents, wire_json
 from strategy_core.configuration.layers import StrategyClass, read_environment
 from strategy_core.engine.active import ActiveConfig
 from strategy_core.strategies.base import Parameters, parameter
@@ -111,12 +111,12 @@ class Site:
     def stop(self, *, strategy_id: str = PROBE, symbol: str | None = None) -> None:
         switches.switch(strategy_id=strategy_id, symbol=symbol, enabled=False, origin=OriginFactory())
 
-    def config(self, symbol: str | None = None, *, strategy_id: str = PROBE) -> wire.LayerConfig:
+    def config(self, symbol: str | None = None, *, strategy_id: str = PROBE) -> wire_documents.LayerConfig:
         return stored_layers.layer_config(strategy_id=strategy_id, symbol=symbol, at=NOON)
 
     def documents(self) -> dict[str, bytes]:
         """What it holds in Redis, when that is written anew."""
-        return {field: wire.encode(state.document) for field, state in whole_state().states.items()}
+        return {field: wire_json.encode(state.document) for field, state in whole_state().states.items()}
 
 
 class Runtime:

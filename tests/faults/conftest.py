@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from embedded.servers import NatsServer, Valkey
-from strategy_core.configuration import wire
+from strategy_core.configuration import redis_keys, runtime_reports
 from tests.faults.hostile import FIGURES
 from tests.faults.processes import RuntimeProcess, Worker
 from tests.live_site import LiveSite
@@ -48,10 +48,10 @@ class Installation:
         metadata: dict[str, Any] = answer["metadata"]
         return metadata
 
-    def acks(self, sequence: int) -> list[wire.Ack]:
+    def acks(self, sequence: int) -> list[runtime_reports.Ack]:
         """The answers to one change."""
-        entries: Any = self.redis().xrange(wire.Keys(PREFIX).acks)
-        found = (wire.decode_ack(fields[b"p"]) for _, fields in entries)
+        entries: Any = self.redis().xrange(redis_keys.Keys(PREFIX).acks)
+        found = (runtime_reports.decode_ack(fields[b"p"]) for _, fields in entries)
         return [ack for ack in found if ack.sequence == sequence]
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from strategy_core.configuration import wire
+from strategy_core.configuration import redis_keys
 from tests.faults.conftest import PREFIX, SKEW, Installation
 from tests.waiting import until
 
@@ -20,11 +20,11 @@ def flush(installed: Installation) -> None:
 
 
 def lose_documents(installed: Installation) -> None:
-    installed.redis().delete(wire.Keys(PREFIX).config)
+    installed.redis().delete(redis_keys.Keys(PREFIX).config)
 
 
 def lose_the_list(installed: Installation) -> None:
-    installed.redis().delete(wire.Keys(PREFIX).sequences)
+    installed.redis().delete(redis_keys.Keys(PREFIX).sequences)
 
 
 def start(installed: Installation) -> None:
@@ -106,5 +106,5 @@ def test_redis__gone_and_back_many_times__every_sequence_is_answered_once(instal
     until(lambda: installation.runtime.sequence() == sequences[-1])
     until(lambda: installation.acks(sequences[-1]))
     assert {sequence: len(installation.acks(sequence)) for sequence in sequences} == dict.fromkeys(sequences, 1)
-    ids = [int(entry_id.split(b"-")[0]) for entry_id, _ in installation.redis().xrange(wire.Keys(PREFIX).changes)]
+    ids = [int(entry_id.split(b"-")[0]) for entry_id, _ in installation.redis().xrange(redis_keys.Keys(PREFIX).changes)]
     assert ids == sorted(ids)

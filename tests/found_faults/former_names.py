@@ -16,7 +16,7 @@ from typing import Any
 MODULES = {
     "realtime_runtime.config.active": "strategy_core.engine.active",
     "realtime_runtime.config.layers": "strategy_core.configuration.layers",
-    "realtime_runtime.config.wire": "strategy_core.configuration.wire",
+    "realtime_runtime.config.wire": "tests.found_faults.former_wire",
     "realtime_runtime.engine": "tests.found_faults.former_engine",
     "realtime_runtime.feeds.binance": "realtime_runtime.feeds.binance.binance_sources",
     "realtime_runtime.feeds.live_settings": "tests.found_faults.former_live_settings",
@@ -27,12 +27,18 @@ MODULES = {
     "strategy_config.tasks": "strategy_config.tasks.periodic",
     "strategy_config.transactions": "strategy_config.store.transactions",
 }
+ATTRIBUTES = {"overrides": "own"}
 CALLS = {f"strategy_config.{name}" for name in ("audit", "overviews", "services")}
 """What is called by other names today, or answers another thing: see `former_calls`."""
 
 
 class _Imports(ast.NodeTransformer):
-    """Leads each import to where the name is now."""
+    """Leads each import, and each attribute that was renamed, to where the name is now."""
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        self.generic_visit(node)
+        node.attr = ATTRIBUTES.get(node.attr, node.attr)
+        return node
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> list[ast.stmt]:
         found: list[ast.stmt] = []

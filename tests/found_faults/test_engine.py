@@ -54,12 +54,6 @@ def test_documents__of_another_version__switch_off(fault_inputs: Path, capsys: p
     assert ["enabled=False" in case for case in cases] == [True] * 4
 
 
-def test_document__with_an_expiry__is_read(fault_inputs: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    former_names.run(fault_inputs / "attack-06.py")
-    read = capsys.readouterr().out.splitlines()
-    assert [line.partition(" -> ")[2].startswith("DocumentBytes(") for line in read] == [True, True]
-
-
 def test_layers__when_a_range_became_narrower__lose_the_value_that_does_not_fit_alone(run: Run) -> None:
     lines = run("attack-05.py").splitlines()
     eth = [line for line in lines if " ETHUSDT " in line and "in force:" in line and not line.startswith("PATCH")]

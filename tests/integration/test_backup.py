@@ -16,7 +16,7 @@ import pytest
 import redis
 
 from embedded.servers import Valkey
-from strategy_core.configuration import wire
+from strategy_core.configuration import redis_keys, wire_documents
 from tests.conftest import PROJECT_ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -203,16 +203,16 @@ def test_restore__of_an_older_state__takes_the_shared_cache_back_with_it(
 ) -> None:
     later = 'set_layer("BTCUSDT", "eve", buy_threshold=1.0)\nset_layer("XRPUSDT", "eve", top_levels=1)\n'
     stores.sqlite().run(_BACK_UP + later, file, is_new=True)
-    client, keys = redis.Redis.from_url(valkey.url), wire.Keys(redis_prefix)
+    client, keys = redis.Redis.from_url(valkey.url), redis_keys.Keys(redis_prefix)
     assert client.get(keys.sequence) == b"7"
 
     stores.sqlite().run('call_command("restore", os.environ["FILE"])\ncall_command("reconcile")', file, is_new=True)
 
     assert client.get(keys.sequence) == b"5"
-    raw = client.hget(keys.config, wire.field_name(SKEW, "BTCUSDT"))
+    raw = client.hget(keys.config, redis_keys.field_name(SKEW, "BTCUSDT"))
     assert isinstance(raw, bytes)
-    assert wire.decode_document(raw).config.overrides == {"buy_threshold": 2.0}
-    assert not client.hexists(keys.config, wire.field_name(SKEW, "XRPUSDT"))
+    assert wire_documents.decode_document(raw).config.own == {"buy_threshold": 2.0}
+    assert not client.hexists(keys.config, redis_keys.field_name(SKEW, "XRPUSDT"))
 
 
 def test_restore__into_a_store_in_use__is_refused_and_changes_nothing(stores: Stores, file: Path) -> None:

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import redis
 
-from strategy_core.configuration import wire
+from strategy_core.configuration import redis_keys, wire_documents
 from tests.live_site import LiveSite
 from tests.plain_http import NO_ROOTS
 
@@ -52,11 +52,11 @@ def test_concurrent_posts__50_through_4_workers__50_versions_and_rows_and_an_int
     assert verified_rows(site) == rows_before + WRITERS
 
     client = redis.Redis.from_url(site.redis_url)
-    keys = wire.Keys(site.prefix)
-    raw = client.hget(keys.config, wire.field_name("orderbook_skew", "BTCUSDT"))
+    keys = redis_keys.Keys(site.prefix)
+    raw = client.hget(keys.config, redis_keys.field_name("orderbook_skew", "BTCUSDT"))
     assert isinstance(raw, bytes)
-    document = wire.decode_document(raw)
-    assert (document.symbol_version, document.config.overrides) == (WRITERS, rows[0]["new_parameters"])
+    document = wire_documents.decode_document(raw)
+    assert (document.symbol_version, document.config.own) == (WRITERS, rows[0]["new_parameters"])
     assert client.get(keys.sequence) == str(WRITERS).encode()
     ids = [entry_id for entry_id, _ in client.xrange(keys.changes) if entry_id.endswith(b"-0")]
     assert ids == sorted(ids, key=lambda entry_id: int(entry_id[:-2]))

@@ -7,7 +7,7 @@ from pathlib import Path
 import redis
 
 from embedded.servers import NatsServer
-from strategy_core.configuration import wire
+from strategy_core.configuration import change_stream, redis_keys, wire_json
 from tests.change_listener import ChangeListener
 from tests.faults.processes import RelayProcess
 from tests.guarded_nats import GuardedNats
@@ -31,7 +31,7 @@ def test_changes__accepted_before_and_while_it_runs__are_told_as_the_api_tells_t
     site.post(f"{BASE}/{REQUESTS[0][0]}", REQUESTS[0][1])
     with redis.Redis.from_url(site.redis_url) as client:
         # What came before is not in the stream any more.
-        client.xtrim(wire.Keys(site.prefix).changes, maxlen=0, approximate=False)
+        client.xtrim(redis_keys.Keys(site.prefix).changes, maxlen=0, approximate=False)
     with RelayProcess(site, fresh_nats.url, tmp_path) as relay:
         until(lambda: listener.sequences() == [1])
         for path, body in REQUESTS[1:]:
@@ -48,8 +48,8 @@ def test_changes__accepted_before_and_while_it_runs__are_told_as_the_api_tells_t
     assert [message.id for message in told] == ["1", "2", "3"]
     assert {message.traceparent for message in told} == {""}
     events = site.get("/api/v1/config/changes").json()["data"]
-    assert [wire.encode(message.change) for message in told] == [
-        wire.encode(wire.ChangeEvent(**event)) for event in events
+    assert [wire_json.encode(message.change) for message in told] == [
+        wire_json.encode(change_stream.ChangeEvent(**event)) for event in events
     ]
 
 

@@ -19,7 +19,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from embedded.servers import HOST, NatsServer, Valkey, die_with_parent, free_port
-from strategy_core.configuration import wire
+from strategy_core.configuration import redis_keys, runtime_reports
 from strategy_core.strategies.registry import STRATEGIES
 from tests.clean_environment import clean_environment
 from tests.conftest import PROJECT_ROOT
@@ -195,11 +195,11 @@ async def dealing_exchange(environ: dict[str, str], tmp_path: Path) -> AsyncIter
 @pytest.fixture
 def shares_of(valkey: Valkey, redis_prefix: str) -> Callable[[Sequence[Replica]], list[Share]]:
     """The symbols that each replica says in its heartbeat to keep state for."""
-    client, keys = redis.Redis.from_url(valkey.url), wire.Keys(redis_prefix)
+    client, keys = redis.Redis.from_url(valkey.url), redis_keys.Keys(redis_prefix)
 
     def share(replica: Replica) -> Share:
         raw = client.get(keys.runtime(replica.name))
-        return frozenset(wire.decode_heartbeat(raw).symbols) if isinstance(raw, bytes) else frozenset()
+        return frozenset(runtime_reports.decode_heartbeat(raw).symbols) if isinstance(raw, bytes) else frozenset()
 
     def shares(replicas: Sequence[Replica]) -> list[Share]:
         # A heartbeat is some moments old; symbols are only ever added.

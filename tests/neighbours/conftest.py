@@ -17,7 +17,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from embedded.servers import NatsServer, Valkey
-from strategy_core.configuration.wire import Keys
+from strategy_core.configuration.redis_keys import Keys
 from tests.faults.processes import RuntimeProcess
 from tests.live_site import LiveSite
 from tests.neighbours.readers import Envelope

@@ -3,7 +3,7 @@
 import pytest
 import redis
 
-from strategy_core.configuration.wire import Keys
+from strategy_core.configuration.redis_keys import Keys
 from tests import books
 from tests.neighbours.conftest import Neighbourhood
 

@@ -9,7 +9,7 @@ from embedded.servers import NatsServer, Valkey
 from realtime_runtime import settings
 from realtime_runtime.app import App
 from realtime_runtime.messaging.outgoing import OutgoingSignal
-from strategy_core.configuration import wire
+from strategy_core.configuration import runtime_reports
 from tests.runtime.conftest import Environ, RunningApp, get_json
 from tests.runtime.market import Market, is_listening
 from tests.runtime.site import Site, document, layer_config
@@ -87,15 +87,15 @@ async def test_heartbeat__while_running__written_and_withdrawn_at_the_end(
         await market.turn("ETHUSDT")
         await eventually(lambda: app.runtime.consumer.processed == 2)
 
-        async def has_seen_the_symbol() -> wire.Heartbeat | None:
+        async def has_seen_the_symbol() -> runtime_reports.Heartbeat | None:
             raw = await site.redis.get(key)
-            heartbeat = wire.decode_heartbeat(raw) if raw else None
+            heartbeat = runtime_reports.decode_heartbeat(raw) if raw else None
             return heartbeat if heartbeat and heartbeat.symbols == ["ETHUSDT"] else None
 
         heartbeat = await eventually(has_seen_the_symbol)
         assert (heartbeat.sequence, heartbeat.market_source, heartbeat.replica) == (1, "replay", "0/1")
         assert SKEW in heartbeat.strategies
-        assert 0 < await site.redis.ttl(key) <= wire.HEARTBEAT_TTL_SECONDS
+        assert 0 < await site.redis.ttl(key) <= runtime_reports.HEARTBEAT_TTL_SECONDS
         await market.close()
     assert await site.redis.get(key) is None
 

@@ -12,7 +12,7 @@ from embedded.servers import Valkey
 from realtime_runtime.config import client as client_module
 from realtime_runtime.config import snapshot
 from realtime_runtime.config.client import ConfigClient
-from strategy_core.configuration import wire
+from strategy_core.configuration import runtime_reports, wire_documents
 from tests.runtime.conftest import RunningClient
 from tests.runtime.site import Site, document, layer_config, poison
 from tests.waiting import eventually
@@ -44,7 +44,7 @@ async def test_change__published__in_force_and_acknowledged_with_latency(
         assert client.live.active.lookup(SKEW, "BTCUSDT").symbol_version == 2
 
 
-async def _acks(site: Site, count: int) -> list[wire.Ack]:
+async def _acks(site: Site, count: int) -> list[runtime_reports.Ack]:
     acks = await site.acks()
     return acks if len(acks) >= count else []
 
@@ -351,7 +351,7 @@ async def test_check__of_many_documents__lets_others_run_meanwhile(
 
         counting = asyncio.create_task(count_turns())
         changed = {
-            field: document(msgspec.structs.replace(wire.decode_document(raw).config, sequence=2, version=2))
+            field: document(msgspec.structs.replace(wire_documents.decode_document(raw).config, sequence=2, version=2))
             for field, raw in documents.items()
         }
         await site.publish(changed)

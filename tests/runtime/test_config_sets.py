@@ -8,7 +8,7 @@ import pytest
 
 from embedded.servers import Valkey
 from realtime_runtime.config.client import ConfigClient
-from strategy_core.configuration import wire
+from strategy_core.configuration import change_stream, wire_json
 from tests.runtime.conftest import RunningClient
 from tests.runtime.site import Site, document, layer_config, poison
 from tests.waiting import eventually
@@ -25,9 +25,9 @@ def _documents(sequence: int, threshold: float) -> dict[str, bytes]:
     return {field: document(config) for field, config in layers.items()}
 
 
-def _members(first: int) -> list[wire.SetMember]:
+def _members(first: int) -> list[change_stream.SetMember]:
     return [
-        wire.SetMember(
+        change_stream.SetMember(
             sequence=first + at,
             strategy_id=VELOCITY if symbol is None else SKEW,
             symbol=symbol,
@@ -44,10 +44,12 @@ async def _publish_set(
     """Publish a set; ``damage`` stands in place of its content. Answers its first and last sequence."""
     first = site.sequence + 1
     members = _members(first)
-    content = wire.SetContent(members=members, documents={field: msgspec.Raw(raw) for field, raw in documents.items()})
+    content = change_stream.SetContent(
+        members=members, documents={field: msgspec.Raw(raw) for field, raw in documents.items()}
+    )
     if is_apart and damage != b"":
-        await site.redis.set(site.keys.change_set(members[-1].sequence), damage or wire.encode(content))
-    change = wire.Change(
+        await site.redis.set(site.keys.change_set(members[-1].sequence), damage or wire_json.encode(content))
+    change = change_stream.Change(
         sequence=members[-1].sequence,
         kind="change",
         first_sequence=first,

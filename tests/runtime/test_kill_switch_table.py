@@ -13,7 +13,7 @@ from _pytest.mark.structures import ParameterSet
 from embedded.servers import Valkey
 from realtime_runtime.config import snapshot as snapshot_module
 from realtime_runtime.config.client import ConfigClient
-from strategy_core.configuration import wire
+from strategy_core.configuration import redis_keys
 from strategy_core.configuration.halts import Halt
 from strategy_core.engine.engine import Engine
 from strategy_core.strategies.registry import STRATEGIES
@@ -34,7 +34,7 @@ def documents(sequence: int, off: Callable[[str, str | None], bool] = lambda *_:
     """What a site publishes of all strategies and one symbol of one; ``off`` says which switches are off."""
     layers = [(strategy_id, None) for strategy_id in STRATEGIES] + [(SKEW, BTC)]
     return {
-        wire.field_name(strategy_id, symbol): document(
+        redis_keys.field_name(strategy_id, symbol): document(
             layer_config(
                 strategy_id,
                 symbol,

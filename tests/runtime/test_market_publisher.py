@@ -10,7 +10,7 @@ import redis.asyncio
 
 from embedded.servers import Valkey
 from realtime_runtime.reporting.order_books import INTERVAL_SECONDS, MarketPublisher
-from strategy_core.configuration.wire import Keys
+from strategy_core.configuration.redis_keys import Keys
 from strategy_core.market import analytics
 from strategy_core.market.analytics import POINTS_KEPT, RECORD_BYTES, BookMetrics
 from tests.engine.builders import futures_depth, make_engine

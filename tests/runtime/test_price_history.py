@@ -8,8 +8,8 @@ from redis.asyncio import Redis
 from embedded.servers import Valkey
 from realtime_runtime.reporting import price_history
 from realtime_runtime.reporting.price_history import PriceHistory
-from strategy_core.configuration import wire
-from strategy_core.configuration.wire import PricePoint
+from strategy_core.configuration import price_points, redis_keys
+from strategy_core.configuration.price_points import PricePoint
 from tests.runtime.conftest import Environ, RunningApp
 from tests.runtime.market import START_MS, Market, is_listening
 from tests.runtime.site import Site
@@ -27,8 +27,8 @@ class Prices:
 
 
 async def stored(redis: Redis, prefix: str, symbol: str) -> list[PricePoint]:
-    records = await redis.lrange(wire.Keys(prefix).prices(symbol), 0, -1)
-    return [wire.decode_price(record) for record in records]
+    records = await redis.lrange(redis_keys.Keys(prefix).prices(symbol), 0, -1)
+    return [price_points.decode_price(record) for record in records]
 
 
 async def test_prices__of_a_running_runtime__are_kept_with_their_event_time(
@@ -53,14 +53,14 @@ async def test_store__each_event_once__bounded_and_with_an_end(
     monkeypatch.setattr(price_history, "POINTS_BETWEEN_TRIMS", 3)
     prices = Prices()
     async with Redis.from_url(valkey.url) as redis:
-        history = PriceHistory(redis, wire.Keys(redis_prefix), prices)  # type: ignore[arg-type]  # all it asks for
+        history = PriceHistory(redis, redis_keys.Keys(redis_prefix), prices)  # type: ignore[arg-type]  # all it asks for
         for number in range(10):
             prices.now = {"BTCUSDT": PricePoint(number, 1.0 + number), "ETHUSDT": PricePoint(7, 5.0)}
             await history.store()
             assert len(await stored(redis, redis_prefix, "BTCUSDT")) <= 4 + 3
         assert await stored(redis, redis_prefix, "BTCUSDT") == [PricePoint(n, 1.0 + n) for n in range(6, 10)]
         assert await stored(redis, redis_prefix, "ETHUSDT") == [PricePoint(7, 5.0)]
-        assert await redis.ttl(wire.Keys(redis_prefix).prices("BTCUSDT")) > 0
+        assert await redis.ttl(redis_keys.Keys(redis_prefix).prices("BTCUSDT")) > 0
         assert history.writes == 11
 
 
@@ -72,7 +72,7 @@ async def test_run__redis_away__logs_it_once_and_goes_on(
     prices = Prices()
     prices.now = {"BTCUSDT": PricePoint(1, 1.0)}
     async with Redis.from_url(fresh_valkey.url, retry=None, socket_timeout=1) as redis, asyncio.TaskGroup() as group:
-        history = PriceHistory(redis, wire.Keys(redis_prefix), prices)  # type: ignore[arg-type]  # all it asks for
+        history = PriceHistory(redis, redis_keys.Keys(redis_prefix), prices)  # type: ignore[arg-type]  # all it asks for
         task = group.create_task(history.run())
         await eventually(lambda: history.writes == 1)
         fresh_valkey.stop()

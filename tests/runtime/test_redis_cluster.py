@@ -7,7 +7,7 @@ import pytest
 import redis
 
 from embedded.servers import NatsServer, Valkey, free_port
-from strategy_core.configuration import wire
+from strategy_core.configuration import redis_keys
 from tests.live_site import LiveSite
 from tests.runtime.conftest import Environ, RunningApp
 from tests.runtime.market import is_listening
@@ -42,7 +42,7 @@ async def test_runtime__on_a_cluster__reads_the_configuration_where_all_keys_sha
         await site.set_layer("orderbook_skew", "BTCUSDT", top_levels=8)
         await eventually(lambda: app.runtime.config.live.sequence == 2)
         await eventually(lambda: app.runtime.config.degraded is None)
-    keys = wire.Keys(prefix)
+    keys = redis_keys.Keys(prefix)
     with redis.Redis.from_url(cluster.url) as client:
         slots = {
             client.execute_command("CLUSTER", "KEYSLOT", key) for key in (keys.config, keys.acks, keys.runtime("x"))

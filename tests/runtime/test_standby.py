@@ -1,7 +1,7 @@
 """Two runtimes of one share: one trades, the other keeps warm and takes over."""
 
 from embedded.servers import NatsServer, Valkey
-from strategy_core.configuration import wire
+from strategy_core.configuration import redis_keys
 from tests.runtime.conftest import Environ, RunningApp, get_json
 from tests.runtime.market import Market, is_listening
 from tests.runtime.site import Site
@@ -86,6 +86,6 @@ async def test_lease__of_the_holder__ends_with_it_in_good_order(
 ) -> None:
     async with running_app(shared_servers) as app:
         await is_listening(app)
-        key = wire.Keys(shared_servers["REDIS_KEY_PREFIX"]).share(app.runtime.settings.share_name)
+        key = redis_keys.Keys(shared_servers["REDIS_KEY_PREFIX"]).share(app.runtime.settings.share_name)
         assert await app.runtime.redis.pttl(key) > 0
     assert await site.redis.get(key) is None

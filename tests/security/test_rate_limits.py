@@ -12,7 +12,7 @@ from embedded.servers import Valkey
 from strategy_config.accounts.client_address import client_address
 from strategy_config.api.common import rate_limits
 from strategy_config.redis import redis_client
-from strategy_core.configuration import wire
+from strategy_config.redis.site_keys import SiteKeys
 from tests.live_site import LiveSite
 from tests.security.conftest import at_the_start, guarded_site
 
@@ -128,7 +128,7 @@ def test_bucket__emptied__refuses_and_forgets_itself(bucket: Callable[[], int], 
     take = rate_limits.take_command("caller:x", rate_limits.Kind.READS)
     assert take is not None
     # In one write: what it holds is forgotten after 300 ms, and a moment later it could be.
-    commands = [take, redis_client.pack("PTTL", wire.Keys(redis_prefix).rate("reads:caller:x"))]
+    commands = [take, redis_client.pack("PTTL", SiteKeys(redis_prefix).rate("reads:caller:x"))]
     _, ttl = redis_client.run(lambda client: redis_client.exchange(client, commands, 2))
     assert 0 < ttl <= 300
 
@@ -138,7 +138,7 @@ def test_bucket__after_the_clock_was_set_back__keeps_nobody_out_for_long(
 ) -> None:
     with redis.Redis.from_url(valkey.url) as client:
         seconds, _ = client.time()
-        client.set(wire.Keys(redis_prefix).rate("reads:caller:x"), (seconds + 3_600) * 1_000_000)
+        client.set(SiteKeys(redis_prefix).rate("reads:caller:x"), (seconds + 3_600) * 1_000_000)
     assert 0 < bucket() <= 100
 
 

@@ -10,7 +10,7 @@ import pytest
 import redis
 
 from embedded.servers import NatsServer
-from strategy_core.configuration import wire
+from strategy_config.redis.site_keys import SiteKeys
 from strategy_core.configuration.halts import Halt
 from tests.change_listener import ChangeListener
 from tests.faults.processes import RelayProcess, Worker
@@ -26,7 +26,7 @@ PATH = f"/api/v1/strategies/{SKEW}/config"
 
 
 def keys_of(prefix: str) -> dict[str, str]:
-    keys = wire.Keys(prefix)
+    keys = SiteKeys(prefix)
     return {
         "config": keys.config,
         "sequence": keys.sequence,
@@ -167,7 +167,7 @@ def test_worker__as_its_user__publishes_what_was_missed(
     site.post(PATH, {"parameters": {"buy_threshold": 1.3}, "changed_by": "jane"})
     with Worker(site, tmp_path, REDIS_URL=guarded_redis.url("worker")) as worker:
         with redis.Redis.from_url(guarded_redis.url("web")) as client:
-            _wait_for(lambda: client.get(wire.Keys(redis_prefix).sequence) == b"1", worker.log_path)
+            _wait_for(lambda: client.get(SiteKeys(redis_prefix).sequence) == b"1", worker.log_path)
         worker.end()
     assert guarded_redis.denials() == []
 

@@ -7,7 +7,8 @@ import redis
 from pytest_django import Settings
 
 from embedded.servers import Valkey
-from strategy_core.configuration import wire
+from strategy_config.redis.site_keys import SiteKeys
+from strategy_core.configuration import change_stream, redis_keys, wire_documents
 
 
 @dataclass(frozen=True)
@@ -15,7 +16,7 @@ class CacheUnderTest:
     """A look into Redis from outside the site."""
 
     client: redis.Redis
-    keys: wire.Keys
+    keys: SiteKeys
 
     def sequence(self) -> int | None:
         found = self.client.get(self.keys.sequence)
@@ -24,12 +25,12 @@ class CacheUnderTest:
     def fields(self) -> set[str]:
         return {field.decode() for field in self.client.hkeys(self.keys.config)}
 
-    def document(self, field: str) -> wire.Document:
-        return wire.decode_document(self.client.hget(self.keys.config, field))
+    def document(self, field: str) -> wire_documents.Document:
+        return wire_documents.decode_document(self.client.hget(self.keys.config, field))
 
-    def entries(self) -> list[tuple[str, wire.Change]]:
+    def entries(self) -> list[tuple[str, change_stream.Change]]:
         return [
-            (entry_id.decode(), wire.decode_change(entry[wire.STREAM_FIELD.encode()]))
+            (entry_id.decode(), change_stream.decode_change(entry[redis_keys.STREAM_FIELD.encode()]))
             for entry_id, entry in self.client.xrange(self.keys.changes)
         ]
 
@@ -49,7 +50,7 @@ class CacheUnderTest:
 
 
 def look_into(server: Valkey, prefix: str) -> CacheUnderTest:
-    return CacheUnderTest(redis.Redis.from_url(server.url), wire.Keys(prefix))
+    return CacheUnderTest(redis.Redis.from_url(server.url), SiteKeys(prefix))
 
 
 @pytest.fixture

@@ -83,9 +83,9 @@ def test_roll_back__past_an_expiry_that_nobody_has_recorded__finds_it() -> None:
     write(parameters={"top_levels": 5}, expires_at=NOON + timedelta(hours=1))
     later = OriginFactory(at=NOON + timedelta(hours=2))
     written = rollback.roll_back(strategy_id=SKEW, symbol=BTC, origin=later)
-    assert (written.version, written.config.overrides) == (3, {"top_levels": 5})
+    assert (written.version, written.config.own) == (3, {"top_levels": 5})
     again = rollback.roll_back(strategy_id=SKEW, symbol=BTC, origin=later, target_version=2)
-    assert again.config.overrides == {}
+    assert again.config.own == {}
 
 
 def lose_first_commit(monkeypatch: pytest.MonkeyPatch, *, is_made: bool) -> list[None]:

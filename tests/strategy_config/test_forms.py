@@ -102,7 +102,7 @@ def test_layer_state__of_a_symbol__inherits_from_the_global_layer() -> None:
     state = forms.layer_state(strategy_id=SKEW, symbol=BTC, at=NOON)
     assert (state.inherited["top_levels"], state.sources["top_levels"]) == (7, "global")
     assert (state.inherited["buy_threshold"], state.sources["buy_threshold"]) == (1.2, "default")
-    assert state.config.overrides == {"buy_threshold": 1.5}
+    assert state.config.own == {"buy_threshold": 1.5}
 
 
 def test_step__of_every_number__is_a_round_part_of_its_range_and_of_its_default() -> None:
@@ -121,7 +121,7 @@ def test_limits__of_long_times__are_also_told_in_words() -> None:
 @pytest.mark.django_db(transaction=settings.IS_ON_MONGODB)
 def test_layer_form__stored_value_that_cannot_be_read__is_an_error_only_once_it_is_typed_over() -> None:
     state = forms.layer_state(strategy_id=SKEW, symbol=None, at=NOON)
-    state.config.overrides["buy_threshold"] = "high"
+    state.config.own["buy_threshold"] = "high"
     untouched, typed = sent(), sent(buy_threshold="higher")
     for data in (untouched, typed):
         data["was-buy_threshold"] = "high"

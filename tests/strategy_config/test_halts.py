@@ -21,7 +21,7 @@ from strategy_config.services import halts, old_runtimes, rollback, switches
 from strategy_config.services.halts import Halted
 from strategy_config.tasks import periodic
 from strategy_config.transfer import backup
-from strategy_core.configuration import wire
+from strategy_core.configuration import redis_keys
 from strategy_core.configuration.halts import EVERYTHING, REASON_LENGTH, Scope, read_halt
 from tests.factories import NOON, OriginFactory
 from tests.strategy_config.conftest import CacheUnderTest
@@ -38,7 +38,7 @@ def halt(scope: Scope = EVERYTHING, **origin: Any) -> Halted:
 def told(cache: CacheUnderTest, **members: Any) -> str:
     """What a runtime passes on that was halted without the site; answers the id."""
     record = {"id": str(uuid4()), "scope": {}, "at": "2024-08-08T11:59:00.000+00:00", "by": "ann", "channel": "nats"}
-    cache.client.xadd(cache.keys.told_halts, {wire.STREAM_FIELD: json.dumps({**record, **members})})
+    cache.client.xadd(cache.keys.told_halts, {redis_keys.STREAM_FIELD: json.dumps({**record, **members})})
     return str({**record, **members}["id"])
 
 
@@ -132,7 +132,7 @@ def test_told_halts__taken_in__once_by_id_whoever_tells(cache: CacheUnderTest) -
 
 def test_told_halt__that_cannot_be_read__halts_everything(cache: CacheUnderTest) -> None:
     cache.client.hset(cache.keys.halts, identity := str(uuid4()), b"\xff not json")
-    cache.client.xadd(cache.keys.told_halts, {wire.STREAM_FIELD: b"no id in it"})
+    cache.client.xadd(cache.keys.told_halts, {redis_keys.STREAM_FIELD: b"no id in it"})
     assert periodic.reconcile() == "done"
     row = Halt.objects.get()
     assert (str(row.id), row.strategy_id, row.symbol) == (identity, "", "")

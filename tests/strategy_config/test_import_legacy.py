@@ -122,7 +122,7 @@ def test_import__of_a_regular_history__keeps_versions_rows_and_the_chain(source:
     assert (rows[2].old_parameters, rows[2].new_parameters) == (a, b)
     assert verification.verify().bad is None
     config = stored_layers.layer_config(strategy_id=SKEW, symbol="BTCUSDT", at=OriginFactory().at)
-    assert (config.overrides, config.parameters["buy_threshold"], config.version) == ({"top_levels": 3}, 1.5, 1)
+    assert (config.own, config.parameters["buy_threshold"], config.version) == ({"top_levels": 3}, 1.5, 1)
     assert everything(source) == before
 
 

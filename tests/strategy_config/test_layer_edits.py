@@ -18,7 +18,7 @@ from strategy_config.selectors import stored_layers
 from strategy_config.services import dry_run, layers, switches
 from strategy_config.services.layer_edits import SWITCH, NotAllowedError
 from strategy_config.services.layer_write import LayerWrite
-from strategy_core.configuration import wire
+from strategy_core.configuration import runtime_reports, wire_documents, wire_json
 from strategy_core.configuration.layers import InvalidParametersError
 from strategy_core.strategies.registry import STRATEGIES
 from tests.factories import NOON, OriginFactory
@@ -46,7 +46,7 @@ def actions(symbol: str | None = BTC) -> list[str]:
     return [row.action for row in rows]
 
 
-def read(symbol: str | None = BTC) -> wire.LayerConfig:
+def read(symbol: str | None = BTC) -> wire_documents.LayerConfig:
     return stored_layers.layer_config(strategy_id=SKEW, symbol=symbol, at=NOON)
 
 
@@ -59,14 +59,14 @@ def test_merge__nothing_named__changes_nothing(symbol: str | None) -> None:
     assert merge({}, symbol=symbol).is_unchanged
     merge({"top_levels": 7}, symbol=symbol)
     again = merge({}, symbol=symbol)
-    assert (again.is_unchanged, again.version, again.config.overrides) == (True, 1, {"top_levels": 7})
+    assert (again.is_unchanged, again.version, again.config.own) == (True, 1, {"top_levels": 7})
     assert actions(symbol) == ["CREATE"]
     assert merge({}, symbol=symbol, is_forced=True).version == 2
 
 
 def test_merge__last_own_value_removed__leaves_an_empty_layer() -> None:
     merge({"top_levels": 7})
-    assert merge({"top_levels": None}).config.overrides == {}
+    assert merge({"top_levels": None}).config.own == {}
     assert merge({"top_levels": None}).is_unchanged
 
 
@@ -75,7 +75,7 @@ def test_merge__last_own_value_removed__leaves_an_empty_layer() -> None:
 def test_stop__with_parameters__is_one_set_of_two_rows_the_stop_first(action: str, symbol: str | None) -> None:
     written = write(action, {SWITCH: False, "top_levels": 7}, symbol=symbol)
     assert (written.is_stopped, written.refusal, written.action) == (True, None, "CREATE")
-    assert (written.config.enabled, written.config.overrides) == (False, {"top_levels": 7})
+    assert (written.config.enabled, written.config.own) == (False, {"top_levels": 7})
     assert actions(symbol) == ["DISABLE", "CREATE"]
     assert verification.verify().bad is None
 
@@ -84,7 +84,7 @@ def test_stop__alone__keeps_parameters_and_expiry() -> None:
     until = NOON + timedelta(hours=1)
     merge({"top_levels": 7}, expires_at=until)
     config = merge({SWITCH: False}).config
-    assert (config.enabled, config.overrides) == (False, {"top_levels": 7})
+    assert (config.enabled, config.own) == (False, {"top_levels": 7})
     assert config.expires_at == "2024-08-08T13:00:00.000Z"
 
 
@@ -104,7 +104,7 @@ def test_stop__beside_something_refused__is_stored_alone(action: str, beside: di
     written = write(action, {SWITCH: False, **beside["parameters"]}, **more)
     assert written.is_stopped
     assert isinstance(written.refusal, (InvalidParametersError, ConfigError))
-    assert (read().enabled, read().overrides) == (False, {"top_levels": 5})
+    assert (read().enabled, read().own) == (False, {"top_levels": 5})
     assert actions() == ["CREATE", "DISABLE"]
 
 
@@ -125,7 +125,7 @@ def test_stop__of_an_expired_layer_that_nobody_recorded__holds() -> None:
     merge({"top_levels": 5}, expires_at=NOON + timedelta(minutes=1))
     later = OriginFactory(at=NOON + timedelta(hours=1))
     written = merge({SWITCH: False}, origin=later)
-    assert (written.action, written.config.enabled, written.config.overrides) == ("DISABLE", False, {})
+    assert (written.action, written.config.enabled, written.config.own) == ("DISABLE", False, {})
 
 
 ODD_TEXTS: dict[str, dict[str, str]] = {
@@ -204,7 +204,7 @@ def test_switch_on__if_match_of_before__is_refused() -> None:
 
 
 def heartbeat(cache: CacheUnderTest, name: str, sequence: int, replica: str) -> None:
-    beat = wire.Heartbeat(
+    beat = runtime_reports.Heartbeat(
         instance_id=name,
         host="h",
         version="1",
@@ -222,7 +222,7 @@ def heartbeat(cache: CacheUnderTest, name: str, sequence: int, replica: str) -> 
         market_source="real",
         replica=replica,
     )
-    cache.client.set(cache.keys.runtime(name), wire.encode(beat), ex=60)
+    cache.client.set(cache.keys.runtime(name), wire_json.encode(beat), ex=60)
 
 
 def test_confirmed_sequence__is_what_every_share_has_applied(cache: CacheUnderTest) -> None:
@@ -250,7 +250,7 @@ def test_round_trip__of_a_read__makes_nothing_own_that_was_inherited() -> None:
     merge({"top_levels": 7})
     everything = {**read().parameters, "sell_threshold": 0.7}
     written = merge(everything)
-    assert written.config.overrides == {"top_levels": 7, "sell_threshold": 0.7}
+    assert written.config.own == {"top_levels": 7, "sell_threshold": 0.7}
     assert set(written.inherited) == everything.keys() - {"top_levels", "sell_threshold"}
     merge({"buy_threshold": 1.6}, symbol=None)
     assert read().parameters["buy_threshold"] == 1.6
@@ -266,13 +266,13 @@ def test_round_trip__without_what_the_original_did_not_have__is_one_as_well() ->
 def test_round_trip__own_value_equal_to_the_inherited_one__stays_own() -> None:
     merge({"top_levels": 5})
     written = merge({**read().parameters})
-    assert (written.config.overrides, written.is_unchanged) == ({"top_levels": 5}, True)
+    assert (written.config.own, written.is_unchanged) == ({"top_levels": 5}, True)
 
 
 def test_merge__of_some__and_replace__pin_what_they_name() -> None:
-    assert merge({"top_levels": 5}).config.overrides == {"top_levels": 5}
+    assert merge({"top_levels": 5}).config.own == {"top_levels": 5}
     everything = read("ETHUSDT").parameters
-    assert write("set_layer", everything, symbol="ETHUSDT").config.overrides == everything
+    assert write("set_layer", everything, symbol="ETHUSDT").config.own == everything
 
 
 def test_check_change__tells_what_the_write_does() -> None:

@@ -57,7 +57,7 @@ def test_narrowed_range__only_the_value_outside_is_left_out() -> None:
     assert [values(), values("ETHUSDT"), values(BTC)] == [(5, 1.4), (5, 1.7), (5, 1.5)]
     assert config().sources["top_levels"] == "refused"
     assert [(each.layer, each.value) for each in config(BTC).refused] == [("global", 15), ("symbol", 12)]
-    assert config("ETHUSDT").overrides == {"buy_threshold": 1.7}
+    assert config("ETHUSDT").own == {"buy_threshold": 1.7}
 
 
 @pytest.mark.usefixtures("narrowed")
@@ -227,6 +227,6 @@ def test_renamed_parameter__stored_under_its_former_name__is_in_force_and_writte
     )
     catalogues.run_version(monkeypatch, catalogues.changed(OrderbookSkew, renamed, renamed={"top_levels": "levels"}))
     assert misfits.find(NOON).is_empty
-    assert (config().parameters["levels"], config().overrides) == (8, {"levels": 8, "buy_threshold": 1.4})
+    assert (config().parameters["levels"], config().own) == (8, {"levels": 8, "buy_threshold": 1.4})
     write("merge_layer", symbol=None, parameters={"buy_threshold": 1.5})
     assert own(None) == {"levels": 8, "buy_threshold": 1.5}

@@ -157,7 +157,7 @@ def test_set_layer__by_fifty_threads_at_once__counts_every_one() -> None:
     layer = stored_layers.layer_config(strategy_id="orderbook_skew", symbol="BTCUSDT", at=NOW)
     last = history.last()
     assert last is not None
-    assert (layer.version, layer.overrides) == (writers, last.new_parameters)
+    assert (layer.version, layer.own) == (writers, last.new_parameters)
 
 
 def test_command__answered__is_heard_by_the_breakers_that_its_thread_is_inside() -> None:

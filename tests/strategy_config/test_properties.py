@@ -100,9 +100,9 @@ def test_writes__any_sequence__version_and_history_follow_the_model(operations: 
         model.enabled = argument if kind == "switch" else model.enabled
         assert (written.version, written.sequence) == (len(model.states), head[0] + 1)
     config = stored_layers.layer_config(strategy_id=SKEW, symbol=symbol, at=NOON)
-    assert (config.version, config.overrides) == (len(model.states), model.parameters or {})
+    assert (config.version, config.own) == (len(model.states), model.parameters or {})
     assert (config.enabled, config.is_override) == (model.enabled, model.parameters is not None or not model.enabled)
-    for name, value in config.overrides.items():
+    for name, value in config.own.items():
         assert (config.parameters[name], config.sources[name]) == (value, "symbol")
     rows = ConfigAudit.objects.filter(strategy_id=SKEW, symbol=symbol).order_by("version")
     assert [row.new_parameters for row in rows] == [state for _, state in model.states]

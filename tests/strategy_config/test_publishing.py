@@ -16,7 +16,7 @@ from strategy_config.redis import redis_client
 from strategy_config.selectors import stored_layers, summaries
 from strategy_config.services import imports
 from strategy_config.tasks import periodic
-from strategy_core.configuration import wire
+from strategy_core.configuration import change_stream, redis_keys, wire_documents
 from tests.factories import NOON, OriginFactory
 from tests.strategy_config.conftest import CacheUnderTest
 from tests.strategy_config.test_services import BTC, SKEW, write
@@ -46,7 +46,7 @@ def test_set_layer__each_change__is_one_entry_in_order(cache: CacheUnderTest) ->
     assert cache.sequence() == 5
     _, change = cache.entries()[-1]
     assert (change.strategy_id, change.symbol, change.action, change.version) == (SKEW, BTC, "UPDATE", 5)
-    document = wire.decode_document(bytes(change.documents[FIELD]))
+    document = wire_documents.decode_document(bytes(change.documents[FIELD]))
     assert document == cache.document(FIELD)
     assert (document.config.parameters["top_levels"], document.symbol_version, document.config.sequence) == (5, 5, 5)
 
@@ -79,13 +79,13 @@ def test_delete_layer__document__keeps_the_version_and_nothing_else(cache: Cache
     document = cache.document(FIELD)
     assert document.config == stored_layers.layer_config(strategy_id=SKEW, symbol=BTC, at=NOON)
     assert (document.global_version, document.symbol_version, document.config.version) == (1, 2, 2)
-    assert (document.config.parameters["top_levels"], document.config.is_override, document.config.overrides) == (
+    assert (document.config.parameters["top_levels"], document.config.is_override, document.config.own) == (
         8,
         False,
         {},
     )
     _, change = cache.entries()[-1]
-    assert wire.decode_document(bytes(change.documents[FIELD])) == document
+    assert wire_documents.decode_document(bytes(change.documents[FIELD])) == document
 
 
 def test_set_layer__global_after_a_delete__rewrites_the_symbol_as_well(cache: CacheUnderTest) -> None:
@@ -163,7 +163,7 @@ def _empty(cache: CacheUnderTest) -> None:
 def _ahead(cache: CacheUnderTest) -> None:
     cache.client.set(cache.keys.sequence, 99)
     cache.client.hset(cache.keys.sequences, FIELD, 99)
-    cache.client.xadd(cache.keys.changes, {wire.STREAM_FIELD: b"{}"}, id="99-0")
+    cache.client.xadd(cache.keys.changes, {redis_keys.STREAM_FIELD: b"{}"}, id="99-0")
 
 
 def _no_number(cache: CacheUnderTest) -> None:
@@ -308,8 +308,8 @@ def _import(count: int, levels: int) -> int:
     return imports.apply_import(content=text.encode(), origin=OriginFactory()).sequence
 
 
-def _content(cache: CacheUnderTest, change: wire.Change) -> wire.SetContent:
-    return change.content or wire.decode_set(cache.client.get(cache.keys.change_set(change.sequence)))
+def _content(cache: CacheUnderTest, change: change_stream.Change) -> change_stream.SetContent:
+    return change.content or change_stream.decode_set(cache.client.get(cache.keys.change_set(change.sequence)))
 
 
 @pytest.mark.parametrize("count", [3, change_entries.EMBEDDED_LAYERS + 5])
@@ -322,7 +322,9 @@ def test_import__of_several_layers__is_one_entry_with_all_documents(cache: Cache
     content = _content(cache, change)
     assert [member.sequence for member in content.members] == list(range(1, sequence + 1))
     assert set(content.documents) >= {"ticker_velocity", *(f"{SKEW}:S{number:03}USDT" for number in range(count))}
-    assert all(cache.document(field) == wire.decode_document(bytes(raw)) for field, raw in content.documents.items())
+    assert all(
+        cache.document(field) == wire_documents.decode_document(bytes(raw)) for field, raw in content.documents.items()
+    )
     assert all(0 < cache.client.ttl(key) <= 86_400 for key in cache.client.keys(f"{cache.keys.prefix}:set:*"))
     events, _ = change_events.changes_after(0, limit=100)
     assert [event.sequence for event in events] == list(range(1, sequence + 1))

@@ -63,7 +63,7 @@ def test_stop_layers__a_strategy_was_removed__switches_off_everything_as_one_set
     assert {row.strategy_id for row in written.changes} == {*was_on, *([] if enabled is False else [GONE])}
     for field in (*was_on, GONE, f"{GONE}:{BTC}"):
         assert not cache.document(field).config.enabled
-    assert cache.document(f"{GONE}:{BTC}").config.overrides == OWN
+    assert cache.document(f"{GONE}:{BTC}").config.own == OWN
     assert verification.verify().bad is None
 
 

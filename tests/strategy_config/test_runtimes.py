@@ -10,11 +10,11 @@ from strategy_config.admin import heartbeats as beats
 from strategy_config.admin import poll_document
 from strategy_config.observed import runtimes, signal_rates
 from strategy_config.services import switches
-from strategy_core.configuration import wire
+from strategy_core.configuration import redis_keys, runtime_reports, wire_json
 from tests.factories import NOON, OriginFactory
 from tests.strategy_config.conftest import CacheUnderTest
 
-BEAT = wire.Heartbeat(
+BEAT = runtime_reports.Heartbeat(
     instance_id="one",
     host="host",
     version="1",
@@ -38,12 +38,12 @@ NOW_MS = int(NOON.timestamp() * 1000)
 
 def beat(cache: CacheUnderTest, instance_id: str = "one", **members: Any) -> None:
     heartbeat = msgspec.structs.replace(BEAT, instance_id=instance_id, **members)
-    cache.client.set(cache.keys.runtime(instance_id), wire.encode(heartbeat))
+    cache.client.set(cache.keys.runtime(instance_id), wire_json.encode(heartbeat))
 
 
 def ack(cache: CacheUnderTest, sequence: int, status: Any = "applied", **members: Any) -> None:
-    answer = wire.Ack(sequence=sequence, instance_id="one", status=status, **members)
-    cache.client.xadd(cache.keys.acks, {wire.STREAM_FIELD: wire.encode(answer)})
+    answer = runtime_reports.Ack(sequence=sequence, instance_id="one", status=status, **members)
+    cache.client.xadd(cache.keys.acks, {redis_keys.STREAM_FIELD: wire_json.encode(answer)})
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_progress__answer_gone_from_the_stream__goes_by_the_heartbeat(cache: Cac
 
 def signal(cache: CacheUnderTest, at_ms: int, number: int, action: str) -> None:
     payload = msgspec.json.encode({"strategy_id": "orderbook_skew", "action": action, "price": 1.0})
-    cache.client.xadd(cache.keys.signals, {wire.STREAM_FIELD: payload}, id=f"{at_ms}-{number}")
+    cache.client.xadd(cache.keys.signals, {redis_keys.STREAM_FIELD: payload}, id=f"{at_ms}-{number}")
 
 
 def test_signal_rates__signals_come_and_age__each_is_counted_once_in_its_minute(cache: CacheUnderTest) -> None:
@@ -88,7 +88,7 @@ def test_signal_rates__signals_come_and_age__each_is_counted_once_in_its_minute(
     for number in range(3):
         signal(cache, NOW_MS, number, "buy")
     for number, unreadable in enumerate((b"no signal", b'{"strategy_id": "\xff"}', b'{"deep": ' + b"[" * 100_000)):
-        cache.client.xadd(cache.keys.signals, {wire.STREAM_FIELD: unreadable}, id=f"{NOW_MS}-{9 + number}")
+        cache.client.xadd(cache.keys.signals, {redis_keys.STREAM_FIELD: unreadable}, id=f"{NOW_MS}-{9 + number}")
     first = signal_rates.signal_rates(NOW_MS)["orderbook_skew"]
     assert (sum(first.buys), first.buys[-1], first.sells[-2]) == (3, 3, 1)
 
@@ -110,7 +110,7 @@ def test_signal_rates__signals_come_and_age__each_is_counted_once_in_its_minute(
     ],
 )
 def test_feed__tells_first_what_is_least_like_a_live_market(
-    heartbeats: list[wire.Heartbeat], after_seconds: int, kind: str, words: str
+    heartbeats: list[runtime_reports.Heartbeat], after_seconds: int, kind: str, words: str
 ) -> None:
     feed = beats.feed_of(heartbeats, NOON + timedelta(seconds=after_seconds))
     assert feed.kind == kind

@@ -65,7 +65,7 @@ def test_layer_config__symbol_without_layer__shows_the_global_one() -> None:
     write(symbol=None, parameters={"top_levels": 8})
     found = config("ETHUSDT")
     assert what_it_tells(found) == what_it_tells(config())
-    assert (found.version, found.overrides, found.is_override) == (0, {}, False)
+    assert (found.version, found.own, found.is_override) == (0, {}, False)
 
 
 def what_it_tells(found: Any) -> dict[str, Any]:

@@ -133,7 +133,7 @@ def test_merge_layer__expiry_left_out__stays() -> None:
 def test_merge_layer__that_drops_the_last_value__drops_the_expiry_too() -> None:
     write(parameters={"top_levels": 10}, expires_at=LATER)
     written = write("merge_layer", parameters={"top_levels": None})
-    assert (written.config.overrides, written.config.expires_at) == ({}, None)
+    assert (written.config.own, written.config.expires_at) == ({}, None)
     assert [change["parameter"] for change in history()[-1].changes] == ["top_levels", "expires_at"]
 
 

@@ -20,7 +20,7 @@ from strategy_config.accounts.client_address import client_address
 from strategy_config.api.common import authentication
 from strategy_config.exceptions import RedisUnavailableError
 from strategy_config.redis import redis_client
-from strategy_core.configuration import wire
+from strategy_config.redis.site_keys import SiteKeys
 
 CHARGED = "strategy_config.is_charged"
 """Set in a request's environ once its bucket was asked, so that no request is charged twice."""
@@ -115,6 +115,6 @@ def charge(request: HttpRequest, kind: Kind) -> None:
 
 @lru_cache(maxsize=1_024)
 def _take_command(prefix: str, kind: Kind, whose: str, per_second: int, burst: int) -> bytes:
-    key = wire.Keys(prefix).rate(f"{kind}:{whose}")
+    key = SiteKeys(prefix).rate(f"{kind}:{whose}")
     step = max(1, _MICROSECONDS // per_second)
     return redis_client.pack("EVAL", TAKE_SCRIPT, "1", key, str(step), str(burst))
