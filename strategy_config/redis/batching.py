@@ -59,6 +59,7 @@ class _Line:
         self._lock = threading.Lock()
         self._way = threading.Lock()
         self._next: Trip | None = None
+        self._connection = redis_client.KeptConnection()
 
     def ask(self, reads: bytes, count: int, command: bytes | None) -> tuple[list[Any], Any]:
         """As the function `ask`."""
@@ -87,7 +88,8 @@ class _Line:
             with self._way:
                 with self._lock:
                     self._next = None
-                trip.replies = redis_client.run(lambda client: redis_client.exchange(client, trip.packed, trip.size))
+                packed = b"".join(trip.packed)
+                trip.replies = redis_client.run(lambda client: self._connection.exchange(client, packed, trip.size))
         except RedisUnavailableError as exception:
             trip.error = exception
         finally:

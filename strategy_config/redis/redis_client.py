@@ -148,6 +148,37 @@ def exchange(client: Any, packed: list[bytes], replies: int) -> list[Any]:
         pool.release(connection)
 
 
+class KeptConnection:
+    """A connection of one's own, without the pool, which costs as much as the round trip. One caller at a time."""
+
+    def __init__(self) -> None:
+        self._connection: Any = None
+
+    def exchange(self, client: redis.Redis, packed: bytes, replies: int) -> list[Any]:
+        """As the function `exchange`, for commands that may be sent twice. For use in `run`."""
+        connection = self._connection
+        if connection is not None:
+            try:
+                return self._exchange(connection, packed, replies)
+            except redis.ConnectionError:
+                # It may have ended since it was used last, with a restart of the server.
+                pass
+        pool = client.connection_pool
+        connection = pool.connection_class(**pool.connection_kwargs)
+        connection.connect()
+        self._connection = connection
+        return self._exchange(connection, packed, replies)
+
+    def _exchange(self, connection: Any, packed: bytes, replies: int) -> list[Any]:
+        try:
+            connection.send_packed_command([packed], check_health=False)
+            return [_reply(connection) for _ in range(replies)]
+        except BaseException:
+            self._connection = None
+            connection.disconnect()
+            raise
+
+
 def _reply(connection: Any) -> Any:
     try:
         return connection.read_response()

@@ -7,6 +7,7 @@ import pytest
 import redis
 from django.conf import settings as django_settings
 from pytest_django.fixtures import Settings
+from redis.exceptions import NoScriptError
 
 from embedded.servers import Valkey
 from strategy_config.accounts.client_address import client_address
@@ -113,6 +114,7 @@ def bucket(valkey: Valkey, redis_prefix: str, settings: Settings) -> Callable[[]
     settings.RATE_LIMITS = {"reads": (10, 3), "writes": (0, 1)}
     command = rate_limits.take_command("caller:x", rate_limits.Kind.READS)
     assert command is not None
+    assert rate_limits.seconds_to_wait(NoScriptError()) == 0
 
     def take() -> int:
         (reply,) = redis_client.run(lambda client: redis_client.exchange(client, [command], 1))

@@ -12,6 +12,7 @@ from pytest_django.fixtures import Settings
 from embedded.servers import Valkey
 from strategy_config.exceptions import RedisUnavailableError
 from strategy_config.redis import batching, redis_client
+from strategy_config.redis.redis_client import KeptConnection
 
 ASKERS = 20
 Answer = tuple[list[Any], Any]
@@ -26,9 +27,9 @@ class Road:
         self.is_answered = threading.Event()
         self.open = threading.Event()
 
-    def exchange(self, client: Any, packed: list[bytes], replies: int) -> list[Any]:
+    def exchange(self, connection: KeptConnection, client: Any, packed: bytes, replies: int) -> list[Any]:
         self.sizes.append(replies)
-        answered = self._drive(client, packed, replies)
+        answered = self._drive(connection, client, packed, replies)
         self.is_answered.set()
         assert self.open.wait(20)
         return answered
@@ -44,9 +45,18 @@ def client(valkey: Valkey, redis_prefix: str, settings: Settings) -> Iterator[re
 
 @pytest.fixture
 def road(client: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> Road:
-    road = Road(redis_client.exchange)
-    monkeypatch.setattr(redis_client, "exchange", road.exchange)
+    road = Road(KeptConnection.exchange)
+    monkeypatch.setattr(KeptConnection, "exchange", lambda *asked: road.exchange(*asked))
     return road
+
+
+def test_kept_connection__that_the_server_has_closed__is_made_anew(client: redis.Redis) -> None:
+    kept = KeptConnection()
+    ask = [get("x"), get("y")]
+    client.set("x", "1")
+    assert kept.exchange(client, b"".join(ask), 2)[0] == b"1"
+    assert client.client_kill_filter(skipme=True) >= 1
+    assert kept.exchange(client, b"".join(ask), 2)[0] == b"1"
 
 
 @pytest.fixture
@@ -147,7 +157,7 @@ def test_ask__a_fault_of_ours_on_the_way__reaches_one_and_keeps_nobody_waiting(
 ) -> None:
     under_way(road, threads, f"{redis_prefix}:key")
     asked = [(get(f"{redis_prefix}:key"), None)] * ASKERS
-    monkeypatch.setattr(redis_client, "exchange", lambda *_: {}["a fault"])
+    monkeypatch.setattr(KeptConnection, "exchange", lambda *_: {}["a fault"])
     futures = waiting(threads, asked)
     road.open.set()
     found = {type(future.exception(20)) for future in futures}

@@ -5,6 +5,7 @@ credentials: made-up credentials all take from the bucket of the address that th
 Without Redis nobody is refused; the log says so.
 """
 
+import hashlib
 import math
 from collections.abc import Mapping
 from enum import StrEnum
@@ -14,6 +15,7 @@ from typing import Any
 import structlog
 from django.conf import settings
 from django.http import HttpRequest
+from redis.exceptions import NoScriptError
 from rest_framework.exceptions import Throttled
 
 from strategy_config.accounts.client_address import client_address
@@ -38,6 +40,7 @@ if wait > 0 then return math.ceil(wait / 1000) end
 redis.call('SET', KEYS[1], string.format('%.0f', full_at), 'PX', math.ceil((full_at - now) / 1000))
 return 0
 """
+_TAKE_DIGEST = hashlib.sha1(TAKE_SCRIPT.encode(), usedforsecurity=False).hexdigest()
 _MICROSECONDS = 1_000_000
 _log = structlog.get_logger(__name__)
 
@@ -83,7 +86,13 @@ def take_command(whose: str, kind: Kind) -> bytes | None:
 
 
 def seconds_to_wait(reply: Any) -> int:
-    """What the answer to `take_command` means: 0 to go on, else whole seconds. An error lets everybody go on."""
+    """What the answer to `take_command` means: 0 to go on, else whole seconds. An error lets everybody go on.
+
+    So does a Redis that does not know the script yet, which it is given then.
+    """
+    if isinstance(reply, NoScriptError):
+        _load_script()
+        return 0
     if isinstance(reply, Exception):
         _alarm.raise_for(reply)
         return 0
@@ -117,4 +126,13 @@ def charge(request: HttpRequest, kind: Kind) -> None:
 def _take_command(prefix: str, kind: Kind, whose: str, per_second: int, burst: int) -> bytes:
     key = SiteKeys(prefix).rate(f"{kind}:{whose}")
     step = max(1, _MICROSECONDS // per_second)
-    return redis_client.pack("EVAL", TAKE_SCRIPT, "1", key, str(step), str(burst))
+    # By its digest: the script itself would be most of what a read sends, and Redis hashes it each time.
+    return redis_client.pack("EVALSHA", _TAKE_DIGEST, "1", key, str(step), str(burst))
+
+
+def _load_script() -> None:
+    """Have Redis know the script; it forgets scripts when it is started anew."""
+    try:
+        redis_client.run(lambda client: client.script_load(TAKE_SCRIPT))
+    except RedisUnavailableError as error:
+        _alarm.raise_for(error)
