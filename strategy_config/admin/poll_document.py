@@ -5,9 +5,9 @@ from datetime import datetime
 from typing import Literal
 
 from strategy_config.admin import heartbeats as beats
-from strategy_config.admin import poll_shapes, strategy_cards, wording
+from strategy_config.admin import script_shapes, strategy_cards, wording
 from strategy_config.admin.heartbeats import Feed, Heartbeats
-from strategy_config.admin.poll_shapes import Part, StrategyCard
+from strategy_config.admin.script_shapes import Part, StrategyCard
 from strategy_config.admin.strategy_cards import NAMED
 from strategy_config.exceptions import RedisUnavailableError, StoreUnavailableError
 from strategy_config.history import audit_rows, halt_rows, positions
@@ -21,7 +21,7 @@ from strategy_core.configuration import runtime_reports
 CHANGES_SHOWN = 10
 
 
-def document(at: datetime) -> poll_shapes.PollDocument:
+def document(at: datetime) -> script_shapes.PollDocument:
     """Everything that moves. What cannot be read is reported as unknown, never guessed."""
     try:
         heartbeats: Heartbeats = runtimes.live_runtimes()
@@ -55,7 +55,7 @@ def document(at: datetime) -> poll_shapes.PollDocument:
     }
 
 
-def change_line(row: ConfigAudit) -> poll_shapes.ChangeLine:
+def change_line(row: ConfigAudit) -> script_shapes.ChangeLine:
     """A row of history for ``components/changes.html``."""
     return {
         "sequence": row.sequence,
@@ -71,7 +71,7 @@ def change_line(row: ConfigAudit) -> poll_shapes.ChangeLine:
     }
 
 
-def _feed(feed: Feed) -> poll_shapes.FeedShape:
+def _feed(feed: Feed) -> script_shapes.FeedShape:
     return {"kind": feed.kind, "text": feed.text, "detail": feed.detail}
 
 
@@ -97,7 +97,7 @@ def _current(heartbeats: Sequence[runtime_reports.Heartbeat], sequence: int | No
 
 def _runtime(
     beat: runtime_reports.Heartbeat, sequence: int | None, current: set[str], at: datetime
-) -> poll_shapes.RuntimeRow:
+) -> script_shapes.RuntimeRow:
     reached = max(beat.sequence, sequence or 0) if beat.instance_id in current else beat.sequence
     behind = None if sequence is None else max(0, sequence - reached)
     return {

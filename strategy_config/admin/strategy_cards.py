@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from strategy_config.admin import heartbeats as beats
-from strategy_config.admin import poll_shapes, wording
+from strategy_config.admin import script_shapes, wording
 from strategy_config.admin.heartbeats import Heartbeats
 from strategy_config.models import Halt
 from strategy_config.observed import signal_rates
@@ -16,7 +16,7 @@ NAMED = 3
 
 def card(
     overview: StrategyOverview, heartbeats: Heartbeats, rates: Rates | None, halts: Sequence[Halt] = ()
-) -> poll_shapes.StrategyCard:
+) -> script_shapes.StrategyCard:
     """A strategy's card."""
     is_halted = any(not row.symbol and row.strategy_id in {"", overview.strategy_id} for row in halts)
     return {
@@ -71,7 +71,7 @@ def origin(overview: StrategyOverview) -> str:
     return " · ".join(parts)
 
 
-def _last_change(change: LastChange) -> poll_shapes.LastChange:
+def _last_change(change: LastChange) -> script_shapes.LastChange:
     return {
         "at": instants.iso(change.at),
         "by": change.changed_by,

@@ -1,5 +1,6 @@
 """The signals page: what it lists, the way from a signal to its configuration and back, and what it admits."""
 
+import json
 import re
 from collections.abc import Callable
 
@@ -91,9 +92,10 @@ def test_chart__of_the_symbol_with_most_signals__has_their_marks(login: Login, s
     page = login("viewer").get(PAGE)
     chart = page.context["chart"]
     assert (chart.symbol, chart.is_measured, chart.is_simulated) == (BTC, True, True)
-    assert [mark.action for mark in chart.marks] == ["buy", "sell"]
+    assert [mark["action"] for mark in chart.data["marks"]] == ["buy", "sell"]
     text = page.content.decode()
-    assert text.count('class="mark mark-') == 2
+    assert chart.words in text
+    assert json.loads(re.findall(r'id="price-data"[^>]*>(.*?)</script>', text)[0])["marks"] == chart.data["marks"]
     assert text.count(">simulated</span>") == 4
 
 

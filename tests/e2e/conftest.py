@@ -30,6 +30,23 @@ TIMEOUT_SECONDS = 300
 # What a page is to show comes when the browser, the site and the runtimes get their turn; playwright's own 5 s are two
 # polls of a live page.
 expect.set_options(timeout=20_000)
+# A script that reads a member which a document of the site has not: `admin/script_shapes.py` and it have parted.
+WATCHED_JSON = """(() => {
+    const watched = (value, path) => typeof value !== "object" || value === null ? value : new Proxy(value, {
+        get(target, name) {
+            if (typeof name === "string" && name !== "then" && name !== "toJSON" && !(name in target)) {
+                if (!Array.isArray(target)) console.error(`no member ${path}.${name} in the document`);
+            }
+            const member = Reflect.get(target, name);
+            return typeof member === "function" ? member : watched(member, `${path}.${String(name)}`);
+        },
+    });
+    const { json } = Response.prototype;
+    Response.prototype.json = async function () {
+        const document = await json.call(this);
+        return new URL(this.url).pathname.startsWith("/admin/") ? watched(document, "") : document;
+    };
+})()"""
 Open = Callable[..., Awaitable[Console]]
 
 
@@ -88,6 +105,7 @@ async def log_in(stack: Stack, browser: Browser) -> AsyncIterator[Open]:
         )
         windows.push_async_callback(context.close)
         await context.add_cookies([{"name": "sessionid", "value": stack.session_of(user), "url": stack.url}])
+        await context.add_init_script(WATCHED_JSON)
         page: Page = await context.new_page()
         console = Console(page, stack.url)
         opened.append(console)

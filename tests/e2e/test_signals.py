@@ -9,6 +9,12 @@ from tests.e2e.stack import Stack
 
 # Of a strategy that no other of the browser's tests changes.
 MOMENTUM = "trade_momentum"
+CHART = "Chart.getChart(document.querySelector('#prices canvas'))"
+NEWEST = "JSON.parse(document.getElementById('price-data').textContent).marks.at(-1)"
+PLACE_OF_NEWEST = f"""(({{ms, price}}) => {{
+    const {{x, y}} = {CHART}.scales;
+    return {{x: x.getPixelForValue(ms), y: y.getPixelForValue(Math.min(Math.max(price, y.min), y.max))}};
+}})({NEWEST})"""
 OFTEN = {"buy_threshold": 0.3, "sell_threshold": -0.3, "min_signal_interval_seconds": 1.0}
 
 
@@ -27,11 +33,12 @@ async def test_signals__from_the_history_of_a_change__are_those_that_it_decided(
     await expect(rows.first).to_contain_text("simulated")
     links = page.get_by_role("link", name=f"Version {version} of Trade Momentum for all symbols")
     await expect(links).to_have_count(await rows.count())
-    await expect(page.locator("svg.price-chart polyline")).to_be_attached()
-    mark = page.locator(".mark").last
-    row = page.locator(f'tr[data-signal="{await mark.get_attribute("data-signal")}"]')
+    row = page.locator(f'tr[data-signal="{await page.evaluate(f"{NEWEST}.id")}"]')
     await row.hover()
-    await expect(mark).to_have_class(re.compile("is-pointed-at"))
+    lit = await page.evaluate(f"{CHART}.getActiveElements().map(each => each.element.$context.raw.words)")
+    assert lit == [await page.evaluate(f"{NEWEST}.words")]
+    await page.locator("#prices canvas").hover(position=await page.evaluate(PLACE_OF_NEWEST))
+    await expect(row).to_have_class(re.compile("is-pointed-at"))
     await links.first.focus()
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("heading", level=1)).to_contain_text(f"and version {version}")

@@ -18,8 +18,8 @@ from django.utils.dateparse import parse_datetime
 from strategy_config.accounts.permissions import Permission
 from strategy_config.admin import wording
 from strategy_config.admin.page import Page, all_facts, origin_of, show, show_of, whole
-from strategy_config.admin.poll_shapes import UnverifiedDocument, VerifyDocument
 from strategy_config.admin.reason_form import ReasonForm
+from strategy_config.admin.script_shapes import UnverifiedDocument, VerifyDocument
 from strategy_config.admin.urls import history_url, layer_url, version_url
 from strategy_config.exceptions import InvalidRequestError, RedisUnavailableError, VersionConflictError
 from strategy_config.history import audit_rows, halt_rows, verification_progress

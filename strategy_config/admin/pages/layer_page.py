@@ -11,8 +11,8 @@ from strategy_config.admin import forms, heartbeats, strategy_cards, wording
 from strategy_config.admin.forms import LayerForm
 from strategy_config.admin.page import Page, may, origin_of, show_of, whole
 from strategy_config.admin.poll_document import change_line
-from strategy_config.admin.poll_shapes import CheckDocument
 from strategy_config.admin.reason_form import ReasonForm, typed_reason
+from strategy_config.admin.script_shapes import CheckDocument
 from strategy_config.admin.urls import layer_url
 from strategy_config.exceptions import InvalidRequestError, RedisUnavailableError, VersionConflictError
 from strategy_config.models import ConfigAudit

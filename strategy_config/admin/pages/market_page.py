@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from strategy_config.admin.page import Page, polled, show
-from strategy_config.admin.poll_shapes import BookRow, MarketDocument, Shares, SymbolDocument
+from strategy_config.admin.script_shapes import BookRow, MarketDocument, Shares, SymbolDocument
 from strategy_config.admin.times import ago
 from strategy_config.admin.wording import counted, shown
 from strategy_config.exceptions import NotFoundError, RedisUnavailableError

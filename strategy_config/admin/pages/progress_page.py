@@ -5,7 +5,7 @@ from django.utils import timezone
 
 from strategy_config.admin import wording
 from strategy_config.admin.page import Page, polled
-from strategy_config.admin.poll_shapes import ProgressDocument
+from strategy_config.admin.script_shapes import ProgressDocument
 from strategy_config.exceptions import RedisUnavailableError
 from strategy_config.observed import runtimes
 

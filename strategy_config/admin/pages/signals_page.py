@@ -10,8 +10,8 @@ from django.http import HttpRequest, HttpResponse
 
 from strategy_config.admin import price_chart, wording
 from strategy_config.admin.page import Page, all_facts, polled, show, whole
-from strategy_config.admin.poll_shapes import NewsDocument
 from strategy_config.admin.price_chart import Chart
+from strategy_config.admin.script_shapes import NewsDocument
 from strategy_config.admin.urls import layer_url, version_url
 from strategy_config.exceptions import InvalidRequestError, RedisUnavailableError
 from strategy_config.observed import price_points, recent_signals, runtimes

@@ -1,18 +1,12 @@
-// Draws one order book: the curve of its pressure, the shares of both sides now, and the numbers. Stays current.
+// Shows one order book: the curve of its pressure, the shares of both sides now, and the numbers. Stays current.
 import { watch } from "./live.js";
+import { clock, TimeChart } from "./time_chart.js";
 
-const WIDTH = 1000;
-const HEIGHT = 200;
 const GAP_MS = 3000;
-const LINES = [100, 50, 20, 0, -20, -50, -100];
-const SVG = "http://www.w3.org/2000/svg";
+const LEVELS = [-100, -50, -20, 0, 20, 50, 100];
+const LIMIT = 20;
 const element = (id) => document.getElementById(id);
 const region = element("market");
-const moment = element("moment");
-let chart = null;
-let chosenMs = null; // null: the newest moment, whatever comes
-
-const y = (pressure) => HEIGHT / 2 - (pressure / 100) * (HEIGHT / 2);
 
 // "+1.5", "-0.3", and "0.0" for what rounds to nothing.
 function signed(number, decimals) {
@@ -25,91 +19,65 @@ function setText(target, text) {
   if (target.textContent !== String(text)) target.textContent = text;
 }
 
-function drawGrid() {
-  for (const level of LINES) {
-    const line = document.createElementNS(SVG, "line");
-    line.setAttribute("class", level === 0 ? "zero" : Math.abs(level) === 20 ? "limit" : "level");
-    for (const [name, at] of [
-      ["x1", 0],
-      ["x2", WIDTH],
-      ["y1", y(level)],
-      ["y2", y(level)],
-    ])
-      line.setAttribute(name, at);
-    element("grid").append(line);
-    for (const [side, text] of [
-      ["left", level > 0 ? `+${level}` : level],
-      ["right", level / 100],
-    ]) {
-      const tick = document.createElement("span");
-      tick.className = side;
-      tick.style.top = `${(y(level) / HEIGHT) * 100}%`;
-      tick.textContent = text;
-      element("ticks").append(tick);
-    }
-  }
+function describe({ x, y }) {
+  const mood = y > LIMIT ? "bullish" : y < -LIMIT ? "bearish" : "neutral";
+  return `${clock(x)} UTC: net pressure ${signed(y, 1)} %, imbalance ${signed(y / 100, 3)}, ${mood}`;
 }
 
-const clock = (ms) => `${new Date(ms).toISOString().slice(11, 19)} UTC`;
-const startMs = () => (Math.floor(chart.points.at(-1)[0] / 1000) - chart.seconds + 1) * 1000;
-const x = (ms) => ((ms - startMs()) / (chart.seconds * 1000)) * WIDTH;
-
-// Runs of points without a gap: each becomes a line of its own.
-function runs() {
-  const found = [];
-  chart.points.forEach((point, index) => {
-    if (!index || point[0] - chart.points[index - 1][0] > GAP_MS) found.push([]);
-    found.at(-1).push(point);
-  });
-  return found;
+// The same curve on two scales: percent on the left, the imbalance on the right.
+function yScales(colour, ticks) {
+  const isLimit = ({ tick }) => Math.abs(tick?.value) === LIMIT;
+  const scale = {
+    type: "linear",
+    min: -100,
+    max: 100,
+    afterBuildTicks: (axis) => {
+      axis.ticks = LEVELS.map((value) => ({ value }));
+    },
+  };
+  const grid = {
+    color: (context) => (isLimit(context) || context.tick?.value === 0 ? colour("--muted") : colour("--line")),
+  };
+  const dash = (context) => (isLimit(context) ? [2, 4] : []);
+  const left = (value) => (value > 0 ? `+${value}` : value);
+  return {
+    y: { ...scale, position: "left", grid, border: { dash }, ticks: { ...ticks, callback: left, autoSkip: false } },
+    right: {
+      ...scale,
+      position: "right",
+      grid: { display: false },
+      ticks: { ...ticks, callback: (value) => value / 100, autoSkip: false },
+    },
+  };
 }
 
-function drawCurve() {
-  const steps = (run, clip) =>
-    run.map(([ms, pressure]) => `${x(ms).toFixed(1)} ${y(clip(pressure)).toFixed(1)}`).join("L");
-  const line = runs()
-    .map((run) => `M${steps(run, (each) => each)}${run.length === 1 ? "h2" : ""}`)
-    .join("");
-  const area = (clip) =>
-    runs()
-      .map((run) => `M${x(run[0][0]).toFixed(1)} ${y(0)}L${steps(run, clip)}L${x(run.at(-1)[0]).toFixed(1)} ${y(0)}Z`)
-      .join("");
-  element("curve").setAttribute("d", line);
-  element("bulls").setAttribute(
-    "d",
-    area((each) => Math.max(each, 0)),
-  );
-  element("bears").setAttribute(
-    "d",
-    area((each) => Math.min(each, 0)),
-  );
-  setText(element("from"), clock(startMs()));
-  setText(element("to"), clock(chart.points.at(-1)[0]));
+function datasets(colour) {
+  return [
+    {
+      borderColor: colour("--strong"),
+      borderWidth: 1.5,
+      // A second between two gaps is a dot.
+      pointRadius: ({ chart, dataIndex, dataset: { data } }) => (chart && isAlone(data, dataIndex) ? 1 : 0),
+      pointHitRadius: 0,
+      pointBackgroundColor: colour("--strong"),
+      spanGaps: GAP_MS,
+      fill: { target: "origin", above: colour("--buy-area"), below: colour("--sell-area") },
+    },
+  ];
 }
 
-function showMoment() {
-  const [ms, pressure] = chart.points[Number(moment.value)];
-  const mood = pressure > 20 ? "bullish" : pressure < -20 ? "bearish" : "neutral";
-  const words = `${clock(ms)}: net pressure ${signed(pressure, 1)} %, imbalance ${signed(pressure / 100, 3)}, ${mood}`;
-  setText(element("moment-words"), words);
-  moment.setAttribute("aria-valuetext", words);
-  element("cursor").setAttribute("x1", x(ms));
-  element("cursor").setAttribute("x2", x(ms));
+function isAlone(points, index) {
+  const isFar = (other) => !other || Math.abs(other.x - points[index].x) > GAP_MS;
+  return points[index] && isFar(points[index - 1]) && isFar(points[index + 1]);
 }
 
-function choose(index) {
-  const last = chart.points.length - 1;
-  moment.value = Math.min(Math.max(index, 0), last);
-  chosenMs = Number(moment.value) === last ? null : chart.points[Number(moment.value)][0];
-  showMoment();
-}
+const chart = new TimeChart(element("pressure"), { datasets, yScales, describe });
 
-function nearest(ms) {
-  let best = 0;
-  chart.points.forEach((point, index) => {
-    if (Math.abs(point[0] - ms) < Math.abs(chart.points[best][0] - ms)) best = index;
-  });
-  return best;
+function showChart({ seconds, points, words }) {
+  const last = points.at(-1)[0];
+  const min = (Math.floor(last / 1000) - seconds + 1) * 1000;
+  chart.show({ points: points.map(([x, y]) => ({ x, y })), min, max: min + seconds * 1000 });
+  setText(element("chart-words"), words);
 }
 
 function showBars(bars) {
@@ -147,11 +115,7 @@ function show(data) {
   if (!data.is_known) return;
   region.hidden = false;
   element("none").hidden = true;
-  chart = data.chart;
-  setText(element("chart-words"), chart.words);
-  drawCurve();
-  moment.max = chart.points.length - 1;
-  choose(chosenMs === null ? chart.points.length - 1 : nearest(chosenMs));
+  showChart(data.chart);
   showBars(data.bars);
   showFacts(data.facts);
 }
@@ -161,17 +125,7 @@ function mark(words) {
   region.dataset.stale = words;
 }
 
-drawGrid();
 show(JSON.parse(element("first").textContent));
-moment.addEventListener("input", () => choose(Number(moment.value)));
-element("plot").addEventListener("pointermove", (event) => {
-  if (!chart) return;
-  const box = event.currentTarget.firstElementChild.getBoundingClientRect();
-  choose(nearest(startMs() + ((event.clientX - box.left) / box.width) * chart.seconds * 1000));
-});
-element("plot").addEventListener("pointerleave", () => {
-  if (chart) choose(chart.points.length - 1);
-});
 watch(region.dataset.pollUrl, (live) => {
   if (live.isStale) {
     mark(live.words);

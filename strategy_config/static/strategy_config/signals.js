@@ -1,25 +1,104 @@
 // A signal's mark and its row point at each other; new signals are told of, and shown only when asked for.
+import { clock, TimeChart } from "./time_chart.js";
+
 const POLL_MS = 3000;
 const STALE_MS = 10000;
 
-function connectMarks() {
-  const marks = new Map([...document.querySelectorAll(".mark")].map((mark) => [mark.dataset.signal, mark]));
-  const rows = new Map([...document.querySelectorAll("tr[data-signal]")].map((row) => [row.dataset.signal, row]));
-  const light = (id, isOn) => {
-    marks.get(id)?.classList.toggle("is-pointed-at", isOn);
-    rows.get(id)?.classList.toggle("is-pointed-at", isOn);
+const ACTIONS = ["buy", "sell"];
+
+function price(number) {
+  return number.toLocaleString("en", { maximumSignificantDigits: 8 });
+}
+
+// Room for the marks above and below the line. A price that has not moved lies in the middle.
+function limits(points, margin) {
+  const prices = points.map(({ y }) => y);
+  const [low, high] = [Math.min(...prices), Math.max(...prices)];
+  const room = high > low ? (high - low) * margin : Math.abs(high) * 1e-4;
+  return { min: low - room, max: high + room };
+}
+
+function marksOf(colour, action) {
+  return {
+    type: "scatter",
+    pointStyle: "triangle",
+    rotation: action === "buy" ? 0 : 180,
+    radius: 7,
+    hoverRadius: 10,
+    hitRadius: 4,
+    backgroundColor: colour(`--${action}`),
+    hoverBackgroundColor: colour(`--${action}`),
+    borderColor: colour("--panel"),
+    borderWidth: 1.5,
+    hoverBorderColor: colour("--strong"),
+    hoverBorderWidth: 2.5,
+    clip: false,
   };
-  for (const [id, element] of [...marks, ...rows]) {
-    element.addEventListener("pointerenter", () => light(id, true));
-    element.addEventListener("pointerleave", () => light(id, false));
+}
+
+function drawPrices(root, data) {
+  const span = data.points.at(-1)[0] - data.points[0][0];
+  const chart = new TimeChart(root, {
+    datasets: (colour) => [
+      {
+        borderColor: colour("--accent"),
+        borderWidth: 1.5,
+        borderDash: data.is_measured ? [] : [4, 4],
+        borderJoinStyle: "round",
+        pointRadius: 0,
+        pointHitRadius: 0,
+        spanGaps: data.is_measured ? data.gap_ms : true,
+      },
+      ...ACTIONS.map((action) => marksOf(colour, action)),
+    ],
+    yScales: (colour, ticks) => ({
+      y: {
+        type: "linear",
+        grid: { color: colour("--line") },
+        ticks: { ...ticks, maxTicksLimit: 7, includeBounds: false },
+      },
+    }),
+    describe: ({ x, y }) => `${clock(x, span)} UTC: price ${price(y)}`,
+    fit: (points) => (points.length ? limits(points, data.margin) : {}),
+    onMark: (found, isClick) => point(rowsOf(found), isClick),
+  });
+  const rows = new Map([...document.querySelectorAll("tr[data-signal]")].map((row) => [row.dataset.signal, row]));
+  const marks = ACTIONS.map((action) => data.marks.filter((mark) => mark.action === action));
+
+  function rowsOf(found) {
+    return found.map(({ datasetIndex, index }) => rows.get(marks[datasetIndex - 1]?.[index]?.id)).filter(Boolean);
   }
-  for (const [id, mark] of marks) {
-    mark.addEventListener("click", () => rows.get(id)?.scrollIntoView({ block: "center" }));
+
+  function point(chosen, isClick) {
+    for (const row of rows.values()) row.classList.toggle("is-pointed-at", chosen.includes(row));
+    if (isClick) chosen[0]?.scrollIntoView({ block: "center" });
   }
+
+  function light(id) {
+    const found = marks.flatMap((each, number) =>
+      each.flatMap((mark, index) => (mark.id === id ? [{ datasetIndex: number + 1, index }] : [])),
+    );
+    chart.chart.setActiveElements(found);
+    chart.chart.update("none");
+    point(id ? [rows.get(id)] : [], false);
+  }
+
   for (const [id, row] of rows) {
-    row.addEventListener("focusin", () => light(id, true));
-    row.addEventListener("focusout", () => light(id, false));
+    for (const [on, off] of [
+      ["pointerenter", "pointerleave"],
+      ["focusin", "focusout"],
+    ]) {
+      row.addEventListener(on, () => light(id));
+      row.addEventListener(off, () => light(null));
+    }
   }
+  const times = [...data.points.map(([ms]) => ms), ...data.marks.map((mark) => mark.ms)];
+  chart.show({
+    points: data.points.map(([x, y]) => ({ x, y })),
+    others: marks.map((each) => each.map((mark) => ({ x: mark.ms, y: mark.price, words: mark.words }))),
+    min: Math.min(...times),
+    max: Math.max(...times),
+  });
 }
 
 function followNews() {
@@ -63,5 +142,6 @@ function followNews() {
   timer = setTimeout(poll, POLL_MS);
 }
 
-connectMarks();
+const drawing = document.getElementById("price-data");
+if (drawing) drawPrices(document.getElementById("prices"), JSON.parse(drawing.textContent));
 followNews();

@@ -1,4 +1,4 @@
-"""The JSON that scripts poll, one shape each. A browser test fails where a script reads a member that is not here."""
+"""The JSON that scripts read, one shape each. A browser test fails where a script reads a member that is not here."""
 
 from collections.abc import Sequence
 from typing import Literal, TypedDict
@@ -177,6 +177,29 @@ class SymbolDocument(TypedDict):
     bars: list[Shares]
     chart: PressureChart | None
     facts: dict[str, str]
+
+
+class PriceMark(TypedDict):
+    """A signal on the price chart."""
+
+    ms: int
+    price: float
+    action: str
+    id: str
+    words: str
+
+
+class PriceData(TypedDict):
+    """The price by milliseconds of event time, with the signals; a gap longer than ``gap_ms`` breaks the line.
+
+    ``margin`` is the room above and below the line, as a part of its range.
+    """
+
+    points: list[tuple[int, float]]
+    marks: list[PriceMark]
+    is_measured: bool
+    gap_ms: int
+    margin: float
 
 
 class NewsDocument(TypedDict):
