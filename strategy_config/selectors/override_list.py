@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.core.paginator import Page, Paginator
 from django.db.models import Q
 
 from strategy_config.models import StrategyConfig, SymbolOverride
@@ -29,71 +30,32 @@ class OverrideLine:
 
 @dataclass(frozen=True, slots=True)
 class OverridePage:
-    """A page of such a list: ``total`` lines and how many of them are switched off are of all pages."""
+    """A page of such a list with its lines; ``switched_off`` counts those of all pages that are switched off."""
 
+    page: Page[SymbolOverride]
     lines: list[OverrideLine]
-    total: int
     switched_off: int
-    number: int
-    size: int
-
-    @property
-    def pages(self) -> int:
-        return max(1, -(-self.total // self.size))
-
-    @property
-    def previous(self) -> int | None:
-        """The number of the page before."""
-        return self.number - 1 if self.number > 1 else None
-
-    @property
-    def next(self) -> int | None:
-        """The number of the page after."""
-        return self.number + 1 if self.number < self.pages else None
-
-    @property
-    def first_line(self) -> int:
-        return (self.number - 1) * self.size + 1
-
-    @property
-    def last_line(self) -> int:
-        return self.first_line + len(self.lines) - 1
 
 
 @transactions.store_errors()
-def override_page(*, strategy_id: str = "", symbol: str = "", at: datetime, page: int = 1, size: int) -> OverridePage:
+def override_page(
+    *, strategy_id: str = "", symbol: str = "", at: datetime, page: str | int | None = 1, size: int
+) -> OverridePage:
     """A page of the symbols that differ from their strategy, in order; ``symbol`` is the beginning of one.
 
-    A page beyond the last is the last one. Four queries, of which one reads no more rows than the page shows.
+    A page beyond the last is the last one, and anything but a number is the first. Four queries, of which one reads no
+    more rows than the page shows.
     """
     rows = strategy_rows.with_new_strategies(StrategyConfig.objects.all())
     found = SymbolOverride.objects.filter(strategy_id=strategy_id) if strategy_id else SymbolOverride.objects.all()
     if symbol:
         found = found.filter(symbol__startswith=symbol.upper())
     found = found.filter(_has_parameters(at) | Q(enabled=False))
-    total = found.count()
-    number = min(max(page, 1), max(1, -(-total // size)))
-    shown = [
-        expiry.expired(override) if expiry.is_due(override, at) else override
-        for override in found[(number - 1) * size : number * size]
-    ]
+    shown = Paginator(found, size).get_page(page)
     return OverridePage(
-        lines=[
-            OverrideLine(
-                strategy_id=override.strategy_id,
-                strategy_name=known_strategies.strategy_name(override.strategy_id),
-                is_in_code=known_strategies.is_known(override.strategy_id),
-                symbol=override.symbol,
-                is_enabled=override.enabled and layer_rows.may_run(rows[override.strategy_id]),
-                own=override.parameters or {},
-                row=override,
-            )
-            for override in shown
-        ],
-        total=total,
+        page=shown,
+        lines=[_line(expiry.expired(each) if expiry.is_due(each, at) else each, rows) for each in shown],
         switched_off=found.filter(enabled=False).count(),
-        number=number,
-        size=size,
     )
 
 
@@ -103,6 +65,18 @@ def overridden_symbols(at: datetime) -> list[str]:
     found = SymbolOverride.objects.filter(_has_parameters(at)).order_by().values_list("symbol", flat=True)
     counts = Counter(found)
     return sorted(counts, key=lambda symbol: (-counts[symbol], symbol))
+
+
+def _line(override: SymbolOverride, rows: Mapping[str, StrategyConfig]) -> OverrideLine:
+    return OverrideLine(
+        strategy_id=override.strategy_id,
+        strategy_name=known_strategies.strategy_name(override.strategy_id),
+        is_in_code=known_strategies.is_known(override.strategy_id),
+        symbol=override.symbol,
+        is_enabled=override.enabled and layer_rows.may_run(rows[override.strategy_id]),
+        own=override.parameters or {},
+        row=override,
+    )
 
 
 def _has_parameters(at: datetime) -> Q:

@@ -27,7 +27,8 @@ def test_pages__crowded_store__need_no_more_queries_than_an_empty_one(
 ) -> None:
     client = login("admin")
     client.get("/admin/")
-    before = {name: queries(client, path) for name, path in PAGES.items()}
+    # Of a list without a line, the paginator reads the number alone.
+    before = {name: queries(client, path) + name.startswith("overrides") for name, path in PAGES.items()}
     request.getfixturevalue("crowded_store")
     # What is remembered until the next change (which values do not fit) is read anew once, by the first page.
     assert queries(client, "/admin/") <= MOST_QUERIES

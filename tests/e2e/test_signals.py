@@ -11,6 +11,8 @@ from tests.e2e.stack import Stack
 MOMENTUM = "trade_momentum"
 CHART = "Chart.getChart(document.querySelector('#prices canvas'))"
 NEWEST = "JSON.parse(document.getElementById('price-data').textContent).marks.at(-1)"
+LIT = f"""(chart => chart.getActiveElements()
+    .map(at => chart.data.datasets[at.datasetIndex].data[at.index].words))({CHART})"""
 PLACE_OF_NEWEST = f"""(({{ms, price}}) => {{
     const {{x, y}} = {CHART}.scales;
     return {{x: x.getPixelForValue(ms), y: y.getPixelForValue(Math.min(Math.max(price, y.min), y.max))}};
@@ -35,7 +37,7 @@ async def test_signals__from_the_history_of_a_change__are_those_that_it_decided(
     await expect(links).to_have_count(await rows.count())
     row = page.locator(f'tr[data-signal="{await page.evaluate(f"{NEWEST}.id")}"]')
     await row.hover()
-    lit = await page.evaluate(f"{CHART}.getActiveElements().map(each => each.element.$context.raw.words)")
+    lit = await page.evaluate(LIT)
     assert lit == [await page.evaluate(f"{NEWEST}.words")]
     await page.locator("#prices canvas").hover(position=await page.evaluate(PLACE_OF_NEWEST))
     await expect(row).to_have_class(re.compile("is-pointed-at"))

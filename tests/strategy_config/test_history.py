@@ -105,6 +105,6 @@ def test_explain__expired_layer__no_longer_counts() -> None:
     later = NOON + timedelta(hours=2)
     assert explanations.explain(strategy_id=SKEW, symbol=BTC, at=NOON).values[0].source == "symbol"
     assert explanations.explain(strategy_id=SKEW, symbol=BTC, at=later).values[0].source == "default"
-    assert [override_list.override_page(at=at, size=10).total for at in (NOON, later)] == [1, 0]
+    assert [override_list.override_page(at=at, size=10).page.paginator.count for at in (NOON, later)] == [1, 0]
     assert (override_list.overridden_symbols(NOON), override_list.overridden_symbols(later)) == ([BTC], [])
     assert positions.last_sequence() == 1

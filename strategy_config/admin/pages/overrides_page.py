@@ -36,14 +36,15 @@ _TITLES = {"disable": "Switch off", "enable": "Switch on", "delete": "Delete"}
 def overrides(request: HttpRequest) -> HttpResponse:
     """The list, by strategy and symbol."""
     strategy_id, symbol = request.GET.get("strategy", ""), request.GET.get("symbol", "").strip()
-    page = override_list.override_page(
-        strategy_id=strategy_id, symbol=symbol, at=timezone.now(), page=whole(request.GET.get("page")) or 1, size=LINES
+    found = override_list.override_page(
+        strategy_id=strategy_id, symbol=symbol, at=timezone.now(), page=request.GET.get("page"), size=LINES
     )
     return show(
         request,
         "overrides.html",
         title="Symbol overrides",
-        page=page,
+        found=found,
+        page=found.page,
         query=urlencode({"strategy": strategy_id, "symbol": symbol}),
         filtered_by=" · ".join(each for each in (strategy_id, symbol) if each),
         strategy_id=strategy_id,
