@@ -24,8 +24,9 @@ from strategy_config.redis import redis_client
 from strategy_config.resolution import item_failures, known_strategies
 from strategy_config.resolution.layer_documents import FieldState
 from strategy_config.selectors import known_halts
-from strategy_core.configuration import wire_documents, wire_json
+from strategy_core.configuration import redis_keys, wire_documents, wire_json
 from strategy_core.configuration.halts import Halts
+from strategy_core.strategies.registry import STRATEGIES
 
 FARTHEST_BEHIND = 1_000
 ATTEMPTS = 10
@@ -139,6 +140,19 @@ def rewrite_all(*, is_forced: bool) -> Rewritten:
                 logger.warning("shared_cache.repaired", fields=wrong[:20], count=len(wrong), sequence=state.sequence)
             return Rewritten(len({**found, **wanted}.keys() - ownerless), state.sequence, wrong)
     raise RedisUnavailableError("Other writers were faster each time.")
+
+
+def rewrite_in_another_format() -> None:
+    """Rewrite everything where the strategies' documents are not in the format that the live runtimes read."""
+    wanted = document_format.current(is_fresh=True)
+    fields = [redis_keys.field_name(strategy_id, None) for strategy_id in STRATEGIES]
+    try:
+        found: Any = redis_client.run(lambda client: client.hmget(redis_client.keys().config, fields), is_patient=True)
+        if any(raw is not None and wire_documents.format_of(raw) not in {None, wanted} for raw in found):
+            rewrite_all(is_forced=False)
+            logger.info("documents.rewritten", format=wanted)
+    except (RedisUnavailableError, StoreUnavailableError) as exception:
+        logger.info("documents.rewrite_postponed", format=wanted, error=str(exception))
 
 
 def repair_where_asked() -> bool:

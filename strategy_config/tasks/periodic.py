@@ -35,6 +35,8 @@ def reconcile() -> Outcome:
             misfit_history.record(timezone.now())
         with item_failures.contained("task_step", step="publish"):
             is_published = publisher.publish_pending()
+        with item_failures.contained("task_step", step="rewrite_in_another_format"):
+            publisher.rewrite_in_another_format()
         with item_failures.contained("task_step", step="repair"):
             is_published = publisher.repair_where_asked() and is_published
         with item_failures.contained("task_step", step="announce"):

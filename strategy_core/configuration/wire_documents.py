@@ -125,6 +125,21 @@ def stored_document(raw: bytes) -> Document:
     return Document(**members)
 
 
+def format_of(raw: bytes) -> int | None:
+    """The format that ``raw`` says it is in; None where it says none."""
+    try:
+        return _decode_format(raw).format
+    except UNREADABLE:
+        return None
+
+
+class _Formatted(msgspec.Struct):
+    format: int | None = None
+
+
+_decode_format = msgspec.json.Decoder(_Formatted).decode
+
+
 class _Document1(Document, frozen=True, kw_only=True, tag_field="format", tag=1):
     """As format 1 writes it."""
 

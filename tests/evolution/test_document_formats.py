@@ -13,6 +13,7 @@ from django.conf import settings
 from realtime_runtime.config.documents import Catalogue
 from strategy_config.publication import document_format, publisher
 from strategy_config.services import layers
+from strategy_config.tasks import periodic
 from strategy_core.configuration import runtime_reports, wire_documents, wire_json
 from strategy_core.configuration.layers import read_environment
 from strategy_core.configuration.wire_documents import Format
@@ -169,8 +170,11 @@ def test_site__while_runtimes_are_upgraded_and_rolled_back__writes_what_all_of_t
     assert (written()["format"], written()["config"]["own"]) == (2, {"top_levels": 9})
     assert cache.document(FIELDS[1]).config.own == {"top_levels": 9}
 
+    assert periodic.reconcile() == "done"
+    assert {raw["format"] for raw in map(msgspec.json.decode, cache.client.hvals(cache.keys.config))} == {2}
+
     says("old", 1)
-    assert publisher.rewrite_all(is_forced=False).repaired == ()
+    assert periodic.reconcile() == "done"
     found = cache.client.hgetall(cache.keys.config)
     assert {msgspec.json.decode(raw, type=OldSiteDocument).format for raw in found.values()} == {1}
     assert publisher.rewrite_all(is_forced=False).repaired == ()
