@@ -13,7 +13,7 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["strategy_config.api.common.parsing.StrictJSONParser"],
     "DEFAULT_METADATA_CLASS": None,
-    "DEFAULT_SCHEMA_CLASS": "strategy_config.api.common.schema.ApiSchema",
+    "DEFAULT_SCHEMA_CLASS": "strategy_config.api.common.openapi.ApiSchema",
     "EXCEPTION_HANDLER": "strategy_config.api.common.errors.answer_exception",
     "UNAUTHENTICATED_USER": None,
     "URL_FORMAT_OVERRIDE": None,
@@ -26,7 +26,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "DESCRIPTION": (
         "Change the parameters of running trading strategies without a restart, and see who changed what, when and why."
         "\n\n"
-        "Every answer has the same envelope: `success`, `data`, `error`, `metadata`. Parameters resolve per name: "
+        "Every answer under `/api/v1` has the same envelope, except those tagged Market: "
+        "`success`, `data`, `error`, `metadata`. Parameters resolve per name: "
         "symbol > global > environment > default.\n\n"
         "Authenticate with `Authorization: Bearer <token>` (`manage.py create_token USER`) or with an admin session. "
         "Without the envelope and without authentication: `/healthz`, `/ready`, `/metrics`, `/info`."
@@ -41,12 +42,12 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "SORT_OPERATIONS": False,
     "SORT_OPERATION_PARAMETERS": False,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
-    "POSTPROCESSING_HOOKS": ["strategy_config.api.common.schema.complete"],
+    "POSTPROCESSING_HOOKS": ["strategy_config.api.common.openapi.complete"],
     "TAGS": [
-        {"name": "Strategies", "description": "The catalogue: what there is, and what each parameter means."},
+        {"name": "Strategies", "description": "The catalogue: the strategies, and the meaning of each parameter."},
         {"name": "Configuration", "description": "Read and change the parameters, for all symbols or for one."},
-        {"name": "History", "description": "Who changed what, when and why; and the way back."},
-        {"name": "Operation", "description": "The kill switch, the shared cache, the runtimes and their signals."},
-        {"name": "Market", "description": "Order-book analytics of the runtimes; not in the envelope."},
+        {"name": "History", "description": "Who changed what, when and why; and rollback."},
+        {"name": "Operation", "description": "The kill switch, halts, Redis, the runtimes and their signals."},
+        {"name": "Market", "description": "Order-book analytics of the runtimes, without the envelope."},
     ],
 }

@@ -15,18 +15,29 @@ import msgspec
 import structlog
 from django.conf import settings
 from django.utils import timezone
+from prometheus_client import Counter
 
+from strategy_config.api.common import envelope
 from strategy_config.exceptions import StoreUnavailableError
 from strategy_config.publication import publisher
 from strategy_config.redis import batching, redis_client
 from strategy_config.redis.site_keys import SiteKeys
 from strategy_config.resolution import entity_tags, layer_configs
 from strategy_config.selectors import stored_layers
+from strategy_config.store import circuit_breaker
 from strategy_core.configuration import redis_keys, wire_documents, wire_json
 
 MAX_PREPARED = 4_096
 FILL_SECONDS = 1.0
 READ_COMMANDS = 2
+GLOBAL_ROUTE = "api/v1/strategies/<str:strategy_id>/config"
+SYMBOL_ROUTE = "api/v1/strategies/<str:strategy_id>/config/<str:symbol>"
+_reads = Counter("configsite_config_reads", "Configs served, by where they came from: cache, store.", ["source"])
+_READS = {True: _reads.labels("cache"), False: _reads.labels("store")}
+_BODY = (
+    b'{"success":true,"data":%b,"error":null,"metadata":'
+    b'{"request_id":"%b","cache_hit":%b,"load_time_ms":%.3f,"degraded":%b,"warnings":%b}}'
+)
 _log = structlog.get_logger(__name__)
 
 
@@ -73,6 +84,15 @@ _prepared: dict[tuple[str, str | None], _Prepared] = {}
 _filled_at = float("-inf")
 
 
+class FinishedAnswer(NamedTuple):
+    """A finished answer: 200 or 429 with a body, or 304 without one. ``route`` is the template of its address."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    route: str
+
+
 def fetch(strategy_id: str, symbol: str | None, take: bytes | None = None) -> Fetched:
     """Ask the shared cache, in one round trip; raises RedisUnavailableError.
 
@@ -113,7 +133,7 @@ def _without_store(strategy_id: str, symbol: str | None, fetched: Fetched | None
     """Environment and defaults, where the shared cache holds nothing either; what it holds is unreadable otherwise."""
     if fetched is None or (fetched.global_document is None and fetched.document is None):
         return _reading(layer_configs.unstored_config(strategy_id, symbol), is_degraded=True)
-    raise StoreUnavailableError("The store cannot be reached right now.")
+    raise StoreUnavailableError("The database is unreachable; try again later.")
 
 
 def _reading(config: wire_documents.LayerConfig, *, is_degraded: bool) -> Reading:
@@ -203,3 +223,33 @@ def _commands(prefix: str, strategy_id: str, symbol: str | None) -> bytes:
 def _sequence_commands(prefix: str) -> bytes:
     keys = SiteKeys(prefix)
     return redis_client.pack("GET", keys.identities) + redis_client.pack("GET", keys.sequence)
+
+
+def render(reading: Reading, request_id: str, if_none_match: str | None, started: float) -> FinishedAnswer:
+    """The envelope around the stored bytes, or 304 where the client has them; ``started`` is of perf_counter."""
+    _READS[reading.cache_hit].inc()
+    headers = {
+        "Content-Type": envelope.CONTENT_TYPE,
+        envelope.REQUEST_ID_HEADER: request_id,
+        "ETag": reading.etag,
+        "Cache-Control": "private, no-cache",
+        "X-Content-Type-Options": "nosniff",
+    }
+    route = GLOBAL_ROUTE if reading.is_global else SYMBOL_ROUTE
+    if if_none_match is not None and _has_tag(if_none_match, reading.etag):
+        del headers["Content-Type"]
+        return FinishedAnswer(304, headers, b"", route)
+    body = _BODY % (
+        reading.config,
+        request_id.encode(),
+        b"true" if reading.cache_hit else b"false",
+        (time.perf_counter() - started) * 1000,
+        b"true" if reading.degraded or circuit_breaker.STORE.is_open else b"false",
+        reading.warnings,
+    )
+    return FinishedAnswer(200, headers, body, route)
+
+
+def _has_tag(if_none_match: str, etag: str) -> bool:
+    """Weak comparison of RFC 9110: any tag of the list, or ``*``."""
+    return any(tag.strip().removeprefix("W/") in {etag, "*"} for tag in if_none_match.split(","))

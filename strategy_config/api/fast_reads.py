@@ -10,12 +10,11 @@ import re
 import time
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 from django.conf import settings
 from django.http.request import split_domain_port, validate_host
-from prometheus_client import Counter
 from rest_framework.exceptions import AuthenticationFailed, Throttled
 
 from service_kit import request_ids
@@ -28,28 +27,11 @@ from strategy_core.market.symbols import is_symbol
 from strategy_core.strategies.registry import STRATEGIES
 
 LIST_ROUTE = "api/v1/strategies"
-GLOBAL_ROUTE = "api/v1/strategies/<str:strategy_id>/config"
-SYMBOL_ROUTE = "api/v1/strategies/<str:strategy_id>/config/<str:symbol>"
-_reads = Counter("configsite_config_reads", "Configs served, by where they came from: cache, store.", ["source"])
-_READS = {True: _reads.labels("cache"), False: _reads.labels("store")}
 _LIST_PATH = f"/{LIST_ROUTE}"
 _PATH = re.compile(r"/api/v1/strategies/([a-z_]+)/config(?:/([A-Za-z0-9_]+))?", re.ASCII)
-_BODY = (
-    b'{"success":true,"data":%b,"error":null,"metadata":'
-    b'{"request_id":"%b","cache_hit":%b,"load_time_ms":%.3f,"degraded":%b,"warnings":%b}}'
-)
 
 
-class Answer(NamedTuple):
-    """A finished answer: 200 or 429 with a body, or 304 without one. ``route`` is the template of its address."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-    route: str
-
-
-def try_answer(environ: dict[str, Any]) -> Answer | None:
+def try_answer(environ: dict[str, Any]) -> config_answer.FinishedAnswer | None:
     """The answer to a WSGI request, or None where it is not the plain case.
 
     The one refusal answered here is that of a caller known already who asks too fast.
@@ -64,12 +46,12 @@ def try_answer(environ: dict[str, Any]) -> Answer | None:
     return _try_config(environ, path[1], path[2])
 
 
-def _try_list(environ: dict[str, Any]) -> Answer | None:
+def _try_list(environ: dict[str, Any]) -> config_answer.FinishedAnswer | None:
     """The list, where it is kept for the sequence that Redis was told last."""
     digest = authentication.remembered_digest(environ)
     if circuit_breaker.STORE.is_open or (digest is None and not _is_anonymous(environ)):
         return None
-    take = rate_limits.take_command(rate_limits.caller(digest, environ), rate_limits.Kind.READS)
+    take = rate_limits.take_command(rate_limits.caller(digest, environ), rate_limits.LimitedKind.READS)
     try:
         fetched = config_answer.fetch_sequence(take)
     except RedisUnavailableError:
@@ -91,10 +73,10 @@ def _try_list(environ: dict[str, Any]) -> Answer | None:
     }
     metadata = {"total_count": found.count, "degraded": False}
     body = envelope.encode(request_id, data=msgspec.Raw(found.body), error=None, metadata=metadata)
-    return Answer(200, headers, body, LIST_ROUTE)
+    return config_answer.FinishedAnswer(200, headers, body, LIST_ROUTE)
 
 
-def _try_config(environ: dict[str, Any], strategy_id: str, symbol: str | None) -> Answer | None:
+def _try_config(environ: dict[str, Any], strategy_id: str, symbol: str | None) -> config_answer.FinishedAnswer | None:
     started = time.perf_counter()
     if symbol is not None:
         symbol = symbol.upper()
@@ -103,7 +85,7 @@ def _try_config(environ: dict[str, Any], strategy_id: str, symbol: str | None) -
     digest = authentication.remembered_digest(environ)
     if digest is None and not _is_anonymous(environ):
         return None
-    take = rate_limits.take_command(rate_limits.caller(digest, environ), rate_limits.Kind.READS)
+    take = rate_limits.take_command(rate_limits.caller(digest, environ), rate_limits.LimitedKind.READS)
     try:
         fetched = config_answer.fetch(strategy_id, symbol, take)
     except RedisUnavailableError:
@@ -111,46 +93,21 @@ def _try_config(environ: dict[str, Any], strategy_id: str, symbol: str | None) -
     if take is not None:
         environ[rate_limits.CHARGED] = True
         if wait := rate_limits.seconds_to_wait(fetched.taken):
-            return _refuse(environ, wait, GLOBAL_ROUTE if symbol is None else SYMBOL_ROUTE)
+            return _refuse(environ, wait, config_answer.GLOBAL_ROUTE if symbol is None else config_answer.SYMBOL_ROUTE)
     if fetched.identities is None or not _may_view(environ, digest, fetched.identities):
         return None
     reading = config_answer.from_cache(strategy_id, symbol, fetched)
     if reading is None:
         return None
     request_id = request_ids.choose(environ.get("HTTP_X_REQUEST_ID"))
-    return render(reading, request_id, environ.get("HTTP_IF_NONE_MATCH"), started)
-
-
-def render(reading: config_answer.Reading, request_id: str, if_none_match: str | None, started: float) -> Answer:
-    """The envelope around the stored bytes, or 304 where the client has them; ``started`` is of perf_counter."""
-    _READS[reading.cache_hit].inc()
-    headers = {
-        "Content-Type": envelope.CONTENT_TYPE,
-        envelope.REQUEST_ID_HEADER: request_id,
-        "ETag": reading.etag,
-        "Cache-Control": "private, no-cache",
-        "X-Content-Type-Options": "nosniff",
-    }
-    route = GLOBAL_ROUTE if reading.is_global else SYMBOL_ROUTE
-    if if_none_match is not None and _has_tag(if_none_match, reading.etag):
-        del headers["Content-Type"]
-        return Answer(304, headers, b"", route)
-    body = _BODY % (
-        reading.config,
-        request_id.encode(),
-        b"true" if reading.cache_hit else b"false",
-        (time.perf_counter() - started) * 1000,
-        b"true" if reading.degraded or circuit_breaker.STORE.is_open else b"false",
-        reading.warnings,
-    )
-    return Answer(200, headers, body, route)
+    return config_answer.render(reading, request_id, environ.get("HTTP_IF_NONE_MATCH"), started)
 
 
 def _is_anonymous(environ: Mapping[str, Any]) -> bool:
     return authentication.credential_of(environ) is None and "HTTP_COOKIE" not in environ
 
 
-def _refuse(environ: Mapping[str, Any], wait: int, route: str) -> Answer:
+def _refuse(environ: Mapping[str, Any], wait: int, route: str) -> config_answer.FinishedAnswer:
     request_id = request_ids.choose(environ.get("HTTP_X_REQUEST_ID"))
     refusal = Throttled(wait)
     error = {
@@ -164,7 +121,7 @@ def _refuse(environ: Mapping[str, Any], wait: int, route: str) -> Answer:
         "Retry-After": str(wait),
         "X-Content-Type-Options": "nosniff",
     }
-    return Answer(
+    return config_answer.FinishedAnswer(
         refusal.status_code, headers, envelope.encode(request_id, data=None, error=error, retry_after=wait), route
     )
 
@@ -193,8 +150,3 @@ def _may_view(environ: Mapping[str, Any], digest: str | None, counter: bytes) ->
     except AuthenticationFailed:
         return False
     return identity is not None and Permission.VIEW in identity.permissions
-
-
-def _has_tag(if_none_match: str, etag: str) -> bool:
-    """Weak comparison of RFC 9110: any tag of the list, or ``*``."""
-    return any(tag.strip().removeprefix("W/") in {etag, "*"} for tag in if_none_match.split(","))

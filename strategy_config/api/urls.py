@@ -2,27 +2,17 @@
 
 from django.urls import path
 
-from strategy_config.api.audit_views import HistoryView
-from strategy_config.api.check_views import CheckView
-from strategy_config.api.halt_views import HaltsView, HaltView, ResumeView
-from strategy_config.api.history_views import (
-    AuditView,
-    ChangesView,
-    DisableView,
-    EnableView,
-    RestoreView,
-    RollBackView,
-)
-from strategy_config.api.layer_views import GlobalLayerView, SymbolLayerView
-from strategy_config.api.market_views import AllView, DepthView, PressureView, SummaryView
-from strategy_config.api.signal_views import SignalsView
-from strategy_config.api.views import (
-    CacheRefreshView,
-    DefaultsView,
-    ParameterSchemaView,
-    RuntimesView,
-    StrategyListView,
-)
+from strategy_config.api.resources.cache import CacheRefreshView
+from strategy_config.api.resources.changes import ChangesView
+from strategy_config.api.resources.checks.views import CheckView
+from strategy_config.api.resources.halts.views import HaltsView, HaltView, ResumeView
+from strategy_config.api.resources.history.views import AuditView, HistoryView, RestoreView, RollBackView
+from strategy_config.api.resources.layers.views import GlobalLayerView, SymbolLayerView
+from strategy_config.api.resources.market.views import AllView, DepthView, PressureView, SummaryView
+from strategy_config.api.resources.runtimes import RuntimesView
+from strategy_config.api.resources.signals import SignalsView
+from strategy_config.api.resources.strategies import DefaultsView, ParameterSchemaView, StrategyListView
+from strategy_config.api.resources.switches import DisableView, EnableView
 
 urlpatterns = [
     path("strategies", StrategyListView.as_view()),

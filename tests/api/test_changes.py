@@ -4,15 +4,15 @@ from collections.abc import Callable
 
 import pytest
 
-from strategy_config.api import change_answers
+from strategy_config.api.resources.changes import Changes
 from tests.live_site import LiveSite
 
 CHANGES = "/api/v1/config/changes"
 SKEW = "/api/v1/strategies/orderbook_skew"
 
 
-def changes(site: LiveSite, **query: int) -> change_answers.Changes:
-    return change_answers.Changes.model_validate_json(site.get(CHANGES, params=query).content)
+def changes(site: LiveSite, **query: int) -> Changes:
+    return Changes.model_validate_json(site.get(CHANGES, params=query).content)
 
 
 def test_changes__followed_in_pages__each_once_in_order(live_site: Callable[..., LiveSite]) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from strategy_config.api import answers
+from strategy_config.api.common import answer_models
 from tests.live_site import LiveSite
 
 BASE = "/api/v1/strategies/orderbook_skew"
@@ -48,7 +48,7 @@ def test_merge_patch__where_a_body_merges__is_taken(site: LiveSite, config_url: 
 def test_compressed_body__is_refused_in_words(site: LiveSite, config_url: str) -> None:
     headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
     answer = site.request("POST", config_url, content=gzip.compress(json.dumps(BODY).encode()), headers=headers)
-    failure = answers.Failure.model_validate_json(answer.content)
+    failure = answer_models.Failure.model_validate_json(answer.content)
     assert (answer.status_code, failure.error.code) == (415, "UNSUPPORTED_MEDIA_TYPE")
     assert "Content-Encoding" in failure.error.message
 
@@ -56,14 +56,14 @@ def test_compressed_body__is_refused_in_words(site: LiveSite, config_url: str) -
 @pytest.mark.parametrize(
     ("path", "query", "nearest"),
     [
-        ("/api/v1/strategies", "limit=1", "none is"),
-        (f"{BASE}/config", "symbol=BTCUSDT", "none is"),
-        (f"{BASE}/schema", "x=1", "none is"),
+        ("/api/v1/strategies", "limit=1", "no parameters are expected"),
+        (f"{BASE}/config", "symbol=BTCUSDT", "no parameters are expected"),
+        (f"{BASE}/schema", "x=1", "no parameters are expected"),
         (f"{BASE}/audit", "sinse=2026-01-01T00:00:00Z", "did you mean since?"),
         ("/api/v1/signals", "symbols=BTCUSDT", "did you mean symbol?"),
         ("/api/v1/config/changes", "sequence=5", "did you mean since?"),
-        ("/api/v1/runtimes", "x=1", "none is"),
-        ("/api/v1/metrics/summary", "x=1", "none is"),
+        ("/api/v1/runtimes", "x=1", "no parameters are expected"),
+        ("/api/v1/metrics/summary", "x=1", "no parameters are expected"),
         ("/api/v1/metrics/pressure/BTCUSDT", "timeframes=1m", "did you mean timeframe?"),
     ],
 )

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from strategy_config.api import checks_under_way, conflicts, peer_answers
+from strategy_config.api.resources.checks import conflicts, peer_answers, under_way
 from tests.live_site import PROJECT_ROOT
 from tests.strategy_config.conftest import cache as cache
 
@@ -80,7 +80,7 @@ class _Peer(BaseHTTPRequestHandler):
         """Nothing: a test's output is not its place."""
 
 
-def find(hop: str | None = None, **change: Any) -> tuple[list[conflicts.Conflict], list[str]]:
+def find(hop: str | None = None, **change: Any) -> tuple[list[conflicts.Objection], list[str]]:
     """What is found of a change, CHANGE where none is given."""
     found = conflicts.find_conflicts(**(change or CHANGE), hop=hop)
     return found.conflicts, found.warnings
@@ -89,7 +89,7 @@ def find(hop: str | None = None, **change: Any) -> tuple[list[conflicts.Conflict
 @pytest.fixture(autouse=True)
 def _nothing_under_way() -> Iterator[None]:
     yield
-    checks_under_way._here.clear()
+    under_way._here.clear()
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +130,7 @@ def test_find_conflicts__no_sensible_answer__is_a_warning(peer: str, settings: A
 
 def test_find_conflicts__nobody_listens__is_a_warning(settings: Any) -> None:
     settings.CONFLICT_CHECK_URLS = {"gone": "http://127.0.0.1:1"}
-    assert find() == ([], ["gone could not be asked for conflicts: it cannot be reached."])
+    assert find() == ([], ["gone could not be asked for conflicts: it is unreachable."])
 
 
 def test_find_conflicts__no_services__asks_nobody(settings: Any) -> None:
@@ -162,7 +162,7 @@ import os, sys, django
 os.environ["DJANGO_SETTINGS_MODULE"] = "configsite.settings.test"
 django.setup()
 from django.conf import settings
-from strategy_config.api import conflicts
+from strategy_config.api.resources.checks import conflicts
 settings.CONFLICT_CHECK_URLS = {"dripping": sys.argv[1]}
 found = conflicts.find_conflicts(strategy_id="x", symbol=None, parameters={}, hop=None)
 print(found.services[0].status)
@@ -198,7 +198,7 @@ def test_find_conflicts__service_that_asks_back__is_asked_once(
 def test_find_conflicts__under_way_in_another_process__is_not_asked_again(peer: str, settings: Any, cache: Any) -> None:
     settings.CONFLICT_CHECK_URLS = {"tradeengine": f"{peer}/silent"}
     find()
-    checks_under_way._here.clear()
+    under_way._here.clear()
     before = len(_Peer.asked)
     settings.CONFLICT_CHECK_URLS = {"tradeengine": f"{peer}/silent", "fine": f"{peer}/objects"}
     found, warnings = find()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from embedded.servers import HOST
-from strategy_config.api import answers
+from strategy_config.api.common import answer_models
 from tests.live_site import LiveSite
 
 STRATEGY = "/api/v1/strategies/orderbook_skew"
@@ -155,7 +155,7 @@ def test_failure__of_each_kind__status_code_and_envelope(
     site: LiveSite, method: str, path: str, options: dict[str, Any], status: int, code: str
 ) -> None:
     response = _send(site, method, path, options)
-    failure = answers.Failure.model_validate_json(response.content)
+    failure = answer_models.Failure.model_validate_json(response.content)
     assert (response.status_code, failure.error.code) == (status, code)
     assert failure.metadata.request_id == response.headers["X-Request-ID"]
     assert response.headers["Content-Type"] == "application/json"
@@ -165,18 +165,18 @@ MALFORMED: dict[str, tuple[str, dict[str, Any], str]] = {
     "unknown member": (
         "",
         {"json": {**GOOD, "paramters": {}}},
-        "paramters: is not known here (did you mean parameters?).",
+        "paramters: is unknown (did you mean parameters?).",
     ),
     "unknown query parameter": (
         "?wait=1",
         {"json": GOOD},
-        "wait: is not known here; known are: wait_for_runtimes, force.",
+        "wait: is unknown; expected one of: wait_for_runtimes, force.",
     ),
     "nothing": ("", {}, "parameters: is required."),
     "list": ("", {"json": {**GOOD, "parameters": []}}, "parameters: must be an object."),
     "blank": ("", {"json": {**GOOD, "changed_by": " "}}, "changed_by: must hold something that can be seen."),
     "empty": ("", {"json": {**GOOD, "changed_by": ""}}, "changed_by: must not be empty."),
-    "number": ("", {"json": {**GOOD, "changed_by": 5}}, "changed_by: must be a text."),
+    "number": ("", {"json": {**GOOD, "changed_by": 5}}, "changed_by: must be a string."),
     "long": ("", {"json": {**GOOD, "reason": "x" * 1001}}, "reason: must have at most 1000 characters."),
     "NUL": (
         "",
@@ -202,7 +202,7 @@ MALFORMED_READS = {
     "audit?cursor=x": "cursor: must be the next_cursor of an earlier answer.",
     "audit?action=create": "action: must be 'CREATE', 'UPDATE', 'DELETE', 'ROLLBACK', 'ENABLE', 'DISABLE' or 'EXPIRE'.",
     "audit?since=2024-02-30T00:00:00Z": (
-        "since: must be an instant of the years 1 to 9999 with an offset, like 2026-01-31T12:00:00Z."
+        "since: must be an RFC 3339 timestamp with an offset, like 2026-01-31T12:00:00Z."
     ),
 }
 

@@ -11,7 +11,8 @@ import redis
 
 from embedded.mongo import MongoWireServer
 from embedded.servers import NatsServer, Valkey
-from strategy_config.api import answers, halt_answers
+from strategy_config.api.resources.halts import models as halts_models
+from strategy_config.api.resources.layers import models as layers_models
 from strategy_core.configuration import redis_keys
 from tests.live_site import LiveSite
 from tests.runtime.conftest import Environ, RunningApp, environ, running_app
@@ -24,22 +25,22 @@ DISABLE = "/api/v1/strategies/orderbook_skew/disable"
 WHY = {"changed_by": "jane", "reason": "test"}
 
 
-def halt(site: LiveSite, **body: Any) -> halt_answers.Halted:
+def halt(site: LiveSite, **body: Any) -> halts_models.Halted:
     response = site.post("/api/v1/halt", body, token=site.tokens["trader"])
     assert response.status_code == 200
-    return halt_answers.Halted.model_validate_json(response.content)
+    return halts_models.Halted.model_validate_json(response.content)
 
 
 def test_halt_and_resume__of_a_symbol__list_exactly_that(site: LiveSite, symbol: str) -> None:
     answer = halt(site, scope={"symbol": symbol.lower()}, reason="odd books", changed_by="jane")
     assert (answer.data.scope.symbol, answer.data.by, answer.data.reason) == (symbol, "jane", "odd books")
     assert (answer.metadata.recorded, answer.metadata.published) == (True, True)
-    listed = halt_answers.HaltList.model_validate_json(site.get("/api/v1/halts").content)
+    listed = halts_models.HaltList.model_validate_json(site.get("/api/v1/halts").content)
     assert answer.data in listed.data
     (change,) = site.get(f"/api/v1/config/changes?since={(answer.metadata.sequence or 0) - 1}&limit=1").json()["data"]
     assert (change["action"], change["symbol"], change["halt_id"]) == ("HALT", symbol, answer.data.id)
     body = {"ids": [answer.data.id], "reason": "books are fine"}
-    resumed = halt_answers.Resumed.model_validate_json(site.post("/api/v1/resume", body).content)
+    resumed = halts_models.Resumed.model_validate_json(site.post("/api/v1/resume", body).content)
     assert [each.id for each in resumed.data.ended] == [answer.data.id]
     again = site.post("/api/v1/resume", body)
     assert (again.status_code, again.json()["error"]["code"]) == (404, "NOT_FOUND")
@@ -121,7 +122,7 @@ async def test_stops__while_the_database_is_away__reach_the_runtime_and_are_reco
         for path, body in stops.items():
             response = await asyncio.to_thread(site.post, path, body, token=site.tokens["operator"])
             assert response.status_code == 202, response.text
-            answer = halt_answers.Halted.model_validate_json(response.content)
+            answer = halts_models.Halted.model_validate_json(response.content)
             assert (answer.metadata.recorded, answer.metadata.sequence) == (False, None)
             assert answer.metadata.told_over == ["redis", "nats"]
             assert app.runtime.halting.halts.holds(answer.data.id)
@@ -141,7 +142,7 @@ async def test_stops__while_the_database_is_away__reach_the_runtime_and_are_reco
         "import django; django.setup()\n"
         "from strategy_config.tasks import periodic\nassert periodic.reconcile() == 'done'"
     )
-    listed = halt_answers.HaltList.model_validate_json(site.get("/api/v1/halts").content).data
+    listed = halts_models.HaltList.model_validate_json(site.get("/api/v1/halts").content).data
     assert {(each.scope.strategy_id, each.scope.symbol, each.by) for each in listed} == {
         (None, "ETHUSDT", "jane"),
         ("orderbook_skew", "BTCUSDT", "jane"),
@@ -149,7 +150,7 @@ async def test_stops__while_the_database_is_away__reach_the_runtime_and_are_reco
     }
     with redis.Redis.from_url(valkey.url) as client:
         assert client.hlen(redis_keys.Keys(redis_prefix).halts) == len(stops)
-    assert answers.ConfigRead.model_validate_json(site.get(CONFIG).content).data.enabled
+    assert layers_models.ConfigRead.model_validate_json(site.get(CONFIG).content).data.enabled
 
 
 def test_halt__while_database_and_redis_are_away__says_what_to_do(tmp_path: Path, redis_prefix: str) -> None:

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from strategy_config.api import answers, audit_answers
+from strategy_config.api.common import write_answers
+from strategy_config.api.resources.history import models as history_models
 from tests.live_site import LiveSite
 
 AUDIT = "/api/v1/strategies/orderbook_skew/audit"
@@ -23,7 +24,7 @@ def test_audit__rows__say_who_why_and_what(site: LiveSite, config_url: str, symb
         {"parameters": {"top_levels": 4}, "changed_by": "jane", "reason": "why"},
         headers={"X-Request-ID": request_id},
     )
-    page = answers.AuditPage.model_validate_json(site.get(f"{AUDIT}?symbol={symbol}").content)
+    page = history_models.AuditPage.model_validate_json(site.get(f"{AUDIT}?symbol={symbol}").content)
     (row,) = page.data
     assert (row.changed_by, row.actor, row.reason, row.request_id) == ("jane", "admin", "why", request_id)
     assert (row.action, row.version, row.old_parameters, row.new_parameters) == ("CREATE", 1, None, {"top_levels": 4})
@@ -88,7 +89,7 @@ def test_roll_back__without_target__restores_the_state_before(
 ) -> None:
     _set(site, config_url, 3, 9)
     response = site.post(f"{BASE}/{action}?symbol={symbol}", {"changed_by": "jane"})
-    written = answers.ConfigWritten.model_validate_json(response.content)
+    written = write_answers.ConfigWritten.model_validate_json(response.content)
     assert (written.data.overrides, written.data.version) == ({"top_levels": 3}, 3)
     assert written.metadata.action == "ROLLBACK"
 
@@ -168,11 +169,11 @@ EVERYTHING = "/api/v1/audit"
 
 def test_all_rows__pages__follow_the_chain_without_gap(site: LiveSite, config_url: str, symbol: str) -> None:
     _set(site, config_url, *range(1, 5))
-    rows: list[audit_answers.HistoryItem] = []
+    rows: list[history_models.HistoryItem] = []
     cursor = ""
     while cursor is not None:
         answer = site.get(f"{EVERYTHING}?limit=7{cursor and f'&cursor={cursor}'}")
-        rows += audit_answers.HistoryPage.model_validate_json(answer.content).data
+        rows += history_models.HistoryPage.model_validate_json(answer.content).data
         cursor = answer.json()["metadata"]["next_cursor"]
     assert [row.position for row in rows] == list(range(len(rows), 0, -1))
     assert [newer.previous_hash for newer in rows[:-1]] == [older.hash for older in rows[1:]]

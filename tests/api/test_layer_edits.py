@@ -5,21 +5,22 @@ from typing import Any
 
 import pytest
 
-from strategy_config.api import answers
+from strategy_config.api.common import answer_models, write_answers
+from strategy_config.api.resources.layers import models as layers_models
 from tests.live_site import LiveSite
 
 BASE = "/api/v1/strategies/orderbook_skew"
 STOP: dict[str, Any] = {"parameters": {"enabled": False}, "changed_by": "petrosa-cio:orderbook_skew", "reason": "CIO"}
 
 
-def read(site: LiveSite, url: str) -> answers.ConfigResponse:
-    return answers.ConfigRead.model_validate_json(site.get(url).content).data
+def read(site: LiveSite, url: str) -> write_answers.ConfigResponse:
+    return layers_models.ConfigRead.model_validate_json(site.get(url).content).data
 
 
 def test_post__as_a_neighbour_pauses__stops(site: LiveSite, config_url: str) -> None:
     body = {**STOP, "validate_only": False}
     headers = {"X-Petrosa-Issuer": "CIO"}
-    written = answers.ConfigWritten.model_validate_json(site.post(config_url, body, headers=headers).content)
+    written = write_answers.ConfigWritten.model_validate_json(site.post(config_url, body, headers=headers).content)
     assert (written.metadata.action, written.metadata.stopped, written.data.enabled) == ("DISABLE", True, False)
     assert not read(site, config_url).enabled
 
@@ -27,7 +28,7 @@ def test_post__as_a_neighbour_pauses__stops(site: LiveSite, config_url: str) -> 
 def test_post__as_a_neighbour_changes_nothing__nothing_is_changed(site: LiveSite, config_url: str) -> None:
     site.post(config_url, {"parameters": {"buy_threshold": 1.4, "top_levels": 7}})
     answer = site.post(config_url, {"parameters": {}, "changed_by": "cio", "reason": "", "validate_only": False})
-    written = answers.ConfigWritten.model_validate_json(answer.content)
+    written = write_answers.ConfigWritten.model_validate_json(answer.content)
     assert (written.metadata.unchanged, written.metadata.action, written.data.version) == (True, None, 1)
     assert written.data.overrides == {"buy_threshold": 1.4, "top_levels": 7}
     site.post(config_url, {"parameters": {"buy_threshold": 1.54}})
@@ -57,7 +58,7 @@ def test_stop__beside_something_refused__is_stored_and_the_rest_is_said(
     site: LiveSite, config_url: str, method: str, query: str, beside: dict[str, Any], code: str
 ) -> None:
     response = site.request(method, f"{config_url}{query}", json={**STOP, **beside})
-    told = answers.StoppedOnly.model_validate_json(response.content)
+    told = write_answers.StoppedOnly.model_validate_json(response.content)
     assert (response.status_code, told.error.code, told.metadata.stopped) == (200, code, True)
     now = read(site, config_url)
     assert (now.enabled, now.overrides) == (False, {})
@@ -100,13 +101,13 @@ def test_disable__whatever_the_body_is__stops(
     site: LiveSite, config_url: str, symbol: str, sent: dict[str, Any]
 ) -> None:
     answer = site.request("POST", f"{BASE}/disable?symbol={symbol}", **sent)
-    assert answers.ConfigWritten.model_validate_json(answer.content).metadata.stopped
+    assert write_answers.ConfigWritten.model_validate_json(answer.content).metadata.stopped
     assert not read(site, config_url).enabled
 
 
 def test_disable__misspelt_scope__is_refused_by_name_and_stops_nothing(site: LiveSite, symbol: str) -> None:
     error = site.post(f"{BASE}/disable?symbl={symbol}", {"reason": "x"}).json()["error"]
-    assert "symbl: is not known here (did you mean symbol?)" in error["message"]
+    assert "symbl: is unknown (did you mean symbol?)" in error["message"]
     assert read(site, f"{BASE}/config").enabled
 
 
@@ -127,7 +128,7 @@ def test_rate_limit__spent__refuses_no_stop(live_site: Callable[..., LiveSite]) 
     assert 429 in changes
     refused = [site.post(url, {"parameters": {"top_levels": level}}) for level in range(2, 12)]
     limited = next(answer for answer in refused if answer.status_code == 429)
-    told = answers.RateLimited.model_validate_json(limited.content)
+    told = answer_models.RateLimited.model_validate_json(limited.content)
     assert told.retry_after == told.error.details.retry_after == int(limited.headers["Retry-After"])
     for _ in range(10):
         assert site.post(url, STOP).status_code == 200

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from strategy_config.api import answers
+from strategy_config.api.common import answer_models, write_answers
+from strategy_config.api.resources.layers import models as layers_models
+from strategy_config.api.resources.strategies import StrategyList
 from tests.live_site import LiveSite
 from tests.waiting import until
 
@@ -18,7 +20,7 @@ def change(parameters: dict[str, Any], **more: Any) -> dict[str, Any]:
 def test_put__over_a_layer__replaces_its_own_parameters(site: LiveSite, config_url: str) -> None:
     site.post(config_url, change({"top_levels": 10, "buy_threshold": 1.5}))
     response = site.request("PUT", config_url, json=change({"top_levels": 7}, reason="calmer"))
-    written = answers.ConfigWritten.model_validate_json(response.content)
+    written = write_answers.ConfigWritten.model_validate_json(response.content)
     assert written.data.overrides == {"top_levels": 7}
     assert (written.data.version, written.data.reason, written.metadata.action) == (2, "calmer", "UPDATE")
     assert written.metadata.published
@@ -36,7 +38,7 @@ def test_patch__null_for_an_unknown_name__refused_one_not_set_is_not(
     site: LiveSite, config_url: str, is_check: bool
 ) -> None:
     body = change({"top_levels": None, "top_level": None}, validate_only=is_check)
-    refused = answers.Refusal.model_validate_json(site.request("PATCH", config_url, json=body).content)
+    refused = answer_models.Refusal.model_validate_json(site.request("PATCH", config_url, json=body).content)
     assert [(error.field, error.code) for error in refused.error.details.errors] == [("top_level", "UNKNOWN_PARAMETER")]
     assert site.request("PATCH", config_url, json=change({"top_levels": None}, validate_only=is_check)).json()[
         "success"
@@ -46,8 +48,8 @@ def test_patch__null_for_an_unknown_name__refused_one_not_set_is_not(
 def test_delete__layer__lower_layers_show_through(site: LiveSite, config_url: str) -> None:
     site.post(config_url, change({"top_levels": 10}))
     response = site.request("DELETE", f"{config_url}?changed_by=jane&reason=done")
-    assert answers.LayerDeleted.model_validate_json(response.content).metadata.action == "DELETE"
-    answer = answers.ConfigRead.model_validate_json(site.get(config_url).content)
+    assert layers_models.LayerDeleted.model_validate_json(response.content).metadata.action == "DELETE"
+    answer = layers_models.ConfigRead.model_validate_json(site.get(config_url).content)
     read = answer.data
     assert (read.parameters["top_levels"], read.is_override, read.version, read.overrides) == (5, False, 2, {})
     assert answer.metadata.cache_hit
@@ -58,7 +60,7 @@ def test_post__refused_parameters__200_with_every_error(site: LiveSite, config_u
     refused = {"top_levels": -5, "buy_threshold": "1.2", "nonsense": 1}
     response = site.post(config_url, change(refused), headers={"Prefer": prefer} if prefer else {})
     assert response.status_code == 200
-    errors = answers.Refusal.model_validate_json(response.content).error.details.errors
+    errors = answer_models.Refusal.model_validate_json(response.content).error.details.errors
     assert {error.field: error.code for error in errors} == {
         "top_levels": "OUT_OF_RANGE",
         "buy_threshold": "INVALID_TYPE",
@@ -70,7 +72,7 @@ def test_post__refused_parameters__200_with_every_error(site: LiveSite, config_u
 def test_post__refused_parameters_and_strict_handling__422(site: LiveSite, config_url: str) -> None:
     response = site.post(config_url, change({"top_levels": -5}), headers={"Prefer": "wait=5, handling=strict"})
     assert (response.status_code, response.headers["Preference-Applied"]) == (422, "handling=strict")
-    answers.Refusal.model_validate_json(response.content)
+    answer_models.Refusal.model_validate_json(response.content)
 
 
 def test_post__accepted_with_strict_handling__200(site: LiveSite, config_url: str) -> None:
@@ -80,7 +82,7 @@ def test_post__accepted_with_strict_handling__200(site: LiveSite, config_url: st
 
 def test_post__validate_only__nothing_changes(site: LiveSite, config_url: str) -> None:
     response = site.post(config_url, change({"top_levels": 7}, validate_only=True))
-    assert answers.ConfigChecked.model_validate_json(response.content).metadata.changes[0].new == 7
+    assert layers_models.ConfigChecked.model_validate_json(response.content).metadata.changes[0].new == 7
     assert site.get(config_url).json()["data"]["version"] == 0
     refused = site.post(config_url, change({"top_levels": 0}, validate_only=True))
     assert refused.json()["error"]["code"] == "VALIDATION_ERROR"
@@ -119,7 +121,7 @@ NASTY: dict[str, Any] = {
 def test_put__nasty_value__refused_by_name(site: LiveSite, config_url: str, value: Any) -> None:
     body = json.dumps(change({"top_levels": value})).replace('"RAW:1e400"', "1e400")
     response = site.request("PUT", config_url, content=body, headers={"Content-Type": "application/json"})
-    errors = answers.Refusal.model_validate_json(response.content).error.details.errors
+    errors = answer_models.Refusal.model_validate_json(response.content).error.details.errors
     assert [(error.field, error.code) for error in errors] in (
         [("top_levels", "INVALID_TYPE")],
         [("top_levels", "OUT_OF_RANGE")],
@@ -224,7 +226,7 @@ def test_list__kept_and_from_the_store__same_data_and_never_behind_a_change(
         else:
             site.request("DELETE", f"{config_url}?changed_by=jane")
         answered = [site.get(url, headers={"Accept": accept}) for accept in ("*/*", "*/*", "text/html, */*;q=0.1")]
-        kept, again, view = (answers.StrategyList.model_validate_json(each.content) for each in answered)
+        kept, again, view = (StrategyList.model_validate_json(each.content) for each in answered)
         assert kept.data == again.data == view.data
         assert {each.headers["Content-Type"] for each in answered} == {"application/json"}
         assert (symbol in kept.data[0].symbol_overrides) == expected

@@ -6,8 +6,8 @@ import pytest
 import redis
 
 from embedded.servers import Valkey
-from strategy_config.api import market_answers
-from strategy_config.api.market_views import thinned
+from strategy_config.api.resources.market import models as market_models
+from strategy_config.api.resources.market.views import thinned
 from strategy_core.configuration.redis_keys import Keys
 from strategy_core.market import analytics
 from tests import books
@@ -37,7 +37,7 @@ def test_depth__of_a_known_symbol__is_what_the_runtime_published(
     published = books.metrics("BTCUSDT", source="replay")
     books.publish(client, keys, published)
     response = site.get(f"{BASE}/depth/btcusdt")
-    found = market_answers.DepthMetrics.model_validate_json(response.content)
+    found = market_models.DepthMetrics.model_validate_json(response.content)
     assert response.headers["X-Request-ID"]
     assert (found.symbol, found.source, found.is_stale) == ("BTCUSDT", "replay", False)
     assert found.timestamp == "2024-08-08T23:54:15.000Z"
@@ -74,7 +74,7 @@ def test_pressure__of_a_timeframe__has_its_points_and_figures(
     books.publish(client, keys, books.metrics("BTCUSDT"))
     books.publish_pressure(client, keys, "BTCUSDT", [-50.0, *([10.0] * 849), *([40.0] * 50)])
     response = site.get(f"{BASE}/pressure/BTCUSDT?timeframe={timeframe}")
-    found = market_answers.PressureHistory.model_validate_json(response.content)
+    found = market_models.PressureHistory.model_validate_json(response.content)
     assert (found.total_data_points, found.returned_data_points) == (total, returned)
     assert len(found.pressure_history) == len(found.imbalance_history) == returned
     assert found.pressure_history[-1].timestamp == "2024-08-09T00:09:14.000Z"
@@ -109,11 +109,11 @@ def test_all_and_summary__of_several_symbols__count_stale_ones_apart(
     ]
     books.publish(client, keys, *several)
     client.hset(keys.market, "BADUSDT", "not metrics")
-    listed = market_answers.AllMetrics.model_validate_json(site.get(f"{BASE}/all").content)
+    listed = market_models.AllMetrics.model_validate_json(site.get(f"{BASE}/all").content)
     assert list(listed.data) == ["BTCUSDT", "ETHUSDT", "LTCUSDT", "XRPUSDT"]
     assert listed.symbols_count == 4
     assert (listed.data["XRPUSDT"].net_pressure, listed.data["XRPUSDT"].trend) == (-80.0, "bearish")
-    summary = market_answers.MarketSummary.model_validate_json(site.get(f"{BASE}/summary").content)
+    summary = market_models.MarketSummary.model_validate_json(site.get(f"{BASE}/summary").content)
     assert (summary.symbols_tracked, summary.stale_symbols) == (4, 1)
     sentiment = summary.market_sentiment
     assert (sentiment.bullish_symbols, sentiment.neutral_symbols, sentiment.bearish_symbols) == (1, 1, 1)
@@ -137,7 +137,7 @@ def test_metrics__of_a_symbol_unreadable__are_unknown_and_cost_the_others_nothin
 ) -> None:
     books.publish(client, keys, books.metrics("BTCUSDT"))
     client.hset(keys.market, "BADUSDT", raw)
-    listed = market_answers.AllMetrics.model_validate_json(site.get(f"{BASE}/all").content)
+    listed = market_models.AllMetrics.model_validate_json(site.get(f"{BASE}/all").content)
     assert list(listed.data) == ["BTCUSDT"]
     assert site.get(f"{BASE}/summary").json()["symbols_tracked"] == 1
     assert [site.get(f"{BASE}/{each}/BADUSDT").status_code for each in ("depth", "pressure")] == [404, 404]
@@ -155,7 +155,7 @@ def test_pressure__point_that_is_none__is_404(
 def test_all_and_summary__nothing_published__are_empty(site: LiveSite) -> None:
     listed = site.get(f"{BASE}/all").json()
     assert (listed["data"], listed["symbols_count"], listed["pagination"]["pages"]) == ({}, 0, 0)
-    summary = market_answers.MarketSummary.model_validate_json(site.get(f"{BASE}/summary").content)
+    summary = market_models.MarketSummary.model_validate_json(site.get(f"{BASE}/summary").content)
     assert (summary.symbols_tracked, summary.market_sentiment.avg_net_pressure) == (0, None)
 
 
@@ -183,7 +183,7 @@ def test_all__with_filters_and_an_order__answers_those_in_that_order(
 ) -> None:
     several = (books.metrics(name, bid_volume=b, ask_volume=a) for name, (b, a) in ORDERED.items())
     books.publish(client, keys, *several)
-    listed = market_answers.AllMetrics.model_validate_json(site.get(f"{BASE}/all{query}").content)
+    listed = market_models.AllMetrics.model_validate_json(site.get(f"{BASE}/all{query}").content)
     assert list(listed.data) == symbols
     assert listed.symbols_count == len(symbols)
 

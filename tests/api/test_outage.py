@@ -6,7 +6,7 @@ import httpx
 
 from embedded.mongo import MongoWireServer
 from embedded.servers import Valkey
-from strategy_config.api import answers
+from strategy_config.api.resources.layers import models as layers_models
 from tests.live_site import LiveSite
 from tests.plain_http import NO_ROOTS
 from tests.waiting import until
@@ -21,7 +21,7 @@ def test_redis_away__reads_and_writes_go_on_degraded(site_of_own_redis: LiveSite
     until(lambda: site.post(f"{CONFIG}?force=true", BODY).json()["metadata"]["published"])
     until(lambda: site.get(CONFIG).json()["metadata"]["cache_hit"])
     own_valkey.stop()
-    read = answers.ConfigRead.model_validate_json(site.get(CONFIG).content)
+    read = layers_models.ConfigRead.model_validate_json(site.get(CONFIG).content)
     assert (read.metadata.cache_hit, read.metadata.degraded) == (False, True)
     written = site.post(f"{CONFIG}?wait_for_runtimes=5000", {**BODY, "parameters": {"top_levels": 3}}, timeout=5).json()
     assert (written["success"], written["metadata"]["published"], written["metadata"]["runtimes"]) == (True, False, [])

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import pytest
 import redis
 
-from strategy_config.api import answers
+from strategy_config.api.common import write_answers
+from strategy_config.api.resources.runtimes import Runtimes
 from strategy_core.configuration import change_stream, redis_keys, runtime_reports, wire_json
 from tests.live_site import LiveSite
 
@@ -79,7 +80,7 @@ def test_runtimes__alive__are_listed_as_they_report(site: LiveSite, runtimes: Fa
     runtimes.add("b-1")
     runtimes.add("a-1")
     runtimes.add("broken", b"not a heartbeat")
-    listed = answers.Runtimes.model_validate_json(site.get("/api/v1/runtimes").content)
+    listed = Runtimes.model_validate_json(site.get("/api/v1/runtimes").content)
     assert [runtime.instance_id for runtime in listed.data] == ["a-1", "b-1"]
     assert (listed.metadata.total_count, listed.metadata.degraded) == (2, False)
 
@@ -89,8 +90,8 @@ def test_wait__runtime_applies__latency_is_reported(site: LiveSite, runtimes: Fa
     thread = runtimes.answer_next_change(("r-1", "applied", None), ("stranger", "applied", None))
     response = site.post(f"{config_url}?wait_for_runtimes=5000", BODY)
     thread.join()
-    written = answers.ConfigWritten.model_validate_json(response.content)
-    assert written.metadata.runtimes == [answers.RuntimeAnswer(instance_id="r-1", applied=True, latency_ms=0.7)]
+    written = write_answers.ConfigWritten.model_validate_json(response.content)
+    assert written.metadata.runtimes == [write_answers.RuntimeAnswer(instance_id="r-1", applied=True, latency_ms=0.7)]
 
 
 def test_wait__one_rejects_one_is_silent__said_of_each(site: LiveSite, runtimes: FakeRuntimes, config_url: str) -> None:
@@ -99,7 +100,7 @@ def test_wait__one_rejects_one_is_silent__said_of_each(site: LiveSite, runtimes:
     thread = runtimes.answer_next_change(("r-1", "rejected", "top_levels: out of range"))
     response = site.post(f"{config_url}?wait_for_runtimes=400", BODY)
     thread.join()
-    first, second = answers.ConfigWritten.model_validate_json(response.content).metadata.runtimes or []
+    first, second = write_answers.ConfigWritten.model_validate_json(response.content).metadata.runtimes or []
     assert (first.applied, first.error) == (False, "top_levels: out of range")
     assert (second.applied, second.latency_ms) == (False, None)
     assert "400 ms" in (second.error or "")

@@ -6,7 +6,8 @@ import pytest
 import redis
 
 from embedded.servers import Valkey
-from strategy_config.api import answers, signal_answers
+from strategy_config.api.common import answer_models
+from strategy_config.api.resources.signals import Signals
 from tests.live_site import LiveSite
 from tests.signals import NOON_MS, signal_json, store
 
@@ -22,7 +23,7 @@ def test_signals__as_a_runtime_writes_them__come_back_whole(site: LiveSite, symb
             signal_json(symbol=symbol, action="sell", time_ms=NOON_MS + 500),
         )
     answer = site.get(f"{SIGNALS}?symbol={symbol.lower()}")
-    listed = signal_answers.Signals.model_validate_json(answer.content)
+    listed = Signals.model_validate_json(answer.content)
     assert [(signal.action, signal.timestamp) for signal in listed.data] == [
         ("sell", "2024-08-08T12:00:00.500+00:00"),
         ("buy", "2024-08-08T12:00:00.000+00:00"),
@@ -62,7 +63,7 @@ def test_signals__redis_away__503_in_words(site_of_own_redis: LiveSite, own_valk
     assert site.get(SIGNALS).json()["data"] == []
     own_valkey.stop()
     response = site.get(SIGNALS)
-    failure = answers.Failure.model_validate_json(response.content)
+    failure = answer_models.Failure.model_validate_json(response.content)
     assert (response.status_code, failure.error.code) == (503, "STORE_UNAVAILABLE")
     assert "Redis" in failure.error.message
     assert int(response.headers["Retry-After"]) > 0

@@ -8,7 +8,7 @@ LOADED = """
 import gc, json, sys
 import configsite.wsgi
 print(json.dumps({"kept": gc.get_freeze_count(), "collected": len(gc.get_objects()),
-                  "views": "strategy_config.api.layer_views" in sys.modules}))
+                  "views": "strategy_config.api.resources.layers.views" in sys.modules}))
 """
 
 

@@ -112,7 +112,7 @@ def bucket(valkey: Valkey, redis_prefix: str, settings: Settings) -> Callable[[]
     settings.REDIS_URL = valkey.url
     settings.REDIS_KEY_PREFIX = redis_prefix
     settings.RATE_LIMITS = {"reads": (10, 3), "writes": (0, 1)}
-    command = rate_limits.take_command("caller:x", rate_limits.Kind.READS)
+    command = rate_limits.take_command("caller:x", rate_limits.LimitedKind.READS)
     assert command is not None
     assert rate_limits.seconds_to_wait(NoScriptError()) == 0
 
@@ -127,7 +127,7 @@ def test_bucket__emptied__refuses_and_forgets_itself(bucket: Callable[[], int], 
     waits = [bucket() for _ in range(30)]
     assert waits[:3] == [0, 0, 0]
     assert any(0 < wait <= 100 for wait in waits[3:])
-    take = rate_limits.take_command("caller:x", rate_limits.Kind.READS)
+    take = rate_limits.take_command("caller:x", rate_limits.LimitedKind.READS)
     assert take is not None
     # In one write: what it holds is forgotten after 300 ms, and a moment later it could be.
     commands = [take, redis_client.pack("PTTL", SiteKeys(redis_prefix).rate("reads:caller:x"))]

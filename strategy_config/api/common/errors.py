@@ -11,29 +11,35 @@ from rest_framework import exceptions
 
 from service_kit import request_ids
 from strategy_config.api.common import envelope, malformed
-from strategy_config.api.requests import MalformedRequestError
+from strategy_config.api.common.request_models import MalformedRequestError
 from strategy_config.exceptions import ConfigError
 from strategy_core.configuration.layers import InvalidParametersError, ParameterError
 
 RETRY_AFTER_SECONDS = 2
-CODES: Mapping[int, str] = {
-    400: "INVALID_REQUEST",
-    401: "UNAUTHENTICATED",
-    403: "FORBIDDEN",
-    404: "NOT_FOUND",
-    405: "METHOD_NOT_ALLOWED",
-    406: "NOT_ACCEPTABLE",
-    412: "VERSION_CONFLICT",
-    413: "TOO_LARGE",
-    415: "UNSUPPORTED_MEDIA_TYPE",
-    422: "VALIDATION_ERROR",
-    429: "RATE_LIMITED",
-    500: "INTERNAL_ERROR",
-    503: "STORE_UNAVAILABLE",
+_TABLE: Mapping[int, tuple[str, str]] = {
+    400: (
+        "INVALID_REQUEST",
+        "the request is malformed (INVALID_SYMBOL: a symbol is not valid); the message names the member.",
+    ),
+    401: ("UNAUTHENTICATED", "credentials are missing, unknown, expired or revoked."),
+    403: ("FORBIDDEN", "no group of this user has the permission."),
+    404: ("NOT_FOUND", "no such strategy, or nothing to delete or restore."),
+    405: ("METHOD_NOT_ALLOWED", "the Allow header lists the methods of this address."),
+    406: ("NOT_ACCEPTABLE", "only application/json is served."),
+    412: ("VERSION_CONFLICT", "If-Match does not match; `details.current_version` is the present version."),
+    413: ("TOO_LARGE", "the body is larger than 64 KiB."),
+    415: ("UNSUPPORTED_MEDIA_TYPE", "send application/json."),
+    422: ("VALIDATION_ERROR", "the parameters were refused; `details.errors` lists every reason."),
+    429: ("RATE_LIMITED", "try again after Retry-After seconds."),
+    500: ("INTERNAL_ERROR", "a fault of this service; its log has the details under the request id."),
+    503: ("STORE_UNAVAILABLE", "nothing was changed; try again after Retry-After seconds."),
 }
+CODES: Mapping[int, str] = {status: code for status, (code, _) in _TABLE.items()}
+MEANINGS: Mapping[int, str] = {status: meaning for status, (_, meaning) in _TABLE.items()}
+"""What each status means, for the OpenAPI document: the continuation of its code."""
 _OF_OTHERS: Mapping[int, str] = {
-    400: "The request cannot be read, or its Host header is none of this site's (ALLOWED_HOSTS).",
-    404: "There is nothing at this address.",
+    400: "The request is malformed, or its Host header is not in ALLOWED_HOSTS.",
+    404: "This address does not exist.",
 }
 _NOTHING_CHANGED = "Nothing was changed: "
 _log = structlog.get_logger(__name__)
@@ -49,7 +55,7 @@ def answer_exception(exception: Exception, context: Mapping[str, Any]) -> HttpRe
     if isinstance(exception, MalformedRequestError):
         return _answer_malformed(request, exception)
     if isinstance(exception, Http404):
-        return _fail(request, 404, "There is nothing at this address.")
+        return _fail(request, 404, "This address does not exist.")
     if isinstance(exception, PermissionDenied):
         return _fail(request, 403, "You are not allowed to do this.")
     if isinstance(exception, exceptions.APIException):
@@ -60,7 +66,7 @@ def answer_exception(exception: Exception, context: Mapping[str, Any]) -> HttpRe
 def answer_bug(request: Any, exception: Exception) -> HttpResponse:
     """500, with the details in the log and nowhere else."""
     _log.error("request.failed", request_id=request_ids.of(request), exc_info=exception)
-    return _fail(request, 500, "Something went wrong here. The log has the details under the request id.")
+    return _fail(request, 500, "Internal error. The log has the details under the request id.")
 
 
 def answer_status(request: Any, status: int, headers: Mapping[str, str]) -> HttpResponse:

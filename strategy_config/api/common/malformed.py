@@ -5,7 +5,8 @@ from difflib import get_close_matches
 
 from pydantic_core import ErrorDetails
 
-from strategy_config.api.requests import ANY_STRATEGY_PATTERN, CURSOR_PATTERN, MalformedRequestError
+from strategy_config.api.common.request_fields import ANY_STRATEGY_PATTERN, CURSOR_PATTERN
+from strategy_config.api.common.request_models import MalformedRequestError
 
 _BY_TYPE: Mapping[str, str] = {
     "missing": "is required",
@@ -13,7 +14,7 @@ _BY_TYPE: Mapping[str, str] = {
     "dict_type": "must be an object",
     "int_type": "must be a whole number",
     "is_instance_of": "must be a UUID",
-    "string_type": "must be a text",
+    "string_type": "must be a string",
     "greater_than_equal": "must be at least {ge}",
     "less_than_equal": "must be at most {le}",
     "string_too_short": "must not be empty",
@@ -49,5 +50,5 @@ def unknown(name: str, known: Sequence[str]) -> str:
     """What is said of a name that is not among the known ones, with the nearest of them."""
     nearest = get_close_matches(name, known, n=1)
     if nearest:
-        return f"is not known here (did you mean {nearest[0]}?)"
-    return f"is not known here; known are: {', '.join(known)}" if known else "is not known here; none is"
+        return f"is unknown (did you mean {nearest[0]}?)"
+    return f"is unknown; expected one of: {', '.join(known)}" if known else "is unknown; no parameters are expected"

@@ -48,7 +48,7 @@ def parse_object(body: bytes) -> dict[str, Any]:
     except json.JSONDecodeError as exception:
         raise InvalidRequestError(f"The body is not JSON: {exception}.") from None
     except ValueError:
-        raise InvalidRequestError("The body holds a number with too many digits.") from None
+        raise InvalidRequestError("The body contains a number with too many digits.") from None
     if not isinstance(parsed, dict):
         raise InvalidRequestError("The body must be a JSON object.")
     _check(parsed, depth=1)
@@ -86,4 +86,4 @@ def _refuse_lone_surrogates(text: str) -> None:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise InvalidRequestError("The body holds half of a surrogate pair, which is no character.") from None
+        raise InvalidRequestError("The body contains an unpaired surrogate, which is not a character.") from None

@@ -11,9 +11,17 @@ from rest_framework.request import Request
 from strategy_config.accounts.client_address import client_ip
 from strategy_config.accounts.permissions import Permission, is_held
 
-__all__ = ["HasPermission", "Permission", "anonymous_permissions", "caller_may", "possible_anonymous_permissions"]
+__all__ = [
+    "READ_ONLY",
+    "HasPermission",
+    "Permission",
+    "anonymous_permissions",
+    "caller_may",
+    "possible_anonymous_permissions",
+]
 
-
+READ_ONLY: Mapping[str, Permission] = {"GET": Permission.VIEW}
+"""What a view of reads alone asks for."""
 _ANONYMOUS: Mapping[str, frozenset[str]] = {
     "read": frozenset({Permission.VIEW}),
     "stop": frozenset({Permission.STOP_STRATEGY}),

@@ -12,12 +12,12 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 
-import structlog
 from django.conf import settings
 from django.http import HttpRequest
 from redis.exceptions import NoScriptError
 from rest_framework.exceptions import Throttled
 
+from service_kit.outage import Outage
 from strategy_config.accounts.client_address import client_address
 from strategy_config.api.common import authentication
 from strategy_config.exceptions import RedisUnavailableError
@@ -42,34 +42,16 @@ return 0
 """
 _TAKE_DIGEST = hashlib.sha1(TAKE_SCRIPT.encode(), usedforsecurity=False).hexdigest()
 _MICROSECONDS = 1_000_000
-_log = structlog.get_logger(__name__)
 
 
-class Kind(StrEnum):
+class LimitedKind(StrEnum):
     """What is limited apart from one another."""
 
     READS = "reads"
     WRITES = "writes"
 
 
-class _Alarm:
-    """Says once that limits cannot be held, and once that they are held again."""
-
-    def __init__(self) -> None:
-        self._is_raised = False
-
-    def raise_for(self, error: Exception) -> None:
-        if not self._is_raised:
-            self._is_raised = True
-            _log.warning("rate_limits.open", error=str(error))
-
-    def clear(self) -> None:
-        if self._is_raised:
-            self._is_raised = False
-            _log.info("rate_limits.held")
-
-
-_alarm = _Alarm()
+_outage = Outage("rate_limits.open", "rate_limits.held")
 
 
 def caller(digest: str | None, environ: Mapping[str, Any]) -> str:
@@ -77,7 +59,7 @@ def caller(digest: str | None, environ: Mapping[str, Any]) -> str:
     return f"address:{client_address(environ)}" if digest is None else f"caller:{digest[:32]}"
 
 
-def take_command(whose: str, kind: Kind) -> bytes | None:
+def take_command(whose: str, kind: LimitedKind) -> bytes | None:
     """The command that takes one token from the bucket of ``whose``, ready for the wire; None: there is no limit."""
     per_second, burst = settings.RATE_LIMITS[kind]
     if per_second == 0:
@@ -94,13 +76,13 @@ def seconds_to_wait(reply: Any) -> int:
         _load_script()
         return 0
     if isinstance(reply, Exception):
-        _alarm.raise_for(reply)
+        _outage.failed(reply)
         return 0
-    _alarm.clear()
+    _outage.worked()
     return math.ceil(int(reply) / 1000)
 
 
-def charge(request: HttpRequest, kind: Kind) -> None:
+def charge(request: HttpRequest, kind: LimitedKind) -> None:
     """Take a token for the request, once; raises Throttled with the seconds to wait.
 
     The counter that authentication asks for next comes in the same round trip.
@@ -123,7 +105,7 @@ def charge(request: HttpRequest, kind: Kind) -> None:
 
 
 @lru_cache(maxsize=1_024)
-def _take_command(prefix: str, kind: Kind, whose: str, per_second: int, burst: int) -> bytes:
+def _take_command(prefix: str, kind: LimitedKind, whose: str, per_second: int, burst: int) -> bytes:
     key = SiteKeys(prefix).rate(f"{kind}:{whose}")
     step = max(1, _MICROSECONDS // per_second)
     # By its digest: the script itself would be most of what a read sends, and Redis hashes it each time.
@@ -135,4 +117,4 @@ def _load_script() -> None:
     try:
         redis_client.run(lambda client: client.script_load(TAKE_SCRIPT))
     except RedisUnavailableError as error:
-        _alarm.raise_for(error)
+        _outage.failed(error)

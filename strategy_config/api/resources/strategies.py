@@ -1,36 +1,115 @@
-"""The catalogue of strategies, and operation: the shared cache and the runtimes."""
+"""The catalogue: the list of strategies, and the parameters of each."""
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, Literal
 
 import msgspec
 from django.http import HttpResponse
 from django.utils import timezone
+from pydantic import Field
 from rest_framework.request import Request
 
-from strategy_config.api import answers, strategy_list
-from strategy_config.api.common import envelope, schema
-from strategy_config.api.common.base import ApiView
-from strategy_config.api.common.permissions import Permission
+from strategy_config.api import strategy_list
+from strategy_config.api.common import envelope
+from strategy_config.api.common.answer_models import (
+    AnswerModel,
+    CountMetadata,
+    InstantText,
+    Metadata,
+    ParameterValue,
+    ParameterValues,
+    Success,
+)
+from strategy_config.api.common.api_view import ApiView
+from strategy_config.api.common.operations import operation
+from strategy_config.api.common.permissions import READ_ONLY
 from strategy_config.exceptions import RedisUnavailableError, StoreUnavailableError
-from strategy_config.observed.runtimes import live_runtimes
-from strategy_config.publication import refresh
 from strategy_config.resolution import known_strategies
 from strategy_config.selectors import cached_summaries
-from strategy_core.configuration import layers, runtime_reports
+from strategy_core.configuration import layers
 from strategy_core.strategies.base import ParameterSpec
 
-_ONLY_VIEW: Mapping[str, Permission] = {"GET": Permission.VIEW}
+
+class StrategySummary(AnswerModel):
+    """One strategy of the list. ``symbol_overrides`` are the symbols that have a layer."""
+
+    strategy_id: str
+    name: str
+    description: str
+    category: str
+    type: str
+    enabled: bool
+    has_global_config: bool
+    symbol_overrides: list[str]
+    parameter_count: int
+    version: int
+    updated_at: InstantText | None
+    updated_by: str | None
+
+
+class ListMetadata(CountMetadata):
+    """``degraded``: the database is unreachable, and the list comes from Redis."""
+
+    degraded: bool
+
+
+class StrategyList(Success):
+    data: list[StrategySummary]
+    metadata: ListMetadata
+
+
+class ParameterDescription(AnswerModel):
+    """The declaration of a parameter. For a list, ``min`` is the minimum number of items."""
+
+    name: str
+    type: Literal["int", "float", "bool", "str", "list"]
+    description: str
+    default: ParameterValue
+    min: float | None
+    max: float | None
+    allowed_values: list[ParameterValue] | None
+    unit: str
+    example: ParameterValue
+    env: list[str] = Field(description="The environment variables that set the parameter; the first one set wins.")
+
+
+class EnvironmentProblem(AnswerModel):
+    """An environment variable that was ignored, and why."""
+
+    variable: str
+    message: str
+
+
+class SchemaMetadata(CountMetadata):
+    """Metadata of a strategy's schema."""
+
+    strategy_name: str
+    environment_problems: list[EnvironmentProblem]
+
+
+class ParameterSchema(Success):
+    data: list[ParameterDescription]
+    metadata: SchemaMetadata
+
+
+class DefaultsMetadata(Metadata):
+    """Metadata of a strategy's defaults."""
+
+    strategy_name: str
+
+
+class Defaults(Success):
+    data: ParameterValues
+    metadata: DefaultsMetadata
 
 
 class StrategyListView(ApiView):
     """All strategies. To bearers of a token `hot_path` may have answered already."""
 
-    permission_by_method = _ONLY_VIEW
+    permission_by_method = READ_ONLY
 
-    @schema.operation("listStrategies", tag="Strategies", summary="List the strategies", answer=answers.StrategyList)
+    @operation("listStrategies", tag="Strategies", summary="List the strategies", answer=StrategyList)
     def get(self, request: Request) -> HttpResponse:
-        """All strategies in catalogue order, with what is set for them and where."""
+        """All strategies in catalogue order, with their state and the layers that exist for each."""
         try:
             found = strategy_list.read()
         except StoreUnavailableError:
@@ -44,7 +123,7 @@ def _cached_list(request: Request) -> HttpResponse:
     try:
         summaries = cached_summaries.strategy_summaries(timezone.now())
     except RedisUnavailableError as exception:
-        raise StoreUnavailableError("Neither the store nor the shared cache can be read right now.") from exception
+        raise StoreUnavailableError("The database and Redis are both unreachable; try again later.") from exception
     rendered = [strategy_list.render(summary) for summary in summaries]
     return envelope.success(request, rendered, metadata={"total_count": len(rendered), "degraded": True})
 
@@ -52,13 +131,13 @@ def _cached_list(request: Request) -> HttpResponse:
 class ParameterSchemaView(ApiView):
     """What each parameter of a strategy means."""
 
-    permission_by_method = _ONLY_VIEW
+    permission_by_method = READ_ONLY
 
-    @schema.operation(
+    @operation(
         "getStrategySchema",
         tag="Strategies",
         summary="Describe the parameters of a strategy",
-        answer=answers.ParameterSchema,
+        answer=ParameterSchema,
         path=("strategy_id",),
     )
     def get(self, request: Request, strategy_id: str) -> HttpResponse:
@@ -95,62 +174,18 @@ def _describe(spec: ParameterSpec) -> dict[str, Any]:
 class DefaultsView(ApiView):
     """The parameters as the code declares them."""
 
-    permission_by_method = _ONLY_VIEW
+    permission_by_method = READ_ONLY
 
-    @schema.operation(
+    @operation(
         "getStrategyDefaults",
         tag="Strategies",
         summary="Read the defaults of a strategy",
-        answer=answers.Defaults,
+        answer=Defaults,
         path=("strategy_id",),
     )
     def get(self, request: Request, strategy_id: str) -> HttpResponse:
-        """The default of each parameter: what holds where nobody has set anything."""
+        """The default of each parameter, which applies if no layer sets it."""
         strategy = known_strategies.strategy_class(strategy_id)
         return envelope.success(
             request, layers.as_json(strategy.parameters()), metadata={"strategy_name": strategy.name}
         )
-
-
-class CacheRefreshView(ApiView):
-    """The shared cache, rebuilt."""
-
-    permission_by_method: ClassVar[Mapping[str, Permission]] = {"POST": Permission.REFRESH_CACHE}
-
-    @schema.operation(
-        "refreshCache",
-        tag="Operation",
-        summary="Rebuild the shared cache",
-        answer=answers.CacheRefreshed,
-        needs_cache=True,
-    )
-    def post(self, request: Request) -> HttpResponse:
-        """Write every document anew from the store, and tell every runtime to read everything again."""
-        refreshed = refresh.refresh_cache()
-        held = f"{refreshed.entries} documents as of sequence {refreshed.sequence}"
-        return envelope.success(
-            request,
-            {
-                "message": f"Shared cache refreshed successfully: {held}.",
-                "entries": refreshed.entries,
-                "sequence": refreshed.sequence,
-            },
-            metadata={"action": "cache_refresh"},
-        )
-
-
-class RuntimesView(ApiView):
-    """The runtimes that trade on the configuration."""
-
-    permission_by_method = _ONLY_VIEW
-
-    @schema.operation("listRuntimes", tag="Operation", summary="List the live runtimes", answer=answers.Runtimes)
-    def get(self, request: Request) -> HttpResponse:
-        """Each runtime instance that has reported within 15 seconds, or three of its intervals, and how far it got."""
-        heartbeats: list[runtime_reports.Heartbeat] = []
-        is_degraded = False
-        try:
-            heartbeats = live_runtimes()
-        except RedisUnavailableError:
-            is_degraded = True
-        return envelope.success(request, heartbeats, metadata={"total_count": len(heartbeats), "degraded": is_degraded})

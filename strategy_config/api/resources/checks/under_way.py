@@ -17,9 +17,11 @@ from strategy_config.redis import redis_client
 
 # A service that is late may ask us about the change long after nobody waits for it any more.
 LATE_SECONDS = 30.0
+
 MOST_IN_PROCESS = 1_000
 
 _lock = threading.Lock()
+
 _here: dict[tuple[str, str], float] = {}
 
 

@@ -12,25 +12,35 @@ BLOCK_MS = 200
 
 
 class RuntimeWait:
-    """Waits for the answers of the runtimes that were alive before a change. Make it before the change.
+    """Waits for the acknowledgements of the runtimes that are live before a change; made before the change.
 
-    Nothing here fails the change: where Redis is away there is nobody to wait for, and ``warning`` says so.
+    With a timeout of 0 it asks nobody. It never fails the change: if Redis is unreachable, a warning says so.
     """
 
     def __init__(self, timeout_ms: int) -> None:
         self._timeout_ms = timeout_ms
-        self.warning: str | None = None
+        self._warning: str | None = None
         self._instances: list[str] = []
         self._last_id: Any = "0-0"
+        if timeout_ms == 0:
+            return
         try:
             self._instances = [heartbeat.instance_id for heartbeat in trading_runtimes()]
             newest = redis_client.run(lambda client: client.xrevrange(redis_client.keys().acks, count=1))
         except RedisUnavailableError:
-            self.warning = "The runtimes could not be asked: the shared cache is away."
+            self._warning = "Redis is unreachable: the runtimes could not be asked."
         else:
             self._last_id = newest[0][0] if newest else "0-0"
 
-    def answers(self, sequence: int) -> list[dict[str, Any]]:
+    def report(self, sequence: int, metadata: dict[str, Any]) -> None:
+        """Wait, and add what each runtime made of ``sequence`` to the answer's metadata."""
+        if self._timeout_ms == 0:
+            return
+        metadata["runtimes"] = self._answers(sequence)
+        if self._warning is not None:
+            metadata["warnings"].append(self._warning)
+
+    def _answers(self, sequence: int) -> list[dict[str, Any]]:
         """What each runtime made of ``sequence``; one that is silent past the timeout has not applied it."""
         answered: dict[str, runtime_reports.Ack] = {}
         deadline = time.monotonic() + self._timeout_ms / 1000
@@ -45,7 +55,7 @@ class RuntimeWait:
         try:
             streams = redis_client.run(lambda client: client.xread({acks: self._last_id}, block=block_ms))
         except RedisUnavailableError:
-            self.warning = "Not all runtimes were heard: the shared cache went away."
+            self._warning = "Redis became unreachable: not all runtimes have answered."
             return False
         entries = _entries(streams)
         if entries:

@@ -14,14 +14,18 @@ import msgspec
 from strategy_core.market.decoding import UNREADABLE
 
 MAX_TEXT = 500
+
 OURSELVES = "realtime-strategies"
+
 _FOREIGN_CODES = frozenset({"UNKNOWN_PARAMETER", "UNKNOWN_STRATEGY", "STRATEGY_NOT_FOUND", "NOT_FOUND"})
+
 _FOREIGN_WORDS = re.compile(r"unknown (strategy|parameter)|(strategy|parameter)\b.{0,80}\bnot (found|known)", re.I)
+
 # Of an answer that says "not found" without the envelope nobody knows whether it is the strategy or the path.
 _STATUSES_WITH_A_SAY = frozenset({200, 400, 404, 409, 422})
 
 
-class Conflict(msgspec.Struct, frozen=True, kw_only=True):
+class Objection(msgspec.Struct, frozen=True, kw_only=True):
     """One objection of one service."""
 
     service: str
@@ -71,7 +75,7 @@ class _Answer(msgspec.Struct):
 _decoder = msgspec.json.Decoder(_Answer)
 
 
-def objections(service: str, status: int, answer: bytes) -> list[Conflict]:
+def objections(service: str, status: int, answer: bytes) -> list[Objection]:
     """What the service holds against the change; raises NotUnderstoodError."""
     try:
         found = _decoder.decode(answer) if status in _STATUSES_WITH_A_SAY else None
@@ -94,13 +98,13 @@ def objections(service: str, status: int, answer: bytes) -> list[Conflict]:
 
 
 def _unknown(status: int) -> str:
-    return "its answer is not understood" if status == 200 else f"it answered {status}"
+    return "its answer could not be parsed" if status == 200 else f"it answered {status}"
 
 
-def _of_errors(service: str, errors: Iterable[_Error | str]) -> list[Conflict]:
+def _of_errors(service: str, errors: Iterable[_Error | str]) -> list[Objection]:
     found = [_Error(error) if isinstance(error, str) else error for error in errors]
     return [
-        Conflict(
+        Objection(
             service=service,
             conflict_type=error.code[:MAX_TEXT],
             description=error.message[:MAX_TEXT],
@@ -113,11 +117,11 @@ def _of_errors(service: str, errors: Iterable[_Error | str]) -> list[Conflict]:
     ]
 
 
-def _of_conflicts(service: str, conflicts: Iterable[_Conflict | str]) -> list[Conflict]:
+def _of_conflicts(service: str, conflicts: Iterable[_Conflict | str]) -> list[Objection]:
     """Without those that the service has from asking us in its turn: what we say is in our own answer."""
     found = [_Conflict(description=each) if isinstance(each, str) else each for each in conflicts]
     return [
-        Conflict(
+        Objection(
             service=service,
             conflict_type=conflict.conflict_type[:MAX_TEXT],
             description=conflict.description[:MAX_TEXT],

@@ -7,11 +7,13 @@ from django.http import HttpResponse
 from django.utils import timezone
 from rest_framework.request import Request
 
-from strategy_config.api import answers, requests
-from strategy_config.api.common import envelope, errors, examples, schema
-from strategy_config.api.common.base import ApiView
+from strategy_config.api.common import envelope, errors
+from strategy_config.api.common.api_view import ApiView
+from strategy_config.api.common.operations import operation
 from strategy_config.api.common.permissions import Permission
-from strategy_config.api.conflicts import HOP_HEADER, find_conflicts
+from strategy_config.api.common.request_models import body_of
+from strategy_config.api.resources.checks.conflicts import HOP_HEADER, find_conflicts
+from strategy_config.api.resources.checks.models import CHECK_EXAMPLES, Check, ConfigCheck
 from strategy_config.services import dry_run
 from strategy_config.services.dry_run import Preview
 
@@ -21,23 +23,23 @@ class CheckView(ApiView):
 
     permission_by_method: ClassVar[Mapping[str, Permission]] = {"POST": Permission.VIEW}
 
-    @schema.operation(
+    @operation(
         "validateConfig",
         tag="Configuration",
         summary="Check a change without making it",
-        answer=answers.ConfigCheck,
-        body=requests.Check,
+        answer=ConfigCheck,
+        body=Check,
         names_strategy=True,
-        examples=examples.CHECK,
+        examples=CHECK_EXAMPLES,
     )
     def post(self, request: Request) -> HttpResponse:
         """Check parameters as POST …/config would, estimate the impact, and ask other services for conflicts.
 
-        A service that does not answer within two seconds is a warning, not a failure; `services` says for each whether
-        it had its say. Nobody is asked twice at once about a change, nor for a request with
-        `X-Conflict-Check-Hop`: it is part of another service's check.
+        A service that does not answer within two seconds causes a warning, not a failure; `services` lists the outcome
+        for each. No service is asked about the same change twice at once, and none for a request with
+        `X-Conflict-Check-Hop`, which is part of another service's check.
         """
-        body = requests.body(request, requests.Check)
+        body = body_of(request, Check)
         preview = dry_run.check_change(
             strategy_id=body.strategy_id,
             symbol=body.symbol,

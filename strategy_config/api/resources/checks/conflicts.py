@@ -17,23 +17,32 @@ import msgspec
 import structlog
 from django.conf import settings
 
-from strategy_config.api import checks_under_way, peer_answers
-from strategy_config.api.peer_answers import Conflict, NotUnderstoodError
+from strategy_config.api.resources.checks.peer_answers import NotUnderstoodError, Objection, objections
+from strategy_config.api.resources.checks.under_way import begin, end, key_of
 
 LIMIT_SECONDS = 2.0
+
 # The loop ends what is late by itself; this is for a loop that cannot.
 GRACE_SECONDS = 0.5
+
 MAX_ANSWER_BYTES = 256 * 1024
+
 MOST_REQUESTS = 64
+
 HOP_HEADER = "X-Conflict-Check-Hop"
-UNDER_WAY = "it is being asked about the same change already, or has not answered a moment ago"
+
+UNDER_WAY = "a check of the same change is already in progress, or timed out a moment ago"
+
 Status = Literal["answered", "no_answer", "not_asked"]
+
 T = TypeVar("T")
+
 _log = structlog.get_logger(__name__)
+
 _free = threading.BoundedSemaphore(MOST_REQUESTS)
 
 
-class ServiceCheck(msgspec.Struct, frozen=True, kw_only=True):
+class ServiceOutcome(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a service had its say; ``reason`` where it had not."""
 
     service: str
@@ -42,11 +51,11 @@ class ServiceCheck(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Objections:
     """All objections, and for each service whether it had its say."""
 
-    conflicts: list[Conflict]
-    services: list[ServiceCheck]
+    conflicts: list[Objection]
+    services: list[ServiceOutcome]
 
     @property
     def warnings(self) -> list[str]:
@@ -59,55 +68,57 @@ class Found:
         ]
 
 
-def find_conflicts(*, strategy_id: str, symbol: str | None, parameters: Mapping[str, Any], hop: str | None) -> Found:
+def find_conflicts(
+    *, strategy_id: str, symbol: str | None, parameters: Mapping[str, Any], hop: str | None
+) -> Objections:
     """Ask every service of CONFLICT_CHECK_URLS. ``hop`` is the HOP_HEADER of the request that this is for.
 
     Nobody is asked for a request that is part of another check, nor about a change that it is being asked about.
     """
     services: Mapping[str, str] = settings.CONFLICT_CHECK_URLS
     if not services:
-        return Found([], [])
+        return Objections([], [])
     if hop is not None and hop.strip() not in {"", "0"}:
         return _not_asked(services, "this check is part of another service's")
-    key = checks_under_way.key_of(strategy_id, symbol, parameters)
-    free = checks_under_way.begin(key, services)
+    key = key_of(strategy_id, symbol, parameters)
+    free = begin(key, services)
     # `config_type` is what the data manager calls this kind of configuration; the others pass over it.
     content = {"strategy_id": strategy_id, "symbol": symbol, "parameters": parameters, "config_type": "strategy"}
     found = _ask_all({name: services[name] for name in free}, msgspec.json.encode(content))
-    checks_under_way.end(key, [check.service for check in found.services if check.status == "answered"])
+    end(key, [check.service for check in found.services if check.status == "answered"])
     others = _not_asked([name for name in services if name not in free], UNDER_WAY)
-    return Found(found.conflicts, [*found.services, *others.services])
+    return Objections(found.conflicts, [*found.services, *others.services])
 
 
-def _ask_all(services: Mapping[str, str], body: bytes) -> Found:
-    asked: dict[str, concurrent.futures.Future[list[Conflict]] | None] = {}
+def _ask_all(services: Mapping[str, str], body: bytes) -> Objections:
+    asked: dict[str, concurrent.futures.Future[list[Objection]] | None] = {}
     for name, url in services.items():
         asked[name] = _submit(_ask(name, url, body)) if _free.acquire(blocking=False) else None
     answers = [answer for answer in asked.values() if answer is not None]
     concurrent.futures.wait(answers, timeout=LIMIT_SECONDS + GRACE_SECONDS)
-    conflicts: list[Conflict] = []
-    checks: list[ServiceCheck] = []
+    conflicts: list[Objection] = []
+    checks: list[ServiceOutcome] = []
     for name, answer in asked.items():
         if answer is None:
-            reason = "too many checks are under way"
-            checks.append(ServiceCheck(service=name, status="not_asked", reason=reason))
+            reason = "too many checks are in progress"
+            checks.append(ServiceOutcome(service=name, status="not_asked", reason=reason))
             continue
         problem = _problem(answer)
         if problem is None:
             conflicts.extend(answer.result())
-            checks.append(ServiceCheck(service=name, status="answered"))
+            checks.append(ServiceOutcome(service=name, status="answered"))
         else:
             answer.cancel()
             _log.warning("conflict_check.unanswered", service=name, error=problem)
-            checks.append(ServiceCheck(service=name, status="no_answer", reason=problem))
-    return Found(conflicts, checks)
+            checks.append(ServiceOutcome(service=name, status="no_answer", reason=problem))
+    return Objections(conflicts, checks)
 
 
-def _not_asked(services: Iterable[str], reason: str) -> Found:
-    return Found([], [ServiceCheck(service=name, status="not_asked", reason=reason) for name in services])
+def _not_asked(services: Iterable[str], reason: str) -> Objections:
+    return Objections([], [ServiceOutcome(service=name, status="not_asked", reason=reason) for name in services])
 
 
-async def _ask(service: str, url: str, body: bytes) -> list[Conflict]:
+async def _ask(service: str, url: str, body: bytes) -> list[Objection]:
     headers = {
         **{"Content-Type": "application/json", "Accept": "application/json", "Accept-Encoding": "identity"},
         HOP_HEADER: "1",
@@ -118,7 +129,7 @@ async def _ask(service: str, url: str, body: bytes) -> list[Conflict]:
         aiohttp.ClientSession(auto_decompress=False) as session,
         session.post(address, data=body, headers=headers, allow_redirects=False) as response,
     ):
-        return peer_answers.objections(service, response.status, await _read(response))
+        return objections(service, response.status, await _read(response))
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
@@ -130,7 +141,7 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
     return bytes(answer)
 
 
-def _problem(answer: concurrent.futures.Future[list[Conflict]]) -> str | None:
+def _problem(answer: concurrent.futures.Future[list[Objection]]) -> str | None:
     """Why the service has no say, None where it has; never the service's own words."""
     if not answer.done():
         return f"no answer within {LIMIT_SECONDS:g} s"
@@ -139,7 +150,7 @@ def _problem(answer: concurrent.futures.Future[list[Conflict]]) -> str | None:
         return None
     if isinstance(exception, NotUnderstoodError):
         return str(exception)
-    return f"no answer within {LIMIT_SECONDS:g} s" if isinstance(exception, TimeoutError) else "it cannot be reached"
+    return f"no answer within {LIMIT_SECONDS:g} s" if isinstance(exception, TimeoutError) else "it is unreachable"
 
 
 def _submit(work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:

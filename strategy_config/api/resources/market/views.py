@@ -1,48 +1,59 @@
 """Order-book analytics of the runtimes. Plain objects: existing clients expect no envelope around them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 
 from django.http import HttpResponse
 from django.utils import timezone
 from rest_framework.request import Request
 
-from strategy_config.api import market_answers, market_requests, requests
-from strategy_config.api.common import envelope, schema
-from strategy_config.api.common.base import ApiView
-from strategy_config.api.common.permissions import Permission
+from strategy_config.api.common import envelope
+from strategy_config.api.common.api_view import ApiView
+from strategy_config.api.common.operations import operation
+from strategy_config.api.common.permissions import READ_ONLY
+from strategy_config.api.common.request_models import query_of
+from strategy_config.api.resources.market.models import (
+    AllMetrics,
+    AllMetricsQuery,
+    DepthMetrics,
+    MarketSummary,
+    PressureHistory,
+    PressureQuery,
+)
 from strategy_config.exceptions import RedisUnavailableError, StoreUnavailableError
 from strategy_config.observed import order_books
 from strategy_config.observed.order_books import Reading
 from strategy_config.resolution import symbols
 
 MOST_POINTS = 100
-_UNKNOWN = "NOT_FOUND: no runtime has seen an order book of this symbol of late."
+
+_UNKNOWN = "no runtime has reported an order book of this symbol recently."
+
 T = TypeVar("T")
 
 
 class _MarketView(ApiView):
-    permission_by_method: ClassVar[Mapping[str, Permission]] = {"GET": Permission.VIEW}
+    permission_by_method = READ_ONLY
 
 
 class DepthView(_MarketView):
     """The order book of a symbol in figures."""
 
-    @schema.operation(
+    @operation(
         "getDepthMetrics",
         tag="Market",
         summary="Read the order-book analytics of a symbol",
-        answer=market_answers.DepthMetrics,
+        answer=DepthMetrics,
         path=("symbol",),
         needs_cache=True,
         not_found=_UNKNOWN,
     )
     def get(self, request: Request, symbol: str) -> HttpResponse:
-        """Imbalance, pressure, liquidity, spread, weighted prices and strongest levels of the last book.
+        """Imbalance, pressure, liquidity, spread, weighted prices and strongest levels of the latest order book.
 
-        They are renewed at most five times a second. `source` says whether the market is real.
+        Updated at most five times a second. `source` tells a real market from a simulated or replayed one.
         """
         with _redis_needed():
             reading = order_books.of_symbol(symbols.normalise_symbol(symbol), timezone.now())
@@ -52,23 +63,23 @@ class DepthView(_MarketView):
 class PressureView(_MarketView):
     """How the pressure on a symbol has moved."""
 
-    @schema.operation(
+    @operation(
         "getPressureHistory",
         tag="Market",
-        summary="Read how the pressure on a symbol has moved",
-        answer=market_answers.PressureHistory,
+        summary="Read the pressure history of a symbol",
+        answer=PressureHistory,
         path=("symbol",),
-        query=requests.PressureQuery,
+        query=PressureQuery,
         needs_cache=True,
         not_found=_UNKNOWN,
     )
     def get(self, request: Request, symbol: str) -> HttpResponse:
-        """Net pressure and imbalance over the timeframe that ends with the newest book, in event time.
+        """Net pressure and imbalance over the timeframe that ends with the newest order book, in event time.
 
-        The figures of the summary are of all points; of the history every second, third, ... one is answered where
-        there are more than 100, the newest always.
+        The summary covers all points. A history of more than 100 points is thinned evenly; the newest point is always
+        kept.
         """
-        timeframe = requests.query(request, requests.PressureQuery).timeframe
+        timeframe = query_of(request, PressureQuery).timeframe
         with _redis_needed():
             found = order_books.pressure_of(symbols.normalise_symbol(symbol), timeframe, timezone.now())
         points = thinned(found.points, MOST_POINTS)
@@ -93,15 +104,17 @@ class PressureView(_MarketView):
 class SummaryView(_MarketView):
     """All order books in figures."""
 
-    @schema.operation(
+    @operation(
         "getMarketSummary",
         tag="Market",
         summary="Summarise the order books of all symbols",
-        answer=market_answers.MarketSummary,
+        answer=MarketSummary,
         needs_cache=True,
     )
     def get(self, request: Request) -> HttpResponse:
-        """How many symbols lean to which side, the means over all of them, and those with the strongest pressure."""
+        """The number of bullish, bearish and neutral symbols, means over all symbols, and the symbols with the
+        strongest pressure.
+        """
         at = timezone.now()
         with _redis_needed():
             found = order_books.summarise(order_books.of_all(at))
@@ -128,20 +141,20 @@ class SummaryView(_MarketView):
 class AllView(_MarketView):
     """All order books."""
 
-    @schema.operation(
+    @operation(
         "getAllMetrics",
         tag="Market",
         summary="Read the order-book analytics of all symbols",
-        answer=market_answers.AllMetrics,
-        query=market_requests.AllMetricsQuery,
+        answer=AllMetrics,
+        query=AllMetricsQuery,
         needs_cache=True,
     )
     def get(self, request: Request) -> HttpResponse:
-        """What `/metrics/depth/{symbol}` answers, for every symbol that is known and passes the filters.
+        """The metrics of `/metrics/depth/{symbol}` for every known symbol that passes the filters.
 
-        `total` and the pages count the symbols that pass; `symbols_count` those of this answer.
+        `total` and the pages count all symbols that pass; `symbols_count` counts those in this answer.
         """
-        query = requests.query(request, market_requests.AllMetricsQuery)
+        query = query_of(request, AllMetricsQuery)
         with _redis_needed():
             readings = order_books.of_all(timezone.now())
         found = order_books.select(
@@ -183,10 +196,12 @@ def _redis_needed() -> Iterator[None]:
     try:
         yield
     except RedisUnavailableError as exception:
-        raise StoreUnavailableError("Redis, which carries the market metrics, cannot be reached now.") from exception
+        raise StoreUnavailableError(
+            "Redis, which carries the market metrics, is unreachable; try again later."
+        ) from exception
 
 
-def _pagination(total: int, query: market_requests.AllMetricsQuery) -> dict[str, Any]:
+def _pagination(total: int, query: AllMetricsQuery) -> dict[str, Any]:
     return {
         "total": total,
         "limit": query.limit,
