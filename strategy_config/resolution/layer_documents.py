@@ -59,6 +59,12 @@ def states_of(row: StrategyConfig, overrides: Iterable[SymbolOverride]) -> dict[
     found = {}
     if row.version or is_known(row.strategy_id):
         found[redis_keys.field_name(row.strategy_id, None)] = global_state(row)
+    return found | symbol_states(row, overrides)
+
+
+def symbol_states(row: StrategyConfig, overrides: Iterable[SymbolOverride]) -> dict[str, FieldState]:
+    """What Redis is to hold of these rows of the strategy, by field; one that cannot be made is left out."""
+    found = {}
     for override in overrides:
         with item_failures.contained("document", strategy_id=row.strategy_id, symbol=override.symbol):
             found[redis_keys.field_name(row.strategy_id, override.symbol)] = symbol_state(row, override)

@@ -38,12 +38,18 @@ class Conditions:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of an edit. ``is_stop``: the layer is off by it. ``refusal``: why nothing but its stop was recorded."""
+    """What came of an edit. ``stopped_by``: by whom the layer is off now, if it is by the edit.
+
+    ``refusal``: why nothing but its stop was recorded.
+    """
 
     inherited: tuple[str, ...] = ()
-    is_stop: bool = False
+    stopped_by: Origin | None = None
     refusal: Refusal | None = None
     warnings: tuple[str, ...] = ()
+
+
+NOTHING_MORE = Outcome()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +73,8 @@ def apply_edit(layer: OpenLayer, edit: LayerEdit, origin: Origin, conditions: Co
             raise
         _stop(layer, origin, conditions)
         if edit.is_stop_alone:
-            return Outcome(is_stop=True, warnings=(IF_MATCH_PASSED_OVER,))
-        return Outcome(is_stop=True, refusal=refusal)
+            return Outcome(stopped_by=origin, warnings=(IF_MATCH_PASSED_OVER,))
+        return Outcome(stopped_by=origin, refusal=refusal)
     layer.record_due_expiry()
     try:
         judged = _judge(layer, edit, origin, conditions)
@@ -76,7 +82,7 @@ def apply_edit(layer: OpenLayer, edit: LayerEdit, origin: Origin, conditions: Co
         if not is_stop:
             raise
         _stop(layer, origin, conditions)
-        return Outcome(is_stop=True, refusal=refusal)
+        return Outcome(stopped_by=origin, refusal=refusal)
     if is_stop:
         _stop(layer, origin, conditions)
     # A stop alone forces nothing beside itself.
@@ -84,7 +90,7 @@ def apply_edit(layer: OpenLayer, edit: LayerEdit, origin: Origin, conditions: Co
     layer.record_parameters(judged.parameters, origin, expires_at=judged.expires_at, is_forced=is_forced)
     if edit.switch and not layer.is_own_switch_on:
         layer.record_switch(True, origin)
-    return Outcome(inherited=judged.inherited, is_stop=is_stop)
+    return Outcome(inherited=judged.inherited, stopped_by=origin if is_stop else None)
 
 
 def _judge(layer: OpenLayer, edit: LayerEdit, origin: Origin, conditions: Conditions) -> _Judged:

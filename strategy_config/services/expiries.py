@@ -3,10 +3,12 @@
 from datetime import datetime
 
 from service_kit.tracing import traced
+from strategy_config.history import chain
+from strategy_config.history.chain import Chain
 from strategy_config.models import SymbolOverride
 from strategy_config.resolution import instants, item_failures
-from strategy_config.services.layer_write import commit_layer
-from strategy_config.services.open_layer import OpenLayer
+from strategy_config.resolution.layer_keys import LayerKey
+from strategy_config.services.open_batch import OpenBatch, batch_write
 from strategy_config.store import transactions
 
 
@@ -19,6 +21,14 @@ def expire_due(*, at: datetime) -> int:
     recorded = 0
     for row in due:
         with item_failures.contained("expiry", strategy_id=row.strategy_id, symbol=row.symbol):
-            layer, _, _, _ = commit_layer(row.strategy_id, row.symbol, at, OpenLayer.record_due_expiry)
-            recorded += len(layer.changes)
+            recorded += _expire(LayerKey(row.strategy_id, row.symbol), at)
     return recorded
+
+
+def _expire(key: LayerKey, at: datetime) -> int:
+    def attempt(end: Chain) -> OpenBatch:
+        with OpenBatch(end, at) as batch:
+            batch.layer(key).record_due_expiry()
+        return batch
+
+    return len(batch_write(chain.write(attempt)))

@@ -5,7 +5,6 @@ A halt is in force until a resume names its id; nothing else ends it.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID, uuid4, uuid5
 
 import structlog
@@ -15,7 +14,7 @@ from strategy_config.exceptions import InvalidRequestError, NotFoundError, Redis
 from strategy_config.history import chain, halt_rows
 from strategy_config.history.chain import Chain
 from strategy_config.history.origins import Origin, reasoned_origin, stopping_origin
-from strategy_config.models import STRATEGY_ID_LENGTH, ConfigAudit, Halt
+from strategy_config.models import STRATEGY_ID_LENGTH, Halt
 from strategy_config.publication import halt_telling, publisher
 from strategy_config.resolution.symbols import normalise_symbol
 from strategy_config.selectors import known_halts
@@ -149,28 +148,26 @@ def resume(
     except RedisUnavailableError as exception:
         logger.info("halts.untold", error=str(exception))
 
-    def change(end: Chain) -> tuple[list[Halt], list[str], list[str], list[ConfigAudit], dict[str, Any]]:
-        chosen = _chosen(ids, scope)
-        end_halts(end, chosen, origin)
-        covered = covered_layers(chosen)
-        states: dict[str, Any] = {}
-        if restore and covered:
-            batch = OpenBatch(end, {key.strategy_id for key in covered}, origin.at)
-            for key in covered:
-                switches.switch_layer(batch.layer(*key), origin, enabled=True)
-            states = batch.touched()
-        names = [str(key) for key in covered]
-        return chosen, names if restore else [], [] if restore else names, list(end.rows), states
+    def attempt(end: Chain) -> tuple[OpenBatch, list[Halt], list[str]]:
+        with OpenBatch(end, origin.at) as batch:
+            chosen = _chosen(ids, scope)
+            end_halts(end, chosen, origin)
+            covered = covered_layers(chosen)
+            if restore:
+                batch.read(key.strategy_id for key in covered)
+            for key in covered if restore else ():
+                switches.switch_layer(batch.layer(key), origin, enabled=True)
+        return batch, chosen, [str(key) for key in covered]
 
-    ended, switched_on, still_off, rows, states = chain.write(change)
-    published = publisher.publish(rows, states)
+    batch, ended, covered = chain.write(attempt)
+    published = batch.publish()
     return Resumed(
         tuple(ended),
         known_halts.open_halts(),
-        rows[-1].told_sequence,
+        batch.changes[-1].told_sequence,
         published,
-        tuple(switched_on),
-        tuple(still_off),
+        switched_on=tuple(covered if restore else ()),
+        still_off=tuple(() if restore else covered),
     )
 
 

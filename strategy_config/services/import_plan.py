@@ -230,7 +230,7 @@ def make_plan(
 def record(plan: Plan, batch: OpenBatch, origin: Origin) -> None:
     """Write the changes of a plan that was made of this batch."""
     for change in plan.changes:
-        layer = batch.layer(*change.key)
+        layer = batch.layer(change.key)
         layer.record_due_expiry()
         if change.enabled is None:
             layer.record(change.action, change.parameters, origin, expires_at=change.expires_at)

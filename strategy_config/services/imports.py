@@ -7,15 +7,17 @@ from datetime import datetime
 
 from service_kit.tracing import traced
 from strategy_config.exceptions import Refusal, VersionConflictError
+from strategy_config.history import chain
+from strategy_config.history.chain import Chain
 from strategy_config.history.origins import Origin, reasoned_origin
 from strategy_config.models import StrategyConfig, SymbolOverride
 from strategy_config.resolution import expiry, instants, known_strategies, layer_rows, work_limit
 from strategy_config.resolution.layer_keys import LayerKey
 from strategy_config.resolution.symbols import normalise_symbol
 from strategy_config.selectors import strategy_rows
-from strategy_config.services import import_plan, open_batch, yaml_file
+from strategy_config.services import import_plan, yaml_file
 from strategy_config.services.import_plan import ImportRefusedError, Plan, Wanted
-from strategy_config.services.open_batch import OpenBatch
+from strategy_config.services.open_batch import OpenBatch, batch_write
 from strategy_config.store import transactions
 from strategy_core.strategies.registry import STRATEGIES
 
@@ -101,18 +103,23 @@ def apply_import(
     file = yaml_file.read(content)
     options = _Options(prune, may_switch, allow_enable, set(strategy_rows.removed_strategies()))
 
-    def change(batch: OpenBatch) -> Plan:
-        overrides = [each for strategy_id in file.strategy_ids for each in batch.overrides(strategy_id)]
-        plan = _plan(file, batch.rows, overrides, origin.at, options)
-        if plan.refusals:
-            raise ImportRefusedError(plan)
-        if fingerprint is not None and fingerprint != plan.fingerprint:
-            raise VersionConflictError("The configuration has changed since this plan was made. Look at the new one.")
-        import_plan.record(plan, batch, origin)
-        return plan
+    def attempt(end: Chain) -> tuple[OpenBatch, Plan]:
+        with OpenBatch(end, origin.at) as batch:
+            batch.read(file.strategy_ids)
+            overrides = [each for strategy_id in file.strategy_ids for each in batch.overrides(strategy_id)]
+            plan = _plan(file, batch.rows, overrides, origin.at, options)
+            if plan.refusals:
+                raise ImportRefusedError(plan)
+            if fingerprint is not None and fingerprint != plan.fingerprint:
+                raise VersionConflictError(
+                    "The configuration has changed since this plan was made. Look at the new one."
+                )
+            import_plan.record(plan, batch, origin)
+        return batch, plan
 
-    plan, changes, published = open_batch.commit(file.strategy_ids, origin.at, change)
-    return Applied(plan, changes[-1].sequence if changes else None, published)
+    batch, plan = chain.write(attempt)
+    written = batch_write(batch)
+    return Applied(plan, written.sequence, written.published)
 
 
 def _plan(

@@ -5,11 +5,15 @@ from datetime import datetime
 
 from service_kit.tracing import traced
 from strategy_config.exceptions import NotFoundError
+from strategy_config.history import chain
+from strategy_config.history.chain import Chain
 from strategy_config.history.origins import Origin, checked_origin, stopping_origin
 from strategy_config.observed import runtimes
-from strategy_config.services.editing import Conditions, apply_edit
+from strategy_config.resolution.layer_keys import LayerKey
+from strategy_config.services.editing import Conditions, Outcome, apply_edit
 from strategy_config.services.layer_edits import UNSET, LayerEdit, Unset, edit_of
-from strategy_config.services.layer_write import LayerWrite, layer_name, write_layer, write_one_row
+from strategy_config.services.layer_write import LayerWrite, layer_write
+from strategy_config.services.open_batch import OpenBatch
 from strategy_config.services.open_layer import OpenLayer
 from strategy_core.configuration.layers import Values
 
@@ -34,7 +38,7 @@ def set_layer(
     where the rest is, it is stored by itself, and ``LayerWrite.refusal`` says why.
     """
     edit = edit_of("replace", parameters, expires_at)
-    return _edit(strategy_id, symbol, edit, origin, Conditions(if_match, may_enable, is_forced))
+    return _edit(LayerKey.named(strategy_id, symbol), edit, origin, Conditions(if_match, may_enable, is_forced))
 
 
 @traced
@@ -55,16 +59,23 @@ def merge_layer(
     does not become own where every parameter is named. The rest, and what it raises, as ``set_layer``.
     """
     edit = edit_of("merge", parameters, expires_at)
-    return _edit(strategy_id, symbol, edit, origin, Conditions(if_match, may_enable, is_forced))
+    return _edit(LayerKey.named(strategy_id, symbol), edit, origin, Conditions(if_match, may_enable, is_forced))
 
 
-def _edit(strategy_id: str, symbol: str | None, edit: LayerEdit, origin: Origin, conditions: Conditions) -> LayerWrite:
+def _edit(key: LayerKey, edit: LayerEdit, origin: Origin, conditions: Conditions) -> LayerWrite:
     if edit.switch is False:
         origin = stopping_origin(origin)
         conditions = replace(conditions, confirmed_sequence=runtimes.confirmed_sequence())
     else:
         origin = checked_origin(origin)
-    return write_layer(strategy_id, symbol, origin, lambda layer: apply_edit(layer, edit, origin, conditions))
+
+    def attempt(end: Chain) -> tuple[OpenBatch, OpenLayer, Outcome]:
+        with OpenBatch(end, origin.at) as batch:
+            layer = batch.layer(key)
+            outcome = apply_edit(layer, edit, origin, conditions)
+        return batch, layer, outcome
+
+    return layer_write(*chain.write(attempt))
 
 
 @traced
@@ -76,10 +87,15 @@ def delete_layer(
     Raises as ``set_layer``, NotFoundError also where there are none.
     """
 
-    def change(layer: OpenLayer, origin: Origin) -> None:
-        if layer.own.parameters is None:
-            raise NotFoundError(f"{layer_name(layer)} has no parameters of its own to delete.")
-        layer.require_removable()
-        layer.record("DELETE", None, origin)
+    key, origin = LayerKey.named(strategy_id, symbol), checked_origin(origin)
 
-    return write_one_row(strategy_id, symbol, origin, if_match, change)
+    def attempt(end: Chain) -> tuple[OpenBatch, OpenLayer]:
+        with OpenBatch(end, origin.at) as batch:
+            layer = batch.matched_layer(key, if_match)
+            if layer.own.parameters is None:
+                raise NotFoundError(f"{key.in_words} has no parameters of its own to delete.")
+            layer.require_removable()
+            layer.record("DELETE", None, origin)
+        return batch, layer
+
+    return layer_write(*chain.write(attempt))

@@ -8,14 +8,15 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from strategy_config.history import chain
+from strategy_config.history.chain import Chain
 from strategy_config.history.origins import Origin
 from strategy_config.models import REASON_LENGTH, ConfigAudit, SymbolOverride
 from strategy_config.resolution import item_failures, layer_rows
 from strategy_config.resolution.layer_keys import LayerKey
 from strategy_config.selectors import misfits
 from strategy_config.selectors.misfits import MisfitLayer
-from strategy_config.services import open_batch
-from strategy_config.services.open_batch import OpenBatch
+from strategy_config.services.open_batch import OpenBatch, batch_write
 from strategy_config.services.open_layer import OpenLayer
 from strategy_config.store import transactions
 
@@ -62,19 +63,21 @@ def _record_strategy(
 ) -> int:
     keys = [key for key in {**found, **known} if key.strategy_id == strategy_id]
 
-    def change(batch: OpenBatch) -> None:
-        for key in keys:
-            _record_layer(batch, key, found.get(key), known.get(key, {}), at)
+    def attempt(end: Chain) -> OpenBatch:
+        with OpenBatch(end, at) as batch:
+            batch.read([strategy_id])
+            for key in keys:
+                _record_layer(batch, key, found.get(key), known.get(key, {}), at)
+        return batch
 
-    _, changes, _ = open_batch.commit([strategy_id], at, change)
-    return len(changes)
+    return len(batch_write(chain.write(attempt)))
 
 
 def _record_layer(
     batch: OpenBatch, key: LayerKey, misfit: MisfitLayer | None, known: Mapping[str, Any], at: datetime
 ) -> None:
     """What a writer has changed since it was looked over is left to the next time."""
-    layer = batch.layer(*key)
+    layer = batch.layer(key)
     own = layer_rows.own_values(layer.own)
     layer_name = "global" if key.symbol is None else "symbol"
     refused = {} if misfit is None else {each.parameter: each for each in misfit.refused if each.layer == layer_name}

@@ -10,6 +10,7 @@ from strategy_config.resolution import expiry, instants, known_strategies, layer
 from strategy_config.resolution.differences import differences
 from strategy_config.resolution.entity_tags import require_match
 from strategy_config.resolution.layer_documents import FieldState
+from strategy_config.resolution.layer_keys import LayerKey
 from strategy_config.store import compiled_queries
 from strategy_core.configuration import layers, redis_keys
 from strategy_core.configuration.layers import NOTHING, StrategyClass, Values
@@ -24,8 +25,8 @@ def expiry_origin(row: SymbolOverride, at: datetime) -> Origin:
 class OpenLayer:
     """One layer, read under the lock of the chain, in ``chain.write``.
 
-    Made by ``read``, or one of many by ``batches.OpenBatch``. ``own`` is its row (a new one where
-    the symbol has none yet), ``overrides`` the symbol rows of the strategy for the global layer, else just ``own``.
+    Made by ``OpenBatch.layer``. ``own`` is its row (a new one where the symbol has none yet), ``overrides`` the symbol
+    rows of the strategy for the global layer, else just ``own``.
     """
 
     def __init__(
@@ -39,21 +40,6 @@ class OpenLayer:
         self._overrides = overrides
         self.own: StrategyConfig | SymbolOverride = row if symbol is None else overrides[0]
 
-    @classmethod
-    def read(cls, chain: Chain, strategy_id: str, symbol: str | None, at: datetime) -> "OpenLayer":
-        """Read the layer, while ``chain`` keeps other writers out.
-
-        Raises NotFoundError where neither the code nor the store has the strategy. One that the code has and `migrate`
-        has not seen yet counts as one that was never set.
-        """
-        row = compiled_queries.find(StrategyConfig, strategy_id=strategy_id)
-        if row is None:
-            row = layer_rows.new_row(strategy_id)
-        if symbol is None:
-            return cls(chain, row, list(SymbolOverride.objects.filter(strategy_id=strategy_id).order_by()), None, at)
-        override = compiled_queries.find(SymbolOverride, strategy_id=strategy_id, symbol=symbol)
-        return cls(chain, row, [override or SymbolOverride(strategy_id=strategy_id, symbol=symbol)], symbol, at)
-
     @property
     def strategy(self) -> StrategyClass:
         """The strategy's declaration; raises NotFoundError where the code no longer has it.
@@ -63,13 +49,18 @@ class OpenLayer:
         return known_strategies.strategy_class(self.strategy_id)
 
     @property
+    def key(self) -> LayerKey:
+        """Its name."""
+        return LayerKey(self.strategy_id, self.symbol)
+
+    @property
     def changes(self) -> list[ConfigAudit]:
         """The rows of history so far, oldest first: those of this transaction."""
         return self._chain.rows
 
     @property
     def field(self) -> str:
-        """The layer's field of the shared cache."""
+        """The layer's field in Redis."""
         return redis_keys.field_name(self.strategy_id, self.symbol)
 
     @property
@@ -191,11 +182,11 @@ class OpenLayer:
             )
         )
 
-    def touched(self) -> dict[str, FieldState]:
-        """What the shared cache is to hold of everything that the change touched."""
+    def state(self) -> FieldState:
+        """What Redis is to hold of the layer."""
         if self.symbol is None:
-            return layer_documents.states_of(self._row, self._overrides)
-        return {self.field: layer_documents.symbol_state(self._row, self._overrides[0])}
+            return layer_documents.global_state(self._row)
+        return layer_documents.symbol_state(self._row, self._overrides[0])
 
     def parameters_above(self) -> dict[str, Values]:
         """The own parameters of the symbol layers above a global one, by symbol; none above a symbol's."""

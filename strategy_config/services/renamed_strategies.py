@@ -6,11 +6,13 @@ The rows under the former id stay as they are: a runtime of the version before s
 from datetime import datetime
 
 from service_kit.tracing import traced
+from strategy_config.history import chain
+from strategy_config.history.chain import Chain
 from strategy_config.history.origins import Origin
 from strategy_config.models import StrategyConfig
 from strategy_config.resolution import instants, item_failures, known_strategies
-from strategy_config.services import open_batch
-from strategy_config.services.open_batch import OpenBatch
+from strategy_config.resolution.layer_keys import LayerKey
+from strategy_config.services.open_batch import OpenBatch, batch_write
 from strategy_config.store import transactions
 from strategy_core.strategies.registry import STRATEGIES
 
@@ -37,45 +39,53 @@ def take_over_renamed(*, at: datetime) -> int:
     return written
 
 
-def stop_former(strategy_id: str, symbol: str | None, origin: Origin) -> None:
+def stop_former(key: LayerKey, origin: Origin) -> None:
     """A stop is one of the former ids as well, which a runtime of the version before may still trade."""
-    strategy = STRATEGIES.get(strategy_id)
+    strategy = STRATEGIES.get(key.strategy_id)
     if strategy is None or not strategy.former_ids:
         return
+    former_ids = strategy.former_ids
 
-    def change(batch: OpenBatch) -> None:
-        for row in batch.rows:
-            layer = batch.layer(row.strategy_id, symbol)
-            if layer.own.enabled is not False:
-                layer.record_due_expiry()
-                layer.record_switch(False, origin)
+    def attempt(end: Chain) -> OpenBatch:
+        with OpenBatch(end, origin.at) as batch:
+            batch.read(former_ids)
+            for row in batch.rows:
+                layer = batch.layer(LayerKey(row.strategy_id, key.symbol))
+                if layer.own.enabled is not False:
+                    layer.record_due_expiry()
+                    layer.record_switch(False, origin)
+        return batch
 
-    with item_failures.contained("document", strategy_id=strategy_id, symbol=symbol):
-        open_batch.commit(strategy.former_ids, origin.at, change)
+    with item_failures.contained("document", strategy_id=key.strategy_id, symbol=key.symbol):
+        chain.write(attempt).publish()
 
 
 def _take_over(strategy_id: str, former_id: str | None, at: datetime) -> int:
     reason = f"renamed from {former_id}" if former_id else "new here, under its present name"
     origin = Origin(AUTHOR, AUTHOR, "schedule", request_id="", at=at, reason=reason)
 
-    def change(batch: OpenBatch) -> None:
-        layer = batch.layer(strategy_id, None)
-        if layer.own.version:
-            return
-        former = None if former_id is None else next(row for row in batch.rows if row.strategy_id == former_id)
-        is_on = known_strategies.environment_of(strategy_id).enabled
-        if former is not None and former.enabled is not None:
-            is_on = former.enabled
-        layer.record("ENABLE" if is_on else "DISABLE", None, origin, enabled=is_on)
-        if former is not None and former.parameters is not None:
-            layer.record("CREATE", former.parameters, origin)
-        for override in () if former_id is None else batch.overrides(former_id):
-            own = batch.layer(strategy_id, override.symbol)
-            if override.parameters is not None:
-                own.record("CREATE", override.parameters, origin, expires_at=override.expires_at)
-            if not override.enabled:
-                own.record("DISABLE", override.parameters, origin, enabled=False, expires_at=override.expires_at)
+    def attempt(end: Chain) -> OpenBatch:
+        with OpenBatch(end, at) as batch:
+            batch.read([strategy_id] if former_id is None else [strategy_id, former_id])
+            if batch.layer(LayerKey(strategy_id, None)).own.version == 0:
+                _record_taken_over(batch, strategy_id, former_id, origin)
+        return batch
 
-    wanted = [strategy_id] if former_id is None else [strategy_id, former_id]
-    _, changes, _ = open_batch.commit(wanted, at, change)
-    return len(changes)
+    return len(batch_write(chain.write(attempt)))
+
+
+def _record_taken_over(batch: OpenBatch, strategy_id: str, former_id: str | None, origin: Origin) -> None:
+    layer = batch.layer(LayerKey(strategy_id, None))
+    former = None if former_id is None else next(row for row in batch.rows if row.strategy_id == former_id)
+    is_on = known_strategies.environment_of(strategy_id).enabled
+    if former is not None and former.enabled is not None:
+        is_on = former.enabled
+    layer.record("ENABLE" if is_on else "DISABLE", None, origin, enabled=is_on)
+    if former is not None and former.parameters is not None:
+        layer.record("CREATE", former.parameters, origin)
+    for override in () if former_id is None else batch.overrides(former_id):
+        own = batch.layer(LayerKey(strategy_id, override.symbol))
+        if override.parameters is not None:
+            own.record("CREATE", override.parameters, origin, expires_at=override.expires_at)
+        if not override.enabled:
+            own.record("DISABLE", override.parameters, origin, enabled=False, expires_at=override.expires_at)

@@ -5,11 +5,15 @@ from typing import Any
 
 from service_kit.tracing import traced
 from strategy_config.exceptions import InvalidRequestError, NotFoundError
+from strategy_config.history import chain
 from strategy_config.history.audit_rows import SWITCH_ACTIONS
-from strategy_config.history.origins import Origin
+from strategy_config.history.chain import Chain
+from strategy_config.history.origins import Origin, checked_origin
 from strategy_config.models import ConfigAudit
+from strategy_config.resolution.layer_keys import LayerKey
 from strategy_config.services import misfit_history
-from strategy_config.services.layer_write import LayerWrite, layer_name, write_one_row
+from strategy_config.services.layer_write import LayerWrite, layer_write
+from strategy_config.services.open_batch import OpenBatch
 from strategy_config.services.open_layer import OpenLayer
 
 
@@ -32,22 +36,27 @@ def roll_back(
     if target_version is not None and rollback_id is not None:
         raise InvalidRequestError("Give target_version or rollback_id, not both.", field="rollback_id")
 
-    def change(layer: OpenLayer, origin: Origin) -> None:
-        parameters = _former_parameters(layer, target_version, rollback_id)
-        if parameters is None:
-            layer.require_removable()
-        else:
-            parameters = layer.validated(parameters)
-        layer.record("ROLLBACK", parameters, origin)
+    key, origin = LayerKey.named(strategy_id, symbol), checked_origin(origin)
 
-    return write_one_row(strategy_id, symbol, origin, if_match, change)
+    def attempt(end: Chain) -> tuple[OpenBatch, OpenLayer]:
+        with OpenBatch(end, origin.at) as batch:
+            layer = batch.matched_layer(key, if_match)
+            parameters = _former_parameters(layer, target_version, rollback_id)
+            if parameters is None:
+                layer.require_removable()
+            else:
+                parameters = layer.validated(parameters)
+            layer.record("ROLLBACK", parameters, origin)
+        return batch, layer
+
+    return layer_write(*chain.write(attempt))
 
 
 def _former_parameters(
     layer: OpenLayer, target_version: int | None, rollback_id: uuid.UUID | str | None
 ) -> dict[str, Any] | None:
     history = ConfigAudit.objects.filter(strategy_id=layer.strategy_id, symbol=layer.symbol or "")
-    name = layer_name(layer)
+    name = layer.key.in_words
     # What this transaction has recorded before (an expiry) is not in the store yet.
     recorded = layer.changes[-1] if layer.changes else None
     if target_version is not None:

@@ -6,14 +6,15 @@ import structlog
 
 from service_kit.tracing import traced
 from strategy_config.exceptions import NotFoundError, Refusal, StoreUnavailableError, VersionConflictError
+from strategy_config.history import chain
+from strategy_config.history.chain import Chain
 from strategy_config.history.origins import Origin, reasoned_origin, stopping_origin
 from strategy_config.models import ConfigAudit, SymbolOverride
 from strategy_config.resolution import known_strategies, layer_rows, work_limit
 from strategy_config.resolution.layer_keys import LayerKey
-from strategy_config.services import open_batch
 from strategy_config.services.editing import IF_MATCH_PASSED_OVER, Outcome
-from strategy_config.services.layer_write import LayerWrite, write_layer
-from strategy_config.services.open_batch import BatchWrite, OpenBatch, check_keys, write_together
+from strategy_config.services.layer_write import LayerWrite, layer_write
+from strategy_config.services.open_batch import BatchWrite, OpenBatch, batch_write, check_keys
 from strategy_config.services.open_layer import OpenLayer
 
 logger = structlog.get_logger(__name__)
@@ -28,23 +29,30 @@ def switch(
     ``origin.reason`` is required to switch on. A stop is refused neither for its texts nor by ``if_match``. A strategy
     that the code no longer has can be switched off, and not on. Raises as ``set_layer``.
     """
+    key = LayerKey.named(strategy_id, symbol)
     origin = reasoned_origin(origin) if enabled else stopping_origin(origin)
 
-    def change(layer: OpenLayer) -> Outcome:
-        warnings: tuple[str, ...] = ()
-        if enabled:
-            known_strategies.strategy_class(layer.strategy_id)
-        try:
-            layer.require_match(if_match)
-        except VersionConflictError:
+    def attempt(end: Chain) -> tuple[OpenBatch, OpenLayer, Outcome]:
+        with OpenBatch(end, origin.at) as batch:
+            layer = batch.layer(key)
+            warnings = () if enabled else _passed_over(layer, if_match)
             if enabled:
-                raise
-            warnings = (IF_MATCH_PASSED_OVER,)
-        layer.record_due_expiry()
-        layer.record_switch(enabled, origin)
-        return Outcome(is_stop=not enabled, warnings=warnings)
+                known_strategies.strategy_class(key.strategy_id)
+                layer.require_match(if_match)
+            layer.record_due_expiry()
+            layer.record_switch(enabled, origin)
+        return batch, layer, Outcome(stopped_by=None if enabled else origin, warnings=warnings)
 
-    return write_layer(strategy_id, symbol, origin, change)
+    return layer_write(*chain.write(attempt))
+
+
+def _passed_over(layer: OpenLayer, if_match: str | None) -> tuple[str, ...]:
+    """The warning that an If-Match header does not name the layer: no reason to refuse a stop."""
+    try:
+        layer.require_match(if_match)
+    except VersionConflictError:
+        return (IF_MATCH_PASSED_OVER,)
+    return ()
 
 
 @traced
@@ -58,13 +66,19 @@ def switch_overrides(*, keys: Sequence[LayerKey], enabled: bool, origin: Origin)
         check_keys(keys)
         return stop_layers(keys=keys, origin=origin)
 
-    def change(batch: OpenBatch, origin: Origin) -> None:
-        for key in keys:
-            work_limit.check()
-            known_strategies.strategy_class(key.strategy_id)
-            switch_layer(batch.layer(*key), origin, enabled=True)
+    origin = reasoned_origin(origin)
+    check_keys(keys)
 
-    return write_together(keys, origin, change)
+    def attempt(end: Chain) -> OpenBatch:
+        with OpenBatch(end, origin.at) as batch:
+            batch.read(key.strategy_id for key in keys)
+            for key in keys:
+                work_limit.check()
+                known_strategies.strategy_class(key.strategy_id)
+                switch_layer(batch.layer(key), origin, enabled=True)
+        return batch
+
+    return batch_write(chain.write(attempt))
 
 
 def stop_layers(*, keys: Sequence[LayerKey], origin: Origin) -> BatchWrite:
@@ -101,20 +115,20 @@ def stop_layers(*, keys: Sequence[LayerKey], origin: Origin) -> BatchWrite:
 
 
 def _stop_together(keys: Sequence[LayerKey], origin: Origin) -> BatchWrite:
-    def change(batch: OpenBatch) -> list[Refusal]:
+    def attempt(end: Chain) -> tuple[OpenBatch, list[Refusal]]:
         failures = []
-        for key in keys:
-            try:
-                layer = batch.layer(*key)
-            except NotFoundError as refusal:
-                failures.append(Refusal(str(key), refusal.message))
-            else:
-                switch_layer(layer, origin, enabled=False)
-        return failures
+        with OpenBatch(end, origin.at) as batch:
+            batch.read(key.strategy_id for key in keys)
+            for key in keys:
+                try:
+                    layer = batch.layer(key)
+                except NotFoundError as refusal:
+                    failures.append(Refusal(str(key), refusal.message))
+                else:
+                    switch_layer(layer, origin, enabled=False)
+        return batch, failures
 
-    strategy_ids = [key.strategy_id for key in keys]
-    failures, changes, published = open_batch.commit(strategy_ids, origin.at, change)
-    return BatchWrite(tuple(changes), published, tuple(failures))
+    return batch_write(*chain.write(attempt))
 
 
 def switch_layer(layer: OpenLayer, origin: Origin, *, enabled: bool) -> None:
