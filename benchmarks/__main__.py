@@ -4,7 +4,16 @@ import subprocess
 import sys
 import time
 
-BENCHMARKS = (["engine"], ["engine", "--memory"], ["web"], ["admin"], ["order_books"], ["propagation"], ["replicas"])
+BENCHMARKS = (
+    ["engine"],
+    ["engine", "--memory"],
+    ["web"],
+    ["admin"],
+    ["order_books"],
+    ["propagation"],
+    ["stops"],
+    ["replicas"],
+)
 
 
 def main() -> int:

@@ -70,14 +70,14 @@ class Stack:
 
 
 @contextmanager
-def running_stack() -> Iterator[Stack]:
-    """Start everything in a folder that is gone afterwards."""
+def running_stack(*, environ: Mapping[str, str] | None = None) -> Iterator[Stack]:
+    """Start everything in a folder that is gone afterwards; ``environ`` goes to the runtime."""
     with (
         tempfile.TemporaryDirectory(prefix="bench-") as folder,
         Valkey(Path(folder) / "valkey") as valkey,
         NatsServer(Path(folder) / "nats") as nats,
         running_site(Path(folder), valkey.url) as site,
-        running_runtime(Path(folder), valkey.url, nats.url) as runtime,
+        running_runtime(Path(folder), valkey.url, nats.url, environ=environ) as runtime,
     ):
         yield Stack(valkey, nats, site, runtime)
 
