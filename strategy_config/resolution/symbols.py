@@ -11,7 +11,7 @@ def normalise_symbol(text: str) -> str:
     symbol = text.upper()
     if not text.isascii() or not is_symbol(symbol):
         raise InvalidSymbolError(
-            f"{text[:LONGEST_SHOWN]!a} is no symbol: that has 4 to 24 letters, digits or underscores and starts with a "
-            "letter or digit, like BTCUSDT."
+            f"{text[:LONGEST_SHOWN]!a} is not a valid symbol: use 4 to 24 letters, digits or underscores, starting "
+            "with a letter or digit, such as BTCUSDT."
         )
     return symbol

@@ -126,7 +126,7 @@ def _read_symbol(found: ConfigFile, strategy_id: str, name: Any, entry: Any) -> 
     is_second = key in found.keys
     found.keys.add(key)
     if is_second:
-        found.refuse(str(key), "It stands in the file twice.")
+        found.refuse(str(key), "Duplicate entry: give it only once.")
     elif entry is None:
         found.wanted.append(Wanted(key, has_parameters=True))
     elif isinstance(entry, dict):
@@ -168,7 +168,7 @@ def _instant(value: Any) -> datetime | None:
 def _refuse_unknown(found: ConfigFile, where: str, entry: dict[Any, Any], known: set[str]) -> None:
     for name in entry:
         if name not in known:
-            found.refuse(where, f"{str(name)[:64]!r} means nothing here. Known: {', '.join(sorted(known))}.")
+            found.refuse(where, f"{str(name)[:64]!r} is not a known key; expected one of {', '.join(sorted(known))}.")
 
 
 def _entries(layers: list[Wanted]) -> Iterator[tuple[str, Any]]:
