@@ -93,7 +93,7 @@ POISON = {
     "empty": (SKEW, b"null"),
     "too deep": (SKEW, b"[" * 100_000),
     "another layer's": (SKEW, document(layer_config("trade_momentum"))),
-    "unknown format": (SKEW, document(layer_config(SKEW)).replace(b'"format":1', b'"format":2')),
+    "unknown format": (SKEW, document(layer_config(SKEW)).replace(b'"format":1', b'"format":3')),
     "unknown strategy": (
         "no_such_strategy",
         document(msgspec.structs.replace(layer_config(SKEW), strategy_id="no_such_strategy")),

@@ -110,7 +110,7 @@ SPOILED: dict[str, Callable[[bytes], bytes]] = {
     "unknown parameter": _changed(lambda content: content["config"]["parameters"].update(cooldown=3)),
     "parameter of an older site missing": _changed(lambda content: content["config"]["parameters"].popitem()),
     "members of a newer site": _changed(lambda content: content["config"].update(sources={"x": "refused"}, refused=[])),
-    "unknown format": _changed(lambda content: content.update(format=2)),
+    "unknown format": _changed(lambda content: content.update(format=3)),
     "parameters of another shape": _changed(lambda content: content["config"].update(parameters=[])),
     "half an expiry": _changed(lambda content: content.update(expires_at_ms=1)),
     "no switch": _changed(lambda content: content["config"].pop("enabled")),
