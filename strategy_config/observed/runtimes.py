@@ -38,7 +38,7 @@ class Acknowledgement:
 
 @dataclass(frozen=True, slots=True)
 class ChangeProgress:
-    """How far a change has come: in the shared cache or not yet, and what each live runtime made of it."""
+    """How far a change has come: in Redis or not yet, and what each live runtime made of it."""
 
     sequence: int
     is_published: bool

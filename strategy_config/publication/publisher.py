@@ -49,7 +49,7 @@ _publications = Histogram(
 
 @dataclass(frozen=True, slots=True)
 class Rewritten:
-    """What a rewrite of the shared cache found: documents there now, their sequence, the fields that were wrong."""
+    """What a rewrite of Redis found: documents there now, their sequence, the fields that were wrong."""
 
     entries: int
     sequence: int
@@ -57,7 +57,7 @@ class Rewritten:
 
 
 def publish(changes: Sequence[ConfigAudit], states: Mapping[str, FieldState]) -> bool:
-    """Tell the shared cache of committed changes, and of those before them that it has missed.
+    """Tell Redis of committed changes, and of those before them that it has missed.
 
     Answers whether it knows them now. Never raises: what is committed is never answered as refused.
     """
@@ -98,7 +98,7 @@ def _publish(changes: Sequence[ConfigAudit], states: Mapping[str, FieldState]) -
 
 
 def publish_pending() -> bool:
-    """Bring the shared cache to the store's sequence; false where that has to wait. For the clock and at start."""
+    """Bring Redis to the store's sequence; false where that has to wait. For the clock and at start."""
     try:
         return _catch_up(last_published())
     except (RedisUnavailableError, StoreUnavailableError) as exception:
@@ -107,7 +107,7 @@ def publish_pending() -> bool:
 
 
 def rewrite_all(*, is_forced: bool) -> Rewritten:
-    """Compare the shared cache with the store and rewrite it where it differs, or anyway where ``is_forced``.
+    """Compare Redis with the store and rewrite it where it differs, or anyway where ``is_forced``.
 
     Runtimes are told to read everything anew when anything was written. Raises RedisUnavailableError,
     StoreUnavailableError.
@@ -252,13 +252,13 @@ def tell_resumed(halts: Sequence[Halt]) -> None:
 
 
 def _halts_of(changes: Sequence[ConfigAudit]) -> dict[str, Any]:
-    """What the changes say of halts, as arguments of `shared_cache.publish`."""
+    """What the changes say of halts, as arguments of `redis_client.publish`."""
     found = {"halts": halt_rows.set_by(changes), "resumed": halt_rows.ended_by(changes)}
     return {name: pairs for name, pairs in found.items() if pairs}
 
 
 def _missing_halts() -> dict[str, Any]:
-    """What Redis lacks of halts, as arguments of `shared_cache.publish`; empty where it lacks nothing."""
+    """What Redis lacks of halts, as arguments of `redis_client.publish`; empty where it lacks nothing."""
     keys = redis_client.keys()
     try:
         found: Any = redis_client.run(lambda client: (client.hgetall(keys.halts), client.hgetall(keys.resumed)))

@@ -9,7 +9,7 @@ from strategy_config.publication import publisher
 
 @dataclass(frozen=True, slots=True)
 class Refreshed:
-    """The shared cache was rebuilt: documents there now, and the sequence that they stand at."""
+    """Redis was rebuilt: documents there now, and the sequence that they stand at."""
 
     entries: int
     sequence: int
@@ -17,12 +17,12 @@ class Refreshed:
 
 @traced
 def refresh_cache() -> Refreshed:
-    """Rewrite the shared cache from the store and tell every runtime.
+    """Rewrite Redis from the database and tell every runtime.
 
     Raises StoreUnavailableError, also where it is Redis that cannot be reached.
     """
     try:
         rewritten = publisher.rewrite_all(is_forced=True)
     except RedisUnavailableError as exception:
-        raise StoreUnavailableError("The shared cache cannot be reached right now.") from exception
+        raise StoreUnavailableError("Redis cannot be reached right now.") from exception
     return Refreshed(rewritten.entries, rewritten.sequence)

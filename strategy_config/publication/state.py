@@ -15,7 +15,7 @@ from strategy_core.configuration import redis_keys
 
 @dataclass(frozen=True, slots=True)
 class PublicationState:
-    """The store at one sequence: accepted changes, oldest first, and the state of fields of the shared cache.
+    """The store at one sequence: accepted changes, oldest first, and the state of fields of Redis.
 
     ``states`` are all fields, or at least those that the changes touched; ``fields`` the names of all layers, where
     ``states`` are: some of them may have no state.

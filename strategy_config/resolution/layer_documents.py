@@ -12,7 +12,7 @@ from strategy_core.configuration import redis_keys, wire_documents
 
 
 class FieldState(NamedTuple):
-    """A field of the shared cache as of the last change that affected it.
+    """A field of Redis as of the last change that affected it.
 
     ``is_switch_unknown``: nobody has moved the switch, and only a version of the code that has the strategy knows its
     default.
@@ -41,18 +41,18 @@ def symbol_document(row: StrategyConfig, override: SymbolOverride) -> wire_docum
 
 
 def global_state(row: StrategyConfig) -> FieldState:
-    """What the shared cache is to hold of the global layer."""
+    """What Redis is to hold of the global layer."""
     return FieldState(row.sequence, global_document(row), _is_switch_unknown(row))
 
 
 def symbol_state(row: StrategyConfig, override: SymbolOverride) -> FieldState:
-    """What the shared cache is to hold of the symbol's layer."""
+    """What Redis is to hold of the symbol's layer."""
     is_switch_unknown = override.enabled and _is_switch_unknown(row)
     return FieldState(max(row.sequence, override.sequence), symbol_document(row, override), is_switch_unknown)
 
 
 def states_of(row: StrategyConfig, overrides: Iterable[SymbolOverride]) -> dict[str, FieldState]:
-    """What the shared cache is to hold of the strategy's global layer and of the given rows, by field.
+    """What Redis is to hold of the strategy's global layer and of the given rows, by field.
 
     Nothing for a strategy that the code lacks and nobody has ever set: a runtime that has it knows its defaults.
     """

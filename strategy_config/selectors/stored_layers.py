@@ -34,7 +34,7 @@ def effective_override(strategy_id: str, symbol: str, at: datetime) -> SymbolOve
 
 @transactions.store_errors()
 def documents(strategy_id: str) -> dict[str, wire_documents.Document]:
-    """The document of every layer of the strategy that was ever set, by the field of the shared cache.
+    """The document of every layer of the strategy that was ever set, by the field of Redis.
 
     Raises NotFoundError.
     """

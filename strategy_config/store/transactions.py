@@ -95,7 +95,7 @@ def quickly() -> Iterator[None]:
 def store_errors(*, is_write: bool = False) -> Iterator[None]:
     """Turns errors of the connection into StoreUnavailableError; errors of ours (integrity, SQL) pass.
 
-    Asks nothing of a store that is known not to answer: see `store_breaker`. Writes wait for each other apart from
+    Asks nothing of a store that is known not to answer: see `circuit_breaker`. Writes wait for each other apart from
     reads.
     """
     try:

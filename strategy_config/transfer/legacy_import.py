@@ -75,7 +75,7 @@ def make_plan(data: LegacyData) -> Plan:
 
 
 def apply(plan: Plan) -> bool:
-    """Write the plan, all of it in one transaction, then publish; answers whether the shared cache knows it.
+    """Write the plan, all of it in one transaction, then publish; answers whether Redis knows it.
 
     Raises StoreUnavailableError, and RuntimeError where a layer was changed since the plan was made: then nothing
     was written.
