@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from django.utils import timezone
-
 from service_kit.tracing import traced
 from strategy_config.models import StrategyConfig, SymbolOverride
 from strategy_config.resolution import expiry, known_strategies, layer_configs, layer_rows
@@ -54,17 +52,16 @@ def check_change(
     parameters: Values,
     is_merge: bool = False,
     expires_at: datetime | None = None,
-    at: datetime | None = None,
+    at: datetime,
     if_match: str | None = None,
 ) -> Preview:
-    """A dry run of ``set_layer``, or of ``merge_layer`` where ``is_merge``, at the instant ``at`` (None: now).
+    """A dry run of ``set_layer``, or of ``merge_layer`` where ``is_merge``, at the instant ``at``.
 
     Raises NotFoundError, InvalidSymbolError, VersionConflictError, and InvalidRequestError for the expiry; refused
     parameters are in the answer.
     """
     row = strategy_rows.strategy_row(strategy_id)
     strategy = known_strategies.strategy_class(strategy_id)
-    at = at or timezone.now()
     overrides = {override.symbol: override for override in SymbolOverride.objects.filter(strategy_id=strategy_id)}
     above = _live_parameters(overrides, at)
     layer: StrategyConfig | SymbolOverride = row

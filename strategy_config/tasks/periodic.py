@@ -19,7 +19,7 @@ logger = structlog.get_logger(__name__)
 @shared_task(name="strategy_config.tasks.reconcile")
 @measured
 def reconcile() -> Outcome:
-    """Record what has expired and what no longer fits, and publish what the shared cache has missed.
+    """Record what has expired and what no longer fits, and publish what Redis has missed.
 
     No step stops the ones after it.
     """
@@ -59,7 +59,7 @@ def _take_in_halts() -> None:
 @shared_task(name="strategy_config.tasks.rewrite")
 @measured
 def rewrite() -> Outcome:
-    """Compare the shared cache with the store, and repair what differs from whatever cause."""
+    """Compare Redis with the store, and repair what differs from whatever cause."""
     try:
         publisher.rewrite_all(is_forced=False)
         note_eviction()

@@ -1,4 +1,4 @@
-"""The shared cache of a test: a real Valkey under a prefix of its own."""
+"""Redis of a test: a real Valkey under a prefix of its own."""
 
 from dataclasses import dataclass
 

@@ -197,5 +197,5 @@ def test_check_change__symbol__compares_resolved_values(
 
 
 def test_check_change__refused__lists_every_error() -> None:
-    preview = dry_run.check_change(strategy_id=SKEW, parameters={"top_levels": -5, "x": 1})
+    preview = dry_run.check_change(strategy_id=SKEW, parameters={"top_levels": -5, "x": 1}, at=NOON)
     assert ({error.field for error in preview.errors}, preview.risk_level) == ({"top_levels", "x"}, "high")

@@ -67,7 +67,11 @@ def _judge(form: LayerForm) -> Preview | None:
     if form.errors or not form.count:
         return None
     preview = dry_run.check_change(
-        strategy_id=form.strategy_id, symbol=form.symbol, parameters=form.changes, is_merge=True
+        strategy_id=form.strategy_id,
+        symbol=form.symbol,
+        parameters=form.changes,
+        is_merge=True,
+        at=timezone.now(),
     )
     form.refuse(preview.errors)
     return None if preview.errors else preview

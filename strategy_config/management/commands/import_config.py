@@ -101,7 +101,7 @@ class Command(BaseCommand):
         verb = "changed" if is_applied else "to change"
         self.stdout.write(f"{len(plan.changes)} {verb}, {plan.unchanged} as they are, {len(plan.refusals)} refused")
         if published is False:
-            self.stdout.write("The shared cache could not be told yet; it will be as soon as it is back.")
+            self.stdout.write("Redis could not be told yet; it will be as soon as it is back.")
 
 
 def _as_json(plan: Plan) -> dict[str, Any]:

@@ -97,7 +97,7 @@ class Command(BaseCommand):
         verb = "taken over" if is_applied else "would be taken over"
         self.stdout.write(f"{len(plan.layers)} layers with {changes} changes {verb}")
         if is_published is False:
-            self.stdout.write("The shared cache could not be told yet; it will be as soon as it is back.")
+            self.stdout.write("Redis could not be told yet; it will be as soon as it is back.")
 
 
 def _passed_over(foreign: Mapping[str, int]) -> str:

@@ -14,7 +14,7 @@ class Command(BaseCommand):
 
     help = (
         "Write the rows of a backup into a store that `migrate` has made and nobody has used, and verify the history. "
-        "Stop web and worker before; run `reconcile` after, which tells the shared cache and the runtimes."
+        "Stop web and worker before; run `reconcile` after, which tells Redis and the runtimes."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
