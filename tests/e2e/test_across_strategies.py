@@ -49,7 +49,7 @@ async def test_override__set_explained_compared__back_to_its_first_version(log_i
     await expect(page.locator("#chain")).to_contain_text(re.compile(r"^All \d+ changes verified"))
     await page.get_by_role("link", name="Diff of version 2").click()
     await expect(page.locator(".diff ins")).to_have_text("120")
-    await page.get_by_role("link", name="Roll back to 1").click()
+    await page.get_by_role("link", name="Roll back to version 1").click()
     await expect(page.locator("#review")).to_contain_text("time_window 120 → 90")
     await page.get_by_role("textbox", name="Reason").fill("too slow")
     await page.get_by_role("button", name="Roll back to version 1").click()
