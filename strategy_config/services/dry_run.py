@@ -73,7 +73,7 @@ def check_change(
         own, above = above.get(symbol, NOTHING), {}
     require_match(if_match, row, layer, at)
     edit = edit_of("merge" if is_merge else "replace", parameters)
-    proposal = propose(strategy, edit, own=own, below=layer_configs.inherited_values(row, symbol))
+    proposal = propose(strategy, edit, own=own, below=lambda: layer_configs.inherited_values(row, symbol))
     try:
         accepted = judge(strategy, edit, proposal, below=below, above=above, stored=own)
     except InvalidParametersError as exception:

@@ -102,7 +102,7 @@ def _judge(layer: OpenLayer, edit: LayerEdit, origin: Origin, conditions: Condit
     if edit.operation == "merge" and not edit.parameters and edit.switch_error is None and edit.expires_at is UNSET:
         return _Judged(stored, expires_at, ())
     own, strategy = layer_rows.own_values(layer.own), layer.strategy
-    proposal = propose(strategy, edit, own=own, below=layer.inherited_values())
+    proposal = propose(strategy, edit, own=own, below=layer.inherited_values)
     below, above = layer.values_below(), layer.parameters_above()
     accepted = judge(strategy, edit, proposal, below=below, above=above, stored=own)
     if edit.expires_at is not UNSET:

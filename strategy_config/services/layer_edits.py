@@ -3,7 +3,7 @@
 The kill switch comes among the parameters, under the name `SWITCH`, because existing clients stop strategies that way.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -78,8 +78,8 @@ def asks_stop(parameters: object) -> bool:
     return isinstance(parameters, Mapping) and parameters.get(SWITCH) is False
 
 
-def propose(strategy: StrategyClass, edit: LayerEdit, *, own: Values, below: Values) -> Proposal:
-    """What the edit makes of the layer's ``own`` parameters. ``below`` are all that it would inherit.
+def propose(strategy: StrategyClass, edit: LayerEdit, *, own: Values, below: Callable[[], Values]) -> Proposal:
+    """What the edit makes of the layer's ``own`` parameters. ``below`` gives all that it would inherit.
 
     A merge that names every parameter sends a read back: what equals the inherited value and was not own does not
     become own, so that later changes of the layers below go on reaching this one.
@@ -90,7 +90,8 @@ def propose(strategy: StrategyClass, edit: LayerEdit, *, own: Values, below: Val
     inherited: tuple[str, ...] = ()
     if _names_every_parameter(strategy, given):
         accepted, _ = layers.check_values(strategy, given)
-        inherited = tuple(name for name, value in accepted.items() if name not in own and value == below[name])
+        values = below()
+        inherited = tuple(name for name, value in accepted.items() if name not in own and value == values[name])
         given = {name: value for name, value in given.items() if name not in inherited}
     return Proposal(_merged(strategy, own, given), inherited)
 
