@@ -9,6 +9,7 @@ from prometheus_client import REGISTRY, CollectorRegistry, ProcessCollector
 from prometheus_client.metrics_core import Metric
 
 import configsite.metrics
+import strategy_config.api.fast_reads  # noqa: F401  (its metrics register themselves)
 import strategy_config.tasks.task_metrics  # noqa: F401  (its metrics register themselves)
 from realtime_runtime import settings
 from realtime_runtime.assembly import assemble
