@@ -13,7 +13,8 @@ from django.test import Client
 
 from strategy_config.accounts import tokens
 from strategy_config.history import audit_rows, chain
-from strategy_config.models import ChangeSequence, ConfigAudit, Layer, StrategyConfig, SymbolOverride
+from strategy_config.models import ChangeSequence, ConfigAudit, StrategyConfig, SymbolOverride
+from strategy_config.models.layers import Layer
 from tests.admin.test_layer_pages import Login, opened
 from tests.admin.test_pages import upload
 from tests.strategy_config.test_services import BTC, SKEW, write

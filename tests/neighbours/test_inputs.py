@@ -16,6 +16,7 @@ import pytest
 import yaml
 from bson import json_util
 from django.core.management import call_command
+from pytest_django.fixtures import Settings
 
 from realtime_runtime import settings
 from tests.conftest import PROJECT_ROOT
@@ -186,11 +187,11 @@ def test_environment__of_the_original__is_taken_and_what_nobody_reads_is_named(f
 
 @pytest.mark.django_db(transaction=True)
 def test_import__of_a_neighbours_document__passes_it_over_in_one_line(
-    content: Content, mongodb_uri: str, monkeypatch: pytest.MonkeyPatch
+    content: Content, mongodb_uri: str, settings: Settings
 ) -> None:
     case = content("interop-11-shared-database.json")
     document = json_util.loads(json.dumps(case["document_of_the_neighbour"]))
-    monkeypatch.setenv("LEGACY_MONGODB_URI", mongodb_uri)
+    settings.LEGACY_MONGODB_URI = mongodb_uri
     name = f"petrosa_{uuid.uuid4().hex[:8]}"
     with pymongo.MongoClient[dict[str, Any]](mongodb_uri) as client:
         for collection in re.findall(r"strategy_config\w+", case["collection"]):

@@ -43,7 +43,7 @@ def test_work__past_its_limit__is_refused_by_name_and_changes_nothing(name: str)
     with work_limit.limited(-1.0), pytest.raises(TooMuchWorkError, match="longer than 20 s, the limit for one request"):
         WORK[name]()
     assert ConfigAudit.objects.count() == rows
-    assert stored_layers.layer_config(strategy_id=SKEW, symbol=BTC, at=NOON).overrides == {"top_levels": 7}
+    assert stored_layers.layer_config(strategy_id=SKEW, symbol=BTC, at=NOON).own == {"top_levels": 7}
 
 
 def test_stop__of_many__is_not_limited() -> None:
