@@ -1,4 +1,4 @@
-# `make run` and `make test` need Python 3.11 or later and nothing else. `make help` says what there is.
+# `make run` and `make test` need Python 3.11 or later and nothing else. `make help` lists the targets.
 SHELL := /bin/bash
 IS_PYTHON := -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
 PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3.14 python3 python; do \
@@ -9,10 +9,10 @@ INSTALLED_RUN := $(VENV)/.installed-run
 INSTALLED := $(VENV)/.installed-dev
 DJADE := find strategy_config/templates -name "*.html" -print0 | xargs -0 $(BIN)/djade --target-version 5.2
 NODE_INSTALLED := node_modules/.installed-lock
-# With COVERAGE=1 `make test` measures, and adds to what was measured before. The floor is coverage-report's.
+# With COVERAGE=1 `make test` measures coverage, and adds to earlier measurements. coverage-report checks the minimum.
 MEASURED := $(if $(COVERAGE),--cov --cov-append --cov-report= --cov-fail-under=0)
 FUZZ_EXAMPLES ?= 200
-# Where it is set, each of the many processes of `make run` and of the tests compiles all that it imports: 6 s instead of 2.
+# If it is set, each of the many processes of `make run` and of the tests compiles all its imports: 6 s instead of 2.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
@@ -26,13 +26,13 @@ help: ## Show this list
 	@echo '  make run RESET_USERS=1   gives the demo users new passwords'
 	@echo '  make run REDIS_URL=... NATS_URL=... DATABASE_URL=... (or MONGODB_URI=...) in place of the embedded servers'
 
-# Each lock itself is kept as the stamp: a checkout that only touches the file's date installs nothing.
+# A copy of each lock is the stamp: a checkout that only changes the file's date installs nothing.
 $(VENV)/.installed-%: requirements-%.txt
 	@test -n "$(PYTHON)" || { echo 'Python 3.11 or later with venv is needed (Debian, Ubuntu: apt install python3-venv).'; exit 1; }
 	@cmp -s $< $@ || $(PYTHON) -m embedded.install $(VENV) $<
 	@cp $< $@
 
-# Tests and tools come on top of what `make run` needs.
+# Tests and tools are installed on top of the packages that `make run` needs.
 $(INSTALLED): $(INSTALLED_RUN)
 
 run: $(INSTALLED_RUN) ## Run the whole product here, with real servers and a simulated market (Ctrl-C ends it)
@@ -56,19 +56,21 @@ test-pythons: ## Run the tests of core and runtime on each newer Python that the
 		$(MAKE) --no-print-directory test-core PYTHON=$$name VENV=var/$$name || exit 1; \
 	done
 
-# Held to 8 GB a process: on Python 3.13 one has been seen to take all memory that there is.
+# Limited to 8 GB per process: on Python 3.13 one was seen to take all memory.
 test-core: $(INSTALLED)
 	ulimit -v 8388608 && $(BIN)/python -m pytest -n 2 --dist loadscope -m "not slow" tests/strategies tests/market tests/engine tests/config tests/runtime
 
-test-slow: $(INSTALLED) ## Run the tests that are marked slow (but for those of check-deploy)
+test-slow: $(INSTALLED) ## Run the tests that are marked slow (except those of check-deploy)
 	$(BIN)/python -m pytest -n 2 --dist loadscope -m slow --timeout 600 --ignore tests/deploy
 
-# Everything that touches the store. The wire server is not a mongod: MONGODB_TEST_URI names a replica set of your own.
+# Everything that touches the database. The wire server is not a mongod: MONGODB_TEST_URI names a replica set of your
+# own.
 test-mongodb: $(INSTALLED) ## Run the site's tests on MongoDB (a wire server of PyPI, or MONGODB_TEST_URI=...)
 	TEST_STORE=mongodb $(BIN)/python -m pytest -n 2 --dist loadscope -m "not slow" --timeout 300 \
 		tests/strategy_config tests/evolution tests/admin tests/api tests/contract tests/integration tests/neighbours
 
-test-postgresql: $(INSTALLED) ## Run the site's tests on PostgreSQL (Debian's, or POSTGRES_TEST_URL=... of a role that may create databases)
+test-postgresql: $(INSTALLED) ## Run the site's tests on PostgreSQL (Debian's, or POSTGRES_TEST_URL=... with a role that
+may create databases)
 	TEST_STORE=postgresql $(BIN)/python -m embedded.postgresql \
 		$(BIN)/python -m pytest -n 2 --dist loadscope -m "not slow" --timeout 300 \
 		tests/strategy_config tests/evolution tests/api tests/contract tests/integration tests/neighbours
@@ -76,14 +78,14 @@ test-postgresql: $(INSTALLED) ## Run the site's tests on PostgreSQL (Debian's, o
 check-deploy: $(INSTALLED) ## Check Dockerfile, Compose file and k8s/ (kubectl renders; no container engine is needed)
 	$(BIN)/python -m pytest -n 2 --dist loadscope tests/deploy
 
-test-faults: $(INSTALLED) ## Take the servers away, one after another, and look what becomes of the product
+test-faults: $(INSTALLED) ## Kill, hang and restart the servers one after another, and check how the product reacts
 	$(BIN)/python -m pytest -n 2 --dist loadfile --timeout 300 tests/faults
 
 hostile: $(INSTALLED) ## Measure probes, login, reads and stops under 200 slow and 200 aborted connections of each kind
 	$(BIN)/python -m pytest -s -q --timeout 300 tests/faults/test_hostile_http.py tests/faults/test_hostile_listeners.py
 
-# SOAK_SECONDS=3600 for longer; the short form of it is one of test-faults.
-soak: $(INSTALLED) ## Run the whole stack for ten minutes on an exchange that cuts it off every 20 s
+# SOAK_SECONDS=3600 for longer; a short form of it is part of test-faults.
+soak: $(INSTALLED) ## Run the whole stack for ten minutes on an exchange that drops its connections every 20 s
 	SOAK_SECONDS=$${SOAK_SECONDS:-600} SOAK_CUT_SECONDS=20 $(BIN)/python -m pytest -s tests/faults/test_soak.py
 
 check: $(INSTALLED) ## Format, lint, types, migrations, import contracts, templates, scripts
@@ -120,17 +122,17 @@ bench: $(INSTALLED) ## Measure, in interleaved runs with ratios
 fuzz: $(INSTALLED) ## Fuzz the whole HTTP API (FUZZ_EXAMPLES=200 an operation)
 	FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/python -m pytest -m fuzz --timeout 0
 
-audit: $(INSTALLED) ## Look known weaknesses of the locked requirements up (needs PyPI's own JSON service)
+audit: $(INSTALLED) ## Look up known vulnerabilities of the locked requirements (needs PyPI's own JSON service)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	$(BIN)/uv tool run --from pip-audit==2.10.1 pip-audit --requirement requirements.txt --require-hashes --disable-pip
 
 lock: export UV_CUSTOM_COMPILE_COMMAND = make lock
-lock: $(INSTALLED) ## Compile the requirements anew
+lock: $(INSTALLED) ## Recompile the locked requirements
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	@for part in requirements requirements-run requirements-dev; do \
 		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras \
 			$$part.in -o $$part.txt >/dev/null || exit 1; \
 	done
 
-clean: ## Remove what was installed and what runs have left
+clean: ## Remove the installed packages and the files of earlier runs
 	rm -rf $(VENV) var .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage node_modules

@@ -1,5 +1,6 @@
 #!/bin/sh
-# The image's commands. Those of the Procfile are read from it, so that a container runs what `make run` runs.
+# The image's commands. Four of them are read from the Procfile, so that a container runs the same commands as `make
+# run`.
 set -eu
 cd "$(dirname "$0")"
 
@@ -7,7 +8,7 @@ name=${1:-}
 [ $# -eq 0 ] || shift
 case "$name" in
 web | worker | relay | runtime)
-    # What an earlier container of the pod has left there is of processes that are gone.
+    # Files left by an earlier container of the pod belong to processes that no longer exist.
     [ "$name" != web ] || rm -f "${PROMETHEUS_MULTIPROC_DIR:-/nowhere}"/*.db
     command=$(sed -n "s/^$name: //p" Procfile)
     exec sh -c "exec $command"
@@ -22,7 +23,8 @@ manage)
     exec python manage.py "$@"
     ;;
 *)
-    echo "Say which: web | worker | relay | runtime | feed KIND | migrate | manage COMMAND" >&2
+    echo "Unknown or missing command. Use one of: web | worker | relay | runtime | feed KIND | migrate | manage COMMAND"
+    >&2
     exit 2
     ;;
 esac
