@@ -63,14 +63,12 @@ test-core: $(INSTALLED)
 test-slow: $(INSTALLED) ## Run the tests that are marked slow (except those of check-deploy)
 	$(BIN)/python -m pytest -n 2 --dist loadscope -m slow --timeout 600 --ignore tests/deploy
 
-# Everything that touches the database. The wire server is not a mongod: MONGODB_TEST_URI names a replica set of your
-# own.
+# Everything that touches the database. The wire server is not a mongod: MONGODB_TEST_URI names your own replica set.
 test-mongodb: $(INSTALLED) ## Run the site's tests on MongoDB (a wire server of PyPI, or MONGODB_TEST_URI=...)
 	TEST_STORE=mongodb $(BIN)/python -m pytest -n 2 --dist loadscope -m "not slow" --timeout 300 \
 		tests/strategy_config tests/evolution tests/admin tests/api tests/contract tests/integration tests/neighbours
 
-test-postgresql: $(INSTALLED) ## Run the site's tests on PostgreSQL (Debian's, or POSTGRES_TEST_URL=... with a role that
-may create databases)
+test-postgresql: $(INSTALLED) ## Run the site's tests on PostgreSQL (Debian's, or POSTGRES_TEST_URL=... with CREATEDB)
 	TEST_STORE=postgresql $(BIN)/python -m embedded.postgresql \
 		$(BIN)/python -m pytest -n 2 --dist loadscope -m "not slow" --timeout 300 \
 		tests/strategy_config tests/evolution tests/api tests/contract tests/integration tests/neighbours

@@ -1,4 +1,5 @@
-"""``python -m embedded.install .venv requirements-run.txt``: make the environment, install a lock, say how far it is.
+"""``python -m embedded.install .venv requirements-run.txt``: create the environment, install a lock file, show the
+progress.
 
 Runs on the system's Python, before anything is installed: standard library only.
 """
@@ -16,7 +17,7 @@ _PIN = re.compile(r"^[A-Za-z0-9._-]+(?:\[[^]]*\])?==", re.MULTILINE)
 
 
 class Installation:
-    """One run of pip in the environment, whose output says how far it is."""
+    """One run of pip in the environment; its output shows the progress."""
 
     def __init__(self, environment: Path, lock: Path) -> None:
         self._python = environment / "bin" / "python"
@@ -28,7 +29,7 @@ class Installation:
         self._before = 0
 
     def run(self) -> int:
-        """Install what the lock names and the environment lacks; returns pip's exit code. Its errors go to stderr."""
+        """Install the locked packages that the environment lacks; returns pip's exit code. Its errors go to stderr."""
         self._before = self._count()
         with step(f"installing the {self._locked} packages of {self._lock.name}", progress=self.progress, tell=tell):
             pip = subprocess.Popen(  # noqa: S603 - our own command, no shell
@@ -53,7 +54,7 @@ class Installation:
             self._to_install = line.count(",") + 1
 
     def progress(self) -> str:
-        """How far it is, in words."""
+        """The progress, in words."""
         if self._to_install:
             return f"{min(self._count() - self._before, self._to_install)} of {self._to_install} installed"
         return f"{self._found} downloaded"
@@ -68,9 +69,9 @@ def tell(text: str) -> None:
 
 
 def main() -> int:
-    """Make the environment where there is none, and install the lock; returns pip's exit code."""
+    """Create the environment if there is none, and install the lock file; returns pip's exit code."""
     environment, lock = map(Path, sys.argv[1:])
-    # pip comes last: an environment without it is half made.
+    # pip comes last: an environment without pip is incomplete.
     if not (environment / "bin" / "pip").exists():
         with step(f"creating the environment {environment} with Python {platform.python_version()}", tell=tell):
             made = subprocess.run([sys.executable, "-m", "venv", environment], check=False)  # noqa: S603 - our own

@@ -11,8 +11,8 @@ REPLICA_SET = "secantus"
 class MongoWireServer(Server):
     """SecantusDB as a single-node replica set with transactions.
 
-    A transaction that was answered survives `stop()` and `kill()`: the log is written through at each commit, because
-    SecantusDB keeps no promise of write concern majority otherwise.
+    A transaction that was acknowledged survives `stop()` and `kill()`: the log is written through at each commit,
+    because otherwise SecantusDB does not honour write concern majority.
     """
 
     name = "mongo"

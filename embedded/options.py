@@ -1,4 +1,4 @@
-"""What `make run` was asked for, read from the environment and from ``.env``."""
+"""The options of `make run`, read from the environment and from ``.env``."""
 
 import shlex
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ RUNTIME_PORT = 8081
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How to run. ``redis_url`` and ``nats_url`` are None where an embedded server is to be started."""
+    """How to run. ``redis_url`` and ``nats_url`` are None if an embedded server has to be started."""
 
     directory: Path
     web_host: str
@@ -53,7 +53,7 @@ def read_options(environ: Mapping[str, str]) -> Options:
 
 
 def _port(environ: Mapping[str, str], name: str, default: int, notes: list[str]) -> int:
-    """The port asked for; another one, with a note, where nobody asked and the usual one is taken."""
+    """The requested port; if none was requested and the usual one is taken, another one, with a note."""
     text = environ.get(name, "").strip()
     if text and not (text.isascii() and text.isdecimal() and 0 < int(text) < 65536):
         raise LaunchError(f"{name} must be a port number, not {text!r}.")
@@ -61,7 +61,7 @@ def _port(environ: Mapping[str, str], name: str, default: int, notes: list[str])
     if is_port_free(port):
         return port
     if text:
-        raise LaunchError(f"{name}={port}: something else listens on that port. Choose another one.")
+        raise LaunchError(f"{name}={port}: another process listens on that port. Choose a different one.")
     other = free_port()
     notes.append(f"Port {port} is taken, so {other} is used instead ({name} sets it).")
     return other

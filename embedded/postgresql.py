@@ -1,8 +1,8 @@
 """Runs a command of the tests with a PostgreSQL: ``python -m embedded.postgresql pytest …``.
 
-POSTGRES_TEST_URL names the server. Without it a cluster of the command's own is made from the binaries that the
-machine has (Debian, Ubuntu: apt install postgresql), on a free port, and is gone when the command has ended. It keeps
-nothing over a crash of the machine.
+POSTGRES_TEST_URL names the server. Without it a temporary cluster is created with the binaries of the machine (Debian,
+Ubuntu: apt install postgresql), on a free port, and removed when the command has ended. Its data does not survive a
+crash of the machine.
 """
 
 import os
@@ -20,7 +20,8 @@ _DEBIAN = Path("/usr/lib/postgresql")
 
 
 class Postgresql(Server):
-    """A cluster whose superuser is `ROLE`, without a password. The server refuses to be root: there it is `ROLE`'s."""
+    """A cluster whose superuser is `ROLE`, without a password. The server refuses to run as root; as root, it runs as
+    the system user `ROLE`."""
 
     name = "postgresql"
     scheme = "postgresql"
@@ -33,7 +34,7 @@ class Postgresql(Server):
         return f"{self.scheme}://{ROLE}@{HOST}:{self.port}/postgres"
 
     def command(self, port: int) -> list[str]:
-        """Serve; the first call makes the cluster."""
+        """Start the server; the first call creates the cluster."""
         cluster = self.directory / "cluster"
         if not cluster.exists():
             self._make(cluster)
@@ -42,7 +43,7 @@ class Postgresql(Server):
         return [*_as_role(), binary("postgres"), "-D", str(cluster), "-p", str(port), *options]
 
     def stop(self) -> None:
-        """End it without waiting for its clients."""
+        """Stop the server without waiting for its clients."""
         self._end(signal.SIGINT)
 
     def _make(self, cluster: Path) -> None:
@@ -55,12 +56,12 @@ class Postgresql(Server):
 def _as_role() -> list[str]:
     if os.geteuid() != 0:
         return []
-    # The change of user has the kernel forget that the server ends with its parent.
+    # After the change of user the kernel no longer ends the server with its parent.
     return ["setpriv", f"--reuid={ROLE}", f"--regid={ROLE}", "--clear-groups", "--pdeathsig=KILL"]
 
 
 def binary(name: str) -> str:
-    """The newest of Debian's, which keeps them off the PATH, else that on the PATH."""
+    """The newest of Debian's versions, which are not on the PATH, else the one on the PATH."""
     found = sorted(_DEBIAN.glob(f"*/bin/{name}"), key=lambda path: int(path.parts[-3]))
     path = str(found[-1]) if found else shutil.which(name)
     if path is None:
@@ -69,7 +70,7 @@ def binary(name: str) -> str:
 
 
 def main() -> int:
-    """Run the command that the arguments are; its exit code, 2 without a server."""
+    """Run the command in the arguments; returns its exit code, or 2 without a server."""
     if os.environ.get("POSTGRES_TEST_URL"):
         return subprocess.run(sys.argv[1:], check=False).returncode  # noqa: S603 - what the caller wrote
     with tempfile.TemporaryDirectory(prefix="postgresql-") as directory:

@@ -1,4 +1,4 @@
-"""Several processes as one: their output side by side, one end for all of them."""
+"""Runs several processes as one: they share the terminal, and end together."""
 
 import os
 import signal
@@ -19,7 +19,7 @@ SIGNAL_EXIT_CODES = {entry["rc"] for entry in SIGNALS.values()}
 
 
 class _OwnedProcess(Process):  # type: ignore[misc]  # honcho ships no type hints
-    """A process, and honcho's process that reads its output, which both end with the launcher, however it ends."""
+    """A process, and honcho's process that reads its output; both end with the launcher, however it ends."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -32,7 +32,7 @@ class _OwnedProcess(Process):  # type: ignore[misc]  # honcho ships no type hint
         super().run(*arguments, **options)
 
     def _end_all(self, *_: object) -> NoReturn:
-        """The launcher is gone: end the whole group, for workers and the clock would outlive their parents."""
+        """The launcher is gone: end the whole group, because workers and Celery beat would outlive their parents."""
         if self._child is not None:
             with suppress(ProcessLookupError):
                 os.killpg(self._child.pid, signal.SIGKILL)
@@ -40,7 +40,7 @@ class _OwnedProcess(Process):  # type: ignore[misc]  # honcho ships no type hint
 
 
 class Processes(Manager):  # type: ignore[misc]  # honcho ships no type hints
-    """honcho's manager, which also ends well when it is asked to while it still starts its processes.
+    """honcho's manager, which also ends cleanly if it is stopped while it still starts its processes.
 
     `on_started` is called once, when all of them have been forked: threads may be started from then on.
     """
@@ -52,16 +52,16 @@ class Processes(Manager):  # type: ignore[misc]  # honcho ships no type hints
 
     @property
     def was_asked_to_end(self) -> bool:
-        """Whether a signal to the launcher has ended the processes, and not one of themselves."""
+        """Whether a signal to the launcher ended the processes, rather than the end of one of them."""
         return self.returncode in SIGNAL_EXIT_CODES
 
     def terminate(self) -> None:
-        """Ask all processes to end; those not yet started are asked as soon as they are."""
+        """Ask all processes to end; processes that have not started yet are asked as soon as they have."""
         if self._all_started():
             super().terminate()
 
     def _any_stopped(self) -> bool:
-        # Asked by the loop, which then calls `terminate` and begins to count the seconds until it kills.
+        # Read by the loop, which then calls `terminate` and starts counting the seconds until it kills.
         return self.returncode is not None or super()._any_stopped()
 
     def _start(self) -> None:

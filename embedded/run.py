@@ -1,7 +1,7 @@
-"""`make run`: the whole product on one machine, in the foreground, with nothing installed but Python.
+"""`make run`: the whole product on one machine, in the foreground, on a machine that has only Python.
 
-Real servers, the processes of the ``Procfile`` and a feed beside them. It ends as one: with Ctrl-C, with SIGTERM,
-or with the first process that ends by itself.
+Starts real servers, the processes of the ``Procfile`` and a feed. All end together: on Ctrl-C, on SIGTERM, or with the
+first process that ends by itself.
 """
 
 import json
@@ -45,8 +45,8 @@ REQUEST_TIMEOUT_SECONDS = 5
 
 
 def main() -> int:
-    """Run until it is ended; returns the exit code."""
-    # A shell that starts it in the background would have it ignore Ctrl-C; a closed terminal is an end as well.
+    """Run until stopped; returns the exit code."""
+    # A shell that starts it in the background makes it ignore Ctrl-C; closing the terminal also ends it.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     environ = _environment()
@@ -87,7 +87,7 @@ class Launch:
         if self._options.feed_command:
             commands["feed"] = self._options.feed_command
         for name, command in commands.items():
-            # Without exec the shell would stand between us and the process, and hide its exit code.
+            # Without exec the shell would stay between us and the process, and hide its exit code.
             processes.add_process(name, f"exec {command}", env=self._environ | self._own(name), cwd=ROOT)
         signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
         processes.loop()
@@ -97,7 +97,7 @@ class Launch:
         if processes.was_asked_to_end:
             say("stopped")
             return 0
-        say(f"ended, because a process did, with code {processes.returncode}")
+        say(f"stopped, because a process ended with code {processes.returncode}")
         return exit_code(processes.returncode)
 
     def _start_servers(self, stack: ExitStack) -> None:
@@ -109,7 +109,7 @@ class Launch:
                 say(f"{server.name} is on port {server.port}")
 
     def _complete_environment(self) -> None:
-        """What the processes read; what the caller has set stays."""
+        """The environment of the processes; variables that the caller has set are kept."""
         directory, options = self._options.directory, self._options
         urls = {server.scheme: server.url for server in self._servers}
         defaults = {
@@ -122,14 +122,14 @@ class Launch:
             "WORKER_METRICS_PORT": str(free_port()),
             "FEED_HEALTH_PORT": str(free_port()),
             "CELERY_SCHEDULE": str(directory / "celerybeat-schedule"),
-            # Whoever runs it here also measures it here; the limits of a real installation are in .env.example.
+            # A local run is also used for measuring; the limits of a real installation are in .env.example.
             "RATE_LIMIT_READS_PER_SECOND": "0",
             "RATE_LIMIT_WRITES_PER_SECOND": "0",
         }
         if not options.has_own_store:
             defaults["DATABASE_URL"] = f"sqlite:///{directory / 'db.sqlite3'}"
         if options.has_chain_data:
-            # Off in the product, because it needs a source of chain data; these feeds are one.
+            # Off by default, because it needs a source of chain data; these feeds provide it.
             defaults["STRATEGY_ENABLED_ONCHAIN_METRICS"] = "true"
         for name, value in defaults.items():
             self._environ[name] = self._environ.get(name) or value
@@ -142,7 +142,7 @@ class Launch:
         }
 
     def _own(self, process: str) -> dict[str, str]:
-        """What one process alone is given: the web a folder in which its worker processes count together."""
+        """Variables for one process only: the web gets a folder in which its worker processes share their metrics."""
         if process != "web" or self._environ.get("PROMETHEUS_MULTIPROC_DIR"):
             return {}
         directory = self._options.directory / "prometheus"
@@ -151,14 +151,14 @@ class Launch:
         return {"PROMETHEUS_MULTIPROC_DIR": str(directory)}
 
     def _prepare_store(self) -> None:
-        with step("migrating the database, collecting static files, making the demo users"):
+        with step("migrating the database, collecting static files, creating the demo users"):
             made = json.loads(self._python("-m", "embedded.prepare"))
         self._passwords = made["users"]
         if made["token"]:
             store_token(self._options.directory, made["token"])
 
     def _python(self, *arguments: str) -> str:
-        """Run a program of ours and return its output; raises `LaunchError` with all it said."""
+        """Run one of our programs and return its output; raises `LaunchError` with all of its output."""
         done = subprocess.run(  # noqa: S603 - our own command, no shell
             [sys.executable, *arguments], cwd=ROOT, env=self._environ, capture_output=True, text=True
         )
@@ -194,7 +194,7 @@ class Launch:
                     self._restart(server)
 
     def _wait_for(self, name: str, url: str) -> bool:
-        """Wait until it answers 200; whether it did before the end of all."""
+        """Wait until the URL answers 200; returns false if everything ended before that."""
         status: int | None = None
         with step(f"waiting for {name}", progress=lambda: f"{url} answers {status or 'nothing'}"):
             while not self._is_ending.wait(POLL_SECONDS):
@@ -204,7 +204,7 @@ class Launch:
         return False
 
     def _working_token(self) -> str:
-        """The token of this or an earlier start; a new one where it has expired or belonged to another store."""
+        """The token of this or an earlier start; a new one if it has expired or belonged to another database."""
         token = stored_token(self._options.directory)
         if token and http_status(f"{self._web_url}/api/v1/strategies", token) == 200:
             return token
@@ -214,8 +214,8 @@ class Launch:
 
     def _restart(self, server: Server) -> None:
         say(
-            f"{server.name} has ended. The rest goes on without it, as it should; "
-            f"{server.name} is started again in {SERVER_RESTART_SECONDS} s, empty or as it was."
+            f"{server.name} has ended. The other processes continue without it; "
+            f"{server.name} is restarted in {SERVER_RESTART_SECONDS} s, empty or with its data."
         )
         if not self._is_ending.wait(SERVER_RESTART_SECONDS):
             try:
@@ -235,9 +235,9 @@ class Launch:
     def _welcome(self, token: str) -> str:
         if self._passwords:
             users = "\n".join(f"    {name:<9} {password}" for name, password in self._passwords.items())
-            users = f"  Users (their passwords are shown this once and kept nowhere):\n{users}"
+            users = f"  Users (their passwords are shown only once and are not stored):\n{users}"
         else:
-            users = "  Users: as at the first start (new passwords: make run RESET_USERS=1)"
+            users = "  Users: as created at the first start (new passwords: make run RESET_USERS=1)"
         body = '{"parameters": {"buy_threshold": 1.35}, "changed_by": "demo", "reason": "first try"}'
         url = f"{self._web_url}/api/v1/strategies/orderbook_skew/config/BTCUSDT?wait_for_runtimes=2000"
         curl = (
@@ -251,12 +251,12 @@ class Launch:
             f"  Runtime  {self._runtime_url}/info\n"
             f"{users}\n\n"
             f"  Change a parameter of the running strategies; the answer says when the runtime had it:\n\n{curl}\n\n"
-            f"  For scripts: {self._file.path}    End: Ctrl-C\n"
+            f"  For scripts: {self._file.path}    Stop: Ctrl-C\n"
         )
 
 
 def http_status(url: str, token: str | None = None) -> int | None:
-    """The status of a GET; None where nobody answers."""
+    """The status of a GET; None without an answer."""
     request = urllib.request.Request(url)  # noqa: S310 - our own http URL
     if token:
         request.add_header("Authorization", f"Bearer {token}")
@@ -271,14 +271,14 @@ def http_status(url: str, token: str | None = None) -> int | None:
 
 
 def exit_code(returncode: int | None) -> int:
-    """A shell's code for how a process ended: 128 + signal; 1 where it ended well but should not have ended."""
+    """A shell's exit code for a process: 128 + signal; 1 if it succeeded but should not have ended."""
     if not returncode:
         return 1
     return 128 - returncode if returncode < 0 else returncode
 
 
 def _environment() -> dict[str, str]:
-    """The environment, over what stands in ``.env``."""
+    """The environment, which overrides ``.env``."""
     path = ROOT / ".env"
     return {**(parse_env_file(path.read_text()) if path.is_file() else {}), **os.environ}
 

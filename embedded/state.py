@@ -10,14 +10,14 @@ from pathlib import Path
 
 
 class LaunchError(Exception):
-    """Something that the person who started it can put right; the message says how."""
+    """A problem that the user can fix; the message says how."""
 
 
 @contextmanager
 def exclusive(directory: Path) -> Iterator[None]:
     """Hold the directory for this process alone. Raises `LaunchError` naming the process that has it.
 
-    The lock belongs to the open file: the kernel drops it with the process, so that none is left behind by a crash.
+    The lock belongs to the open file: the kernel drops it with the process, so that a crash leaves none behind.
     """
     directory.mkdir(parents=True, exist_ok=True)
     with (directory / "run.lock").open("a+") as lock:
@@ -36,7 +36,7 @@ def exclusive(directory: Path) -> Iterator[None]:
 
 
 def secret_key(directory: Path) -> str:
-    """The SECRET_KEY of this installation, made once."""
+    """The SECRET_KEY of this installation, generated once."""
     path = directory / "secret_key"
     if not path.exists():
         write_private(path, secrets.token_urlsafe(50))
@@ -56,7 +56,7 @@ def store_token(directory: Path, token: str) -> None:
 
 @contextmanager
 def run_file(directory: Path) -> Iterator["RunFile"]:
-    """``run.json`` for scripts; it is gone when this ends."""
+    """``run.json`` for scripts; removed at the end."""
     file = RunFile(directory / "run.json")
     file.remove()
     try:
@@ -66,17 +66,17 @@ def run_file(directory: Path) -> Iterator["RunFile"]:
 
 
 class RunFile:
-    """Where a running installation can be reached, as JSON readable by its owner alone."""
+    """Where a running installation can be reached, as JSON that only its owner may read."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def write(self, facts: Mapping[str, str]) -> None:
-        """Write all at once: a reader sees the whole file or none."""
+        """Write atomically: a reader sees the whole file or none."""
         write_private(self.path, json.dumps(facts, indent=2) + "\n")
 
     def remove(self) -> None:
-        """Remove it where it is."""
+        """Remove the file if it exists."""
         with suppress(FileNotFoundError):
             self.path.unlink()
 

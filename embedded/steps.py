@@ -1,4 +1,4 @@
-"""Tells the person at the terminal what is being done, and every few seconds that it still is.
+"""Shows the user at the terminal which step is running, and every few seconds that it still is.
 
 Runs before anything is installed: standard library only.
 """
@@ -24,7 +24,7 @@ def step(
     tell: Callable[[str], None] = say,
     repeat_seconds: float | None = None,
 ) -> Iterator[None]:
-    """Tell ``what`` at its beginning, and then how long it has lasted with the ``progress`` it has made by then.
+    """Print ``what`` at the start, then every few seconds the time taken and the ``progress``.
 
     ``progress`` is called in a thread of its own; an empty text says nothing.
     """

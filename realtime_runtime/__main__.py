@@ -1,11 +1,11 @@
-"""``python -m realtime_runtime``; `command_line` has what it can do."""
+"""``python -m realtime_runtime``; see `command_line`."""
 
 import os
 import signal
 
 if __name__ == "__main__":
-    # What is imported below takes a second or two, and its end must not wait for that, nor show a traceback. Without a
-    # handler of its own a container's first process would not hear of SIGTERM at all.
+    # The imports below take a second or two; SIGTERM must not wait for them, nor show a traceback. Without a handler,
+    # the first process of a container does not get SIGTERM at all.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, _: os._exit(128 + number))
     from realtime_runtime import command_line

@@ -1,4 +1,4 @@
-"""What Celery does for the app. Celery finds tasks in this module of every app; they live in `periodic`.
+"""The Celery tasks of the app. Celery looks for tasks in this module of every app; they are in `periodic`.
 
 Imports transfer and below.
 """

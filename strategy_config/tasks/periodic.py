@@ -1,4 +1,4 @@
-"""What the clock does. Each task may run twice at once: every step is guarded by the store's or Redis's sequence."""
+"""The scheduled tasks. A task may run twice at once: each step is guarded by a sequence in the database or Redis."""
 
 import structlog
 from celery import shared_task
@@ -19,7 +19,7 @@ logger = structlog.get_logger(__name__)
 @shared_task(name="strategy_config.tasks.reconcile")
 @measured
 def reconcile() -> Outcome:
-    """Record what has expired and what no longer fits, and publish what Redis has missed.
+    """Record the values that have expired or no longer fit, and publish the changes that Redis has missed.
 
     No step stops the ones after it.
     """
@@ -48,7 +48,7 @@ def reconcile() -> Outcome:
 
 
 def _take_in_halts() -> None:
-    """Store what reached runtimes without the site; without Redis there is nobody who could tell of it."""
+    """Store the halts that reached runtimes without the site; they are read from Redis."""
     try:
         told_halts.take_in_told(at=timezone.now())
         old_runtimes.cover_old_runtimes(at=timezone.now())
@@ -59,7 +59,7 @@ def _take_in_halts() -> None:
 @shared_task(name="strategy_config.tasks.rewrite")
 @measured
 def rewrite() -> Outcome:
-    """Compare Redis with the store, and repair what differs from whatever cause."""
+    """Compare Redis with the database, and repair every difference."""
     try:
         publisher.rewrite_all(is_forced=False)
         note_eviction()
@@ -70,7 +70,7 @@ def rewrite() -> Outcome:
 
 
 def note_eviction() -> None:
-    """Measure, and warn of, a Redis that may drop what it is given."""
+    """Measure whether Redis may evict keys, and warn if it may."""
     policy = redis_client.maxmemory_policy()
     redis_may_evict.set(float("nan") if policy is None else policy != "noeviction")
     if policy not in {None, "noeviction"}:
@@ -80,7 +80,7 @@ def note_eviction() -> None:
 @shared_task(name="strategy_config.tasks.verify_audit")
 @measured
 def verify_audit() -> Outcome:
-    """Check the whole history; a row that does not hold is logged as an error, the checkpoint as information."""
+    """Verify the whole history; a bad row is logged as an error, the checkpoint as information."""
     try:
         found = integrity.check()
     except StoreUnavailableError as exception:

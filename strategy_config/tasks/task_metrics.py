@@ -1,4 +1,4 @@
-"""What the clock's tasks are measured by. Only the worker imports this: elsewhere its gauges would tell tales."""
+"""Metrics of the scheduled tasks. Imported by the worker only; elsewhere these gauges would never be updated."""
 
 import time
 from collections.abc import Callable
@@ -11,15 +11,15 @@ from service_kit import tracing
 from service_kit.timings import CALL_BOUNDS
 
 Outcome = Literal["done", "postponed"]
-"""Postponed: the store or Redis is away; the next run makes up for it."""
+"""Postponed: the database or Redis is down; the next run catches up."""
 
-_runs = Counter("configsite_task_runs", "Runs of the clock's tasks: done, postponed, failed.", ["task", "outcome"])
+_runs = Counter("configsite_task_runs", "Runs of the scheduled tasks: done, postponed, failed.", ["task", "outcome"])
 _seconds = Histogram("configsite_task_seconds", "Time of a run of a task.", ["task"], buckets=(*CALL_BOUNDS, 60.0))
-_done_at = Gauge("configsite_task_done_timestamp_seconds", "When the task last did what it is there for.", ["task"])
-audit_intact = Gauge("configsite_audit_intact", "1: the whole history held at its last check; 0: a row does not.")
-redis_may_evict = Gauge("configsite_redis_may_evict", "Whether maxmemory-policy lets Redis drop keys.")
+_done_at = Gauge("configsite_task_done_timestamp_seconds", "When the task last completed its work.", ["task"])
+audit_intact = Gauge("configsite_audit_intact", "1: the whole history verified at its last check; 0: a row did not.")
+redis_may_evict = Gauge("configsite_redis_may_evict", "Whether maxmemory-policy lets Redis evict keys.")
 redis_may_evict.set(float("nan"))
-# Until the first check nothing is known of it.
+# Unknown until the first check.
 audit_intact.set(float("nan"))
 
 

@@ -49,7 +49,7 @@ class Run:
     def wait_until_ready(self) -> dict[str, str]:
         path = self.directory / "run.json"
         deadline = time.monotonic() + READY_SECONDS
-        while not (path.exists() and "End: Ctrl-C" in self.output):
+        while not (path.exists() and "Stop: Ctrl-C" in self.output):
             assert self.process.poll() is None, self.output
             assert time.monotonic() < deadline, self.output
             time.sleep(0.05)

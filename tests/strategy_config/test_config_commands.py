@@ -31,7 +31,7 @@ def test_export_config__then_import__is_the_same_again(tmp_path: Path, capsys: A
     path = tmp_path / "all.yaml"
     call_command("export_config", output=path)
     call_command("import_config", str(path), plan=True)
-    assert "0 to change, 8 as they are, 0 refused" in capsys.readouterr().out
+    assert "0 to change, 8 unchanged, 0 refused" in capsys.readouterr().out
 
 
 def test_export_config__unknown_strategy__says_what_there_is() -> None:

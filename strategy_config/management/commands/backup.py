@@ -1,4 +1,4 @@
-"""Write the whole store to a file."""
+"""Write the whole database to a file."""
 
 from pathlib import Path
 from typing import Any
@@ -10,16 +10,18 @@ from strategy_config.transfer import backup
 
 
 class Command(BaseCommand):
-    """Prints the checkpoint of the history that the file holds. Exit code 1 where there is no file."""
+    """Prints the checkpoint of the history in the file. Exit code 1 if no file was written."""
 
     help = (
-        "Write configurations, history, users, groups and tokens to one file, as they are at one moment, while the "
-        "site goes on. The same file can be restored into any store. Sessions and the admin's own log are left out."
+        "Write configurations, history, users, groups and tokens to one file, as of one moment, while the "
+        "site keeps running. The file can be restored into any database. Sessions and the admin's own log are left out."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the arguments."""
-        parser.add_argument("file", type=Path, help="Written anew, readable by its owner only.")
+        parser.add_argument(
+            "file", type=Path, help="The file to write; replaced if it exists, readable by its owner only."
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Write it."""

@@ -1,4 +1,4 @@
-"""Say what of the store and of the environment does not fit this version of the code."""
+"""List the stored values and variables that do not fit this version of the code."""
 
 import json
 from dataclasses import asdict
@@ -12,11 +12,11 @@ from strategy_config.selectors import misfits
 
 
 class Command(BaseCommand):
-    """Exit code 0 where everything fits, 1 where something does not, 2: no store."""
+    """Exit code 0: everything fits; 1: something does not; 2: no database."""
 
     help = (
         "List the stored values, strategies and variables that do not fit this version of the code: before an upgrade, "
-        "run it with the new image against the store. Changes nothing."
+        "run it with the new image on the database. Changes nothing."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -24,7 +24,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="Print one JSON object instead of text.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Look everything over and print what does not fit."""
+        """Check everything and print what does not fit."""
         try:
             found = misfits.find(timezone.now())
         except StoreUnavailableError as exception:

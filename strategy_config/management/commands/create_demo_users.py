@@ -1,4 +1,4 @@
-"""Make the users of the demonstration."""
+"""Create the demo users."""
 
 import json
 import secrets
@@ -17,9 +17,9 @@ TOKEN_DAYS = 30
 
 
 class Command(BaseCommand):
-    """One user of each group, named like it. Existing users are left alone and nothing is printed of them."""
+    """One user of each group, named like it. Existing users are not changed or printed."""
 
-    help = "Make the demo users viewer, trader, operator and admin with random passwords, and an API token for admin."
+    help = "Create the demo users viewer, trader, operator and admin with random passwords, and an API token for admin."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the options."""
@@ -29,7 +29,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Make whoever is missing; print passwords and token this one time."""
+        """Create the missing users; print passwords and token, only this once."""
         passwords: dict[str, str] = {}
         token: str | None = None
         for name in catalogue.GROUPS:

@@ -1,4 +1,4 @@
-"""Make an API token."""
+"""Create an API token."""
 
 from typing import Any
 
@@ -12,18 +12,20 @@ DEFAULT_DAYS = 90
 
 
 class Command(BaseCommand):
-    """Prints the token alone on standard output, so that a script can take it."""
+    """Prints only the token on standard output, for scripts."""
 
-    help = "Make an API token for a user. It is printed once and kept nowhere."
+    help = "Create an API token for a user. It is printed once and not stored."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the arguments."""
         parser.add_argument("user", help="The user's name.")
-        parser.add_argument("--days", type=int, default=DEFAULT_DAYS, help="How long it lasts (default: %(default)s).")
+        parser.add_argument(
+            "--days", type=int, default=DEFAULT_DAYS, help="Days until it expires (default: %(default)s)."
+        )
         parser.add_argument("--name", default="command line", help="What it is for (default: %(default)s).")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Make and print it."""
+        """Create and print the token."""
         user = User.objects.filter(username=options["user"]).first()
         if user is None:
             raise CommandError(f"There is no user {options['user']!r}.")

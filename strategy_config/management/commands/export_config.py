@@ -20,11 +20,15 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the options."""
-        parser.add_argument("--strategy", action="append", default=[], metavar="ID", help="Only this one (repeatable).")
+        parser.add_argument(
+            "--strategy", action="append", default=[], metavar="ID", help="Only this strategy (repeatable)."
+        )
         parser.add_argument(
             "--symbol", action="append", default=[], help="Only the overrides of this symbol (repeatable)."
         )
-        parser.add_argument("--output", type=Path, metavar="FILE", help="Write there instead of to standard output.")
+        parser.add_argument(
+            "--output", type=Path, metavar="FILE", help="Write to this file instead of standard output."
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Read and write."""

@@ -16,11 +16,11 @@ ACTOR = "halt"
 
 
 class Command(BaseCommand):
-    """Exit code 0: halted; 1: nobody could be told."""
+    """Exit code 0: halted; 1: the halt could not be stored or announced."""
 
     help = (
         "Halt everything, a strategy, a symbol, or a strategy on a symbol, until `resume` ends exactly that halt. "
-        "Works while the database is away, as long as Redis or NATS is there. "
+        "Works while the database is down, as long as Redis or NATS is up. "
         "Examples: halt --reason 'exchange down'    halt --symbol BTCUSDT    halt --strategy orderbook_skew"
     )
 
@@ -28,8 +28,8 @@ class Command(BaseCommand):
         """Declare the options."""
         parser.add_argument("--strategy", metavar="ID", help="Only this strategy.")
         parser.add_argument("--symbol", help="Only this symbol.")
-        parser.add_argument("--reason", default="", help="Why; kept in the history.")
-        parser.add_argument("--changed-by", metavar="NAME", help="Who (default: the system's user).")
+        parser.add_argument("--reason", default="", help="The reason; kept in the history.")
+        parser.add_argument("--changed-by", metavar="NAME", help="Who does this (default: the system user).")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Halt."""
@@ -48,6 +48,10 @@ class Command(BaseCommand):
         self.stdout.write(f"Halted: {halt_rows.scope_of(halted.halt)}. Resume with: resume {halted.halt.id}")
         if halted.sequence is None:
             told = " and ".join(halted.told_over)
-            self.stderr.write(f"The database is away: told over {told}, stored when it is back.")
+            self.stderr.write(
+                f"The database is down: announced over {told}; it will be stored when the database is back."
+            )
         elif not halted.published:
-            self.stderr.write("Stored, not yet told: Redis is unreachable. Halt the runtimes directly (POST /halt).")
+            self.stderr.write(
+                "Stored, but not yet published: Redis is unreachable. Halt the runtimes directly (POST /halt)."
+            )

@@ -20,12 +20,12 @@ REFUSED, UNUSABLE, FAILED = 1, 2, 3
 
 
 class Command(BaseCommand):
-    """Exit code 0: planned or applied; 1: something is refused; 2: no usable file; 3: the store failed. Then
-    nothing was changed."""
+    """Exit code 0: planned or applied; 1: something is refused; 2: no usable file; 3: the database failed. With 1, 2
+    and 3 nothing was changed."""
 
     help = (
-        "Compare a file of export_config with the store (--plan), or make the store like it (--apply): all of it in "
-        "one transaction, or nothing. What the file leaves out stays as it is, but for --prune. "
+        "Compare a file of export_config with the database (--plan), or apply it (--apply): all of it in "
+        "one transaction, or nothing. Layers and parameters that the file omits stay as they are, except with --prune. "
         "Examples: import_config skew.yaml --plan    import_config - --apply --reason 'release 42' < skew.yaml"
     )
 
@@ -33,19 +33,21 @@ class Command(BaseCommand):
         """Declare the arguments."""
         parser.add_argument("file", help="The YAML file; - is standard input.")
         mode = parser.add_mutually_exclusive_group(required=True)
-        mode.add_argument("--plan", action="store_true", help="Say what would change; change nothing.")
-        mode.add_argument("--apply", action="store_true", help="Change it; needs --reason.")
-        parser.add_argument("--reason", default="", help="Why; stands in the history of each change.")
-        parser.add_argument("--changed-by", default=None, metavar="NAME", help="Who (default: the system's user).")
+        mode.add_argument("--plan", action="store_true", help="Show the changes without making them.")
+        mode.add_argument("--apply", action="store_true", help="Make the changes; needs --reason.")
+        parser.add_argument("--reason", default="", help="The reason; kept in the history of each change.")
+        parser.add_argument(
+            "--changed-by", default=None, metavar="NAME", help="Who does this (default: the system user)."
+        )
         parser.add_argument(
             "--prune",
             action="store_true",
-            help="Delete the parameters of layers that the file leaves out of the strategies that it names.",
+            help="Also clear the layers that the file omits, of the strategies that it names.",
         )
         parser.add_argument(
             "--allow-enable",
             action="store_true",
-            help="Switch on what the file says to be on; without it, what is off stays off.",
+            help="Switch on the layers that the file says are on; without it, layers that are off stay off.",
         )
         parser.add_argument("--json", action="store_true", help="Print one JSON object instead of text.")
 
@@ -76,7 +78,7 @@ class Command(BaseCommand):
         return applied.plan, applied.published
 
     def _content(self, name: str) -> bytes:
-        """The file, or one byte more than is allowed of it."""
+        """The file, or its first bytes up to one more than allowed."""
         try:
             if name == "-":
                 return sys.stdin.buffer.read(yaml_file.LONGEST_BYTES + 1)
@@ -95,13 +97,13 @@ class Command(BaseCommand):
         for key in plan.kept_off:
             self.stdout.write(f"kept off {key}: the file says on; --allow-enable would switch it on")
         for strategy_id in plan.passed_over:
-            self.stdout.write(f"passed over {strategy_id}: not in this version of the code")
+            self.stdout.write(f"skipped {strategy_id}: not in this version of the code")
         for refusal in plan.refusals:
             self.stderr.write(f"refused {refusal.where}: {refusal.message}")
         verb = "changed" if is_applied else "to change"
-        self.stdout.write(f"{len(plan.changes)} {verb}, {plan.unchanged} as they are, {len(plan.refusals)} refused")
+        self.stdout.write(f"{len(plan.changes)} {verb}, {plan.unchanged} unchanged, {len(plan.refusals)} refused")
         if published is False:
-            self.stdout.write("Redis could not be told yet; it will be as soon as it is back.")
+            self.stdout.write("Not yet published, because Redis is unreachable; it will be as soon as Redis is back.")
 
 
 def _as_json(plan: Plan) -> dict[str, Any]:

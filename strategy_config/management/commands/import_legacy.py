@@ -1,4 +1,4 @@
-"""Take over configurations and history of the service that this one replaces."""
+"""Import configurations and history of the service that this one replaces."""
 
 import json
 from collections.abc import Mapping
@@ -18,20 +18,20 @@ MOST_NAMES = 5
 
 
 class Command(BaseCommand):
-    """Exit code 0 where everything of ours was read, 1 where something was left out, which is then listed."""
+    """Exit code 0: everything of known strategies was read; 1: something was left out, which is then listed."""
 
     help = (
         "Read strategy_configs_global, strategy_configs_symbol and strategy_config_audit of the original service and "
-        "take over what this store does not have yet, with versions and history. Documents of strategies that are "
-        "not in the code (another service may share the database) are counted and passed over. "
+        "import what this database does not have yet, with versions and history. Documents of strategies that are "
+        "not in the code (another service may share the database) are counted and skipped. "
         "The source is LEGACY_MONGODB_URI (else MONGODB_URI); nothing is changed there."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the options."""
         mode = parser.add_mutually_exclusive_group(required=True)
-        mode.add_argument("--dry-run", action="store_true", help="Say what would be taken over; change nothing.")
-        mode.add_argument("--apply", action="store_true", help="Take it over, all of it in one transaction.")
+        mode.add_argument("--dry-run", action="store_true", help="Show what would be imported, without importing it.")
+        mode.add_argument("--apply", action="store_true", help="Import it, all of it in one transaction.")
         parser.add_argument(
             "--source-database", required=True, metavar="NAME", help="Database of the original service."
         )

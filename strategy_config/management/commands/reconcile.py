@@ -1,4 +1,4 @@
-"""Publish what Redis has missed."""
+"""Publish the changes that Redis has missed."""
 
 from typing import Any
 
@@ -8,9 +8,9 @@ from strategy_config.publication import publisher
 
 
 class Command(BaseCommand):
-    """One shot of what the clock does every few seconds."""
+    """Does once what the worker does every few seconds."""
 
-    help = "Bring Redis up to the database, once. Exit code 1 where it cannot be reached."
+    help = "Bring Redis up to date with the database, once. Exit code 1 if Redis is unreachable."
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Publish what is missing."""

@@ -1,4 +1,4 @@
-"""The process that tells other services of changes."""
+"""The process that announces changes to other services."""
 
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,8 @@ class Command(BaseCommand):
     """Runs until SIGTERM or Ctrl-C. Run one; see `strategy_config.publication.relay`."""
 
     help = (
-        "Tell other services of every accepted change over NATS, on config.changed.<strategy>.<symbol or global>, "
-        "at least once and in order. Runs until it is ended; exit code 1 where NATS has closed the connection for good."
+        "Announce every accepted change to other services over NATS, on config.changed.<strategy>.<symbol or global>, "
+        "at least once and in order. Runs until it is stopped; exit code 1 if NATS has closed the connection for good."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -1,4 +1,4 @@
-"""Fill an empty store from a file of `backup`."""
+"""Fill an empty database from a file of `backup`."""
 
 from pathlib import Path
 from typing import Any
@@ -10,11 +10,11 @@ from strategy_config.transfer import backup
 
 
 class Command(BaseCommand):
-    """Exit code 0 where everything is there and the history holds, 1 where it is not."""
+    """Exit code 0: everything was restored and the history verifies; 1: not."""
 
     help = (
-        "Write the rows of a backup into a store that `migrate` has made and nobody has used, and verify the history. "
-        "Stop web and worker before; run `reconcile` after, which tells Redis and the runtimes."
+        "Write the rows of a backup into an unused database that `migrate` has created, and verify the history. "
+        "Stop web and worker before; run `reconcile` afterwards, which updates Redis and the runtimes."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -19,19 +19,21 @@ class Command(BaseCommand):
     """Exit code 0: resumed, or listed; 1: nothing was changed."""
 
     help = (
-        "List the halts in force, or end those whose ids are given, and no others. "
+        "List the halts in force, or end exactly those whose ids are given. "
         "Examples: resume    resume 3f0c… --reason 'feed is back'"
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the arguments."""
-        parser.add_argument("id", nargs="*", help="The ids of the halts to end; none: list the halts in force.")
-        parser.add_argument("--reason", default="", help="Why; kept in the history.")
-        parser.add_argument("--changed-by", metavar="NAME", help="Who (default: the system's user).")
+        parser.add_argument(
+            "id", nargs="*", help="The ids of the halts to end; without any, the halts in force are listed."
+        )
+        parser.add_argument("--reason", default="", help="The reason; kept in the history.")
+        parser.add_argument("--changed-by", metavar="NAME", help="Who does this (default: the system user).")
         parser.add_argument(
             "--restore",
             action="store_true",
-            help="Switch on again what was switched off beside the halts, for runtimes of a version without halts.",
+            help="Also switch on again what the halts switched off for runtimes of a version without halts.",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -1,4 +1,4 @@
-"""Walk the history and say whether it holds."""
+"""Verify the history."""
 
 import json
 from pathlib import Path
@@ -14,10 +14,10 @@ from strategy_config.history.verification import Verification
 
 
 class Command(BaseCommand):
-    """Exit code 0 where the history holds, 1 where it does not (then the first bad row is named), 2: no store."""
+    """Exit code 0: the history verifies; 1: it does not (the first bad row is named); 2: no database."""
 
     help = (
-        "Verify the chain of audit rows, that what is in force is what its last rows say, and that the rows are still "
+        "Verify the chain of audit rows, that the live layers are what the last rows say, and that the rows are still "
         "those of the checkpoints kept in Redis. Keep the printed checkpoint (position and hash) elsewhere, too: "
         "--against it shows later that the history up to there is still the same."
     )
@@ -31,7 +31,7 @@ class Command(BaseCommand):
             type=int,
             default=0,
             metavar="N",
-            help="Begin at this position instead of at the first row.",
+            help="Start at this position instead of the first row.",
         )
         parser.add_argument(
             "--against",
@@ -44,19 +44,21 @@ class Command(BaseCommand):
         parser.add_argument(
             "--without-redis",
             action="store_true",
-            help="Look at the store alone: for a copy, which Redis knows nothing of.",
+            help="Check the database only: for a copy, which Redis does not know.",
         )
         parser.add_argument(
             "--forget-checkpoints",
             action="store_true",
-            help="First forget what Redis has kept: after a restore, when the restored store takes over.",
+            help="First forget the checkpoints in Redis: after a restore, when the restored database takes over.",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Verify, with a progress bar on a terminal."""
         against = [checkpoint for given in options["against"] for checkpoint in _read(given)]
         if options["forget_checkpoints"] and not integrity.forget_checkpoints():
-            raise CommandError("Redis cannot be reached: nothing was forgotten, and nothing verified.", returncode=2)
+            raise CommandError(
+                "Redis is unreachable: no checkpoint was forgotten, and nothing was verified.", returncode=2
+            )
         with tqdm(unit=" rows", disable=None if self.stderr.isatty() else True) as bar:
 
             def progress(done: int, total: int) -> None:
@@ -83,7 +85,7 @@ class Command(BaseCommand):
         else:
             self.stdout.write(f"verified up to {found.position} ({found.rows} rows)")
             if found.redacted:
-                self.stdout.write(f"redacted: {found.redacted} rows hold with texts taken out")
+                self.stdout.write(f"redacted: {found.redacted} rows verify with their texts removed")
             self.stdout.write(f"checkpoint: {found.position} {found.hash}")
         if found.bad is not None:
             raise CommandError(f"bad row: {found.bad.position}: {found.bad.problem}", returncode=1)
