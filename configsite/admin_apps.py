@@ -1,4 +1,4 @@
-"""Django's admin app with the site of our own."""
+"""Django's admin app with our own admin site."""
 
 from django.contrib.admin.apps import AdminConfig
 

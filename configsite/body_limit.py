@@ -1,7 +1,7 @@
 """The size of a request's body outside the API, refused before anything reads or stores it.
 
-Django bounds the fields of a form, but writes files of any size to disk, also for people who are not logged in.
-A body without a length is an empty one for Django.
+Django limits the fields of a form, but writes files of any size to disk, even for callers who are not logged in. Django
+treats a body without a length as empty.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The Celery application: the clock behind reconciliation, expiry and the audit check."""
+"""The Celery application, which runs reconciliation, expiry and the audit check on a schedule."""
 
 import os
 from typing import Any
@@ -20,12 +20,12 @@ app.conf.update(
     broker_url=settings.REDIS_URL,
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
-    # A Redis that refuses for a while (a replica after a failover, no memory) ends a connection, not the worker.
+    # If Redis refuses commands for a while (a replica after a failover, no memory), a connection ends, not the worker.
     broker_channel_error_retry=True,
-    # Apart from the configuration's own keys, so that emptying one leaves the other.
+    # Separate from the configuration's own keys, so that emptying one leaves the other.
     broker_transport_options={"global_keyprefix": f"{settings.REDIS_KEY_PREFIX}:celery:"},
     task_ignore_result=True,
-    # Nobody steers it from afar, and the Procfile keeps it from talking to other workers: it needs no channel of Redis.
+    # There is no remote control, and the Procfile disables contact with other workers: no Redis channel is needed.
     worker_enable_remote_control=False,
     worker_hijack_root_logger=False,
     beat_scheduler="configsite.clock:Clock",
@@ -58,7 +58,7 @@ def _trace(**kwargs: Any) -> None:
 
 @worker_ready.connect
 def _begin(**kwargs: Any) -> None:
-    """Catch up, and check the history: a worker that is restarted within each hour would never come to it."""
+    """Catch up, and check the history: a worker that restarts more than once an hour would never get to it."""
     app.send_task("strategy_config.tasks.reconcile")
     app.send_task("strategy_config.tasks.verify_audit", expires=VERIFY_SECONDS)
 
@@ -71,6 +71,6 @@ def _watch_clock(sender: Any, **kwargs: Any) -> None:
 
 @worker_ready.connect
 def _show_metrics(**kwargs: Any) -> None:
-    """From the start of the consumer on: the clock's process has been forked by then, and does not hold the port."""
+    """Runs when the consumer starts: Celery beat's process has been forked by then, and does not hold the port."""
     if settings.WORKER_METRICS_PORT:
         worker_metrics.serve(settings.WORKER_METRICS_PORT)

@@ -1,7 +1,7 @@
-"""The clock of the worker (Celery beat): it keeps nothing on disk that could be damaged, and does not die unseen.
+"""Celery beat in the worker: it keeps nothing on disk that could be damaged, and its death is noticed.
 
-Every task of the schedule runs at an interval and again at the worker's start, so that what Celery's own scheduler
-keeps in a file is worth nothing here. The file is touched as a sign of life, which the probes look at.
+Every scheduled task runs at an interval and again when the worker starts, so that the state in the file of Celery's own
+scheduler is not needed. The file is touched as a sign of life, which the probes check.
 """
 
 import os
@@ -15,7 +15,7 @@ from celery.worker import state as worker_state
 
 ENDED_EXIT_CODE = 70
 WATCH_SECONDS = 1.0
-# Tasks under way may end; then the process does, whatever holds it.
+# Running tasks may finish; then the process ends, even if something still holds it.
 LONGEST_END_SECONDS = 30.0
 LONGEST_SLEEP_SECONDS = 60
 
@@ -32,13 +32,13 @@ class Clock(Scheduler):
         self.max_interval = LONGEST_SLEEP_SECONDS
 
     def tick(self, *args: Any, **kwargs: Any) -> float:
-        """Send what is due; answers after how many seconds to look again."""
+        """Send the tasks that are due; returns the seconds until the next check."""
         self._show_life()
         seconds: float = super().tick(*args, **kwargs)
         return seconds
 
     def _show_life(self) -> None:
-        """A disk that is full or a path that is none costs the sign, not the schedule."""
+        """A full disk or a bad path costs only the sign of life, not the schedule."""
         if self._sign is None:
             return
         try:
@@ -52,14 +52,14 @@ class Clock(Scheduler):
 
 
 def watch(clock: Any) -> None:
-    """End the worker, with ENDED_EXIT_CODE, once the process of its clock has ended by itself; returns at once."""
+    """End the worker, with ENDED_EXIT_CODE, when Celery beat's process ends by itself; returns at once."""
     threading.Thread(target=_watch, args=(clock,), name="clock-watch", daemon=True).start()
 
 
 def _watch(clock: Any) -> None:
     state: Any = worker_state
     is_ending = threading.Event()
-    # Who ends the worker ends the clock first: that is no death.
+    # A normal stop of the worker ends Celery beat first: that is not a failure.
     while clock.is_alive():
         is_ending.wait(WATCH_SECONDS)
     if state.should_stop is not None or state.should_terminate is not None:

@@ -1,4 +1,4 @@
-"""The Content-Security-Policy of each page: one for all, and what some pages need beyond it."""
+"""The Content-Security-Policy of each page: one for all, with additions for some pages."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,16 +11,16 @@ from django.http.response import HttpResponseBase
 API_POLICY: Mapping[str, Any] = {"default-src": [NONE], "frame-ancestors": [NONE]}
 # No page gets unsafe-inline for scripts.
 EXCEPTIONS: Mapping[str, Mapping[str, Any]] = {
-    # Alpine.js, of the admin's theme, turns its attributes into functions; its build without that is not what the
-    # theme ships.
+    # Alpine.js, which the admin's theme uses, turns its attributes into functions; the theme does not ship the build of
+    # Alpine.js that avoids this.
     "/admin/": {"script-src": [SELF, NONCE, UNSAFE_EVAL]},
-    # Redoc searches in a worker that it makes from a blob.
+    # Redoc's search runs in a worker that is created from a blob.
     "/redoc": {"worker-src": ["blob:"]},
 }
 
 
 class ContentPolicy(CSPMiddleware):
-    """Sends the policy of the page that was asked for."""
+    """Sends the policy of the requested page."""
 
     def get_policy_parts(
         self, request: HttpRequest, response: HttpResponseBase, report_only: bool = False

@@ -1,4 +1,4 @@
-"""The only reader of the environment on the site. Unusable variables stop the start, all at once, by name."""
+"""The only reader of the environment on the site. The start fails with the names of all unusable variables."""
 
 import os
 import re
@@ -115,16 +115,16 @@ class SiteEnvironment(Environment):
     )
     mongodb_database: str = Field("petrosa", validation_alias="MONGODB_DATABASE")
     mongodb_uri: Annotated[str, AfterValidator(mongodb.checked)] = Field("", validation_alias="MONGODB_URI", repr=False)
-    # Not looked at where MONGODB_URI names the database.
+    # Ignored if MONGODB_URI names the database.
     database_url: str = Field(database.EMBEDDED_URL, validation_alias="DATABASE_URL", validate_default=True, repr=False)
-    # For `import_legacy`, which looks at it.
+    # For `import_legacy`, which checks it.
     legacy_mongodb_uri: str = Field("", validation_alias="LEGACY_MONGODB_URI", repr=False)
 
     log_level: Annotated[str, BeforeValidator(one_of(*LOG_LEVELS))] = Field("INFO", validation_alias="LOG_LEVEL")
     log_format: Annotated[str, BeforeValidator(lambda text: LOG_FORMATS[one_of(*LOG_FORMATS)(text)])] = Field(
         "json", validation_alias="LOG_FORMAT"
     )
-    # OpenTelemetry reads it by itself; a protocol that it does not have stops the start here.
+    # OpenTelemetry reads it by itself; here an unknown protocol stops the start.
     trace_protocol: Annotated[str, BeforeValidator(one_of(*PROTOCOLS))] = Field(
         PROTOCOLS[0], validation_alias="OTEL_EXPORTER_OTLP_PROTOCOL"
     )
@@ -176,16 +176,17 @@ class SiteEnvironment(Environment):
 
 
 class ProductionEnvironment(SiteEnvironment):
-    """The same in production: what eases development is refused, what is embedded elsewhere has to be named."""
+    """The same in production: development shortcuts are refused, and the servers that `make run` embeds must be
+    named."""
 
     allowed_hosts: Hosts = Field(validation_alias="ALLOWED_HOSTS")
     environment: str = Field("production", validation_alias="ENVIRONMENT")
     database_url: str = Field("", validation_alias="DATABASE_URL", validate_default=True, repr=False)
     redis_url: str = Field(validation_alias="REDIS_URL", repr=False)
-    # The relay alone needs it, and refuses to start without it.
+    # Only the relay needs it, and refuses to start without it.
     nats_url: str = Field("", validation_alias="NATS_URL", repr=False)
-    # The header by which our own proxy says that it was asked over TLS, and the value that says so; the proxy has to
-    # remove what callers send under that name.
+    # The header, with its value, by which our own proxy reports TLS; the proxy has to remove this header from the
+    # requests that it receives.
     secure_proxy_ssl_header: Annotated[tuple[str, str] | None, BeforeValidator(header)] = Field(
         ("HTTP_X_FORWARDED_PROTO", "https"), validation_alias="SECURE_PROXY_SSL_HEADER"
     )

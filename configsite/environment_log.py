@@ -1,4 +1,4 @@
-"""What the environment of a site process says and nothing heeds: one line each in its log, at its start."""
+"""Logs the variables of a site process that nothing uses, one line each, at its start."""
 
 import structlog
 from django.conf import settings

@@ -1,4 +1,4 @@
-"""What orchestrators and people ask the process itself: no authentication, not in the API's envelope."""
+"""Endpoints about the process itself, for orchestrators and people: no authentication, and no API envelope."""
 
 import time
 from collections.abc import Callable
@@ -35,7 +35,7 @@ ENDPOINTS = {
 
 @require_safe
 def root(request: HttpRequest) -> HttpResponse:
-    """The documentation for browsers, and where everything is for programs."""
+    """Sends browsers to the documentation, and gives programs a list of the endpoints."""
     if "text/html" in request.headers.get("Accept", ""):
         return HttpResponseRedirect(ENDPOINTS["api_docs"])
     version = settings.SPECTACULAR_SETTINGS["VERSION"]
@@ -57,7 +57,7 @@ def healthz(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def ready(request: HttpRequest) -> HttpResponse:
-    """200 while configuration can be read: "degraded" where the store or Redis is away; 503 where both are."""
+    """200 while configuration can be read ("degraded" if the database or Redis is down); 503 if both are down."""
     store = _probe(positions.chain_head, StoreUnavailableError)
     redis = _probe(_ask_redis, RedisUnavailableError)
     working = [part["status"] == "ok" for part in (store, redis)]
@@ -75,7 +75,7 @@ def prometheus(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def info(request: HttpRequest) -> HttpResponse:
-    """What this is, where its parts are, and what its environment says. Values of variables are not shown."""
+    """The service, its endpoints, and the state of its environment. Values of variables are not shown."""
     environment = settings.STRATEGY_ENVIRONMENT
     enabled_strategies = _enabled_strategies()
     return JsonResponse(
@@ -123,7 +123,7 @@ def _probe(ask: Callable[[], object], failure: type[Exception]) -> dict[str, Any
 
 
 def _misfits() -> dict[str, Any]:
-    """What is stored and not in force, without values: the caller is unknown."""
+    """The stored values that are not in force, by name only: the caller is unknown."""
     try:
         with transactions.quickly():
             found = misfits.current()
@@ -146,7 +146,7 @@ def _ask_redis() -> None:
 
 
 def _enabled_strategies() -> list[str]:
-    """By the store; by the environment alone where the store cannot be reached."""
+    """According to the database, or to the environment alone while the database is unreachable."""
     try:
         return [summary.strategy_id for summary in summaries.strategy_summaries(timezone.now()) if summary.enabled]
     except StoreUnavailableError:

@@ -1,4 +1,4 @@
-"""The page that somebody sees who has guessed too often."""
+"""The page after too many failed logins."""
 
 import math
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from strategy_config.accounts.login_limits import LOCKED_SECONDS
 
 
 class LoginLockout:
-    """Replaces the login form by 429 with Retry-After where the attempt was not looked at."""
+    """Replaces the login form by 429 with Retry-After if the attempt was not checked."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self._get_response = get_response

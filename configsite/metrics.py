@@ -1,6 +1,6 @@
-"""Prometheus metrics of the site: requests by route, method and status, and how far the store is told to Redis.
+"""Prometheus metrics of the site: requests by route, method and status, and how far Redis follows the database.
 
-All labels are bounded. What the rooms of the app measure of themselves is declared where it is counted.
+All labels are bounded. Metrics of one part of the app are declared where they are counted.
 """
 
 import os
@@ -55,7 +55,7 @@ class RequestMetrics:
 
 
 def observe(route: str, method: str, status: int, seconds: float) -> None:
-    """Count and time one answered request, and say in its span what it was."""
+    """Count and time one answered request, and describe it in its span."""
     method = method if method in _METHODS else "OTHER"
     requests, duration = _of(route, method, status)
     requests.inc()
@@ -66,30 +66,30 @@ def observe(route: str, method: str, status: int, seconds: float) -> None:
 
 @lru_cache(maxsize=4_096)
 def _of(route: str, method: str, status: int) -> tuple[Counter, Histogram]:
-    """Looking the two up costs as much as counting."""
+    """Cached, because looking the two up costs as much as counting."""
     return _requests.labels(route, method, status), _duration.labels(route, method)
 
 
 class SharedState(Collector):
-    """What all processes see alike, looked up when it is asked for. What cannot be reached shows no sequence."""
+    """State that all processes see alike, read at each scrape. An unreachable server shows no sequence."""
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """The sequences of store, Redis and relay, whether they answer, and the runtimes alive."""
+        """The sequences of database, Redis and relay, whether they answer, and the number of live runtimes."""
         connected = GaugeMetricFamily("configsite_connected", "Whether it answers.", labels=["to"])
         sequence = GaugeMetricFamily(
-            "configsite_sequence", "Last change: stored, published in Redis, told to other services.", labels=["in"]
+            "configsite_sequence",
+            "Last change: stored, published in Redis, announced to other services.",
+            labels=["in"],
         )
         alive = GaugeMetricFamily("configsite_runtimes", "Runtimes whose heartbeat is in Redis.")
-        refused = GaugeMetricFamily(
-            "configsite_refused_values", "Values that are set, do not fit and are not in force."
-        )
+        refused = GaugeMetricFamily("configsite_refused_values", "Stored values that do not fit and are not in force.")
         try:
             with transactions.quickly():
                 sequence.add_metric(["relay"], positions.relayed_sequence())
                 sequence.add_metric(["store"], positions.last_sequence())
             connected.add_metric(["store"], 1)
             with suppress(StoreUnavailableError):
-                # After a change this reads every layer: being late says nothing of the store.
+                # After a change this reads every layer: being late says nothing about the database.
                 refused.add_metric([], misfits.current().refused_count)
         except StoreUnavailableError:
             connected.add_metric(["store"], 0)

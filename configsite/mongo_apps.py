@@ -1,7 +1,7 @@
-"""Django's own apps as MongoDB needs them: its primary keys are ObjectIds, and these apps ask for integers by name.
+"""Django's own apps as MongoDB needs them: its primary keys are ObjectIds, but these apps declare integer keys.
 
 Their migrations are in `configsite.mongo_migrations`, made by `manage.py makemigrations admin auth contenttypes`
-with MONGODB_URI set; to be made again when Django's own models change.
+with MONGODB_URI set; repeat this when Django's own models change.
 """
 
 from django.contrib.auth.apps import AuthConfig

@@ -1,4 +1,4 @@
-"""The admin while the store is away: a page that says so, at once, in place of an error after every timeout."""
+"""The admin while the database is down: a page that says so at once, instead of an error after every timeout."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -14,7 +14,7 @@ RETRY_AFTER_SECONDS = 2
 
 
 class StoreOutage:
-    """The last of the middleware, so that what comes before the views has had its say. The API answers for itself."""
+    """The innermost middleware, so that all others run before it. The API handles outages itself."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self._get_response = get_response
@@ -30,13 +30,13 @@ class StoreOutage:
         arguments: Sequence[Any],
         keywords: Mapping[str, Any],
     ) -> HttpResponseBase | None:
-        """The page of the admin, 503 where the store cannot be reached for it; None for other addresses."""
+        """The admin's 503 page if the database is unreachable; None for other addresses."""
         if request.resolver_match is None or "admin" not in request.resolver_match.app_names:
             return None
         try:
             with transactions.store_errors():
                 response = view(request, *arguments, **keywords)
-                # Pages ask the store while they are rendered.
+                # Pages read the database while they are rendered.
                 return response.render() if isinstance(response, SimpleTemplateResponse) else response
         except StoreUnavailableError as outage:
             return HttpResponse(

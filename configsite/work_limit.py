@@ -1,4 +1,4 @@
-"""The time that the work of one request may take. A stop has none: nothing refuses it."""
+"""The time limit for the work of one request. A stop has no limit: it is never refused."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ from strategy_config.resolution import work_limit
 
 
 class WorkLimit:
-    """Has `work_limit.check` refuse what takes too long."""
+    """Sets the time after which `work_limit.check` refuses the request."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self._get_response = get_response

@@ -7,7 +7,7 @@ from service_kit.http_server import HttpServer
 
 
 def serve(port: int) -> HttpServer:
-    """Answer /metrics and /healthz from now on, in a thread; raises OSError where the port is taken."""
+    """Serve /metrics and /healthz from now on, in a thread; raises OSError if the port is taken."""
     server = HttpServer(port, {"/metrics": _metrics})
     server.start_in_thread()
     return server

@@ -14,8 +14,8 @@ from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "configsite.settings.base")
 
-# A writer lets go of the interpreter at every statement of the store; with Python's own 5 ms it then waits that long
-# for each busy thread beside it, while all other writers wait for its turn to end.
+# A writer releases the interpreter lock at every database statement; with Python's default of 5 ms it then waits that
+# long for each other busy thread, while all other writers wait for it.
 sys.setswitchinterval(0.0005)
 _site = get_wsgi_application()
 
@@ -28,8 +28,8 @@ store_watch.start()
 tracing.start(settings.PROCESS_ENVIRONMENT, service="realtime-strategies-web")
 environment_log.log_environment()
 
-# What is loaded by now stays: without it in every full collection, that stops all threads for some milliseconds
-# instead of a hundred. The first request would load the views.
+# Objects loaded by now stay loaded: without them a full collection stops all threads for some milliseconds instead of a
+# hundred. The first request would load the views.
 import_module(settings.ROOT_URLCONF)
 gc.collect()
 gc.freeze()
@@ -38,9 +38,9 @@ _STATUS_LINES = {status: f"{status} {HTTPStatus(status).phrase}" for status in (
 
 
 def _respond(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """The hot path, else Django's application.
+    """The fast path if it has an answer, otherwise Django's application.
 
-    An answer that is there as a whole goes out as a list of its bytes: granian sends a list in one piece with
+    A complete answer is returned as a list of its bytes: granian sends a list in one piece with
     its length, and anything else in chunks.
     """
     started = time.perf_counter()
@@ -59,7 +59,7 @@ def _respond(environ: dict[str, Any], start_response: Callable[..., Any]) -> Ite
 
 
 def _respond_traced(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """As `_respond`, in a span that goes on with the caller's trace."""
+    """Like `_respond`, in a span that continues the caller's trace."""
     method, parent = environ["REQUEST_METHOD"], environ.get("HTTP_TRACEPARENT")
     attributes = {"http.request.method": method, "url.path": environ["PATH_INFO"]}
     with tracing.span(method, kind="server", parent=parent, attributes=attributes):

@@ -1,4 +1,4 @@
-"""A file that a crash at any moment leaves as it was or as it was to become."""
+"""A file that is either old or new, but never half-written, after a crash at any moment."""
 
 import os
 import tempfile
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Replace the file, durably; raises OSError, and the file that was there stays. Readable by the owner only."""
+    """Replace the file durably; raises OSError, which leaves the old file. Readable by the owner only."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:

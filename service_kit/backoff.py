@@ -1,4 +1,5 @@
-"""Waits between attempts that double up to a limit, and are shortened at random so that many do not come at once."""
+"""Waits between attempts that double up to a limit, shortened by random jitter so that many clients do not retry at the
+same time."""
 
 import random
 from collections.abc import Callable
@@ -25,5 +26,5 @@ class Backoff:
         return longest * (1.0 - self.jitter_share * self.draw())
 
     def reset(self) -> None:
-        """Begin anew: it has worked."""
+        """Reset after a success."""
         self.failures = 0

@@ -1,4 +1,4 @@
-"""Cancellation that arrives: libraries swallow one now and then."""
+"""Reliable cancellation: libraries sometimes swallow one."""
 
 import asyncio
 from collections.abc import Collection, Coroutine
@@ -22,9 +22,9 @@ async def cancel(tasks: Collection[asyncio.Task[Any]], *, again_seconds: float =
 
 
 async def cancellable(work: Coroutine[Any, Any, T], *, name: str, again_seconds: float = AGAIN_SECONDS) -> T:
-    """What ``work`` returns or raises; cancelled, it does end, though a library in it may swallow that.
+    """What ``work`` returns or raises; it ends when cancelled, even if a library in it swallows the cancellation.
 
-    ``again_seconds``: how long what it does at its end may take.
+    ``again_seconds``: how long its clean-up may take before it is cancelled again.
     """
     task = asyncio.create_task(work, name=name)
     try:

@@ -32,7 +32,7 @@ _environ: ContextVar[Mapping[str, str]] = ContextVar("environ")
 
 
 class SettingsError(Exception):
-    """Variables that stop the start; ``problems`` maps each name to what is wrong with it."""
+    """Unusable variables; the process must not start. ``problems`` maps each name to what is wrong with it."""
 
     def __init__(self, problems: Mapping[str, str]) -> None:
         self.problems = dict(problems)
@@ -40,7 +40,7 @@ class SettingsError(Exception):
 
 
 class _Variables(EnvSettingsSource):
-    """The variables of the environment that was handed in."""
+    """The variables of the given environment."""
 
     def _load_env_vars(self) -> Mapping[str, str | None]:
         given = {name: _environ.get().get(name, "").strip() for name in _names(self.settings_cls)}
@@ -48,7 +48,8 @@ class _Variables(EnvSettingsSource):
 
 
 class Environment(BaseSettings):
-    """What a process reads of its environment. Values that may hold a password are declared with ``repr=False``."""
+    """The variables that a process reads from its environment. Values that may hold a password are declared with
+    ``repr=False``."""
 
     model_config = SettingsConfigDict(
         frozen=True,
@@ -69,7 +70,7 @@ class Environment(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Only the environment that was handed in, and what the code adds to it."""
+        """Only the given environment, and the values that the code adds."""
         return init_settings, _Variables(settings_cls)
 
     @classmethod
@@ -90,7 +91,7 @@ class Environment(BaseSettings):
 
 
 def read_all(environ: Mapping[str, str], **parts: type[Environment]) -> dict[str, Any]:
-    """An instance of each of the classes, by the same names; raises SettingsError with what all of them refuse."""
+    """An instance of each of the classes, by the same names; raises SettingsError with the problems of all."""
     found: dict[str, Environment] = {}
     problems: dict[str, str] = {}
     for name, part in parts.items():
@@ -111,7 +112,7 @@ def _names(settings: type[BaseSettings]) -> frozenset[str]:
 def _problems(settings: type[BaseSettings], error: ValidationError) -> dict[str, str]:
     problems: dict[str, str] = {}
     for each in error.errors(include_url=False, include_input=False):
-        # The default of a field may follow from another one: where that is unusable, it is the one to name.
+        # A field's default may depend on another field: if that one is unusable, it is the one to name.
         if each["type"] != "default_factory_not_called":
             # A value is named by its variable, a default by its field.
             name = str(each["loc"][0])
@@ -159,7 +160,7 @@ def switch(text: Any) -> bool:
 
 
 def one_of(*words: str) -> Callable[[str], str]:
-    """Parses one of the words, in any case; answers it as written here."""
+    """Parses one of the words, in any case; returns it as written here."""
     known = {word.lower(): word for word in words}
     choice = " or ".join(words) if len(words) == 2 else f"one of {', '.join(words)}"
 
@@ -248,7 +249,7 @@ def certificates(text: str) -> str:
 
 
 def file_without(problem_with: Callable[[Path], str]) -> Callable[[str], str]:
-    """Parses the path of a file in which ``problem_with`` finds none."""
+    """Parses the path of a file in which ``problem_with`` finds no problem."""
 
     def parse(text: str) -> str:
         if readable_file(text) and (problem := problem_with(Path(text))):
@@ -259,7 +260,7 @@ def file_without(problem_with: Callable[[Path], str]) -> Callable[[str], str]:
 
 
 class AsItIs:
-    """Marks a field whose value the code gives: it is not looked at."""
+    """Marks a field whose value the code sets: it is not parsed."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.any_schema()

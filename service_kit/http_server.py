@@ -1,7 +1,7 @@
-"""The small HTTP server of a process that is no web site: probes and metrics.
+"""The small HTTP server for probes and metrics of processes other than the web.
 
-A connection carries one request, and ends after CONNECTION_SECONDS whatever it does: a slow client costs a socket for
-so long, and nothing else.
+A connection carries one request, and always ends after CONNECTION_SECONDS: a slow client costs a socket for that long,
+and nothing else.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ START_SECONDS = 10.0
 # Head, body, answer, and whatever the client still sends.
 CONNECTION_SECONDS = 15.0
 LINGERING_SECONDS = 2.0
-# With one more the oldest is cut off: who comes now is answered.
+# Beyond this number the oldest connection is closed, so that new clients are answered.
 MAX_CONNECTIONS = 256
 BACKLOG = 1_024
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -27,7 +27,7 @@ Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class HttpServer:
     """Serves on all interfaces (probes come from outside the pod); ``port`` is the one it listens on once started.
 
-    /healthz, that the process lives, is the same for all; ``answers`` are those to the other paths.
+    /healthz (the process is alive) is built in; ``answers`` has the answers to the other paths.
     """
 
     def __init__(self, port: int, answers: Mapping[str, Answer], *, posts: Mapping[str, Answer] | None = None) -> None:
@@ -66,13 +66,13 @@ class HttpServer:
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
-        """End the server; requests under way get a second."""
+        """Stop the server; requests in progress get a second."""
         if self._server is not None:
             self._server.close()
         await self._runner.cleanup()
 
     def start_in_thread(self) -> None:
-        """Serve in a thread of its own until the process ends, where there is no event loop; raises OSError."""
+        """Serve in a separate thread until the process ends, for processes without an event loop; raises OSError."""
         loop = asyncio.new_event_loop()
         threading.Thread(target=loop.run_forever, name="http-server", daemon=True).start()
         asyncio.run_coroutine_threadsafe(self.start(), loop).result(START_SECONDS)
@@ -97,14 +97,14 @@ class _Connections:
 
 
 class _Connection(asyncio.Protocol):
-    """Hands everything on to aiohttp's protocol."""
+    """Passes everything on to aiohttp's protocol."""
 
     def __init__(self, handler: asyncio.Protocol, connections: _Connections) -> None:
         self._connections = connections
         self._handler = handler
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # uvloop's transports are none by inheritance.
+        # uvloop's transports do not inherit from asyncio's.
         self._transport = cast(asyncio.Transport, transport)
         self._connections.add(self._transport)
         self._handler.connection_made(transport)
@@ -128,12 +128,13 @@ class _Connection(asyncio.Protocol):
 
 async def _end_with_this(request: web.Request, response: web.StreamResponse) -> None:
     response.force_close()
-    # aiohttp has decided on the header by now.
+    # aiohttp has already processed the header.
     response.headers["Connection"] = "close"
 
 
 def _is_of_ours(record: logging.LogRecord) -> bool:
-    """Whether it says anything of this process: anybody can send what is not HTTP, with kilobytes to log of it."""
+    """Whether the line says anything about this process: any client can send bytes that are not HTTP, which would fill
+    the log."""
     error = record.exc_info[1] if record.exc_info else None
     return not isinstance(error, HttpProcessingError)
 

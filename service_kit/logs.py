@@ -1,4 +1,4 @@
-"""structlog for every process: one event a moment, JSON or console, third-party logs through the same renderer."""
+"""structlog for every process: named events, JSON or console, third-party logs through the same renderer."""
 
 import logging
 from typing import Any, Literal, TextIO
@@ -10,8 +10,8 @@ from service_kit import tracing
 LogFormat = Literal["json", "console"]
 # Without the values of local variables: a traceback must not carry a token or a password into the log.
 _TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
-# We have events of our own for what matters (reconnects, requests); theirs would repeat them without ids. The last one
-# shows whole URLs at DEBUG, keys among them.
+# We log the important events ourselves (reconnects, requests); theirs would repeat them without ids. The last one logs
+# whole URLs at DEBUG, including keys.
 _QUIET_LIBRARIES = ("aiohttp.access", "nats", "nats.aio.client", "urllib3.connectionpool")
 _SHARED: list[Any] = [
     structlog.contextvars.merge_contextvars,
@@ -23,7 +23,7 @@ _SHARED: list[Any] = [
 
 
 def configure(*, level: str, log_format: LogFormat, stream: TextIO) -> None:
-    """Send this process's and its libraries' logs to ``stream``, from ``level`` up."""
+    """Send the logs of this process and its libraries to ``stream``, from ``level`` up."""
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(

@@ -1,4 +1,4 @@
-"""What the processes that collect their metrics when they are asked have in common; ``prefix`` is the process's own."""
+"""Shared by the processes that collect their metrics at each scrape; ``prefix`` is the process's own."""
 
 from collections.abc import Mapping
 

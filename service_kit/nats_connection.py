@@ -1,4 +1,4 @@
-"""How a process proves to NATS who it is, and which server it believes; a user and a password stand in the URL."""
+"""How a process authenticates to NATS, and which server it trusts; a user and a password are part of the URL."""
 
 import asyncio
 import re
@@ -16,12 +16,12 @@ from service_kit.cancellation import cancellable
 
 RECONNECT_SECONDS = 1
 CONNECT_TIMEOUT_SECONDS = 2
-# A server that hangs, or a read loop that has died, is only noticed by its missing pongs; the library's own two minutes
-# are long without a market.
+# A server that hangs, or a read loop that has died, is noticed only by its missing pongs; the library's default of two
+# minutes is too long without market data.
 PING_SECONDS = 10
 CLOSE_SECONDS = 1.0
 FLUSH_SECONDS = 10
-# As nats-server words them: the first two also end a connection that stands, where the user was changed or has expired.
+# nats-server's own words: the first two also end an established connection, when the user was changed or has expired.
 _REFUSALS = ("authorization violation", "authentication expired", "authentication revoked", "authentication timeout")
 _STALE, _NOT_PERMITTED = "stale connection", "permissions violation"
 _CREDENTIALS = re.compile(rb"BEGIN NATS USER JWT-+\s+\S+\s.*?BEGIN USER NKEY SEED-+\s+(\S+)", re.DOTALL)
@@ -29,7 +29,7 @@ _CREDENTIALS = re.compile(rb"BEGIN NATS USER JWT-+\s+\S+\s.*?BEGIN USER NKEY SEE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NatsAccess:
-    """Files, each "" where it is not used: certificates to trust, credentials (JWT and seed), the seed of an nkey."""
+    """Files, each "" if it is not used: certificates to trust, credentials (JWT and seed), the seed of an nkey."""
 
     ca_file: str = ""
     creds_file: str = ""
@@ -58,7 +58,7 @@ class NatsLostError(Exception):
 
 
 def lasting(access: NatsAccess) -> dict[str, Any]:
-    """Arguments for nats-py's ``connect`` of a connection that is never given up, by us at least."""
+    """Arguments for nats-py's ``connect``, for a connection that retries indefinitely."""
     return {
         "max_reconnect_attempts": -1,
         "reconnect_time_wait": RECONNECT_SECONDS,
@@ -69,17 +69,17 @@ def lasting(access: NatsAccess) -> dict[str, Any]:
 
 
 def problem_with_creds(path: Path) -> str:
-    """Why the file holds no credentials; empty where it does.
+    """Why the file holds no credentials; empty if it does.
 
-    To be asked before connecting: in a file without them nats-py looks for their beginning for ever, and nothing else
-    in the process goes on, not even its end.
+    Call this before connecting: in a file without credentials nats-py searches for them forever, which blocks the whole
+    process, even its shutdown.
     """
     found = _CREDENTIALS.search(path.read_bytes())
     return "" if found is not None and _is_seed(found[1]) else "must be a file of credentials, with a JWT and a seed"
 
 
 def problem_with_nkey_seed(path: Path) -> str:
-    """Why the file holds no seed of an nkey; empty where it does."""
+    """Why the file holds no seed of an nkey; empty if it does."""
     return "" if _is_seed(path.read_bytes().strip()) else "must be a file with the seed of an nkey"
 
 
@@ -102,29 +102,28 @@ class CredentialsError(errors.Error):
 
 
 class CheckedClient(Client):
-    """nats-py's client, without its way back to plain text, and without its ways to go on where it should end.
+    """nats-py's client, without its fallback to plain text, and with corrected endings.
 
-    It ends where it should go on, too: an error that the server reports (a password that was changed, a limit of
-    connections) closes the library's client for good. Here it is a lost connection like any other, which is retried
-    for ever, with the credentials read from their files at each attempt. ``refusal`` is the server's word while it
-    refuses this process's credentials, else empty. Leans on ``_process_err``, ``_process_op_err`` and
+    An error that the server reports (a changed password, a limit of connections) closes the library's client for good.
+    Here it is a lost connection like any other, which is retried indefinitely, with the credentials read from their
+    files at each attempt. ``refusal`` is the server's message while it refuses this process's credentials, else empty.
+    Relies on ``_process_err``, ``_process_op_err`` and
     ``_process_connect_init``; tests/runtime/test_nats_access.py holds it.
 
-    The library goes on without TLS where the server does not ask for it, also to ``tls://``: whoever sits in between
-    would be sent the password. Leans on ``_connect_command`` of the pinned version, which makes the first thing that
-    is sent; tests/security/test_transport.py holds it.
+    The library continues without TLS if the server does not ask for it, even for ``tls://``: a man in the middle would
+    get the password. Relies on ``_connect_command`` of the pinned version, which builds the first message that is sent;
+    tests/security/test_transport.py checks this.
 
-    It drops the cancellation of whoever waits for a full buffer to be flushed. Leans on ``_flush_pending``;
-    tests/runtime/test_nats_access.py holds it.
+    The library drops the cancellation of a task that waits for a full buffer to be flushed. Relies on
+    ``_flush_pending``; tests/runtime/test_nats_access.py checks this.
     """
 
     refusal = ""
 
     def discard_unsent(self, subjects: Collection[str] | None = None) -> None:
-        """Without a connection, forget what was published (on ``subjects``, else at all) and not written.
+        """Without a connection, discard messages that were published (on ``subjects``, or on any) but not sent.
 
-        For callers that publish it again, or for whom it is worth nothing by now. Leans on ``_pending``, a list of
-        whole commands.
+        For callers that publish them again, or no longer need them. Relies on ``_pending``, a list of whole commands.
         """
         if self.is_connected:
             return
@@ -138,7 +137,7 @@ class CheckedClient(Client):
     async def close(self) -> None:
         """Close the connection, in CLOSE_SECONDS at most: the library waits for a server that hangs.
 
-        Where none was ever asked for there is nothing to close, which the library takes for a fault.
+        Without an earlier attempt to connect there is nothing to close, which the library treats as a fault.
         """
         if self._flush_queue is None:
             return
@@ -151,13 +150,13 @@ class CheckedClient(Client):
 
     @property
     def connection(self) -> int:
-        """Counts the connections: another number means that the one before was lost."""
+        """The number of connections so far: a different number means that the previous connection was lost."""
         return self.stats["reconnects"]
 
     async def flush(self, timeout: int = FLUSH_SECONDS) -> None:  # noqa: ASYNC109  (nats-py's signature)
         """Return when the server has confirmed what was published before; raises nats-py's errors.
 
-        Without a connection the library's own returns all the same, and what was published waits in its buffer.
+        Without a connection the library's own method returns anyway, and the published messages wait in its buffer.
         """
         connection = self.connection
         await super().flush(timeout)
@@ -195,7 +194,7 @@ class CheckedClient(Client):
         self.refusal = text if is_refusal else ""
 
     def _read_credentials(self) -> None:
-        """Check the files again: they may have been replaced, or be half written.
+        """Check the files again: they may have been replaced, or may be half-written.
 
         The library reads a JWT and its seed at each attempt, and the seed of an nkey only once. Raises
         CredentialsError.

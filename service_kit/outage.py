@@ -1,4 +1,4 @@
-"""One line in the log for each outage, however often something is tried meanwhile."""
+"""Logs one line per outage, however often the operation is retried."""
 
 import structlog
 
@@ -6,9 +6,9 @@ log = structlog.get_logger(__name__)
 
 
 class Outage:
-    """Knows whether what it is told of fails for the first time in a row; that is logged as ``event``.
+    """Tracks an operation; the first of several failures in a row is logged as ``event``.
 
-    With ``end_event``, its end is logged, too. ``fields`` go into both. For one thread.
+    With ``end_event``, the end of the outage is logged, too. ``fields`` are added to both. For one thread.
     """
 
     __slots__ = ("_end_event", "_event", "_fields", "is_on")
@@ -20,7 +20,7 @@ class Outage:
         self.is_on = False
 
     def failed(self, exception: Exception, **fields: object) -> bool:
-        """It did not work; returns whether that begins an outage."""
+        """The operation failed; returns whether this starts an outage."""
         begins = not self.is_on
         self.is_on = True
         if begins:
@@ -28,7 +28,7 @@ class Outage:
         return begins
 
     def worked(self, **fields: object) -> None:
-        """It did; the next failure is news."""
+        """The operation succeeded; the next failure starts a new outage."""
         if self.is_on and self._end_event is not None:
             log.info(self._end_event, **self._fields, **fields)
         self.is_on = False

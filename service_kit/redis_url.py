@@ -1,13 +1,13 @@
-"""How both sides name their Redis where it speaks TLS. Pure."""
+"""The URL of Redis with TLS, for site and runtime. Pure."""
 
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 
 def trusting(url: str, ca_file: str) -> str:
-    """``url`` with the certificate check spelled out where it is ``rediss://``; any other URL as it is.
+    """``url`` with an explicit certificate check if it is ``rediss://``; any other URL unchanged.
 
-    ``ca_file`` holds the certificates that are trusted; "": those of the machine. What the URL says itself stands.
-    Celery's transport speaks TLS only where the URL names the check.
+    ``ca_file`` holds the certificates that are trusted; "": those of the machine. Parameters in the URL take
+    precedence. Celery's transport uses TLS only if the URL names the check.
     """
     parts = urlsplit(url)
     if parts.scheme != "rediss":

@@ -1,4 +1,4 @@
-"""How runtime, feeds and relay end: in bounded time, whatever still goes on in their tasks and threads."""
+"""How runtime, feeds and relay end: in bounded time, even if tasks or threads are still running."""
 
 import asyncio
 import faulthandler
@@ -19,16 +19,16 @@ _kept: list[asyncio.Runner] = []
 def run(main: Coroutine[Any, Any, T]) -> T:
     """What ``main`` returns or raises, run on an event loop that is never closed: `leave` ends the process.
 
-    To close it is to wait for its threads: for half a minute where a name server does not answer.
+    Closing it would wait for its threads, for half a minute if a name server does not answer.
     """
     runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
-    # Collected, it would be closed.
+    # If it were garbage-collected, it would be closed.
     _kept.append(runner)
     return runner.run(main)
 
 
 def leave(code: int) -> NoReturn:
-    """End the process, without waiting for threads: the interpreter's own end does, and breaks on some libraries'."""
+    """End the process without waiting for threads: the interpreter's own exit waits, and fails with some libraries."""
     tracing.stop()
     sys.stdout.flush()
     sys.stderr.flush()
@@ -36,10 +36,10 @@ def leave(code: int) -> NoReturn:
 
 
 def on_signals(stop: Callable[[signal.Signals], object], *, within_seconds: float) -> None:
-    """Have SIGTERM or SIGINT call ``stop``, and the process end within so long. The same once more ends it at once.
+    """Let SIGTERM or SIGINT call ``stop``, and end the process within the time. A second signal ends it at once.
 
-    What has not ended by then is shown with its tracebacks, and ends with 1. Not the loop's own handlers: those wait
-    for whatever keeps the loop busy, and its end is what the signal is for.
+    If something has not ended by then, the tracebacks are shown and the exit code is 1. The loop's own handlers are not
+    used: they would wait for whatever keeps the loop busy.
     """
     loop = asyncio.get_running_loop()
     taken: list[int] = []
@@ -48,7 +48,7 @@ def on_signals(stop: Callable[[signal.Signals], object], *, within_seconds: floa
         signal.signal(number, lambda number, _: os._exit(128 + number))
         taken.append(number)
         if len(taken) == 1:
-            # Needs neither the loop nor the interpreter's lock.
+            # Needs neither the loop nor the interpreter lock.
             faulthandler.dump_traceback_later(within_seconds, exit=True)
             loop.call_soon_threadsafe(stop, signal.Signals(number))
 

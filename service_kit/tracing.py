@@ -1,8 +1,9 @@
-"""Traces over OTLP where the standard OTEL_* variables ask for them.
+"""Traces over OTLP, if the standard OTEL_* variables enable them.
 
-Off, no span is made and nothing of it is imported (redis-py looks for OpenTelemetry's metrics by itself). Used by site
+While off, no span is created and nothing of OpenTelemetry is imported (redis-py looks for OpenTelemetry's metrics by
+itself). Used by site
 and runtime alike. A trace context crosses processes as a ``traceparent`` of the W3C:
-``00-<trace id>-<span id>-<flags>``; here "" stands for none.
+``00-<trace id>-<span id>-<flags>``; here "" means none.
 """
 
 import atexit
@@ -25,7 +26,7 @@ NONE: Attributes = {}
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 PROTOCOL_VARIABLES = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
 PROTOCOLS = ("http/protobuf", "grpc")
-"""The first is the default. For the second an exporter has to be installed beside ours."""
+"""The first is the default. For the second, another exporter has to be installed."""
 STOP_SECONDS = 0.9
 _NOTHING = nullcontext()
 _exporter: "Exporter | None" = None
@@ -39,10 +40,10 @@ def is_wanted(environ: Mapping[str, str]) -> bool:
 
 
 def start(environ: Mapping[str, str], *, service: str, instance: str = "") -> None:
-    """Trace from now on, where the environment asks for it; at the latest the process's end sends what is left.
+    """Trace from now on, if the environment enables it; remaining spans are sent at the latest when the process ends.
 
-    ``service`` is the name where OTEL_SERVICE_NAME says none. The SDK itself reads ``os.environ``. Where no exporter
-    for the protocol is installed, nothing is traced, and the log says so.
+    ``service`` is the name if OTEL_SERVICE_NAME is not set. The SDK itself reads ``os.environ``. If no exporter for the
+    protocol is installed, nothing is traced, and the log says so.
     """
     global _exporter
     if _exporter is None and is_wanted(environ):
@@ -63,7 +64,7 @@ def protocol(environ: Mapping[str, str]) -> str:
 
 
 def stop() -> None:
-    """Send what is left, in at most STOP_SECONDS, and trace no more."""
+    """Send the remaining spans, in at most STOP_SECONDS, and stop tracing."""
     global _exporter
     exporter, _exporter = _exporter, None
     if exporter is not None:
@@ -78,7 +79,7 @@ def is_on() -> bool:
 def span(
     name: str, *, kind: Kind = "internal", parent: str | None = None, attributes: Attributes = NONE
 ) -> AbstractContextManager[None]:
-    """A span around a block, failed where an exception leaves it.
+    """A span around a block; it fails if an exception leaves the block.
 
     ``parent``: the traceparent that caused it, which is linked as well; without one it belongs to the current span.
     """
@@ -101,13 +102,13 @@ def traced(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def describe(name: str | None = None, attributes: Attributes = NONE) -> None:
-    """Name the current span, and add to it what is known only now."""
+    """Name the current span, and add attributes that are known only now."""
     if _exporter is not None:
         _exporter.describe(name, attributes)
 
 
 def traceparent() -> str:
-    """The current span's, "" where there is none."""
+    """The current span's traceparent, "" if there is none."""
     return "" if _exporter is None else _exporter.traceparent()
 
 

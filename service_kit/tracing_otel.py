@@ -1,4 +1,4 @@
-"""The OpenTelemetry SDK behind `service_kit.tracing`, imported only where traces are wanted."""
+"""The OpenTelemetry SDK behind `service_kit.tracing`, imported only if tracing is on."""
 
 import logging
 import threading
@@ -29,11 +29,11 @@ _propagator = TraceContextTextMapPropagator()
 
 
 class MissingExporterError(Exception):
-    """The package that speaks the wanted protocol is not installed."""
+    """The package for the chosen protocol is not installed."""
 
 
 class _Seldom(logging.Filter):
-    """Of the lines about a collector that is away, one in COMPLAINT_SECONDS; there is one for each attempt."""
+    """Lets one line about an unreachable collector through per COMPLAINT_SECONDS; there is one for each attempt."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,9 +48,9 @@ class _Seldom(logging.Filter):
 
 
 class Exporter:
-    """Makes spans and sends them in batches from a thread of its own, which nothing waits for.
+    """Creates spans and sends them in batches from a separate thread, for which nothing waits.
 
-    What a collector does not take is given up when 2,048 spans wait (OTEL_BSP_MAX_QUEUE_SIZE).
+    Spans that a collector does not accept are dropped when 2,048 spans wait (OTEL_BSP_MAX_QUEUE_SIZE).
     """
 
     def __init__(self, environ: Mapping[str, str], *, service: str, instance: str) -> None:
@@ -66,14 +66,14 @@ class Exporter:
         self._tracer = self._provider.get_tracer("realtime_strategies", VERSION)
 
     def stop(self, seconds: float) -> None:
-        """Send what is left; a collector that does not answer in time does not hold the process up."""
+        """Send the remaining spans; a collector that does not answer in time does not delay the process."""
         ending = threading.Thread(target=self._provider.shutdown, name="traces-end", daemon=True)
         ending.start()
         ending.join(seconds)
 
     @contextmanager
     def span(self, name: str, kind: Kind, parent: str, attributes: Attributes) -> Iterator[None]:
-        """See `tracing.span`. A ``parent`` that is no traceparent counts as none."""
+        """See `tracing.span`. A ``parent`` that is not a traceparent is ignored."""
         remote = _propagator.extract({"traceparent": parent}, Context()) if parent else None
         cause = trace.get_current_span(remote).get_span_context() if remote is not None else None
         is_caused = cause is not None and cause.is_valid
@@ -83,7 +83,7 @@ class Exporter:
             kind=SpanKind[kind.upper()],
             attributes=attributes,
             links=[Link(cause)] if cause is not None and is_caused else (),
-            # Messages of exceptions may hold what callers have sent.
+            # Messages of exceptions may contain input from callers.
             record_exception=False,
             set_status_on_exception=False,
         ) as current:

@@ -1,3 +1,3 @@
-"""The version of the product, in its one place; tests/ci/test_version.py compares whatever else must spell it out."""
+"""The version of the product, in its one place; tests/ci/test_version.py compares the other places that name it."""
 
 VERSION = "0.1.0"

@@ -1,4 +1,4 @@
-"""Django's backend for PostgreSQL, with the driver beside it."""
+"""Django's backend for PostgreSQL, with the driver of this folder."""
 
 from django.db.backends.postgresql import base
 

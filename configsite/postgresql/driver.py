@@ -1,4 +1,4 @@
-"""psycopg, with connections that wait for a bounded time: what Django's backend takes for the driver itself."""
+"""psycopg, with connections that wait for a bounded time; Django's backend uses this module as its driver."""
 
 from typing import Any
 
@@ -7,15 +7,15 @@ from psycopg import Connection, OperationalError
 from psycopg.pq import TransactionStatus
 
 ANSWER_SECONDS = 6.0
-# How often psycopg looks for signals meanwhile; its own value.
+# How often psycopg checks for signals while it waits; its own value.
 WAIT_INTERVAL_SECONDS = 0.1
 
 
 class BoundedConnection(Connection[Any]):
-    """Gives a server ANSWER_SECONDS for each answer, commits included, and is closed when it was late.
+    """Gives a server ANSWER_SECONDS for each answer, commits included; a late answer closes the connection.
 
     PostgreSQL's own limits end a statement only while the server lives: one that hangs, or a network that swallows
-    packets, would hold the caller for ever.
+    packets, would hold the caller forever.
     """
 
     def wait(self, gen: Any, interval: float = WAIT_INTERVAL_SECONDS, timeout: float | None = None) -> Any:
@@ -24,7 +24,7 @@ class BoundedConnection(Connection[Any]):
             return super().wait(gen, interval, ANSWER_SECONDS if timeout is None else timeout)
         except OperationalError:
             if self.info.transaction_status == TransactionStatus.ACTIVE:
-                # Nothing else can be asked over it while an answer is due; a rollback would wait as long again.
+                # The connection cannot be used while an answer is pending; a rollback would wait as long again.
                 self.close()
             raise
 

@@ -1,6 +1,6 @@
 """``python -m configsite.server``: the web process and its workers, until a signal ends it.
 
-A worker that dies is started again; granian says so in the log. The other ones go on.
+A worker that dies is restarted; granian logs it. The others continue.
 """
 
 import sys
@@ -14,11 +14,11 @@ from configsite import env
 from configsite.server import worker
 from configsite.server.lanes import RESERVED_THREADS
 
-# Connections of one worker at a time; the next ones wait until one of them ends.
+# Simultaneous connections of one worker; further ones wait until one ends.
 CONNECTIONS = 1_024
 # Also how long a connection may be idle between two requests.
 HEADERS_SECONDS = 30
-# Of one request; granian holds as much for every connection.
+# Limit of one request; granian allocates as much for every connection.
 HEADERS_BYTES = 32 * 1024
 # A change that waits for the runtimes takes 5 s.
 STOP_SECONDS = 10
@@ -34,13 +34,13 @@ def main() -> None:
         interface=Interfaces.WSGI,
         workers=variables.workers,
         blocking_threads=variables.threads + RESERVED_THREADS,
-        # HTTP/1 alone: granian never gives up a request over HTTP/2 whose client goes away before its body.
+        # HTTP/1 only: granian never ends a request over HTTP/2 whose client leaves before its body is complete.
         http=HTTPModes.http1,
         http1_settings=HTTP1Settings(header_read_timeout=HEADERS_SECONDS * 1_000, max_buffer_size=HEADERS_BYTES),
         websockets=False,
         backpressure=CONNECTIONS,
         respawn_failed_workers=True,
-        # A worker that gets its signal while it starts loses it: without this timeout granian waits for ever.
+        # A worker that gets its signal during its start loses it: without this timeout granian waits forever.
         workers_kill_timeout=STOP_SECONDS,
     )
     server.serve(spawn_target=worker.serve)

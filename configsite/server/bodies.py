@@ -1,6 +1,6 @@
 """Receiving the body of a request without a thread: within a number of bytes and of seconds, or not at all.
 
-granian hands over what it has received by a callback in one of its threads; between two of those nobody waits.
+granian hands over received data by a callback in one of its threads; between two callbacks no thread waits.
 """
 
 import threading
@@ -12,7 +12,7 @@ from enum import Enum, auto
 from typing import Any
 
 WATCH_SECONDS = 0.25
-# Each costs a callback; the frames that a network makes of a body are larger.
+# Each piece costs a callback; the frames of a real network are larger.
 MAX_FRAMES = 1_024
 
 
@@ -20,7 +20,7 @@ class Failure(Enum):
     """Why there is no body."""
 
     ABORTED = auto()
-    """The client has gone away, or broke the framing: nobody waits for an answer."""
+    """The client has disconnected or broken the framing: no one waits for an answer."""
     LATE = auto()
     TOO_LARGE = auto()
     """Or in too many pieces."""
@@ -33,8 +33,8 @@ OnEnd = Callable[[Received], None]
 class Upload:
     """One body, of at most ``limit`` bytes. ``length`` None: it comes in chunks.
 
-    ``on_end`` is called once, in a thread of granian's or in that of the deadlines (LATE only). None: nothing of the
-    body is kept; a client that is still sending would not read its answer.
+    ``on_end`` is called once, in a thread of granian's or in that of the deadlines (LATE only). None: the body is
+    discarded, because a client that is still sending would not read its answer.
     """
 
     def __init__(self, protocol: Any, *, length: int | None, limit: int, on_end: OnEnd | None) -> None:
@@ -58,10 +58,10 @@ class Upload:
             self._await(self._protocol(), self._collected)
 
     def expire(self) -> None:
-        """The time is up. Without effect on a body that is there."""
+        """The time is up. No effect on a complete body."""
         future = self._future
         if self._end(Failure.LATE) and future is not None:
-            # Lets the connection go, on which granian would wait for the rest.
+            # Releases the connection, on which granian would wait for the rest.
             future.cancel()
 
     @property
@@ -109,7 +109,7 @@ class Upload:
             self._receive_frame()
 
     def _is_last(self) -> bool:
-        """After an empty frame: granian shows so both an end, after which nothing comes, and a broken connection."""
+        """After an empty frame: granian reports so both the end of the body and a broken connection."""
         try:
             self._protocol.__anext__().cancel()
         except StopAsyncIteration:
@@ -139,13 +139,13 @@ class Deadlines:
         threading.Thread(target=self._watch, name=f"bodies-{seconds:g}s", daemon=True).start()
 
     def start(self, upload: Upload) -> None:
-        """Begin to receive it, and give it up when its time is over."""
+        """Start receiving the body; abandon it when its time is over."""
         self._pending.append((time.monotonic() + self._seconds, upload))
         self._has_some.set()
         upload.start()
 
     def end(self) -> None:
-        """Give up what is not there within a moment, now and from now on: the process is to end."""
+        """Abandon incomplete bodies after a moment, now and from now on: the process is about to end."""
         self._is_ending = True
 
     def _watch(self) -> None:

@@ -17,12 +17,12 @@ from strategy_config.store import transactions
 
 
 def may_use_api(environ: Mapping[str, Any]) -> bool:
-    """Whether there is anything in the request by which the API could let its caller in."""
+    """Whether the request carries anything that the API could accept as credentials."""
     return carries_credentials(environ) or bool(anonymous_permissions(environ))
 
 
 def has_session(environ: dict[str, Any]) -> bool:
-    """Whether somebody who may enter the admin is logged in; asks the store. False where it cannot be asked."""
+    """Whether a user with access to the admin is logged in, according to the database; false if it is unreachable."""
     if settings.SESSION_COOKIE_NAME not in environ.get("HTTP_COOKIE", ""):
         return False
     request = WSGIRequest({**environ, "wsgi.input": io.BytesIO()})

@@ -1,4 +1,4 @@
-"""From a request of granian's to the answer of the application: who is asked for a body, who waits where."""
+"""From granian's request to the application's answer: which requests may send a body, and where each waits."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -13,7 +13,7 @@ from configsite.server.exchanges import API_PREFIX, Application, Exchange
 from configsite.server.lanes import Lane, Lanes
 from strategy_config.api.common.parsing import MAX_BODY_BYTES
 
-# A form or a change of the API; what is larger is received from people whose session holds, and from nobody else.
+# A form or a change over the API; a larger body is accepted only from users with a valid session.
 SMALL_BYTES = MAX_BODY_BYTES
 SMALL_SECONDS = 10.0
 LARGE_SECONDS = 30.0
@@ -32,7 +32,7 @@ class Dispatcher:
         self._small, self._large, self._rests = (Deadlines(s) for s in (SMALL_SECONDS, LARGE_SECONDS, REST_SECONDS))
 
     def __call__(self, watcher: Any) -> None:
-        """Take a request; ``watcher`` is granian's."""
+        """Handle a request; ``watcher`` is granian's."""
         try:
             self._take(Exchange(watcher))
         except Exception:
@@ -40,7 +40,7 @@ class Dispatcher:
             watcher.done()
 
     def end(self) -> None:
-        """Wait for bodies no longer, so that the process can end; what is being answered is answered."""
+        """Stop waiting for bodies, so that the process can end; requests in progress are still answered."""
         for deadlines in (self._small, self._large, self._rests):
             deadlines.end()
 
@@ -69,7 +69,9 @@ class Dispatcher:
                 self._large.start(Upload(exchange.protocol, length=length, limit=MAX_BYTES, on_end=on_end))
             else:
                 self._discard(exchange)
-                exchange.refuse(413, f"Log in first: a body larger than {SMALL_BYTES} bytes is not read before.")
+                exchange.refuse(
+                    413, f"Log in first: a body larger than {SMALL_BYTES} bytes is read only after a login."
+                )
         except Exception:
             _logger.exception("request.lost")
             exchange.end()
@@ -83,7 +85,7 @@ class Dispatcher:
         elif received is Failure.LATE:
             exchange.refuse(408, "The body did not arrive in time: send it at once.")
         elif received is Failure.TOO_LARGE:
-            exchange.refuse(413, f"The body is larger than {SMALL_BYTES} bytes, or comes in too many pieces.")
+            exchange.refuse(413, f"The body is larger than {SMALL_BYTES} bytes, or arrives in too many pieces.")
         else:
             exchange.end()
 
@@ -92,7 +94,7 @@ class Dispatcher:
         exchange.answer(self._application, b"")
 
     def _discard(self, exchange: Exchange) -> None:
-        """Receive what is still coming, and keep nothing: a client that cannot send it might not read the answer."""
+        """Receive and discard the rest: a client that cannot send it might not read the answer."""
         self._rests.start(Upload(exchange.protocol, length=None, limit=MAX_DISCARDED_BYTES, on_end=None))
 
 

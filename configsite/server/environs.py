@@ -1,4 +1,4 @@
-"""A request as WSGI's environ, from what granian tells of it."""
+"""A request as WSGI's environ, made from granian's request."""
 
 import sys
 from functools import lru_cache
@@ -20,8 +20,8 @@ _known_names: dict[str, str | None] = {"content-type": "CONTENT_TYPE", "content-
 def environ_of(scope: Any) -> dict[str, Any]:
     """The environ without ``wsgi.input``; ``scope`` is RSGI's, header names in lower case.
 
-    A header whose name has an underscore is left out: WSGI could not tell it from the one with a hyphen, which a
-    proxy of ours has written (``X_Forwarded_For``). Repeated headers are joined as HTTP says.
+    A header whose name has an underscore (``X_Forwarded_For``) is left out: WSGI could not distinguish it from the one
+    with a hyphen that our own proxy has written. Repeated headers are joined as HTTP defines.
     """
     path, query, headers = scope.path, scope.query_string, scope.headers
     environ: dict[str, Any] = _BASE.copy()
@@ -59,7 +59,7 @@ def _key(name: str) -> str | None:
 
 
 def _add_undecoded(environ: dict[str, Any], headers: Any) -> None:
-    """Headers whose value is not ASCII are there, and empty: a condition that cannot be read must not be none."""
+    """A header whose value is not ASCII is kept, but empty: an unreadable condition must not count as absent."""
     for name in headers.keys():  # noqa: SIM118  # not a mapping: iterated, it copies the keys as well
         key = _key(name)
         if key is not None:

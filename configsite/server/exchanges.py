@@ -19,7 +19,7 @@ _logger = structlog.get_logger(__name__)
 
 
 class Exchange:
-    """A request that is answered once. ``watcher`` is granian's, with RSGI's ``scope`` and ``proto``."""
+    """A request, to be answered once. ``watcher`` is granian's, with RSGI's ``scope`` and ``proto``."""
 
     __slots__ = ("_started", "_watcher", "environ", "protocol")
 
@@ -30,7 +30,7 @@ class Exchange:
         self.environ = environ_of(watcher.scope)
 
     def answer(self, application: Application, body: bytes) -> None:
-        """With what the application answers, given this body. Whatever it raises is logged and answered 500."""
+        """Answer with the application's answer to this body. Any exception is logged and answered with 500."""
         try:
             self.environ["wsgi.input"] = io.BytesIO(body)
             head = _Head()
@@ -45,7 +45,8 @@ class Exchange:
             self.end()
 
     def refuse(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
-        """Without asking the application: what an error under this address looks like; the connection ends with it."""
+        """Answer with an error without calling the application, in the format of this address; closes the
+        connection."""
         answer_headers = {"Content-Type": "text/plain", "Connection": "close", **(headers or {})}
         body = f"{message}\n".encode()
         if self.environ["PATH_INFO"].startswith(API_PREFIX):
@@ -59,7 +60,7 @@ class Exchange:
         self.end()
 
     def end(self) -> None:
-        """Tell granian that nothing more comes: 500 where nothing came at all."""
+        """Signal the end of the answer to granian: 500 if there was no answer at all."""
         self._watcher.done()
 
 
@@ -89,7 +90,7 @@ def _stream(protocol: Any, head: _Head, response: Any) -> None:
         else:
             transport = protocol.response_stream(head.status, head.headers)
             for part in response:
-                # Raises where the client has gone.
+                # Raises if the client has disconnected.
                 next(transport.send_bytes(part), None)
     finally:
         response.close()

@@ -1,4 +1,4 @@
-"""Threads that requests of one kind may take at once, so that none of another kind can take them away."""
+"""Separate threads for each kind of request, so that no kind can exhaust the threads of another."""
 
 import re
 import threading
@@ -13,10 +13,10 @@ PROBE_THREADS = 3
 STOP_THREADS = 8
 WAIT_THREADS = 32
 DOCUMENT_THREADS = 2
-# Those, and two that bring requests to their lanes.
+# These, plus two that bring requests to their lanes.
 RESERVED_THREADS = LIVENESS_THREADS + PROBE_THREADS + STOP_THREADS + WAIT_THREADS + DOCUMENT_THREADS + 2
 _STOPS = re.compile(r"/api/v1/(?:halt|strategies/[^/]+/disable)|/admin/(?:.+/)?(?:switch|switch-all|halts)/", re.ASCII)
-# Asks other services, which may be slow.
+# Calls other services, which may be slow.
 _CHECK = "/api/v1/config/validate"
 _DOCUMENTS = frozenset({"/api/schema/", "/openapi.json"})
 _PROBES = frozenset({"/ready", "/metrics", "/info"})
@@ -29,7 +29,7 @@ def is_stop(method: str, path: str) -> bool:
 
 
 class Lane:
-    """Runs work in its callers' threads, at most ``limit`` at a time; the rest waits, first come first."""
+    """Runs work in its callers' threads, at most ``limit`` at a time; the rest waits in order of arrival."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
@@ -38,7 +38,7 @@ class Lane:
         self._waiting: deque[Callable[[], None]] = deque()
 
     def enter(self, work: Callable[[], None]) -> None:
-        """Run it now, and then what has come meanwhile; or leave it to a thread that is in here."""
+        """Run it now, and then the work that has arrived since; or leave it to a thread that is already in here."""
         with self._lock:
             if self._running >= self.limit:
                 self._waiting.append(work)
@@ -48,7 +48,7 @@ class Lane:
             try:
                 work()
             except Exception:
-                # The thread goes on with the next request.
+                # The thread continues with the next request.
                 _logger.exception("request.lost")
             with self._lock:
                 if not self._waiting:
@@ -65,9 +65,9 @@ class Lanes:
         self.probes = Lane(PROBE_THREADS)
         self.stops = Lane(STOP_THREADS)
         self.others = Lane(threads)
-        # Who waits for runtimes, for changes or for other services holds a thread that does nothing for seconds.
+        # A request that waits for runtimes, for changes or for other services holds an idle thread for seconds.
         self.waits = Lane(WAIT_THREADS)
-        # The first request makes the document, which takes seconds; the others wait for it.
+        # The first request generates the document, which takes seconds; the others wait for it.
         self.documents = Lane(DOCUMENT_THREADS)
 
     def of(self, environ: Mapping[str, Any]) -> Lane:

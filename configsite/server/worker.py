@@ -1,7 +1,7 @@
 """A worker process of granian whose requests go to `Dispatcher`.
 
-As granian's own for WSGI, with the request of RSGI: that one's body can be received without waiting in a thread. RSGI
-wants an event loop; what it does with one here is to call back, and that is done in the thread that it is in.
+Like granian's own for WSGI, but with the request of RSGI, whose body can be received without waiting in a thread. RSGI
+needs an event loop; here it uses the loop only for callbacks, which run in the current thread.
 Written for the version of granian that requirements.in pins; every test of the running site goes through it.
 """
 
@@ -18,16 +18,16 @@ from granian.server.mp import WorkerProcess
 
 from configsite.server.lanes import RESERVED_THREADS
 
-# A client that takes nothing of its answer for so long is cut off, whose buffers it holds.
+# A client that reads nothing of its answer for this long is disconnected, because it holds buffers.
 READER_SECONDS = 30
 OPEN_FILES = 8_192
 
 
 class _CallbackLoop:
-    """What granian uses of an event loop."""
+    """The part of an event loop that granian uses."""
 
     def call_soon(self, callback: Callable[..., Any], *arguments: Any, context: Any = None) -> None:
-        """Call it now: after a request's body was received, or where waiting for it is given up."""
+        """Call it now: after a request's body was received, or when waiting for it was abandoned."""
         callback(*arguments)
 
     call_soon_threadsafe = call_soon
@@ -107,7 +107,7 @@ def _listener(specification: Any) -> Any:
 
 
 def _allow_open_files() -> None:
-    """As many as the system lets us, within reason: a connection is one, and shells allow 1,024."""
+    """As many as the system allows, within reason: each connection needs one, and shells allow 1,024."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:

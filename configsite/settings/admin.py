@@ -4,7 +4,7 @@ from typing import Any
 
 from django.templatetags.static import static
 
-# The theme's login page does not say where to go on.
+# The theme's login page does not pass on the next page.
 LOGIN_REDIRECT_URL = "admin:index"
 
 UNFOLD: dict[str, Any] = {
@@ -20,7 +20,7 @@ UNFOLD: dict[str, Any] = {
     "STYLES": [lambda request: static("strategy_config/console.css")],
     "SIDEBAR": {"navigation": "strategy_config.admin.navigation.groups"},
     "COLORS": {
-        # Teal: red, amber and green are kept for what they mean.
+        # Teal: red, amber and green are reserved for their meaning.
         "primary": {
             "50": "oklch(98.4% .014 180.72)",
             "100": "oklch(95.3% .051 180.801)",

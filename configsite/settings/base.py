@@ -1,4 +1,4 @@
-"""Settings of every installation; production.py hardens them, test.py shuts the surroundings out."""
+"""Settings of every installation; production.py hardens them, test.py isolates them."""
 
 from pathlib import Path
 from types import MappingProxyType
@@ -33,7 +33,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
-    # Last: what it makes after a migration needs the permissions of all others.
+    # Last: its step after a migration needs the permissions of all other apps.
     "strategy_config.apps.StrategyConfigConfig",
 ]
 MIDDLEWARE = [
@@ -57,7 +57,7 @@ MIDDLEWARE = [
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        # Before the theme's, so that templates of ours stand in for its own.
+        # Before the theme's, so that our templates override its own.
         "DIRS": [BASE_DIR / "strategy_config" / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
@@ -110,9 +110,9 @@ LOGGING = {
 REDIS_URL = trusting(VARIABLES.redis_url, VARIABLES.redis_ca_file)
 REDIS_KEY_PREFIX = VARIABLES.redis_key_prefix
 CONFIG_CACHE_TTL_SECONDS = VARIABLES.config_cache_ttl_seconds
-# Where the worker answers Prometheus; 0: nowhere.
+# The port of the worker's metrics; 0: off.
 WORKER_METRICS_PORT = VARIABLES.worker_metrics_port
-# For `manage.py relay_changes`, and for halts while the database is away.
+# For `manage.py relay_changes`, and for halts while the database is down.
 NATS_URL = VARIABLES.nats_url
 NATS_CA_FILE = VARIABLES.nats_ca_file
 NATS_CREDS_FILE = VARIABLES.nats_creds_file
@@ -122,7 +122,7 @@ HALT_SECRET = VARIABLES.halt_secret
 HALT_TRUST_BROKER = VARIABLES.halt_trusts_broker
 # What callers without credentials may do, by their network.
 API_ANONYMOUS = VARIABLES.api_anonymous
-# Other headers that carry a token, beside Authorization.
+# Further headers that may carry a token, besides Authorization.
 API_TOKEN_HEADERS = VARIABLES.api_token_headers
 CONFLICT_CHECK_URLS = VARIABLES.conflict_check_urls
 STRATEGY_ENVIRONMENT = MappingProxyType(

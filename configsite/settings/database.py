@@ -13,7 +13,7 @@ SQLITE_OPTIONS = {
     "transaction_mode": "IMMEDIATE",
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
 }
-# The last one frees what a writer has locked that hangs, or that the network has lost.
+# The last one releases the locks of a writer that hangs or has lost its network.
 POSTGRESQL_LIMITS_MS = {
     "statement_timeout": 5_000,
     "lock_timeout": 3_000,

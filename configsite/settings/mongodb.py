@@ -1,4 +1,4 @@
-"""What is different where the store is MongoDB."""
+"""Settings that differ on MongoDB."""
 
 from typing import Any
 
@@ -33,8 +33,8 @@ def checked(uri: str) -> str:
 def connection(uri: str, *, name: str, timeout_ms: int) -> dict[str, Any]:
     """Django's settings of a MongoDB deployment with transactions (a replica set or a sharded cluster).
 
-    What is acknowledged was written by a majority, and reads see only such writes, from the primary. No operation
-    lasts longer than ``timeout_ms``, whatever the driver retries in it. ``uri`` is one that `checked` takes.
+    Acknowledged writes are on a majority of the servers, and reads see only such writes, from the primary. No operation
+    lasts longer than ``timeout_ms``, including the driver's retries. ``uri`` is one that `checked` takes.
     """
     return {
         "ENGINE": "django_mongodb_backend",

@@ -1,4 +1,5 @@
-"""Settings for production; `env.ProductionEnvironment` says what has to be named and what is refused there."""
+"""Settings for production; `env.ProductionEnvironment` says which variables are required and which values are
+refused."""
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -11,8 +12,8 @@ if not isinstance(VARIABLES, ProductionEnvironment):
 
 SECURE_PROXY_SSL_HEADER = VARIABLES.secure_proxy_ssl_header
 SECURE_SSL_REDIRECT = VARIABLES.secure_ssl_redirect
-# Programs are not sent elsewhere: a client that calls the API in plain text has sent the token already, and probes and
-# clients inside a cluster speak to the pods themselves.
+# Programs are not redirected: a client that calls the API in plain text has already sent its token, and probes and
+# clients inside a cluster connect to the pods directly.
 SECURE_REDIRECT_EXEMPT = [r"^api/v1(/|$)", r"^(healthz|ready|metrics|info|)$"]
 SECURE_HSTS_SECONDS = VARIABLES.secure_hsts_seconds
 SECURE_HSTS_INCLUDE_SUBDOMAINS = VARIABLES.secure_hsts_include_subdomains

@@ -1,4 +1,4 @@
-"""What keeps people out: lockouts, limits, cookies, browsers' policies. production.py adds what needs TLS."""
+"""Lockouts, limits, cookies and browser policies. production.py adds the settings that need TLS."""
 
 from typing import Any
 
@@ -13,12 +13,12 @@ AUTH_PASSWORD_VALIDATORS: list[dict[str, Any]] = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
-# Failed attempts within the seconds, of one user from one address, and of anybody from one address.
+# Failed attempts within the seconds: per user and address, and per address for all users.
 LOGIN_FAILURES_PER_USER = VARIABLES.login_failures_per_user
 LOGIN_FAILURES_PER_ADDRESS = VARIABLES.login_failures_per_address
 LOGIN_LOCKOUT_SECONDS = VARIABLES.login_lockout_seconds
 
-# (a second in the long run, at once) of one caller; 0 a second: no limit.
+# (requests per second on average, in a burst) of one caller; 0 per second: no limit.
 RATE_LIMITS = {
     "reads": (
         VARIABLES.rate_limit_reads_per_second,
@@ -29,7 +29,7 @@ RATE_LIMITS = {
         VARIABLES.rate_limit_writes_burst,
     ),
 }
-# How many proxies of ours append to X-Forwarded-For; 0: the header is not believed.
+# The number of our proxies that append to X-Forwarded-For; 0: the header is ignored.
 TRUSTED_PROXIES = VARIABLES.trusted_proxies
 
 CSRF_TRUSTED_ORIGINS = list(VARIABLES.csrf_trusted_origins)

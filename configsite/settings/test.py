@@ -1,4 +1,4 @@
-"""Settings of the tests: in memory, with nobody at the other end of Redis unless a test says so."""
+"""Settings of the tests: in memory, with an unreachable Redis unless a test sets one."""
 
 import os
 from types import MappingProxyType
@@ -20,7 +20,7 @@ from strategy_core.strategies.registry import STRATEGIES  # noqa: E402  (after t
 
 DEBUG = False
 if IS_ON_POSTGRESQL:
-    # A role that may create databases: each test process makes its own beside the one that is named.
+    # A role that may create databases: each test process creates its own next to the one in the URL.
     DATABASES = {"default": database.from_url(os.environ.get("POSTGRES_TEST_URL", ""))}
 elif not IS_ON_MONGODB:
     DATABASES = {

@@ -1,4 +1,4 @@
-"""The variables of the environment, read once a process, for the modules beside this one."""
+"""The variables of the environment, read once per process, for the modules in this folder."""
 
 from configsite import env
 
