@@ -30,7 +30,7 @@ def test_live_feed__its_environment__is_read_and_can_be_used(added: dict[str, Ma
     given = added["ConfigMap"]["data"]
     assert own.keys() | given.keys() <= read_by_live_feed()
     assert {name for name, reference in own.items() if not reference.get("optional")} == {"NATS_URL"}
-    assert live_settings.read(given).sources == live_settings.SOURCES
+    assert live_settings.read(given).feed.sources == live_settings.SOURCES
     assert container["envFrom"][0]["configMapRef"]["name"] == added["ConfigMap"]["metadata"]["name"]
 
 

@@ -236,7 +236,7 @@ SHAPES: dict[str, str | None] = {
     "POST …/config, refused": "| `error.details.errors` of a refused change | texts |",
     "DELETE …/config/BTCUSDT": None,
     "DELETE, nothing there": "| DELETE of nothing | 200, `DELETE_FAILED` |",
-    "rollback, no such version": "| rollback to what is not there | 200, `ROLLBACK_FAILED` |",
+    "rollback, no such version": "| rollback to a version that does not exist | 200, `ROLLBACK_FAILED` |",
     "POST /strategies/cache/refresh": None,
     "GET …/audit": "| `version` of a row of the history | in `new_parameters` |",
     "GET /metrics/depth/<unknown>": "| depth or pressure of an unknown symbol | 200,",
