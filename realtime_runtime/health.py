@@ -13,7 +13,7 @@ from realtime_runtime.assembly import Runtime
 from realtime_runtime.standby.share import Role
 from service_kit.http_server import HttpServer
 from service_kit.version import VERSION
-from strategy_core.configuration.layers import as_json
+from strategy_core.configuration.parameter_values import as_json
 from strategy_core.engine.active import ActiveConfig
 
 HALTS_SHOWN = 100

@@ -42,7 +42,8 @@ from service_kit.environment import (
 from service_kit.logs import LogFormat
 from service_kit.redis_url import trusting
 from service_kit.tracing import PROTOCOLS
-from strategy_core.configuration.layers import EnvironmentLayer, EnvironmentProblem, StrategyClass, read_environment
+from strategy_core.configuration.environment_layer import EnvironmentLayer, EnvironmentProblem, read_environment
+from strategy_core.configuration.parameter_values import StrategyClass
 from strategy_core.configuration.runtime_reports import HEARTBEAT_TTL_SECONDS
 from strategy_core.configuration.unread import UnreadVariable, unread_variables
 from strategy_core.market.symbols import is_symbol

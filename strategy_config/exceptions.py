@@ -1,6 +1,6 @@
 """What the services and selectors refuse with: each has the stable code and the status of the HTTP contract.
 
-Refused parameters are ``strategy_core.configuration.layers.InvalidParametersError``, unchanged.
+Refused parameters are ``strategy_core.configuration.validation.InvalidParametersError``, unchanged.
 """
 
 from dataclasses import dataclass

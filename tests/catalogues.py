@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from strategy_core.configuration.layers import StrategyClass, read_environment
+from strategy_core.configuration.environment_layer import read_environment
+from strategy_core.configuration.parameter_values import StrategyClass
 from strategy_core.strategies.registry import STRATEGIES
 
 _PACKAGES = ("strategy_config.", "configsite.", "realtime_runtime.", "strategy_core.", "service_kit.")

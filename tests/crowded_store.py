@@ -8,7 +8,7 @@ from typing import Any
 from django.db import connection
 
 from strategy_config.models import ChangeSequence, ConfigAudit, StrategyConfig, SymbolOverride
-from strategy_core.configuration.layers import StrategyClass
+from strategy_core.configuration.parameter_values import StrategyClass
 from strategy_core.strategies.registry import STRATEGIES
 from tests.console_pages import AUDIT_ROWS, OVERRIDES
 from tests.factories import NOON

@@ -10,7 +10,7 @@ from configsite.settings.rest import *  # noqa: F403  (the settings of the HTTP 
 from configsite.settings.security import *  # noqa: F403  (as above)
 from configsite.settings.variables import VARIABLES
 from service_kit.redis_url import trusting
-from strategy_core.configuration.layers import read_environment
+from strategy_core.configuration.environment_layer import read_environment
 from strategy_core.configuration.unread import unread_variables
 from strategy_core.strategies.registry import STRATEGIES
 

@@ -15,7 +15,7 @@ else:
 
 from configsite.settings import database  # noqa: E402  (after the key, as above)
 from configsite.settings.base import *  # noqa: E402, F403  (base needs the key that is set above)
-from strategy_core.configuration.layers import read_environment  # noqa: E402  (after the key, as above)
+from strategy_core.configuration.environment_layer import read_environment  # noqa: E402  (after the key, as above)
 from strategy_core.strategies.registry import STRATEGIES  # noqa: E402  (after the key, as above)
 
 DEBUG = False

@@ -13,6 +13,9 @@ import msgspec
 
 from realtime_runtime.config import traded
 from strategy_core.configuration import layers, redis_keys, wire_json
+from strategy_core.configuration.environment_layer import EnvironmentLayer
+from strategy_core.configuration.parameter_values import StrategyClass, as_json, carried_over
+from strategy_core.configuration.validation import InvalidParametersError
 from strategy_core.engine.active import ActiveConfig, Layers
 from strategy_core.market.symbols import is_symbol
 
@@ -76,7 +79,9 @@ class Catalogue:
     """The strategies that this process knows, and what its own environment says of them."""
 
     def __init__(
-        self, strategies: Mapping[str, layers.StrategyClass], environment: Mapping[str, layers.EnvironmentLayer]
+        self,
+        strategies: Mapping[str, StrategyClass],
+        environment: Mapping[str, EnvironmentLayer],
     ) -> None:
         self._strategies = strategies
         self._environment = environment
@@ -150,15 +155,15 @@ class Catalogue:
     ) -> tuple[ActiveConfig, str | None]:
         """What the config puts in force, and why its parameters were refused, where they were."""
         strategy_id, unknown = key[0], self._unknown(config)
-        carried_over = layers.carried_over(self._strategies[strategy_id], config.parameters)
-        known = {name: value for name, value in carried_over.items() if name not in unknown}
+        values = carried_over(self._strategies[strategy_id], config.parameters)
+        known = {name: value for name, value in values.items() if name not in unknown}
         try:
             resolved = layers.resolve(
                 self._strategies[strategy_id],
                 environment=self._environment[strategy_id].values,
                 global_values=known,
             )
-        except layers.InvalidParametersError as exception:
+        except InvalidParametersError as exception:
             return self._without_parameters(key, config.enabled, good, str(exception)), str(exception)
         return ActiveConfig(config.enabled, resolved.parameters, config.sequence, *versions), None
 
@@ -196,7 +201,7 @@ class Catalogue:
 
     def _unknown(self, config: traded.TradedLayer) -> set[str]:
         strategy = self._strategies[config.strategy_id]
-        return layers.carried_over(strategy, config.parameters).keys() - strategy.parameters.model_fields.keys()
+        return carried_over(strategy, config.parameters).keys() - strategy.parameters.model_fields.keys()
 
 
 def _require_layer(document: traded.TradedDocument, key: LayerKey) -> None:
@@ -214,7 +219,7 @@ def _as_traded(key: LayerKey, config: ActiveConfig) -> traded.TradedLayer:
         strategy_id=key[0],
         symbol=key[1],
         enabled=config.enabled,
-        parameters=layers.as_json(config.parameters),
+        parameters=as_json(config.parameters),
         version=config.global_version if key[1] is None else config.symbol_version,
         sequence=config.sequence,
     )

@@ -18,7 +18,7 @@ from strategy_config.admin.parameter_fields import (
 )
 from strategy_config.resolution import entity_tags, known_strategies, layer_configs
 from strategy_config.selectors import stored_layers
-from strategy_core.configuration import layers, wire_documents
+from strategy_core.configuration import validation, wire_documents
 from strategy_core.strategies.base import ParameterGroup, ParameterSpec
 
 GROUP_TITLES: Mapping[ParameterGroup, str] = {
@@ -132,7 +132,7 @@ class LayerForm(forms.Form):
         ]
         return [(title, fields) for title, fields in grouped if fields]
 
-    def refuse(self, errors: Sequence[layers.ParameterError]) -> None:
+    def refuse(self, errors: Sequence[validation.ParameterError]) -> None:
         """Put refusals of a service to their fields."""
         for error in errors:
             self.add_error(error.field if error.field in self.fields else None, error.message)

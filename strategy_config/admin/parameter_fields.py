@@ -13,7 +13,7 @@ from django.core.exceptions import ValidationError
 from django.forms.boundfield import BoundField
 
 from strategy_config.admin.wording import shown
-from strategy_core.configuration import layers
+from strategy_core.configuration import parameter_values
 from strategy_core.strategies.base import ParameterSpec
 
 Kind = Literal["number", "switch", "items", "choice", "text"]
@@ -233,7 +233,7 @@ def parse(spec: ParameterSpec, text: str) -> Any:
         text = f"{head}.{tail}"
     if spec.type == "float" and WHOLE.fullmatch(text):
         return int(text)  # so that a refusal names what was typed
-    value = layers.parse_text(spec, text)
+    value = parameter_values.parse_text(spec, text)
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"{spec.name} must be a number, not {text!r}.")
     return value

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from strategy_core.configuration.layers import StrategyClass
+from strategy_core.configuration.parameter_values import StrategyClass
 from strategy_core.strategies.base import ParameterSpec
 
 

@@ -10,7 +10,7 @@ from strategy_config.models import StrategyConfig, SymbolOverride
 from strategy_config.resolution import expiry
 from strategy_config.resolution.known_strategies import environment_of
 from strategy_core.configuration import wire_documents
-from strategy_core.configuration.layers import EnvironmentLayer
+from strategy_core.configuration.environment_layer import EnvironmentLayer
 
 
 def etag(config: wire_documents.LayerConfig) -> str:

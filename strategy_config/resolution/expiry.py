@@ -8,7 +8,7 @@ from strategy_config.exceptions import InvalidRequestError
 from strategy_config.models import SymbolOverride
 from strategy_config.resolution import instants
 from strategy_config.resolution.instants import iso
-from strategy_core.configuration.layers import Values
+from strategy_core.configuration.parameter_values import Values
 
 EXPIRED_BY = "schedule"
 

@@ -5,7 +5,8 @@ from types import MappingProxyType
 from django.conf import settings
 
 from strategy_config.exceptions import NotFoundError
-from strategy_core.configuration.layers import NOTHING, EnvironmentLayer, StrategyClass
+from strategy_core.configuration.environment_layer import EnvironmentLayer
+from strategy_core.configuration.parameter_values import NOTHING, StrategyClass
 from strategy_core.strategies.registry import STRATEGIES
 
 # Of a strategy that is not in the code nobody knows what it does by default: where nobody has switched it, it is off.

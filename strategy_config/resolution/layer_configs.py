@@ -11,8 +11,8 @@ from strategy_config.models import StrategyConfig, SymbolOverride
 from strategy_config.resolution.instants import iso
 from strategy_config.resolution.known_strategies import environment_of
 from strategy_config.resolution.layer_rows import has_layer, is_enabled, own_values
-from strategy_core.configuration import layers, usable, wire_documents
-from strategy_core.configuration.layers import NOTHING, Values
+from strategy_core.configuration import layers, parameter_values, usable, wire_documents
+from strategy_core.configuration.parameter_values import NOTHING, Values
 from strategy_core.strategies.registry import STRATEGIES
 
 StoreKind = Literal["sqlite", "postgresql", "mongodb"]
@@ -33,7 +33,7 @@ def refusal_warnings(config: wire_documents.LayerConfig) -> tuple[str, ...]:
     for each in config.refused:
         sentence = f"The {each.layer} value of {each.parameter} is not in force: {each.message}"
         if each.parameter in config.parameters:
-            sentence += f" In force: {layers.in_short(config.parameters[each.parameter])}."
+            sentence += f" In force: {parameter_values.in_short(config.parameters[each.parameter])}."
         sentences.append(sentence)
     return tuple(sentences)
 
@@ -89,7 +89,7 @@ def resolved(row: StrategyConfig, symbol_own: Values) -> ResolvedValues:
         global_values=own,
         symbol_values=symbol_own,
     )
-    return ResolvedValues(layers.as_json(found.parameters), found.sources, found.refused)
+    return ResolvedValues(parameter_values.as_json(found.parameters), found.sources, found.refused)
 
 
 def _config(row: StrategyConfig, override: SymbolOverride | None, found: ResolvedValues) -> wire_documents.LayerConfig:

@@ -2,8 +2,8 @@
 
 from strategy_config.models import StrategyConfig, SymbolOverride
 from strategy_config.resolution.known_strategies import environment_of, is_known, strategy_class
-from strategy_core.configuration import layers, usable
-from strategy_core.configuration.layers import NOTHING, Values
+from strategy_core.configuration import parameter_values, usable
+from strategy_core.configuration.parameter_values import NOTHING, Values
 from strategy_core.strategies.registry import STRATEGIES
 
 
@@ -36,7 +36,7 @@ def own_values(row: StrategyConfig | SymbolOverride) -> Values:
     """What the layer itself sets, under the names that its parameters have now; nothing where it has no parameters."""
     stored = NOTHING if row.parameters is None else row.parameters
     strategy = STRATEGIES.get(row.strategy_id)
-    return stored if strategy is None else layers.carried_over(strategy, stored)
+    return stored if strategy is None else parameter_values.carried_over(strategy, stored)
 
 
 def values_below(strategy_id: str, global_values: Values | None) -> Values:

@@ -17,8 +17,9 @@ from strategy_config.models import StrategyConfig, SymbolOverride
 from strategy_config.resolution import known_strategies, layer_rows
 from strategy_config.resolution.layer_keys import LayerKey
 from strategy_config.store import transactions
-from strategy_core.configuration import layers, usable
-from strategy_core.configuration.layers import NOTHING, EnvironmentProblem, Values
+from strategy_core.configuration import parameter_values, usable
+from strategy_core.configuration.environment_layer import EnvironmentProblem
+from strategy_core.configuration.parameter_values import NOTHING, Values
 from strategy_core.configuration.usable import RefusedValue
 from strategy_core.strategies.registry import STRATEGIES
 
@@ -106,5 +107,5 @@ def _symbol_misfit(key: LayerKey, own: Values, below: Values) -> MisfitLayer | N
 def _layer(key: LayerKey, resolved: usable.UsableResolution, refused: tuple[RefusedValue, ...]) -> MisfitLayer | None:
     if not refused:
         return None
-    values = layers.as_json(resolved.parameters)
+    values = parameter_values.as_json(resolved.parameters)
     return MisfitLayer(key, refused, {each.parameter: values.get(each.parameter) for each in refused})

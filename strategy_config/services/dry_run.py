@@ -15,8 +15,9 @@ from strategy_config.resolution.symbols import normalise_symbol
 from strategy_config.selectors import strategy_rows
 from strategy_config.services.layer_edits import SWITCH, edit_of, judge, propose
 from strategy_config.store import transactions
-from strategy_core.configuration import layers
-from strategy_core.configuration.layers import NOTHING, InvalidParametersError, ParameterError, StrategyClass, Values
+from strategy_core.configuration import validation
+from strategy_core.configuration.parameter_values import NOTHING, StrategyClass, Values
+from strategy_core.configuration.validation import InvalidParametersError, ParameterError
 
 RiskLevel = Literal["low", "medium", "high"]
 MEDIUM_RISK_PERCENT = 20.0
@@ -79,7 +80,7 @@ def check_change(
     except InvalidParametersError as exception:
         return Preview(exception.errors, (), (), (), (), "high", {})
     check_expiry(expires_at, symbol=symbol, parameters=accepted, at=at)
-    old, new = ({**below, **layers.check_values(strategy, values)[0]} for values in (own, accepted))
+    old, new = ({**below, **validation.check_values(strategy, values)[0]} for values in (own, accepted))
     changes = (*_changes(strategy, old, new), *_switch_changes(row, layer, edit.switch))
     if symbol is not None:
         affected = [symbol] if changes else []

@@ -15,7 +15,7 @@ from strategy_config.resolution import layer_rows
 from strategy_config.resolution.expiry import check_expiry
 from strategy_config.services.layer_edits import UNSET, LayerEdit, NotAllowedError, judge, propose
 from strategy_config.services.open_layer import OpenLayer
-from strategy_core.configuration.layers import InvalidParametersError
+from strategy_core.configuration.validation import InvalidParametersError
 
 MAY_NOT_ENABLE = "Switching on is for operators. Leave enabled out, or ask an operator."
 IF_MATCH_PASSED_OVER = "If-Match does not name the layer as it is now. It was not applied: a stop is never refused."

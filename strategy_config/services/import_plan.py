@@ -16,8 +16,9 @@ from strategy_config.resolution.differences import differences
 from strategy_config.resolution.expiry import check_expiry
 from strategy_config.resolution.layer_keys import LayerKey
 from strategy_config.services.open_batch import OpenBatch
-from strategy_core.configuration import layers
-from strategy_core.configuration.layers import NOTHING, InvalidParametersError, StrategyClass, Values
+from strategy_core.configuration import validation
+from strategy_core.configuration.parameter_values import NOTHING, StrategyClass, Values
+from strategy_core.configuration.validation import InvalidParametersError
 
 PlannedAction = Literal["CREATE", "UPDATE", "DELETE", "ENABLE", "DISABLE"]
 """What a request may spend on a plan."""
@@ -154,7 +155,7 @@ class _Planner:
             return {}
         try:
             own = wanted.parameters or NOTHING
-            return layers.validate_layer(strategy, own, below=below, overrides=above, stored=stored)
+            return validation.validate_layer(strategy, own, below=below, overrides=above, stored=stored)
         except InvalidParametersError as exception:
             self.refusals.extend(Refusal(str(wanted.key), error.message) for error in exception.errors)
             return None

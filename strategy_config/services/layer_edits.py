@@ -10,8 +10,9 @@ from enum import Enum
 from typing import Any, Final, Literal
 
 from strategy_config.exceptions import ConfigError
-from strategy_core.configuration import layers
-from strategy_core.configuration.layers import InvalidParametersError, ParameterError, StrategyClass, Values
+from strategy_core.configuration import parameter_values, validation
+from strategy_core.configuration.parameter_values import StrategyClass, Values
+from strategy_core.configuration.validation import InvalidParametersError, ParameterError
 
 SWITCH: Final = "enabled"
 Operation = Literal["merge", "replace"]
@@ -69,7 +70,9 @@ def edit_of(operation: Operation, parameters: Values, expires_at: datetime | Non
     given = parameters[SWITCH]
     if isinstance(given, bool):
         return LayerEdit(operation, rest, expires_at, given)
-    message = f"{SWITCH} must be true or false, not {layers.in_short(given)}. It switches the strategy on or off."
+    message = (
+        f"{SWITCH} must be true or false, not {parameter_values.in_short(given)}. It switches the strategy on or off."
+    )
     return LayerEdit(operation, rest, expires_at, None, ParameterError(SWITCH, "INVALID_TYPE", message))
 
 
@@ -86,10 +89,10 @@ def propose(strategy: StrategyClass, edit: LayerEdit, *, own: Values, below: Cal
     """
     if edit.operation == "replace":
         return Proposal(edit.parameters)
-    own, given = layers.carried_over(strategy, own), layers.carried_over(strategy, edit.parameters)
+    own, given = parameter_values.carried_over(strategy, own), parameter_values.carried_over(strategy, edit.parameters)
     inherited: tuple[str, ...] = ()
     if _names_every_parameter(strategy, given):
-        accepted, _ = layers.check_values(strategy, given)
+        accepted, _ = validation.check_values(strategy, given)
         values = below()
         inherited = tuple(name for name, value in accepted.items() if name not in own and value == values[name])
         given = {name: value for name, value in given.items() if name not in inherited}
@@ -105,9 +108,9 @@ def judge(
     above: Mapping[str, Values],
     stored: Values,
 ) -> dict[str, Any]:
-    """The proposal as it is stored, see `layers.validate_layer`; raises InvalidParametersError with every error."""
+    """The proposal as it is stored, see `validation.validate_layer`; raises InvalidParametersError with every error."""
     try:
-        accepted = layers.validate_layer(strategy, proposal.parameters, below=below, overrides=above, stored=stored)
+        accepted = validation.validate_layer(strategy, proposal.parameters, below=below, overrides=above, stored=stored)
     except InvalidParametersError as refusal:
         if edit.switch_error is None:
             raise

@@ -15,7 +15,7 @@ from strategy_config.services.layer_edits import UNSET, LayerEdit, Unset, edit_o
 from strategy_config.services.layer_write import LayerWrite, layer_write
 from strategy_config.services.open_batch import OpenBatch
 from strategy_config.services.open_layer import OpenLayer
-from strategy_core.configuration.layers import Values
+from strategy_core.configuration.parameter_values import Values
 
 
 @traced

@@ -12,8 +12,8 @@ from strategy_config.resolution.entity_tags import require_match
 from strategy_config.resolution.layer_documents import FieldState
 from strategy_config.resolution.layer_keys import LayerKey
 from strategy_config.store import compiled_queries
-from strategy_core.configuration import layers, redis_keys
-from strategy_core.configuration.layers import NOTHING, StrategyClass, Values
+from strategy_core.configuration import redis_keys, validation
+from strategy_core.configuration.parameter_values import NOTHING, StrategyClass, Values
 
 
 def expiry_origin(row: SymbolOverride, at: datetime) -> Origin:
@@ -88,7 +88,7 @@ class OpenLayer:
         They are judged as resolved: for the layer itself, and for every symbol layer above a global one. A stored value
         that no longer fits and stays as it is refuses nothing.
         """
-        return layers.validate_layer(
+        return validation.validate_layer(
             self.strategy,
             parameters,
             below=self.values_below(),

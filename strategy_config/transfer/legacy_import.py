@@ -15,8 +15,9 @@ from strategy_config.resolution import known_strategies, layer_rows
 from strategy_config.resolution.differences import differences
 from strategy_config.selectors import strategy_rows
 from strategy_config.transfer.legacy_source import LayerKey, LegacyChange, LegacyConfig, LegacyData
-from strategy_core.configuration import layers
-from strategy_core.configuration.layers import NOTHING, InvalidParametersError, Values
+from strategy_core.configuration import validation
+from strategy_core.configuration.parameter_values import NOTHING, Values
+from strategy_core.configuration.validation import InvalidParametersError
 
 UNRECORDED = "The original service kept no record of this change."
 STATE_AT_IMPORT = "The state at the import, which the original history does not account for."
@@ -112,7 +113,7 @@ def _validated(key: LayerKey, config: LegacyConfig, accepted: dict[LayerKey, dic
         row = strategy_rows.strategy_row(strategy_id)
         common = accepted.get((strategy_id, None), NOTHING) if row.parameters is None else layer_rows.own_values(row)
     below = layer_rows.values_below(strategy_id, common)
-    return layers.validate_layer(known_strategies.strategy_class(strategy_id), config.parameters, below=below)
+    return validation.validate_layer(known_strategies.strategy_class(strategy_id), config.parameters, below=below)
 
 
 def _version_here(key: LayerKey) -> int:

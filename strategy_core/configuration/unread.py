@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from types import MappingProxyType
 
-from strategy_core.configuration.layers import StrategyClass
+from strategy_core.configuration.parameter_values import StrategyClass
 from strategy_core.strategies.registry import STRATEGIES
 
 _SWITCH_PREFIX = "STRATEGY_ENABLED_"

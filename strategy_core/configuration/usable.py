@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from strategy_core.configuration import layers
-from strategy_core.configuration.layers import NOTHING, InvalidParametersError, Layer, Source, StrategyClass, Values
+from strategy_core.configuration import layers, parameter_values, validation
+from strategy_core.configuration.layers import Layer, Source
+from strategy_core.configuration.parameter_values import NOTHING, StrategyClass, Values
+from strategy_core.configuration.validation import InvalidParametersError
 from strategy_core.strategies.base import Parameters
 
 # Where values of several layers break a rule together, those of the first of these are left out first.
@@ -65,9 +67,9 @@ def values_in_force(strategy: StrategyClass, environment: Values, global_values:
     """What environment and global layer set of what is in force below a symbol's layer."""
     found = resolve(strategy, environment=environment, global_values=global_values)
     if not found.refused:
-        return {**environment, **layers.carried_over(strategy, global_values)}
-    values = layers.as_json(found.parameters)
-    defaults = layers.as_json(strategy.parameters())
+        return {**environment, **parameter_values.carried_over(strategy, global_values)}
+    values = parameter_values.as_json(found.parameters)
+    defaults = parameter_values.as_json(strategy.parameters())
     return {name: value for name, value in values.items() if value != defaults[name]}
 
 
@@ -75,10 +77,10 @@ def _resolve_what_fits(strategy: StrategyClass, given: Mapping[Layer, Values]) -
     usable: dict[Layer, dict[str, Any]] = {}
     refused: list[RefusedValue] = []
     for layer, values in given.items():
-        values = layers.carried_over(strategy, values)
-        usable[layer], errors = layers.check_values(strategy, values)
+        values = parameter_values.carried_over(strategy, values)
+        usable[layer], errors = validation.check_values(strategy, values)
         refused.extend(RefusedValue(error.field, layer, values[error.field], error.message) for error in errors)
-    while broken := layers.broken_rules(strategy, _merged(usable)):
+    while broken := validation.broken_rules(strategy, _merged(usable)):
         rule = broken[0]
         layer, names = _who_gives_way(usable, rule.fields)
         refused.extend(RefusedValue(name, layer, usable[layer].pop(name), rule.message) for name in names)

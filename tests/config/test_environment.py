@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strategy_core.configuration.layers import read_environment, resolve
+from strategy_core.configuration.environment_layer import read_environment
+from strategy_core.configuration.layers import resolve
 from strategy_core.strategies.base import BrokenRule, Parameters, Strategy, parameter
 from strategy_core.strategies.btc_dominance import BtcDominance
 from strategy_core.strategies.orderbook_skew import OrderbookSkew

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, reject
 from hypothesis import strategies as st
 
-from strategy_core.configuration import layers
-from strategy_core.configuration.layers import InvalidParametersError, check_values, resolve, validate_layer
+from strategy_core.configuration import parameter_values
+from strategy_core.configuration.layers import resolve
+from strategy_core.configuration.validation import InvalidParametersError, check_values, validate_layer
 from strategy_core.strategies.base import ParameterSpec, Strategy
 from strategy_core.strategies.orderbook_skew import OrderbookSkew
 from strategy_core.strategies.registry import STRATEGIES
@@ -183,7 +184,7 @@ def test_resolve__any_layers__the_highest_that_sets_a_parameter_wins(
     except InvalidParametersError:
         reject()  # the values are valid by themselves, a rule between them does not hold
 
-    values = layers.as_json(resolved.parameters)
+    values = parameter_values.as_json(resolved.parameters)
     assert {name: (values[name], resolved.sources[name]) for name in values} == expected
     assert list(values) == [spec.name for spec in strategy.specs()]
 

@@ -6,13 +6,9 @@ import pytest
 from hypothesis import given
 
 from strategy_core.configuration import usable
-from strategy_core.configuration.layers import (
-    NOTHING,
-    InvalidParametersError,
-    check_values,
-    read_environment,
-    validate_layer,
-)
+from strategy_core.configuration.environment_layer import read_environment
+from strategy_core.configuration.parameter_values import NOTHING
+from strategy_core.configuration.validation import InvalidParametersError, check_values, validate_layer
 from strategy_core.strategies.orderbook_skew import OrderbookSkew
 from tests.config.test_layers import AnyStrategy, strategy_and_layers
 

@@ -14,7 +14,7 @@ from realtime_runtime.feeds.sources.exchanges import ExchangeSettings
 from realtime_runtime.feeds.sources.onchain import OnchainSettings
 from realtime_runtime.settings import Settings
 from service_kit.environment import Environment
-from strategy_core.configuration.layers import read_environment
+from strategy_core.configuration.environment_layer import read_environment
 from strategy_core.strategies.registry import STRATEGIES
 from tests.conftest import PROJECT_ROOT
 

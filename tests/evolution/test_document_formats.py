@@ -15,7 +15,7 @@ from strategy_config.publication import document_format, publisher
 from strategy_config.services import layers
 from strategy_config.tasks import periodic
 from strategy_core.configuration import runtime_reports, wire_documents, wire_json
-from strategy_core.configuration.layers import read_environment
+from strategy_core.configuration.environment_layer import read_environment
 from strategy_core.configuration.wire_documents import Format
 from strategy_core.strategies.registry import STRATEGIES
 from tests.factories import NOON, OriginFactory

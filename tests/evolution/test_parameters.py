@@ -8,7 +8,7 @@ from django.conf import settings
 from strategy_config.history import verification
 from strategy_config.selectors import misfits
 from strategy_config.services import expiries, layers
-from strategy_core.configuration.layers import StrategyClass
+from strategy_core.configuration.parameter_values import StrategyClass
 from tests.evolution.versions import ADA, BTC, CHANGES, ETH, EXPIRY, NOON_MS, OLD, PROBE, SOL, Runtime, Site
 from tests.factories import NOON, OriginFactory
 

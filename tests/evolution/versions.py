@@ -13,7 +13,8 @@ from strategy_config.publication.state import whole_state
 from strategy_config.selectors import stored_layers
 from strategy_config.services import catalogue, layers, switches
 from strategy_core.configuration import wire_documents, wire_json
-from strategy_core.configuration.layers import StrategyClass, read_environment
+from strategy_core.configuration.environment_layer import read_environment
+from strategy_core.configuration.parameter_values import StrategyClass
 from strategy_core.engine.active import ActiveConfig
 from strategy_core.strategies.base import Parameters, parameter
 from strategy_core.strategies.orderbook_skew import OrderbookSkew

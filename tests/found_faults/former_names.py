@@ -15,7 +15,7 @@ from typing import Any
 
 MODULES = {
     "realtime_runtime.config.active": "strategy_core.engine.active",
-    "realtime_runtime.config.layers": "strategy_core.configuration.layers",
+    "realtime_runtime.config.layers": "tests.found_faults.former_layers",
     "realtime_runtime.config.wire": "tests.found_faults.former_wire",
     "realtime_runtime.engine": "tests.found_faults.former_engine",
     "realtime_runtime.feeds.binance": "realtime_runtime.feeds.binance.binance_sources",

@@ -17,7 +17,8 @@ from strategy_core.configuration import (
     wire_json,
 )
 from strategy_core.configuration.halts import Halt
-from strategy_core.configuration.layers import as_json, resolve
+from strategy_core.configuration.layers import resolve
+from strategy_core.configuration.parameter_values import as_json
 from strategy_core.strategies.registry import STRATEGIES
 
 NONE: Mapping[str, Any] = MappingProxyType({})

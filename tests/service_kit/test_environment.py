@@ -10,7 +10,7 @@ from configsite.env import ProductionEnvironment, SiteEnvironment
 from realtime_runtime.settings import Settings
 from service_kit import environment
 from service_kit.environment import Environment, SettingsError, Switch, whole_number
-from strategy_core.configuration import layers
+from strategy_core.configuration import environment_layer
 from strategy_core.strategies.registry import STRATEGIES
 
 PARSERS: list[tuple[Callable[[str], Any], str, Any]] = [
@@ -77,7 +77,7 @@ def test_from_environ__several_unusable__all_are_named_and_no_value_of_a_secret_
 def test_switch__of_a_strategy__knows_the_same_words() -> None:
     strategy = STRATEGIES["orderbook_skew"]
     for word, value in environment.SWITCH_WORDS.items():
-        layer = layers.read_environment(strategy, {strategy.enabled_variable(): word.upper()})
+        layer = environment_layer.read_environment(strategy, {strategy.enabled_variable(): word.upper()})
         assert (layer.enabled, layer.problems) == (value, ())
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from strategy_core import strategies
-from strategy_core.configuration.layers import check_values
+from strategy_core.configuration.validation import check_values
 from strategy_core.strategies.base import ParameterSpec, Strategy
 from strategy_core.strategies.registry import STRATEGIES
 from tests.strategies.parameter_effects import EFFECTS

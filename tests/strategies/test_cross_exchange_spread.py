@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strategy_core.configuration.layers import check_values, read_environment
+from strategy_core.configuration.environment_layer import read_environment
+from strategy_core.configuration.validation import check_values
 from strategy_core.market.messages import ExchangePrice, Ticker, Trade
 from strategy_core.strategies.base import SymbolMarket
 from strategy_core.strategies.cross_exchange_spread import EXCHANGES, CrossExchangeSpread, CrossExchangeSpreadParameters

@@ -17,8 +17,8 @@ from strategy_config.selectors import known_halts, stored_layers
 from strategy_config.services import halts, switches
 from strategy_config.tasks import periodic
 from strategy_config.transfer import backup
+from strategy_core.configuration.environment_layer import read_environment
 from strategy_core.configuration.halts import EVERYTHING, Scope
-from strategy_core.configuration.layers import read_environment
 from strategy_core.strategies.registry import STRATEGIES
 from tests.factories import NOON, OriginFactory
 from tests.strategy_config.conftest import CacheUnderTest

@@ -19,7 +19,7 @@ from strategy_config.services import dry_run, layers, switches
 from strategy_config.services.layer_edits import SWITCH, NotAllowedError
 from strategy_config.services.layer_write import LayerWrite
 from strategy_core.configuration import runtime_reports, wire_documents, wire_json
-from strategy_core.configuration.layers import InvalidParametersError
+from strategy_core.configuration.validation import InvalidParametersError
 from strategy_core.strategies.registry import STRATEGIES
 from tests.factories import NOON, OriginFactory
 from tests.strategy_config.conftest import CacheUnderTest

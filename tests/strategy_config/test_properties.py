@@ -15,7 +15,7 @@ from strategy_config.models import ConfigAudit
 from strategy_config.selectors import stored_layers
 from strategy_config.services import layers, rollback, switches
 from strategy_config.services.layer_write import LayerWrite
-from strategy_core.configuration.layers import InvalidParametersError
+from strategy_core.configuration.validation import InvalidParametersError
 from tests.factories import NOON, OriginFactory
 
 pytestmark = pytest.mark.django_db(transaction=settings.IS_ON_MONGODB)

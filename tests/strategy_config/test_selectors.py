@@ -16,7 +16,7 @@ from strategy_config.resolution import entity_tags, layer_configs
 from strategy_config.resolution.differences import ParameterChange
 from strategy_config.selectors import history, stored_layers, summaries
 from strategy_config.services import dry_run
-from strategy_core.configuration.layers import read_environment
+from strategy_core.configuration.environment_layer import read_environment
 from strategy_core.strategies.registry import STRATEGIES
 from tests.factories import NOON, OriginFactory
 from tests.strategy_config.test_services import BTC, OWN, SKEW, write

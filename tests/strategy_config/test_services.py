@@ -19,7 +19,7 @@ from strategy_config.models import ConfigAudit, StrategyConfig, SymbolOverride
 from strategy_config.resolution import entity_tags
 from strategy_config.services import layers, rollback, switches
 from strategy_config.services.layer_write import LayerWrite
-from strategy_core.configuration.layers import InvalidParametersError
+from strategy_core.configuration.validation import InvalidParametersError
 from tests.factories import NOON, OriginFactory
 
 pytestmark = pytest.mark.django_db(transaction=settings.IS_ON_MONGODB)

@@ -11,7 +11,7 @@ from strategy_config.models import ConfigAudit
 from strategy_config.resolution import entity_tags
 from strategy_config.selectors import stored_layers
 from strategy_config.services import expiries
-from strategy_core.configuration.layers import InvalidParametersError
+from strategy_core.configuration.validation import InvalidParametersError
 from tests.factories import NOON, OriginFactory
 from tests.strategy_config.test_services import BTC, LATER, SKEW, history, own, write
 

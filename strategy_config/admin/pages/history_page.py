@@ -28,7 +28,7 @@ from strategy_config.resolution import differences, entity_tags, instants, known
 from strategy_config.selectors import history, stored_layers
 from strategy_config.selectors.history import HistoryFilter
 from strategy_config.services import dry_run, rollback
-from strategy_core.configuration.layers import InvalidParametersError
+from strategy_core.configuration.validation import InvalidParametersError
 from strategy_core.strategies.registry import STRATEGIES
 
 ROWS = 50

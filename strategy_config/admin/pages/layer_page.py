@@ -21,7 +21,7 @@ from strategy_config.resolution import expiry, symbols
 from strategy_config.selectors import history, overviews
 from strategy_config.services import dry_run, layer_edits, layers
 from strategy_config.services.dry_run import Preview
-from strategy_core.configuration.layers import InvalidParametersError
+from strategy_core.configuration.validation import InvalidParametersError
 from strategy_core.strategies.registry import STRATEGIES
 
 

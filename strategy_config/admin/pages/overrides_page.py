@@ -21,7 +21,7 @@ from strategy_config.selectors.explanations import Explanation
 from strategy_config.services import switches
 from strategy_config.services.open_batch import BatchWrite as WrittenTogether
 from strategy_config.services.overrides import copy_override, delete_overrides
-from strategy_core.configuration.layers import InvalidParametersError
+from strategy_core.configuration.validation import InvalidParametersError
 from strategy_core.strategies.registry import STRATEGIES
 
 LINES = 50

@@ -13,7 +13,7 @@ from service_kit import request_ids
 from strategy_config.api.common import envelope, malformed
 from strategy_config.api.common.request_models import MalformedRequestError
 from strategy_config.exceptions import ConfigError
-from strategy_core.configuration.layers import InvalidParametersError, ParameterError
+from strategy_core.configuration.validation import InvalidParametersError, ParameterError
 
 RETRY_AFTER_SECONDS = 2
 _TABLE: Mapping[int, tuple[str, str]] = {

@@ -25,7 +25,7 @@ from strategy_config.api.common.permissions import READ_ONLY
 from strategy_config.exceptions import RedisUnavailableError, StoreUnavailableError
 from strategy_config.resolution import known_strategies
 from strategy_config.selectors import cached_summaries
-from strategy_core.configuration import layers
+from strategy_core.configuration import parameter_values
 from strategy_core.strategies.base import ParameterSpec
 
 
@@ -187,5 +187,5 @@ class DefaultsView(ApiView):
         """The default of each parameter, which applies if no layer sets it."""
         strategy = known_strategies.strategy_class(strategy_id)
         return envelope.success(
-            request, layers.as_json(strategy.parameters()), metadata={"strategy_name": strategy.name}
+            request, parameter_values.as_json(strategy.parameters()), metadata={"strategy_name": strategy.name}
         )

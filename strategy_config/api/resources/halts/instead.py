@@ -18,7 +18,7 @@ from strategy_config.models import Halt
 from strategy_config.resolution.instants import iso
 from strategy_config.services import halts
 from strategy_core.configuration.halts import Scope
-from strategy_core.configuration.layers import InvalidParametersError
+from strategy_core.configuration.validation import InvalidParametersError
 
 HALTED_INSTEAD = (Halted, "The database is unreachable: the stop was made as a halt, which is recorded later.")
 

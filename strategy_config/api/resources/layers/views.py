@@ -41,7 +41,7 @@ from strategy_config.resolution.known_strategies import strategy_class
 from strategy_config.services import dry_run, layers
 from strategy_config.services.layer_edits import NotAllowedError, asks_stop
 from strategy_config.services.layer_write import LayerWrite
-from strategy_core.configuration.layers import InvalidParametersError
+from strategy_core.configuration.validation import InvalidParametersError
 
 _GLOBAL_PATH = ("strategy_id",)
 _SYMBOL_PATH = ("strategy_id", "symbol")
