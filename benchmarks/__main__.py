@@ -13,6 +13,8 @@ BENCHMARKS = (
     ["propagation"],
     ["stops"],
     ["replicas"],
+    ["compiled_queries"],
+    ["batching"],
 )
 
 

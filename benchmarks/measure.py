@@ -7,10 +7,12 @@ one report, not the absolute figures of two.
 import os
 import platform
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
+Case = TypeVar("Case", bound=Hashable)
 LEAST_RUNS = 5
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -36,11 +38,11 @@ class Sample:
         return statistics.median(own / its for own, its in zip(self.values, other.values, strict=True))
 
 
-def interleave(cases: Mapping[str, Callable[[], float]], *, runs: int = LEAST_RUNS) -> dict[str, Sample]:
+def interleave(cases: Mapping[Case, Callable[[], float]], *, runs: int = LEAST_RUNS) -> dict[Case, Sample]:
     """Run every case once a round, forwards and backwards by turns, after one round that is thrown away."""
     if runs < LEAST_RUNS:
         raise ValueError(f"{runs} runs are too few to speak of a median: at least {LEAST_RUNS}")
-    values: dict[str, list[float]] = {name: [] for name in cases}
+    values: dict[Case, list[float]] = {name: [] for name in cases}
     names = list(cases)
     for number in range(runs + 1):
         for name in names if number % 2 else reversed(names):

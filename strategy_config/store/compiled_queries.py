@@ -1,6 +1,7 @@
 """One row, found, changed or added, with queries that are compiled once: building them is most of what a write costs.
 
-MongoDB goes through the ORM.
+MongoDB goes through the ORM. On SQLite the ORM takes 7 times the CPU time for a find, 5 times for an update, 1.8 times
+for an insert, and a whole change 2.1 times (4.6 ms for 2.1 ms): `python -m benchmarks.compiled_queries`.
 """
 
 import threading
