@@ -48,7 +48,7 @@ _publications = Histogram(
 
 
 @dataclass(frozen=True, slots=True)
-class Rewritten:
+class CacheRewrite:
     """What a rewrite of Redis found: documents there now, their sequence, the fields that were wrong."""
 
     entries: int
@@ -106,7 +106,7 @@ def publish_pending() -> bool:
         return False
 
 
-def rewrite_all(*, is_forced: bool) -> Rewritten:
+def rewrite_all(*, is_forced: bool) -> CacheRewrite:
     """Compare Redis with the store and rewrite it where it differs, or anyway where ``is_forced``.
 
     Runtimes are told to read everything anew when anything was written. Raises RedisUnavailableError,
@@ -121,7 +121,7 @@ def rewrite_all(*, is_forced: bool) -> Rewritten:
             found, listed = _documents_there()
         except RedisUnavailableError:
             _start_anew()
-            return Rewritten(len(layers), state.sequence, tuple(state.states))
+            return CacheRewrite(len(layers), state.sequence, tuple(state.states))
         layers = [each for each in layers if not _is_of_another_version(state.states[each[0]], found.get(each[0]))]
         wanted = {field: document for field, _, document in layers}
         ownerless = [field for field in {**found, **dict.fromkeys(listed)} if field not in state.fields]
@@ -129,7 +129,7 @@ def rewrite_all(*, is_forced: bool) -> Rewritten:
         wrong = (*differing, *ownerless)
         halts = _missing_halts()
         if not (wrong or halts or is_forced):
-            return Rewritten(len(found), state.sequence, ())
+            return CacheRewrite(len(found), state.sequence, ())
         # A document that another version wrote better is listed again, should its sequence be lost.
         layers.extend((field, state.states[field].sequence, found[field]) for field in _unlisted(state, found, listed))
         layers.extend((field, state.sequence, b"") for field in ownerless)
@@ -138,7 +138,7 @@ def rewrite_all(*, is_forced: bool) -> Rewritten:
             wrong = tuple(each for each in wrong if not _differ_in_format_alone(found.get(each), wanted.get(each)))
             if wrong:
                 logger.warning("shared_cache.repaired", fields=wrong[:20], count=len(wrong), sequence=state.sequence)
-            return Rewritten(len({**found, **wanted}.keys() - ownerless), state.sequence, wrong)
+            return CacheRewrite(len({**found, **wanted}.keys() - ownerless), state.sequence, wrong)
     raise RedisUnavailableError("Other writers were faster each time.")
 
 
