@@ -39,5 +39,6 @@ def _sync_catalogue(apps: Any = installed, **kwargs: Any) -> None:
     except LookupError:
         return  # migrated back to before there were tables
     catalogue.sync_catalogue()
-    renamed_strategies.take_over_renamed(at=timezone.now())
-    tokens.adopt_tokens()
+    now = timezone.now()
+    renamed_strategies.take_over_renamed(at=now)
+    tokens.adopt_tokens(at=now)

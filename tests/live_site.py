@@ -28,13 +28,14 @@ import json, django
 django.setup()
 from django.core.management import call_command
 from django.contrib.auth.models import Group, User
+from django.utils import timezone
 from strategy_config.accounts.tokens import issue_token
 call_command("migrate", verbosity=0)
 tokens = {}
 for name in ("viewer", "trader", "operator", "admin", "nobody"):
     user = User.objects.create_user(name, password=name, is_staff=name == "admin", is_superuser=name == "admin")
     user.groups.set(Group.objects.filter(name=name))
-    tokens[name] = issue_token(user=user, name="test", days=1)[1]
+    tokens[name] = issue_token(user=user, name="test", days=1, at=timezone.now())[1]
 print(json.dumps(tokens))
 """
 

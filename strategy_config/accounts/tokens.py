@@ -6,7 +6,6 @@ import uuid
 from datetime import datetime, timedelta
 
 from django.contrib.auth.models import User
-from django.utils import timezone
 
 from strategy_config.exceptions import InvalidRequestError, NotFoundError
 from strategy_config.history import chain
@@ -30,8 +29,10 @@ def digest_of(plaintext: str) -> str:
     return hashlib.sha256(plaintext.encode()).hexdigest()
 
 
-def issue_token(*, user: User, name: str, days: int, origin: Origin | None = None) -> tuple[ApiToken, str]:
-    """A new token of the user, and its plaintext, which is kept nowhere; one row of the history.
+def issue_token(
+    *, user: User, name: str, days: int, at: datetime, origin: Origin | None = None
+) -> tuple[ApiToken, str]:
+    """A new token of the user, valid from ``at`` on, and its plaintext, which is kept nowhere; one row of the history.
 
     ``origin`` None: the user's own act, on the command line. Raises InvalidRequestError, StoreUnavailableError.
     """
@@ -39,8 +40,8 @@ def issue_token(*, user: User, name: str, days: int, origin: Origin | None = Non
         raise InvalidRequestError(f"A token lasts 1 to {LONGEST_DAYS} days.", field="days")
     texts.require_name(name, field="name", length=NAME_LENGTH)
     plaintext = PREFIX + secrets.token_urlsafe(32)
-    now = instants.to_milliseconds(timezone.now())
-    by = checked_origin(origin or _own_act(user))
+    created_at = instants.to_milliseconds(at)
+    by = checked_origin(origin or _own_act(user, at))
 
     def use_case(end: Chain) -> ApiToken:
         token = ApiToken.objects.create(
@@ -48,8 +49,8 @@ def issue_token(*, user: User, name: str, days: int, origin: Origin | None = Non
             name=name,
             digest=digest_of(plaintext),
             last_four=plaintext[-4:],
-            created_at=now,
-            expires_at=now + timedelta(days=days),
+            created_at=created_at,
+            expires_at=created_at + timedelta(days=days),
         )
         changes = differences({}, token_members(token))
         end.append_object(kind=TOKEN, object_id=token.pk, action=CREATED, origin=by, changes=changes)
@@ -64,7 +65,7 @@ def revoke_token(*, token: ApiToken, at: datetime, origin: Origin | None = None)
     One row of the history; ``origin`` as above. Raises StoreUnavailableError.
     """
     revoked_at = instants.to_milliseconds(at)
-    by = checked_origin(origin or _own_act(token.user))
+    by = checked_origin(origin or _own_act(token.user, at))
 
     def use_case(end: Chain) -> ApiToken | None:
         stored = ApiToken.objects.filter(pk=token.pk).first()
@@ -81,11 +82,11 @@ def revoke_token(*, token: ApiToken, at: datetime, origin: Origin | None = None)
     token.revoked_at = revoked_at if stored is None else stored.revoked_at
 
 
-def adopt_tokens() -> None:
+def adopt_tokens(*, at: datetime) -> None:
     """Give tokens that are older than their history a row each, once: from then on each token has one."""
     if not ApiToken.objects.exists() or ConfigAudit.objects.filter(object_kind=TOKEN).exists():
         return
-    by = Origin(ADOPTED_BY, ADOPTED_BY, "command", request_id="", at=instants.to_milliseconds(timezone.now()))
+    by = Origin(ADOPTED_BY, ADOPTED_BY, "command", request_id="", at=instants.to_milliseconds(at))
 
     def use_case(end: Chain) -> None:
         if not ConfigAudit.objects.filter(object_kind=TOKEN).exists():
@@ -96,9 +97,9 @@ def adopt_tokens() -> None:
     chain.write(use_case)
 
 
-def _own_act(user: User) -> Origin:
+def _own_act(user: User, at: datetime) -> Origin:
     name = user.get_username()[:CHANGED_BY_LENGTH]
-    return Origin(name, user.get_username(), "command", request_id="", at=timezone.now())
+    return Origin(name, user.get_username(), "command", request_id="", at=at)
 
 
 @transactions.store_errors()

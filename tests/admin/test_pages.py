@@ -15,6 +15,7 @@ from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.template.loader import render_to_string
 from django.test import Client
+from django.utils import timezone
 
 from strategy_config.accounts import tokens
 from strategy_config.admin import poll_document, strategy_cards
@@ -278,7 +279,7 @@ def test_tokens__issued__is_shown_once_and_can_be_revoked(login: Login) -> None:
 
 
 def test_tokens__of_somebody_else__cannot_be_revoked(login: Login) -> None:
-    token, _ = tokens.issue_token(user=UserFactory(username="other"), name="theirs", days=1)
+    token, _ = tokens.issue_token(user=UserFactory(username="other"), name="theirs", days=1, at=timezone.now())
     client = login("admin")
     for confirmed in ({}, {"confirm": "1"}):
         assert client.post("/admin/tokens/", {"revoke": str(token.pk), **confirmed}).status_code == 404

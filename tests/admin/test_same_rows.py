@@ -10,6 +10,7 @@ from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from django.forms.models import model_to_dict
 from django.test import Client
+from django.utils import timezone
 
 from strategy_config.accounts import tokens
 from strategy_config.history import audit_rows, chain
@@ -164,7 +165,7 @@ def operator(login: Login) -> tuple[Client, str]:
     """A client that is logged in, and a token of the same user."""
     client = login("operator")
     user = User.objects.get(username="operator")
-    return client, tokens.issue_token(user=user, name="t", days=1)[1]
+    return client, tokens.issue_token(user=user, name="t", days=1, at=timezone.now())[1]
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)

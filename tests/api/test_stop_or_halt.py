@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.test import Client
+from django.utils import timezone
 
 from strategy_config.accounts import tokens
 from strategy_config.history import halt_rows
@@ -33,7 +34,7 @@ def test_stop__of_a_layer_that_cannot_be_written__is_a_halt_of_the_same(
         raise RuntimeError("a damaged row")
 
     monkeypatch.setattr(OpenLayer, "record", failing)
-    _, secret = tokens.issue_token(user=UserFactory(groups=["operator"]), name="t", days=1)
+    _, secret = tokens.issue_token(user=UserFactory(groups=["operator"]), name="t", days=1, at=timezone.now())
     client = Client(headers={"Authorization": f"Bearer {secret}"})
     path, body = STOPS[stop]
     answer = client.post(path, {"changed_by": "ann", "reason": "why", **body}, content_type="application/json")

@@ -30,7 +30,7 @@ def _revoke(user: User) -> None:
 
 
 CHANGES: dict[str, Callable[[User], Any]] = {
-    "token made": lambda user: tokens.issue_token(user=user, name="second", days=1),
+    "token made": lambda user: tokens.issue_token(user=user, name="second", days=1, at=timezone.now()),
     "token revoked": _revoke,
     "token deleted": lambda user: ApiToken.objects.all().delete(),
     "user switched off": lambda user: (setattr(user, "is_active", False), user.save()),
@@ -45,7 +45,7 @@ CHANGES: dict[str, Callable[[User], Any]] = {
 @pytest.mark.parametrize("change", CHANGES)
 def test_identities__change_of_rights__is_announced(cache: CacheUnderTest, change: str) -> None:
     user = UserFactory(groups=("trader",))
-    tokens.issue_token(user=user, name="first", days=1)
+    tokens.issue_token(user=user, name="first", days=1, at=timezone.now())
     before = shown(cache)
     CHANGES[change](user)
     assert before is not None
@@ -64,7 +64,7 @@ def test_identities__revoked_while_redis_is_down__is_announced_when_it_is_back(
     own_cache: CacheUnderTest, fresh_valkey: Valkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(redis_client, "REST_SECONDS", 0.0)
-    token, _ = tokens.issue_token(user=UserFactory(), name="first", days=1)
+    token, _ = tokens.issue_token(user=UserFactory(), name="first", days=1, at=timezone.now())
     before = shown(own_cache)
     with monkeypatch.context() as patch:
         patch.setattr(settings, "REDIS_URL", "redis://127.0.0.1:1/0")
@@ -77,7 +77,7 @@ def test_identities__revoked_while_redis_is_down__is_announced_when_it_is_back(
 def test_identities__revoked_just_after_redis_failed__is_announced_at_once(
     own_cache: CacheUnderTest, fresh_valkey: Valkey
 ) -> None:
-    token, _ = tokens.issue_token(user=UserFactory(), name="first", days=1)
+    token, _ = tokens.issue_token(user=UserFactory(), name="first", days=1, at=timezone.now())
     fresh_valkey.stop()
     with pytest.raises(RedisUnavailableError):
         redis_client.run(lambda client: client.ping())
@@ -96,7 +96,7 @@ def test_announce__memory_lost__never_shows_a_number_twice(cache: CacheUnderTest
 
 
 def test_revoke_token__twice__keeps_the_first_instant() -> None:
-    token, _ = tokens.issue_token(user=UserFactory(), name="first", days=1)
+    token, _ = tokens.issue_token(user=UserFactory(), name="first", days=1, at=timezone.now())
     tokens.revoke_token(token=token, at=timezone.now())
     first = token.revoked_at
     tokens.revoke_token(token=token, at=timezone.now())

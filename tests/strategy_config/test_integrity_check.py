@@ -154,7 +154,9 @@ def test_task__broken_by_a_checkpoint__shows_in_the_metric(cache: CacheUnderTest
 
 
 def made() -> ApiToken:
-    return tokens.issue_token(user=UserFactory(username="ann"), name="bot", days=1, origin=OriginFactory())[0]
+    return tokens.issue_token(
+        user=UserFactory(username="ann"), name="bot", days=1, at=timezone.now(), origin=OriginFactory()
+    )[0]
 
 
 def test_tokens__made_and_revoked__are_two_rows_without_a_sequence() -> None:
@@ -218,8 +220,8 @@ def test_check__token_that_nobody_made__is_found() -> None:
 def test_adopt_tokens__older_than_their_history__have_a_row_each_once() -> None:
     insert_token()
     assert integrity.check(is_redis_asked=False).bad is None
-    tokens.adopt_tokens()
-    tokens.adopt_tokens()
+    tokens.adopt_tokens(at=timezone.now())
+    tokens.adopt_tokens(at=timezone.now())
     assert [(row.action, row.object_version) for row in ConfigAudit.objects.all()] == [("ADOPT", 1)]
     assert integrity.check(is_redis_asked=False).bad is None
 

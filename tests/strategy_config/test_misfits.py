@@ -7,6 +7,7 @@ import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.test import Client
+from django.utils import timezone
 from pytest_django import Settings
 
 from strategy_config.accounts import tokens
@@ -156,7 +157,7 @@ def test_ready_info_and_metrics__name_what_is_not_in_force() -> None:
 
 @pytest.mark.usefixtures("narrowed")
 def test_api__read_and_change__warn_and_name_the_value() -> None:
-    _, secret = tokens.issue_token(user=UserFactory(groups=["operator"]), name="t", days=1)
+    _, secret = tokens.issue_token(user=UserFactory(groups=["operator"]), name="t", days=1, at=timezone.now())
     client = Client(headers={"Authorization": f"Bearer {secret}"})
     url = f"/api/v1/strategies/{SKEW}/config/ETHUSDT"
     read = client.get(url).json()

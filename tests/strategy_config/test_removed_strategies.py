@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.test import Client
+from django.utils import timezone
 from prometheus_client import REGISTRY
 from pytest_django import Settings
 
@@ -245,7 +246,7 @@ def test_backup_and_restore__with_a_removed_strategy__holds(remove: Callable[[],
 def test_api__removed_strategy__is_stopped_and_has_its_history(remove: Callable[[], None]) -> None:
     layers.set_layer(strategy_id=GONE, parameters=OWN, origin=OriginFactory())
     remove()
-    _, secret = tokens.issue_token(user=UserFactory(groups=["operator"]), name="t", days=1)
+    _, secret = tokens.issue_token(user=UserFactory(groups=["operator"]), name="t", days=1, at=timezone.now())
     client = Client(headers={"Authorization": f"Bearer {secret}"})
     base = f"/api/v1/strategies/{GONE}"
     why = {"changed_by": "ann", "reason": "why"}

@@ -30,7 +30,11 @@ def tokens(request: HttpRequest) -> HttpResponse:
         try:
             # Anything that is not a number of days is refused as 0 is: with the limits.
             _, plaintext = issue_token(
-                user=user, name=name, days=whole(days, MOST_DIGITS) or 0, origin=origin_of(request, reason="")
+                user=user,
+                name=name,
+                days=whole(days, MOST_DIGITS) or 0,
+                at=timezone.now(),
+                origin=origin_of(request, reason=""),
             )
         except InvalidRequestError as refusal:
             problem = refusal.message

@@ -45,7 +45,7 @@ class Command(BaseCommand):
             if name == ADMINISTRATOR:
                 for former in user.api_tokens.filter(name=TOKEN_NAME):
                     tokens.revoke_token(token=former, at=timezone.now())
-                _, token = tokens.issue_token(user=user, name=TOKEN_NAME, days=TOKEN_DAYS)
+                _, token = tokens.issue_token(user=user, name=TOKEN_NAME, days=TOKEN_DAYS, at=timezone.now())
         if options["json"]:
             self.stdout.write(json.dumps({"users": passwords, "token": token}))
             return

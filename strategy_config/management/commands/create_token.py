@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
 
 from strategy_config.accounts import tokens
 from strategy_config.exceptions import InvalidRequestError
@@ -30,7 +31,9 @@ class Command(BaseCommand):
         if user is None:
             raise CommandError(f"There is no user {options['user']!r}.")
         try:
-            token, plaintext = tokens.issue_token(user=user, name=options["name"], days=options["days"])
+            token, plaintext = tokens.issue_token(
+                user=user, name=options["name"], days=options["days"], at=timezone.now()
+            )
         except InvalidRequestError as exception:
             raise CommandError(exception.message) from None
         self.stderr.write(f"Valid until {token.expires_at:%Y-%m-%d %H:%M} UTC. It is not shown again.")
