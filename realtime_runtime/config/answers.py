@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 import structlog
 
 from realtime_runtime.config.acks import AckOutbox
-from realtime_runtime.config.condition import ConfigCounters, few
+from realtime_runtime.config.condition import ConfigCounters
 from realtime_runtime.config.state import Rejection, Update
+from service_kit.names import listed
 from service_kit.timings import WAIT_BOUNDS, Histogram
 from strategy_core.configuration.change_stream import SetMember
 
@@ -38,7 +39,7 @@ class Answers:
         unknown = sorted({name for names in (left_out or {}).values() for name in names})
         if unknown:
             log.warning("config.parameters_left_out", sequence=sequence, parameters=unknown)
-        note = f"Applied without parameters that this runtime does not know: {few(unknown)}." if unknown else None
+        note = f"Applied without parameters that this runtime does not know: {listed(unknown)}." if unknown else None
         self.outbox.add(sequence, latency_ms=latency, error=note)
 
     def rejected(self, sequence: int, rejections: Sequence[Rejection]) -> None:

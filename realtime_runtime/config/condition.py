@@ -1,14 +1,13 @@
 """How well the runtime knows its configuration, in figures and in the words of /ready. Pure."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
 from realtime_runtime.config.state import LiveConfig
+from service_kit.names import listed
 
 ColdStart = Literal["defaults", "hold"]
 SAFE_POLICIES = ("", "noeviction")
-_NAMES_SHOWN = 5
 
 
 @dataclass(slots=True)
@@ -69,8 +68,8 @@ class ConfigCondition:
         if refused:
             idle = live.held_back
             reasons.append(
-                f"{len(refused)} refused: {few([each.field for each in refused])}"
-                + (f"; not trading: {few(sorted(idle))}" if idle else "")
+                f"{len(refused)} refused: {listed([each.field for each in refused])}"
+                + (f"; not trading: {listed(sorted(idle))}" if idle else "")
             )
         return "; ".join(reasons) or None
 
@@ -84,7 +83,7 @@ class ConfigCondition:
             )
         if live.left_out:
             names = sorted(f"{field} {name}" for field, unknown in live.left_out.items() for name in unknown)
-            found.append(f"Parameters that this version does not know are left out: {few(names)}.")
+            found.append(f"Parameters that this version does not know are left out: {listed(names)}.")
         return found
 
     def _sources(self) -> str:
@@ -102,9 +101,3 @@ class ConfigCondition:
         if self.cold_start == "hold":
             return f"{what}; nothing trades (COLD_START=hold)"
         return f"{what}; trading on environment and defaults (COLD_START=defaults), whatever was switched off"
-
-
-def few(names: Collection[str]) -> str:
-    """The first names, and how many more there are."""
-    shown = ", ".join(list(names)[:_NAMES_SHOWN])
-    return shown + (f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else "")

@@ -3,9 +3,10 @@
 import structlog
 
 from realtime_runtime.config.answers import Answers
-from realtime_runtime.config.condition import SAFE_POLICIES, ConfigCondition, ConfigCounters, few
+from realtime_runtime.config.condition import SAFE_POLICIES, ConfigCondition, ConfigCounters
 from realtime_runtime.config.reading import CompleteRead
 from realtime_runtime.config.state import LiveConfig, Update
+from service_kit.names import listed
 from strategy_core.configuration import change_stream
 
 ACKS_AFTER_RELOAD = 500
@@ -92,7 +93,7 @@ class Takeover:
         ]
         if found.written:
             missing += [f"the sequence of {field}" for field in sorted(found.documents.keys() - found.written)]
-        self._set_damage(f"Redis lacks, or has older than here: {few(missing)}" if missing else None)
+        self._set_damage(f"Redis lacks, or has older than here: {listed(missing)}" if missing else None)
 
     def _set_damage(self, damage: str | None) -> None:
         self.is_repair_due = damage is not None

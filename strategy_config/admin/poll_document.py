@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 
+from service_kit.names import listed
 from strategy_config.admin import heartbeats as beats
 from strategy_config.admin import script_shapes, strategy_cards, wording
 from strategy_config.admin.heartbeats import Feed, Heartbeats
@@ -127,9 +128,9 @@ def _answer(
     cards, gone = [c for c in cards if c["is_in_code"]], [c for c in cards if not c["is_in_code"] and c["is_enabled"]]
     on = sum(card["is_running"] for card in cards)
     off = [card["name"] for card in cards if not card["is_running"]]
-    parts = [f"{on} of {len(cards)} strategies on" + (f", off: {wording.listed(off, NAMED)}" if off and on else "")]
+    parts = [f"{on} of {len(cards)} strategies on" + (f", off: {listed(off, NAMED)}" if off and on else "")]
     if gone:
-        ids = wording.listed([card["id"] for card in gone], NAMED)
+        ids = listed([card["id"] for card in gone], NAMED)
         parts.append(f"no longer in the code and not switched off: {ids}")
     if heartbeats is None:
         parts.append("the state of the runtimes is unknown")

@@ -5,13 +5,13 @@ from typing import Any, Self
 from django import forms
 from django.http import HttpRequest
 
-NO_REASON = "Give a reason; it is kept in the history."
+from strategy_config.resolution import texts
 
 
 class ReasonForm(forms.Form):
     """``given`` is the reason as typed, ``problem`` why there is none; "" each."""
 
-    reason = forms.CharField(error_messages={"required": NO_REASON})
+    reason = forms.CharField(error_messages={"required": texts.REASON_REQUIRED})
 
     @classmethod
     def of(cls, request: HttpRequest, *, is_sent: bool | None = None) -> Self:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from service_kit.names import listed
 from strategy_config.admin import heartbeats as beats
 from strategy_config.admin import script_shapes, wording
 from strategy_config.admin.heartbeats import Heartbeats
@@ -46,15 +47,15 @@ def scope(overview: StrategyOverview, heartbeats: Heartbeats) -> str:
     seen = set(beats.seen_symbols(heartbeats))
     if not seen:
         off = overview.switched_off
-        return f"for all symbols except {wording.listed(off, NAMED)}" if off else "for all symbols"
+        return f"for all symbols except {listed(off, NAMED)}" if off else "for all symbols"
     off = tuple(symbol for symbol in overview.switched_off if symbol in seen)
     idle = tuple(symbol for symbol in overview.switched_off if symbol not in seen)
     on = len(seen) - len(off)
     if off:
-        counted = f"for {on} of {len(seen)} symbols, off for {wording.listed(off, NAMED)}"
+        counted = f"for {on} of {len(seen)} symbols, off for {listed(off, NAMED)}"
     else:
         counted = f"for {wording.counted(on, 'symbol')}"
-    return f"{counted} · off and not traded: {wording.listed(idle, NAMED)}" if idle else counted
+    return f"{counted} · off and not traded: {listed(idle, NAMED)}" if idle else counted
 
 
 def origin(overview: StrategyOverview) -> str:

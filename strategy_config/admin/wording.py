@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Literal
 
+from service_kit.names import listed
 from strategy_config.observed.runtimes import ChangeProgress
 from strategy_config.resolution import known_strategies
 from strategy_config.resolution.differences import ParameterChange
 
-NAMES_SHOWN = 5
 # Of the digest of a token, enough to tell two apart; exports and the API have all of it.
 DIGEST_SHOWN = 12
 NO_DIFFERENCE = "no difference"
@@ -38,13 +38,6 @@ def shown(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return ", ".join(shown(item) for item in value)
     return str(value)
-
-
-def listed(names: Iterable[str], most: int = NAMES_SHOWN) -> str:
-    """The first few names, and how many more there are."""
-    every = list(names)
-    first, rest = every[:most], len(every) - most
-    return ", ".join(first) + (f" and {rest} more" if rest > 0 else "")
 
 
 def change_size(change: ParameterChange) -> str:

@@ -37,7 +37,7 @@ def checked_origin(origin: Origin) -> Origin:
 def reasoned_origin(origin: Origin) -> Origin:
     """As `checked_origin`, of a change whose reason is required."""
     if not texts.is_seen(origin.reason):
-        raise InvalidRequestError("A reason must be given.", field="reason")
+        raise InvalidRequestError(texts.REASON_REQUIRED, field="reason")
     return checked_origin(origin)
 
 

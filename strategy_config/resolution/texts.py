@@ -10,6 +10,8 @@ from typing import Final
 
 from strategy_config.exceptions import InvalidRequestError
 
+REASON_REQUIRED: Final = "Give a reason; it is kept in the history."
+"""The refusal of a change that needs a reason and has none."""
 CUT_MARK: Final = "… [cut]"
 _CONTROLS = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"
 _DIRECTIONS = r"\u202a-\u202e\u2066-\u2069"

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
+from service_kit.names import listed
 from service_kit.tracing import traced
 from strategy_config.models import StrategyConfig, SymbolOverride
 from strategy_config.resolution import expiry, known_strategies, layer_configs, layer_rows
@@ -135,8 +136,7 @@ def _warnings(changes: tuple[ParameterChange, ...], above: Mapping[str, Values])
     for change in changes:
         hiding = [symbol for symbol, theirs in above.items() if change.parameter in theirs]
         if hiding:
-            shown = ", ".join(hiding[:5]) + (f" and {len(hiding) - 5} more" if len(hiding) > 5 else "")
-            warnings.append(f"{change.parameter} is overridden for {shown}: no change there.")
+            warnings.append(f"{change.parameter} is overridden for {listed(hiding)}: no change there.")
     return warnings
 
 

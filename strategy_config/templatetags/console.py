@@ -6,13 +6,14 @@ from django import template
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
+from service_kit.names import listed
 from strategy_config.admin import times, urls, wording
 from strategy_config.resolution import known_strategies
 from strategy_core.strategies.registry import STRATEGIES
 
 register = template.Library()
 register.filter("shown", wording.shown)
-register.filter("listed", wording.listed)
+register.filter("listed", listed)
 register.filter("row_sentence", wording.row_sentence)
 register.filter("change_size", wording.change_size)
 register.filter("strategy_name", known_strategies.strategy_name)

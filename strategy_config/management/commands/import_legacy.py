@@ -10,11 +10,11 @@ from django.db import connection
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
+from service_kit.names import listed
 from strategy_config.exceptions import ConfigError
 from strategy_config.transfer import legacy_import, legacy_source
 
 TIMEOUT_MS = 10_000
-MOST_NAMES = 5
 
 
 class Command(BaseCommand):
@@ -102,7 +102,5 @@ class Command(BaseCommand):
 
 def _passed_over(foreign: Mapping[str, int]) -> str:
     names = sorted(foreign)
-    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
-    listed = ", ".join(names[:MOST_NAMES])
     counted = "1 strategy" if len(names) == 1 else f"{len(names)} strategies"
-    return f"Passed over: {sum(foreign.values())} documents of {counted} not in the code ({listed}{more})"
+    return f"Passed over: {sum(foreign.values())} documents of {counted} not in the code ({listed(names)})"
