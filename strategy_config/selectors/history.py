@@ -4,14 +4,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import starmap
+from typing import Literal
 
 from django.db.models import Q, QuerySet
 
-from strategy_config.exceptions import InvalidRequestError, NotFoundError
+from strategy_config.exceptions import NotFoundError
 from strategy_config.history.audit_rows import SWITCH_ACTIONS, ReadRow
 from strategy_config.models import ConfigAudit
 from strategy_config.resolution import known_strategies
-from strategy_config.resolution.symbols import normalise_symbol
 from strategy_config.selectors import strategy_rows
 from strategy_config.store import transactions
 
@@ -37,54 +37,14 @@ def changes_since(*, strategy_id: str, symbol: str | None = None, sequence: int,
     return list(history.order_by("-sequence")[:limit])
 
 
-@transactions.store_errors()
-def audit_page(
-    *,
-    strategy_id: str,
-    symbol: str | None = None,
-    action: str | None = None,
-    changed_by: str | None = None,
-    since: datetime | None = None,
-    until: datetime | None = None,
-    limit: int = 100,
-    cursor: str | None = None,
-) -> tuple[list[ConfigAudit], str | None]:
-    """A page of history, newest first, and the cursor of the next one, None after the last.
-
-    ``symbol`` GLOBAL_SYMBOL is the global layer, None all layers. ``since`` and ``until`` are inclusive.
-    Raises NotFoundError where neither the code nor the store has the strategy, InvalidSymbolError, InvalidRequestError
-    (cursor).
-    """
-    if not known_strategies.is_known(strategy_id):
-        strategy_rows.any_strategy_row(strategy_id)
-    rows = ConfigAudit.objects.filter(strategy_id=strategy_id).order_by("-sequence")
-    if symbol is not None:
-        rows = rows.filter(symbol=symbol and normalise_symbol(symbol))
-    if action is not None:
-        rows = rows.filter(action=action)
-    if changed_by is not None:
-        rows = rows.filter(changed_by=changed_by)
-    if since is not None:
-        rows = rows.filter(changed_at__gte=since)
-    if until is not None:
-        rows = rows.filter(changed_at__lte=until)
-    if cursor is not None:
-        if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= 18):
-            raise InvalidRequestError("cursor must be the next_cursor of an earlier answer.", field="cursor")
-        rows = rows.filter(sequence__lt=int(cursor))
-    page = list(rows[: limit + 1])
-    if len(page) <= limit:
-        return page, None
-    return page[:limit], str(page[limit - 1].sequence)
-
-
 EXPORT_BATCH = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class HistoryFilter:
-    """Which rows; "" and None: any. ``symbol`` GLOBAL is the global layer, ``who`` the claimed or the real name.
+    """Which rows; "" and None: any. ``symbol`` GLOBAL is the global layer, ``since`` and ``until`` are inclusive.
 
+    ``changed_by`` is the claimed name, ``who`` the claimed or the authenticated one.
     ``kind`` is that of the object that a row is about, LAYER for those about layers.
     """
 
@@ -92,6 +52,7 @@ class HistoryFilter:
     LAYER = "layer"
     strategy_id: str = ""
     symbol: str = ""
+    changed_by: str = ""
     who: str = ""
     action: str = ""
     channel: str = ""
@@ -101,14 +62,36 @@ class HistoryFilter:
     object_id: str = ""
 
 
+Place = Literal["position", "sequence"]
+"""What rows are ordered and paged by. By their sequence, only those that have one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Rows, the newest first; ``next_before`` is the ``before`` of the next page, None after the last."""
+
+    rows: list[ConfigAudit]
+    next_before: int | None
+
+    @property
+    def next_cursor(self) -> str | None:
+        """``next_before`` as the API tells it."""
+        return None if self.next_before is None else str(self.next_before)
+
+
 @transactions.store_errors()
-def page(chosen: HistoryFilter, *, limit: int, before: int | None = None) -> tuple[list[ConfigAudit], bool]:
-    """The newest ``limit`` rows below the position ``before``, and whether there are more."""
-    rows = _filtered(chosen)
-    if before is not None:
-        rows = rows.filter(position__lt=before)
-    found = list(rows[: limit + 1])
-    return found[:limit], len(found) > limit
+def page(chosen: HistoryFilter, *, limit: int, before: int | None = None, by: Place = "position") -> Page:
+    """The newest ``limit`` rows below the place ``before``."""
+    found = list(_filtered(chosen, by, before)[: limit + 1])
+    next_before: int | None = getattr(found[limit - 1], by) if len(found) > limit else None
+    return Page(found[:limit], next_before)
+
+
+@transactions.store_errors()
+def require_strategy(strategy_id: str) -> None:
+    """Raises NotFoundError where neither the code nor the store has the strategy."""
+    if not known_strategies.is_known(strategy_id):
+        strategy_rows.any_strategy_row(strategy_id)
 
 
 def batches(chosen: HistoryFilter) -> Iterator[list[ReadRow]]:
@@ -124,9 +107,7 @@ def batches(chosen: HistoryFilter) -> Iterator[list[ReadRow]]:
 
 @transactions.store_errors()
 def _batch(chosen: HistoryFilter, before: int | None) -> list[ReadRow]:
-    rows = _filtered(chosen)
-    if before is not None:
-        rows = rows.filter(position__lt=before)
+    rows = _filtered(chosen, "position", before)
     return list(starmap(ReadRow, rows.values_list(*ReadRow._fields)[:EXPORT_BATCH]))
 
 
@@ -145,11 +126,16 @@ def versions(*, strategy_id: str, symbol: str | None, wanted: tuple[int, ...]) -
     return {**found, 0: newest}
 
 
-def _filtered(chosen: HistoryFilter) -> QuerySet[ConfigAudit]:
-    rows = ConfigAudit.objects.order_by("-position")
+def _filtered(chosen: HistoryFilter, by: Place, before: int | None) -> QuerySet[ConfigAudit]:
+    rows = ConfigAudit.objects.order_by(f"-{by}")
+    if before is not None:
+        rows = rows.filter(**{f"{by}__lt": before})
+    elif by == "sequence":
+        rows = rows.filter(sequence__isnull=False)
     exact = {
         "strategy_id": chosen.strategy_id,
         "action": chosen.action,
+        "changed_by": chosen.changed_by,
         "channel": chosen.channel,
         "object_kind": "" if chosen.kind == HistoryFilter.LAYER else chosen.kind,
         "object_id": chosen.object_id,

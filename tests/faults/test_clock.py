@@ -17,6 +17,7 @@ from realtime_runtime.halts.halts_in_force import HaltsInForce
 from strategy_config.history import verification
 from strategy_config.models import ConfigAudit
 from strategy_config.selectors import history, stored_layers
+from strategy_config.selectors.history import HistoryFilter
 from strategy_config.services import expiries, layers
 from tests.factories import OriginFactory
 from tests.runtime.site import Site
@@ -32,7 +33,7 @@ def test_history__clock_an_hour_back__keeps_its_order_and_its_chain() -> None:
         layers.set_layer(
             strategy_id=SKEW, parameters={"top_levels": levels}, origin=OriginFactory(at=NOW + timedelta(hours=hours))
         )
-    rows, _ = history.audit_page(strategy_id=SKEW)
+    rows = history.page(HistoryFilter(strategy_id=SKEW), limit=10, by="sequence").rows
     assert [row.version for row in rows] == [4, 3, 2, 1]
     assert stored_layers.layer_config(strategy_id=SKEW, at=NOW).parameters["top_levels"] == 6
     assert verification.verify().bad is None

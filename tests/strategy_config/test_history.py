@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.conf import settings
 
+from strategy_config.accounts import tokens
 from strategy_config.exceptions import NotFoundError
 from strategy_config.history import positions, verification
 from strategy_config.history.checkpoints import Checkpoint
@@ -13,7 +14,7 @@ from strategy_config.resolution import differences
 from strategy_config.selectors import explanations, history, override_list
 from strategy_config.selectors.history import HistoryFilter
 from strategy_core.strategies.registry import STRATEGIES
-from tests.factories import NOON, OriginFactory
+from tests.factories import NOON, OriginFactory, UserFactory
 from tests.strategy_config.test_services import BTC, SKEW, write
 
 pytestmark = pytest.mark.django_db(transaction=settings.IS_ON_MONGODB)
@@ -34,6 +35,8 @@ def three_changes() -> list[ConfigAudit]:
         (HistoryFilter(symbol=HistoryFilter.GLOBAL), [1]),
         (HistoryFilter(who="bob"), [2]),
         (HistoryFilter(who="carol"), [3]),
+        (HistoryFilter(changed_by="bob"), [2]),
+        (HistoryFilter(changed_by="carol"), []),
         (HistoryFilter(action="DISABLE", channel="admin"), [3]),
         (HistoryFilter(since=NOON + timedelta(hours=1), until=NOON + timedelta(hours=1)), [2]),
         (HistoryFilter(strategy_id="ticker_velocity"), []),
@@ -44,12 +47,26 @@ def test_page__filter__lets_through_only_that(chosen: HistoryFilter, found: list
     assert [row.sequence for batch in history.batches(chosen) for row in batch] == found
 
 
-def test_page__limit__goes_on_before_the_last() -> None:
+@pytest.mark.parametrize("place", ["position", "sequence"])
+def test_page__limit__goes_on_before_the_last(place: history.Place) -> None:
     three_changes()
-    first, has_more = history.page(HistoryFilter(), limit=2)
-    rest, has_even_more = history.page(HistoryFilter(), limit=2, before=first[-1].sequence)
-    assert ([row.sequence for row in first], has_more) == ([3, 2], True)
-    assert ([row.sequence for row in rest], has_even_more) == ([1], False)
+    first = history.page(HistoryFilter(), limit=2, by=place)
+    rest = history.page(HistoryFilter(), limit=2, before=first.next_before, by=place)
+    assert ([row.sequence for row in first.rows], first.next_cursor) == ([3, 2], "2")
+    assert ([row.sequence for row in rest.rows], rest.next_cursor) == ([1], None)
+
+
+def test_page__by_sequence__only_rows_that_have_one() -> None:
+    three_changes()
+    tokens.issue_token(user=UserFactory(), name="no sequence", days=1, at=NOON)
+    assert [row.sequence for row in history.page(HistoryFilter(), limit=10).rows] == [None, 3, 2, 1]
+    assert [row.sequence for row in history.page(HistoryFilter(), limit=10, by="sequence").rows] == [3, 2, 1]
+
+
+def test_require_strategy__known_to_nobody__is_not_found() -> None:
+    history.require_strategy(SKEW)
+    with pytest.raises(NotFoundError):
+        history.require_strategy("nobody_knows_it")
 
 
 def test_every__more_than_a_batch__all_of_them_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,16 +10,16 @@ from django.db import OperationalError
 from django.db.models import QuerySet
 from pytest_django import Settings
 
-from strategy_config.exceptions import InvalidRequestError, StoreUnavailableError
-from strategy_config.models import GLOBAL_SYMBOL, StrategyConfig, SymbolOverride
+from strategy_config.exceptions import StoreUnavailableError
+from strategy_config.models import StrategyConfig, SymbolOverride
 from strategy_config.resolution import entity_tags, layer_configs
 from strategy_config.resolution.differences import ParameterChange
-from strategy_config.selectors import history, stored_layers, summaries
+from strategy_config.selectors import stored_layers, summaries
 from strategy_config.services import dry_run
 from strategy_core.configuration.environment_layer import read_environment
 from strategy_core.strategies.registry import STRATEGIES
-from tests.factories import NOON, OriginFactory
-from tests.strategy_config.test_services import BTC, OWN, SKEW, write
+from tests.factories import NOON
+from tests.strategy_config.test_services import BTC, SKEW, write
 
 pytestmark = pytest.mark.django_db(transaction=django_settings.IS_ON_MONGODB)
 
@@ -109,43 +109,6 @@ def test_strategy_summaries__many_overrides__same_number_of_queries(django_asser
     assert [summary.strategy_id for summary in found] == list(STRATEGIES)
     assert found[0].symbol_overrides == tuple(f"COIN{number}USDT" for number in range(5))
     assert {summary.strategy_id: summary.enabled for summary in found}["onchain_metrics"] is False
-
-
-def test_audit_page__cursor__walks_all_rows_newest_first() -> None:
-    for levels in range(1, 6):
-        write(parameters={"top_levels": levels})
-    seen, cursor = [], None
-    while True:
-        rows, cursor = history.audit_page(strategy_id=SKEW, limit=2, cursor=cursor)
-        seen.extend(row.sequence for row in rows)
-        if cursor is None:
-            break
-    assert seen == [5, 4, 3, 2, 1]
-
-
-@pytest.mark.parametrize(
-    ("filters", "sequences"),
-    [
-        ({"symbol": "btcusdt"}, [1]),
-        ({"symbol": GLOBAL_SYMBOL}, [3, 2]),
-        ({"action": "UPDATE"}, [3]),
-        ({"changed_by": "bob"}, [2]),
-        ({"since": NOON + timedelta(hours=1)}, [3, 2]),
-        ({"until": NOON + timedelta(hours=1)}, [2, 1]),
-    ],
-)
-def test_audit_page__filter__keeps_what_fits(filters: dict[str, Any], sequences: list[int]) -> None:
-    write(parameters={})
-    write(symbol=None, parameters={}, origin=OriginFactory(at=NOON + timedelta(hours=1), changed_by="bob"))
-    write(symbol=None, parameters=OWN, origin=OriginFactory(at=NOON + timedelta(hours=2)))
-    rows, _ = history.audit_page(strategy_id=SKEW, **filters)
-    assert [row.sequence for row in rows] == sequences
-
-
-@pytest.mark.parametrize("cursor", ["x", "-1", "²", "9" * 30])
-def test_audit_page__foreign_cursor__is_refused(cursor: str) -> None:
-    with pytest.raises(InvalidRequestError):
-        history.audit_page(strategy_id=SKEW, cursor=cursor)
 
 
 def test_layer_config__store_away__says_so(monkeypatch: pytest.MonkeyPatch) -> None:

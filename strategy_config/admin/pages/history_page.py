@@ -39,14 +39,14 @@ _FORMULA_SIGNS = frozenset("=+-@\t\r")
 def rows(request: HttpRequest) -> HttpResponse:
     """The newest rows that the filter lets through, and the way to older ones."""
     chosen = _filter(request)
-    found, has_more = history.page(chosen, limit=ROWS, before=whole(request.GET.get("before")))
+    found = history.page(chosen, limit=ROWS, before=whole(request.GET.get("before")))
     query = {name: value for name, value in request.GET.items() if value and name != "before"}
     return show(
         request,
         "history.html",
         title="History",
-        rows=[_line(row) for row in found],
-        older=urlencode({**query, "before": found[-1].position}) if has_more else "",
+        rows=[_line(row) for row in found.rows],
+        older=urlencode({**query, "before": found.next_before}) if found.next_before is not None else "",
         query=urlencode(query),
         filtered_by=" · ".join(map(str, query.values())),
         filter=request.GET,

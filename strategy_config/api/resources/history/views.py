@@ -1,6 +1,6 @@
 """The history of a strategy and of everything, and the restoring of an earlier state."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from django.http import HttpResponse
@@ -56,10 +56,26 @@ class AuditView(ApiView):
     def get(self, request: Request, strategy_id: str) -> HttpResponse:
         """Accepted changes, newest first; without a symbol, those of all layers of the strategy."""
         query = query_of(request, AuditQuery)
-        rows, next_cursor = history.audit_page(strategy_id=strategy_id, **query.model_dump())
-        return envelope.success(
-            request, [_audit_item(row) for row in rows], metadata={"count": len(rows), "next_cursor": next_cursor}
+        history.require_strategy(strategy_id)
+        chosen = HistoryFilter(
+            strategy_id=strategy_id,
+            symbol=query.symbol or "",
+            action=query.action or "",
+            changed_by=query.changed_by or "",
+            since=query.since,
+            until=query.until,
         )
+        found = history.page(chosen, limit=query.limit, before=_place(query.cursor), by="sequence")
+        return _page_answer(request, found, _audit_item)
+
+
+def _place(cursor: str | None) -> int | None:
+    return None if cursor is None else int(cursor)
+
+
+def _page_answer(request: Request, found: history.Page, item: Callable[[ConfigAudit], dict[str, Any]]) -> HttpResponse:
+    metadata = {"count": len(found.rows), "next_cursor": found.next_cursor}
+    return envelope.success(request, [item(row) for row in found.rows], metadata=metadata)
 
 
 def _audit_item(row: ConfigAudit) -> dict[str, Any]:
@@ -151,11 +167,8 @@ class HistoryView(ApiView):
             kind=query.kind or "",
             object_id=query.object_id or "",
         )
-        before = None if query.cursor is None else int(query.cursor)
-        rows, has_more = history.page(chosen, limit=query.limit, before=before)
-        next_cursor = str(rows[-1].position) if has_more else None
-        return envelope.success(
-            request, [_history_item(row) for row in rows], metadata={"count": len(rows), "next_cursor": next_cursor}
+        return _page_answer(
+            request, history.page(chosen, limit=query.limit, before=_place(query.cursor)), _history_item
         )
 
 
