@@ -107,7 +107,7 @@ class App:
         runtime = self.runtime
         log.info("runtime.stopping", queued=len(runtime.intake.messages), signals_waiting=runtime.bus.outbox_size)
         await _bounded("stop intake", runtime.bus.stop_intake(), STOP_INTAKE_SECONDS)
-        await _bounded("finish what is queued", runtime.consumer.finish(), FINISH_SECONDS)
+        await _bounded("process the queued messages", runtime.consumer.finish(), FINISH_SECONDS)
         await _bounded("flush signals", _flush(runtime), FLUSH_SECONDS)
 
     async def _close(self) -> None:

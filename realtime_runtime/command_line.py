@@ -14,7 +14,7 @@ CONFIGURATION_ERROR = 2
 EXAMPLES = """
 examples:
   python -m realtime_runtime run
-      trade on what comes over NATS; everything is configured by the environment (.env.example lists it)
+      trade on the market data from NATS; all settings are environment variables (.env.example lists them)
   TRADING_SYMBOLS=BTCUSDT,ETHUSDT LOG_FORMAT=console python -m realtime_runtime run
       only two symbols, with logs for people
   python -m realtime_runtime feed replay market/spot-20240808.jsonl.gz --speed max

@@ -34,7 +34,7 @@ BACKOFF_LAST_SECONDS = 2.0
 BATCH = 100
 SLICE = 32
 CLOCK_CHECK_SECONDS = 5.0
-UNKEPT = "in force, but the file of halts (HALTS_PATH) cannot be written: a restart without Redis would not know it"
+UNKEPT = "in force, but the file of halts (HALTS_PATH) cannot be written: it would be lost by a restart without Redis"
 DAMAGE_CHECK_SECONDS = 3.0
 REPAIR_SECONDS = 60
 

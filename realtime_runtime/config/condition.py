@@ -78,12 +78,12 @@ class ConfigCondition:
         found = []
         if self.may_evict:
             found.append(
-                f"Redis' maxmemory-policy is {self.policy}: it may drop the configuration when its memory is full. "
+                f"Redis' maxmemory-policy is {self.policy}: it may evict the configuration when its memory is full. "
                 "Set maxmemory-policy noeviction."
             )
         if live.left_out:
             names = sorted(f"{field} {name}" for field, unknown in live.left_out.items() for name in unknown)
-            found.append(f"Parameters that this version does not know are left out: {listed(names)}.")
+            found.append(f"Parameters that this version does not know are ignored: {listed(names)}.")
         return found
 
     def _sources(self) -> str:

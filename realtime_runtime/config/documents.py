@@ -108,7 +108,7 @@ class Catalogue:
         """The layer that a field of the hash names; raises RejectedDocumentError where this process has none such."""
         strategy_id, colon, name = field.partition(":")
         if strategy_id not in self._strategies:
-            raise RejectedDocumentError("no strategy of that name is known here")
+            raise RejectedDocumentError("this version has no strategy of that name")
         if colon and not is_symbol(name):
             raise RejectedDocumentError("not a symbol")
         return strategy_id, name if colon else None

@@ -70,7 +70,7 @@ def read(path: Path, *, prefix: str) -> Snapshot | None:
     except UNREADABLE as exception:
         raise SnapshotError(f"not a snapshot of this format: {exception}") from None
     if sha256(body).hexdigest() != header.sha256:
-        raise SnapshotError("the checksum does not fit the content")
+        raise SnapshotError("the checksum does not match the content")
     if header.prefix != prefix:
         raise SnapshotError(f"it belongs to the prefix {header.prefix!r}")
     try:

@@ -110,7 +110,7 @@ def note_rewound(*, told: int, stored: int) -> None:
     """Remember that the store no longer knows sequences that runtimes were told; raises RedisUnavailableError."""
     if redis_client.run(lambda client: client.hdel(_marks(), "replaced"), is_patient=True):
         return
-    text = f"runtimes were told up to sequence {told}, the store ended at {stored} later"
+    text = f"runtimes received changes up to sequence {told}, the database ended at {stored} later"
     redis_client.run(lambda client: client.hsetnx(_marks(), "rewound", text), is_patient=True)
 
 

@@ -119,7 +119,7 @@ class LastChanges:
                     problem = f"live row: {', '.join(wrong)} of token {token.pk} not as last recorded"
                     found.append(Difference(_position(history.last), problem))
             elif self._is_whole and any(kind == TOKEN for kind, _ in self._objects):
-                found.append(Difference(0, f"live row: nobody is recorded to have made token {token.pk}"))
+                found.append(Difference(0, f"live row: no record of who created token {token.pk}"))
         return found
 
     def _halt_differences(self, halts: Iterable[Halt]) -> list[Difference]:
@@ -129,7 +129,7 @@ class LastChanges:
             history = missing.pop(str(row.pk), None)
             if history is None:
                 if self._is_whole:
-                    found.append(Difference(0, f"live row: nobody is recorded to have set halt {row.pk}"))
+                    found.append(Difference(0, f"live row: no record of who set halt {row.pk}"))
                 continue
             wrong = _wrong_halt_members(row, history.last)
             if wrong:

@@ -88,11 +88,11 @@ class _Walk:
         if content_hash(row) != row.hash:
             return BadRow(expected, "content hash: the row is not what was written")
         if self.hash is not None and row.previous_hash != self.hash:
-            return BadRow(expected, "link: its predecessor is not the row that it was written after")
+            return BadRow(expected, "link: its predecessor is not the row before it")
         if row.sequence is not None and self.sequence is not None and row.sequence != self.sequence + 1:
             return BadRow(expected, f"sequence gap: sequence {row.sequence} follows sequence {self.sequence}")
         if row.hash not in self._against.get(expected, {row.hash}):
-            return BadRow(expected, "checkpoint: another row was seen there before, the history was rewritten")
+            return BadRow(expected, "checkpoint: a different row was there before, the history was rewritten")
         known = self.changes.version_of(row)
         version = row.version if row.object_kind is None else row.object_version
         if known is not None and version != known + 1:
@@ -142,7 +142,9 @@ def verify(
 def _contradicted(witness: Witness, live: LiveState, head: ChangeSequence) -> BadRow | None:
     """What Redis and the relay saw that the history has no rows for."""
     if witness.sequence is not None and witness.sequence > head.value and not witness.is_replaced:
-        problem = f"redis: runtimes were told up to sequence {witness.sequence}, the store ends at {head.value}"
+        problem = (
+            f"redis: runtimes received changes up to sequence {witness.sequence}, the database ends at {head.value}"
+        )
         return BadRow(head.position + 1, problem)
     if witness.rewound is not None:
         return BadRow(head.position + 1, f"redis: {witness.rewound}")
@@ -150,7 +152,7 @@ def _contradicted(witness: Witness, live: LiveState, head: ChangeSequence) -> Ba
         problem = f"relay: its position is {live.relayed}, the last sequence is {live.sequence}"
         return BadRow(head.position + 1, problem)
     if witness.relayed is not None and live.relayed < witness.relayed:
-        problem = f"relay: its position is {live.relayed} and was {witness.relayed}: changes are told twice"
+        problem = f"relay: its position is {live.relayed} and was {witness.relayed}: changes are announced twice"
         return BadRow(head.position, problem)
     return None
 
@@ -184,7 +186,7 @@ def verify_next(after: Checkpoint, *, limit: int) -> Verification:
             break
     is_whole_rest = head.position <= after.position + limit
     if bad is None and is_whole_rest and (walk.position, walk.hash) != (head.position, head.head_hash):
-        problem = f"the end: {head.position} rows were written, {walk.position} are there as they were"
+        problem = f"the end: {head.position} rows were written, only {walk.position} verify"
         bad = BadRow(head.position, problem)
     if bad is None and is_whole_rest and walk.sequence not in {None, head.value}:
         bad = BadRow(head.position, _SEQUENCE.format(head.value, walk.sequence))

@@ -41,7 +41,7 @@ logger = structlog.get_logger(__name__)
 _changes = Counter("configsite_changes", "Accepted changes.", ["action", "channel"])
 _publications = Histogram(
     "configsite_publication_seconds",
-    "Telling Redis of a commit: published, postponed (it will be told later).",
+    "Publication of a commit to Redis: published, postponed (it will be published later).",
     ["outcome"],
     buckets=CALL_BOUNDS,
 )

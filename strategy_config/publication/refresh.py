@@ -15,4 +15,4 @@ def refresh_cache() -> CacheRewrite:
     try:
         return publisher.rewrite_all(is_forced=True)
     except RedisUnavailableError as exception:
-        raise StoreUnavailableError("Redis cannot be reached right now.") from exception
+        raise StoreUnavailableError("Redis is unreachable.") from exception

@@ -77,7 +77,9 @@ class _Line:
         else:
             trip.wait()
         if trip.replies is None:
-            raise RedisUnavailableError(str(trip.error or "The round trip broke off.")) from trip.error
+            raise RedisUnavailableError(
+                str(trip.error or "The connection to Redis was lost during the round trip.")
+            ) from trip.error
         found = trip.replies[place : place + count]
         for reply in found:
             if isinstance(reply, Exception):

@@ -28,7 +28,7 @@ _PUBLISH_DIGEST = hashlib.sha1(publish_script.PUBLISH_SCRIPT.encode(), usedforse
 logger = structlog.get_logger(__name__)
 _calls = Histogram(
     "configsite_redis_call_seconds",
-    "Round trips to Redis: ok, failed. Calls that are not made because Redis has just failed are not counted.",
+    "Round trips to Redis: ok, failed. Calls skipped because Redis has just failed are not counted.",
     ["outcome"],
     buckets=CALL_BOUNDS,
 )

@@ -39,19 +39,19 @@ def require_match(
     tag = layer_etag(row.strategy_id, symbol, version, max(row.sequence, own.sequence)).strip('"')
     given = _ENTITY_TAG.findall(if_match)
     if not any(text in {tag, str(version)} for weak, text in given if not weak):
-        message = f'If-Match does not name the layer as it is now, at version {version} ("{tag}"). '
+        message = f'If-Match does not match the current layer, which is at version {version} ("{tag}"). '
         raise VersionConflictError(message + _why_not(given, {tag, str(version)}), current_version=version)
 
 
 def _why_not(given: list[tuple[str, str]], held: set[str]) -> str:
     """What to do about entity tags that do not match: they are of another state, or not tags that can match."""
     if not given:
-        return 'Send an entity tag in quotes, as a read answers it, a version as "3", or *.'
+        return 'Send an entity tag in quotes, as a read returns it, a version as "3", or *.'
     if any(weak for weak, _ in given):
-        return "A weak tag (W/) never matches here: send the ETag as it was answered, without W/."
+        return "A weak tag (W/) never matches here: send the ETag as it was returned, without W/."
     if any(text.startswith(tag) for _, text in given for tag in held if not tag.isdigit()):
         return "A proxy has marked the tag: send the ETag without what was added to it."
-    return "Somebody may have changed it: read it again, then decide."
+    return "The layer may have been changed: read it again, then decide."
 
 
 def layer_etag(strategy_id: str, symbol: str | None, version: int, sequence: int) -> str:

@@ -42,7 +42,7 @@ def expiry_reason(row: SymbolOverride) -> str:
     return f"expired at {iso(row.expires_at)}"
 
 
-NOTHING_TO_EXPIRE = "There is nothing to expire: set a value for this symbol first, or leave expires_at empty."
+NOTHING_TO_EXPIRE = "Nothing to expire: set a value for this symbol first, or leave expires_at empty."
 
 
 def check_expiry(
@@ -59,9 +59,7 @@ def check_expiry(
     if expires_at.tzinfo is None:
         raise InvalidRequestError("expires_at must have a time zone.", field="expires_at")
     if instants.to_milliseconds(expires_at) <= instants.to_milliseconds(at):
-        raise InvalidRequestError(
-            "expires_at must lie in the future. Give a later instant, or none.", field="expires_at"
-        )
+        raise InvalidRequestError("expires_at must be in the future. Give a later time, or none.", field="expires_at")
     if not parameters:
         raise InvalidRequestError(NOTHING_TO_EXPIRE, field="expires_at")
     return instants.to_milliseconds(expires_at)

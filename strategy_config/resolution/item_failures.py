@@ -14,7 +14,7 @@ Work = Literal["expiry", "document", "publication", "task_step", "halt"]
 logger = structlog.get_logger(__name__)
 _failures = Counter(
     "configsite_item_failures",
-    "Items that failed by themselves while the others were done: an expiry, a document, a publication, a task's step.",
+    "Items that failed while the others succeeded: an expiry, a document, a publication, a task's step.",
     ["work"],
 )
 for _work in get_args(Work):

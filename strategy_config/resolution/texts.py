@@ -44,7 +44,7 @@ def is_seen(text: str) -> bool:
 
 def problem_of_name(text: str) -> str | None:
     """Why the text cannot be a name, to be read on from the name of its field; None where it can."""
-    return _problem(text, _REFUSED_IN_ONE_LINE) or (None if is_seen(text) else "must hold something that can be seen")
+    return _problem(text, _REFUSED_IN_ONE_LINE) or (None if is_seen(text) else "must contain a visible character")
 
 
 def problem_of_text(text: str) -> str | None:
@@ -54,7 +54,7 @@ def problem_of_text(text: str) -> str | None:
 
 def problem_of_required_text(text: str) -> str | None:
     """As `problem_of_text`, for text that must say something."""
-    return problem_of_text(text) or (None if is_seen(text) else "must hold something that can be seen")
+    return problem_of_text(text) or (None if is_seen(text) else "must contain a visible character")
 
 
 def require_name(text: str, *, field: str, length: int) -> None:

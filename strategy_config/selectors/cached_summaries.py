@@ -23,7 +23,7 @@ def strategy_summaries(at: datetime) -> list[StrategySummary]:
     try:
         documents = {field.decode(): wire_documents.decode_document(raw) for field, raw in found.items()}
     except ValueError as exception:
-        raise RedisUnavailableError(f"Redis holds what cannot be read: {exception}") from exception
+        raise RedisUnavailableError(f"Redis holds unreadable data: {exception}") from exception
     if missing := STRATEGIES.keys() - documents.keys():
         raise RedisUnavailableError(f"Redis holds nothing of {', '.join(sorted(missing))}.")
     symbols = _symbols(documents, at)

@@ -18,7 +18,7 @@ from strategy_config.services.open_layer import OpenLayer
 from strategy_core.configuration.validation import InvalidParametersError
 
 MAY_NOT_ENABLE = "Switching on is for operators. Leave enabled out, or ask an operator."
-IF_MATCH_PASSED_OVER = "If-Match does not name the layer as it is now. It was not applied: a stop is never refused."
+IF_MATCH_PASSED_OVER = "If-Match does not match the current layer. It was ignored, because a stop is never refused."
 Refusal = ConfigError | InvalidParametersError
 
 

@@ -27,7 +27,7 @@ from strategy_core.configuration.halts import Scope
 
 _RUNTIME = "runtime"
 _NOBODY_TOLD = (
-    "The database is away, and the runtimes could not be told over Redis or NATS. Nothing was halted: halt each "
+    "The database is down, and the runtimes could not be reached over Redis or NATS. Nothing was halted: halt each "
     "runtime on its own port (POST /halt with HALT_SECRET), or stop the runtimes."
 )
 logger = structlog.get_logger(__name__)

@@ -112,7 +112,7 @@ def apply_import(
                 raise ImportRefusedError(plan)
             if fingerprint is not None and fingerprint != plan.fingerprint:
                 raise VersionConflictError(
-                    "The configuration has changed since this plan was made. Look at the new one."
+                    "The configuration has changed since this plan was made. Review the new plan."
                 )
             import_plan.record(plan, batch, origin)
         return batch, plan

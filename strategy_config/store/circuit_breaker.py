@@ -143,7 +143,7 @@ class Breaker:
             _log.info(f"{self._name}.back")
 
 
-STORE = Breaker("store", "The store cannot be reached right now. Nothing was changed.")
+STORE = Breaker("store", "The database is unreachable. Nothing was changed; try again later.")
 """For every call."""
-WRITES = Breaker("store_writes", "The store is busy with other writers. Nothing was changed.")
+WRITES = Breaker("store_writes", "The database is busy with other writers. Nothing was changed; try again later.")
 """For writes beside it: a store that is locked may still be read."""

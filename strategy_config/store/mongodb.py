@@ -80,7 +80,7 @@ def turn() -> Iterator[None]:
         is_mine = _turn.acquire(timeout=_TURN_POLL_SECONDS)
     try:
         if losses != _losses:
-            raise StoreUnavailableError("The store cannot be reached right now. Nothing was changed.")
+            raise StoreUnavailableError("The database is unreachable. Nothing was changed; try again later.")
         yield
     finally:
         if is_mine:
@@ -95,7 +95,7 @@ def _ask_for_commit(store: Any) -> None:
     try:
         store.commit_mongo()
     except (DatabaseError, PyMongoError) as exception:
-        raise CommitLostError("MongoDB cannot say whether it committed.") from exception
+        raise CommitLostError("MongoDB does not know whether it committed.") from exception
 
 
 def _catch_up(session: ClientSession) -> None:
@@ -127,7 +127,7 @@ def _kill_abandoned(store: Any) -> None:
         # Not allowed, or no such command: then the server's own limit ends them.
         logger.warning("store.sessions_not_ended", error=str(exception), count=len(sessions))
     except PyMongoError as exception:
-        raise DatabaseError("The store did not answer.") from exception
+        raise DatabaseError("The database did not answer.") from exception
 
 
 def _end_session(store: Any) -> None:

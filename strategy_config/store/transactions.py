@@ -31,7 +31,7 @@ QUICK_SECONDS = 0.3
 _ERRORS = (Error, PyMongoError)
 _calls = Histogram(
     "configsite_store_call_seconds",
-    "Calls to the store, a whole transaction being one: ok, refused (by the store or by a rule of ours), unavailable.",
+    "Calls to the database, a transaction counting as one: ok, refused (by it or by one of our rules), unavailable.",
     ["kind", "outcome"],
     buckets=CALL_BOUNDS,
 )
@@ -103,9 +103,9 @@ def store_errors(*, is_write: bool = False) -> Iterator[None]:
             yield
     except _ERRORS as exception:
         if driver_errors.is_result_unknown(exception):
-            message = "The store was lost while it committed: look whether the change is there before repeating it."
+            message = "The database was lost while it committed: check whether the change is there before repeating it."
         elif driver_errors.is_unreachable(exception):
-            message = "The store cannot be reached right now. Nothing was changed."
+            message = "The database is unreachable. Nothing was changed; try again later."
         else:
             raise
         raise StoreUnavailableError(message) from exception
@@ -189,7 +189,7 @@ class _Attempts:
             self._judge_lost(exception, now)
         elif driver_errors.is_conflict(exception):
             if now - self._started > PATIENCE_SECONDS:
-                message = "The store is busy with other writers. Nothing was changed."
+                message = "The database is busy with other writers. Nothing was changed; try again later."
                 raise StoreUnavailableError(message) from exception
             if connection.vendor == "mongodb":
                 # It names a conflict at once, with a writer of another process maybe; the others wait for a lock.

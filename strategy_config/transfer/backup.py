@@ -82,12 +82,12 @@ def restore(path: Path) -> verification.Verification:
         with gzip.open(path, "rb") as file:
             header = json.loads(file.readline())
             if not isinstance(header, dict) or header.get("format") not in {FORMAT, _FORMER_FORMAT}:
-                raise BackupError(f"{path} is no backup of this product.")
+                raise BackupError(f"{path} is not a backup of this product.")
             written = _write_all(serializers.deserialize("jsonl", (line.decode() for line in file)), header)
     except (EOFError, gzip.BadGzipFile, ValueError, DeserializationError) as exception:
         raise BackupError(f"{path} cannot be read as a backup: {exception}") from exception
     if written != header["rows"]:
-        raise BackupError(f"{path} says to hold {header['rows']} rows, and holds {written}.")
+        raise BackupError(f"{path} declares {header['rows']} rows, but holds {written}.")
     catalogue.sync_catalogue()
     return verification.verify()
 
@@ -118,7 +118,7 @@ def _serialized(rows: QuerySet[Any]) -> list[bytes]:
 
 def _refuse_used_store() -> None:
     if ConfigAudit.objects.exists() or SymbolOverride.objects.exists() or StrategyConfig.objects.exclude(version=0):
-        raise BackupError("This store has a history. Restore into an empty one: another database, after `migrate`.")
+        raise BackupError("This database has a history. Restore into an empty one: another database, after `migrate`.")
 
 
 def _write_all(rows: Iterable[Any], header: dict[str, Any]) -> int:

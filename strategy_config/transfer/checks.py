@@ -29,7 +29,7 @@ def check_database(databases: Sequence[str] | None = None, **kwargs: Any) -> lis
             problems.append(
                 Error(
                     f"The database {store.settings_dict['NAME']} is that of the original service.",
-                    hint="Set MONGODB_DATABASE to another one; `import_legacy` takes its configurations over.",
+                    hint="Set MONGODB_DATABASE to another one; `import_legacy` imports its configurations.",
                     id="strategy_config.E001",
                 )
             )

@@ -10,22 +10,24 @@ from strategy_core.strategies.registry import STRATEGIES
 
 _SWITCH_PREFIX = "STRATEGY_ENABLED_"
 _LIKENESS = 0.75
-_NO_SUCH_MODE = "not read: signals go out; switch strategies off, or set NATS_TOPIC_INTENTS to where nobody trades"
-_NO_SUCH_LIMIT = "not read, as by the original, which only showed it"
+_NO_SUCH_MODE = (
+    "not read: signals are sent; switch strategies off, or set NATS_TOPIC_INTENTS to a subject that no one trades on"
+)
+_NO_SUCH_LIMIT = "not read; the original only displayed it"
 _BY_URLS = "not read: name the services of conflict checks in CONFLICT_CHECK_URLS of the site"
 OF_THE_ORIGINAL = MappingProxyType(
     {
-        "BATCH_SIZE": "not read: messages are taken one by one",
-        "BATCH_TIMEOUT": "not read: messages are taken one by one",
-        "CIRCUIT_BREAKER_FAILURE_THRESHOLD": "not read: connections are retried for ever",
-        "CIRCUIT_BREAKER_RECOVERY_TIMEOUT": "not read: connections are retried for ever",
+        "BATCH_SIZE": "not read: messages are processed one by one",
+        "BATCH_TIMEOUT": "not read: messages are processed one by one",
+        "CIRCUIT_BREAKER_FAILURE_THRESHOLD": "not read: connections are retried indefinitely",
+        "CIRCUIT_BREAKER_RECOVERY_TIMEOUT": "not read: connections are retried indefinitely",
         "CONFIG_RATE_LIMIT_COOLDOWN": "not read: see RATE_LIMIT_WRITES_PER_SECOND and RATE_LIMIT_WRITES_BURST",
         "CONFIG_RATE_LIMIT_PER_AGENT": "not read: see RATE_LIMIT_WRITES_PER_SECOND and RATE_LIMIT_WRITES_BURST",
         "DATA_MANAGER_URL": _BY_URLS,
         "DRY_RUN_MODE": _NO_SUCH_MODE,
-        "ENABLE_OTEL": "not read: traces are on where OTEL_EXPORTER_OTLP_ENDPOINT is set; OTEL_SDK_DISABLED=true: off",
+        "ENABLE_OTEL": "not read: traces are on if OTEL_EXPORTER_OTLP_ENDPOINT is set; OTEL_SDK_DISABLED=true: off",
         "HEARTBEAT_ENABLED": "not read: the heartbeat is always on",
-        "HEARTBEAT_INCLUDE_DETAILED_STATS": "not read: the heartbeat always tells all",
+        "HEARTBEAT_INCLUDE_DETAILED_STATS": "not read: the heartbeat always has all details",
         "NATS_CONSUMER_GROUP": "not read: of several runtimes with the same share one trades, the others are standbys",
         "NATS_PUBLISHER_TOPIC": "not read: set NATS_TOPIC_INTENTS",
         "RISK_MAX_CONCURRENT_POSITIONS": _NO_SUCH_LIMIT,

@@ -259,7 +259,7 @@ def read_points(records: bytes, timeframe: Timeframe) -> list[PressurePoint]:
         raise ValueError("not a whole number of points")
     points = [PressurePoint(*record) for record in _RECORD.iter_unpack(records)]
     if not all(0 <= point.time_ms <= LAST_MILLISECOND and -1.0 <= point.imbalance <= 1.0 for point in points):
-        raise ValueError("a point that is none")
+        raise ValueError("an invalid point")
     return _last_seconds(points, TIMEFRAMES[timeframe])
 
 

@@ -47,7 +47,7 @@ class BtcDominanceParameters(Parameters):
         minimum=1.0,
         maximum=15.0,
         unit="points",
-        description="Change over the window that counts by itself.",
+        description="Change over the window that is enough on its own.",
         example=3.0,
     )
     window_hours: int = parameter(
@@ -83,7 +83,7 @@ class BtcDominanceParameters(Parameters):
         minimum=0.5,
         maximum=1.0,
         unit="confidence",
-        description="Confidence where only the change over the window decides.",
+        description="Confidence if only the change over the window decides.",
     )
 
 

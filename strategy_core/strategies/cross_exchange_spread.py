@@ -37,7 +37,7 @@ class CrossExchangeSpreadParameters(Parameters):
         minimum=0.1,
         maximum=5.0,
         unit="%",
-        description="Spread between the dearest and the cheapest exchange from which on it counts.",
+        description="Least spread between the most expensive and the cheapest exchange that counts.",
         legacy_environment=("SPREAD_THRESHOLD_PERCENT",),
     )
     min_signal_interval: int = parameter(
@@ -73,7 +73,7 @@ class CrossExchangeSpreadParameters(Parameters):
         minimum=1,
         maximum=60,
         unit="updates",
-        description="Consecutive updates that moved either price over which the spread must stand.",
+        description="Consecutive updates of either price over which the spread must last.",
     )
     base_confidence: float = parameter(
         0.75,
@@ -97,7 +97,7 @@ class CrossExchangeSpreadParameters(Parameters):
         minimum=0.2,
         maximum=10.0,
         unit="%",
-        description="Spread from which on the high confidence holds.",
+        description="Least spread for the high confidence.",
     )
 
     @field_validator("exchanges")
@@ -121,8 +121,8 @@ class CrossExchangeSpread(Strategy[CrossExchangeSpreadParameters]):
     formula = (
         "spread = (highest - lowest) / lowest in percent among exchanges, prices older than 60 s left out. At or above "
         "spread_threshold_percent for persistent_spread_periods consecutive updates that moved either side: BUY on the "
-        "cheapest and SELL on the dearest, once per pair of exchanges in min_signal_interval. position_size_usdt = "
-        "max_position_size * confidence."
+        "cheapest and SELL on the most expensive, once per pair of exchanges in min_signal_interval. "
+        "position_size_usdt = max_position_size * confidence."
     )
     parameters = CrossExchangeSpreadParameters
 

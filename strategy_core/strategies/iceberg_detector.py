@@ -91,7 +91,7 @@ class IcebergDetectorParameters(Parameters):
         minimum=10,
         maximum=200,
         unit="symbols",
-        description="Symbols that are followed; the least recently seen goes first.",
+        description="Largest number of symbols; the least recently seen is dropped first.",
     )
     min_signal_interval_seconds: float = parameter(
         120.0,

@@ -32,7 +32,7 @@ class OnchainMetricsParameters(Parameters):
         minimum=10.0,
         maximum=1000.0,
         unit="BTC",
-        description="Transfer from which on it is a whale's, for BTCUSDT.",
+        description="Least transfer that counts as a whale's, for BTCUSDT.",
     )
     whale_threshold_eth: float = parameter(
         1000.0,
@@ -40,7 +40,7 @@ class OnchainMetricsParameters(Parameters):
         minimum=100.0,
         maximum=10_000.0,
         unit="ETH",
-        description="Transfer from which on it is a whale's, for ETHUSDT.",
+        description="Least transfer that counts as a whale's, for ETHUSDT.",
     )
     exchange_flow_threshold_percent: float = parameter(
         10.0,
@@ -48,7 +48,7 @@ class OnchainMetricsParameters(Parameters):
         minimum=5.0,
         maximum=50.0,
         unit="%",
-        description="Mean net flow, of all flow, from which on it counts.",
+        description="Least mean net flow, as a share of all flow, that counts.",
     )
     min_signal_interval: int = parameter(
         3600,

@@ -85,7 +85,7 @@ class OrderbookSkewParameters(Parameters):
         minimum=0.0001,
         maximum=10.0,
         unit="base units",
-        description="No signal where both sides together hold less than this.",
+        description="No signal if both sides together hold less than this.",
     )
     min_signal_interval_seconds: float = parameter(
         60.0,

@@ -46,7 +46,7 @@ class SpreadLiquidityParameters(Parameters):
         minimum=1.5,
         maximum=10.0,
         unit="ratio",
-        description="Spread to mean spread: beyond it the spread is wide; a withdrawal asks for 1.2 times this.",
+        description="Ratio of spread to mean spread above which the spread is wide; a withdrawal needs 1.2 times this.",
     )
     velocity_threshold: float = parameter(
         0.5,
@@ -70,7 +70,7 @@ class SpreadLiquidityParameters(Parameters):
         minimum=0.1,
         maximum=0.9,
         unit="fraction",
-        description="Part of the mean depth that a withdrawal takes away.",
+        description="Share of the mean depth that a withdrawal removes.",
     )
     base_confidence: float = parameter(
         0.70, group="confidence", minimum=0.5, maximum=1.0, unit="confidence", description="Confidence of a signal."

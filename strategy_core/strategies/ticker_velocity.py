@@ -28,7 +28,7 @@ class TickerVelocityParameters(Parameters):
         minimum=30,
         maximum=300,
         unit="s",
-        description="Seconds looked at; no signal before half of it is covered.",
+        description="Length of the window; no signal before half of it is covered.",
         example=120,
     )
     buy_threshold: float = parameter(

@@ -88,7 +88,7 @@ class TradeMomentumParameters(Parameters):
         minimum=5,
         maximum=50,
         unit="trades",
-        description="Trades looked at; no signal before it is full.",
+        description="Number of trades in the window; no signal before it is full.",
         example=20,
     )
     min_signal_interval_seconds: float = parameter(

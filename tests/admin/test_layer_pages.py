@@ -174,7 +174,7 @@ def test_page__of_a_layer_with_a_long_reason__keeps_its_first_line_short(login: 
 
 ON_BTC = f"{PAGE}symbols/{BTC}/"
 FAR = datetime(2099, 1, 31, 12, tzinfo=UTC)
-PAST = "expires_at must lie in the future. Give a later instant, or none."
+PAST = "expires_at must be in the future. Give a later time, or none."
 
 
 def test_expiry__of_a_symbol__is_reviewed_saved_and_shown_wherever_the_layer_is(login: Login) -> None:

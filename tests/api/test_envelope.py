@@ -174,7 +174,7 @@ MALFORMED: dict[str, tuple[str, dict[str, Any], str]] = {
     ),
     "nothing": ("", {}, "parameters: is required."),
     "list": ("", {"json": {**GOOD, "parameters": []}}, "parameters: must be an object."),
-    "blank": ("", {"json": {**GOOD, "changed_by": " "}}, "changed_by: must hold something that can be seen."),
+    "blank": ("", {"json": {**GOOD, "changed_by": " "}}, "changed_by: must contain a visible character."),
     "empty": ("", {"json": {**GOOD, "changed_by": ""}}, "changed_by: must not be empty."),
     "number": ("", {"json": {**GOOD, "changed_by": 5}}, "changed_by: must be a string."),
     "long": ("", {"json": {**GOOD, "reason": "x" * 1001}}, "reason: must have at most 1000 characters."),

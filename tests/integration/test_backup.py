@@ -218,7 +218,7 @@ def test_restore__of_an_older_state__takes_the_shared_cache_back_with_it(
 def test_restore__into_a_store_in_use__is_refused_and_changes_nothing(stores: Stores, file: Path) -> None:
     store = stores.sqlite("used.sqlite3")
     before = store.run(_BACK_UP + "print_content()", file, is_new=True)[-1]
-    assert "This store has a history" in store.fail("restore", file)
+    assert "This database has a history" in store.fail("restore", file)
     assert store.run("print_content()") == [before]
 
 
@@ -226,8 +226,8 @@ def test_restore__into_a_store_in_use__is_refused_and_changes_nothing(stores: St
     ("damage", "said"),
     [
         (lambda content: content[:-100], "cannot be read as a backup"),
-        (lambda content: gzip.compress(b"{}\n"), "is no backup"),
-        (lambda content: gzip.compress(b"".join(gzip.decompress(content).splitlines(True)[:-1])), "says to hold"),
+        (lambda content: gzip.compress(b"{}\n"), "is not a backup"),
+        (lambda content: gzip.compress(b"".join(gzip.decompress(content).splitlines(True)[:-1])), "declares"),
         (
             lambda content: gzip.compress(gzip.decompress(content).replace(b'd_by": "bob"', b'd_by": "eve"')),
             "bad row: 3",  # Its position: making a token took one too.

@@ -105,10 +105,10 @@ def test_check__newer_rows_cut_off_than_any_checkpoint__is_found_by_redis_sequen
     assert integrity.check().bad is None
     write(parameters={"top_levels": 8})
     cut_off_newest()
-    assert "told up to sequence 2, the store ends at 1" in integrity.check().bad.problem
+    assert "received changes up to sequence 2, the database ends at 1" in integrity.check().bad.problem
     publisher.publish_pending()
     assert cache.sequence() == 1
-    assert "told up to sequence 2" in integrity.check().bad.problem, "publishing made it be forgotten"
+    assert "received changes up to sequence 2" in integrity.check().bad.problem, "publishing made it be forgotten"
     integrity.forget_checkpoints()
     assert integrity.check().bad is None
 

@@ -80,14 +80,14 @@ class BinanceSettings(Environment):
     def _check_topics(cls, topic: str, info: ValidationInfo) -> str:
         # Their streams have the same names: mixed, they would be one market with two prices.
         if len(info.data.get("markets", ())) > 1 and topic == info.data.get("spot_topic"):
-            raise ValueError("must differ from that of spot where BINANCE_MARKETS has both")
+            raise ValueError("must differ from the spot topic if BINANCE_MARKETS has both")
         return topic
 
     @field_validator("book_speed")
     @classmethod
     def _check_speed(cls, speed: str, info: ValidationInfo) -> str:
         if speed == "0ms" and "spot" in info.data.get("markets", ()):
-            raise ValueError("must be 100ms on spot; only usdm knows 0ms")
+            raise ValueError("must be 100ms on spot; only usdm has 0ms")
         return speed
 
     @property
