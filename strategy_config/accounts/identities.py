@@ -1,4 +1,4 @@
-"""Tells every worker when tokens, users, groups or permissions change, and when somebody logs out.
+"""Notifies every worker when tokens, users, groups or permissions change, and when a user logs out.
 
 No cached identity outlives that.
 

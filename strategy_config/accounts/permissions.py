@@ -1,4 +1,4 @@
-"""What somebody may do: the permissions that the groups carry."""
+"""What a user may do: the permissions of the groups."""
 
 from collections.abc import Callable, Mapping
 from enum import StrEnum

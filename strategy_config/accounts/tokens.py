@@ -110,7 +110,7 @@ def tokens_of(*, user: User) -> list[ApiToken]:
 
 @transactions.store_errors()
 def own_token(*, user: User, token_id: uuid.UUID | str) -> ApiToken:
-    """A token of the user; raises NotFoundError, also where it is somebody else's."""
+    """A token of the user; raises NotFoundError, also if it belongs to another user."""
     try:
         token = ApiToken.objects.filter(user=user, pk=uuid.UUID(str(token_id))).first()
     except ValueError:

@@ -174,7 +174,7 @@ def head() -> ChangeSequence:
 
 
 def _stored(attempts: Sequence[tuple[Chain, T]]) -> tuple[Chain, T] | None:
-    """The one of the attempts at a commit that was committed, although nobody heard so."""
+    """The attempt whose commit succeeded, although its answer was lost."""
     for chain, answer in attempts:
         first = chain.rows[0]
         row = compiled_queries.find(ConfigAudit, id=first.id)

@@ -19,7 +19,7 @@ def changes_after(sequence: int, *, limit: int) -> tuple[list[change_stream.Chan
 
 @transactions.store_errors()
 def unrelayed_changes(*, limit: int) -> list[change_stream.ChangeEvent]:
-    """The first ``limit`` accepted changes that other services were not told of yet, oldest first."""
+    """The first ``limit`` accepted changes that were not announced to other services yet, oldest first."""
     return _events_after(relayed_sequence(), limit)
 
 

@@ -53,7 +53,7 @@ def _keep(found: Verification, relayed: int, seen: Witness) -> None:
 
 
 def forget_checkpoints() -> bool:
-    """Forget what Redis remembers of the history, because it was replaced on purpose; false while Redis is away."""
+    """Forget what Redis remembers of the history, because it was replaced on purpose; false while Redis is down."""
     try:
         checkpoints.forget()
     except RedisUnavailableError:

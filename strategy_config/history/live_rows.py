@@ -228,7 +228,7 @@ class _ObjectHistory:
 
 
 def _never_written(live: StrategyConfig | SymbolOverride) -> list[str]:
-    """What is set of a layer that nobody has ever changed."""
+    """The state of a layer that was never changed."""
     nothing: dict[str, Any] = {
         **{"parameters": None, "version": 0, "sequence": 0, "updated_by": "", "reason": ""},
         **{"updated_at": None, "created_at": None, "enabled": _unswitched(live)},

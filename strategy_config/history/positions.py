@@ -1,4 +1,4 @@
-"""Where the history ends, and how far other services were told of it."""
+"""Where the history ends, and how far it was announced to other services."""
 
 from strategy_config.models import ChangeSequence, RelayPosition
 from strategy_config.store import transactions
@@ -13,7 +13,7 @@ def chain_head() -> tuple[int, str]:
 
 @transactions.store_errors()
 def relayed_sequence() -> int:
-    """The last change that other services were told of; 0 before the first."""
+    """The last change that was announced to other services; 0 before the first."""
     return RelayPosition.objects.values_list("sequence", flat=True).get(pk=RelayPosition.ONLY_ID)
 
 
@@ -30,7 +30,7 @@ def last_position() -> int:
 
 
 def record_relayed(*, sequence: int) -> None:
-    """Remember that other services were told of every change up to ``sequence``. The position never goes back."""
+    """Record that every change up to ``sequence`` was announced to other services. The position never goes back."""
 
     def advance() -> None:
         with transactions.atomic():

@@ -1,4 +1,4 @@
-"""Tells runtimes of a halt while the store is away: over Redis, where the clock finds it later, and over NATS."""
+"""Announces a halt to runtimes while the database is down: over Redis, where the worker finds it later, and NATS."""
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +20,7 @@ logger = structlog.get_logger(__name__)
 
 
 def tell(halt: Halt) -> tuple[str, ...]:
-    """Tell runtimes; answers over what they were told, () where neither worked."""
+    """Inform the runtimes; returns the channels that worked, () if neither did."""
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="halt") as executor:
         over_nats = executor.submit(_over_nats, halt) if _is_nats_used() else None
         told = ["redis"] if _over_redis(halt) else []

@@ -1,6 +1,7 @@
 """From the store to Redis, after the commit: every sequence is one entry of the stream, once, in order.
 
-The store is the truth. What cannot be told now is told by the next write or by the clock.
+The database is the source of truth. A change that cannot be published now is published by the next write or by the
+worker.
 """
 
 import time
@@ -98,7 +99,7 @@ def _publish(changes: Sequence[ConfigAudit], states: Mapping[str, FieldState]) -
 
 
 def publish_pending() -> bool:
-    """Bring Redis to the store's sequence; false where that has to wait. For the clock and at start."""
+    """Bring Redis to the database's sequence; false if that has to wait. For the worker and at start."""
     try:
         return _catch_up(last_published())
     except (RedisUnavailableError, StoreUnavailableError) as exception:
@@ -297,14 +298,14 @@ def _unlisted(state: PublicationState, found: Mapping[str, bytes], listed: set[s
 
 
 def last_published() -> int:
-    """The last sequence that Redis was told, NOTHING_PUBLISHED where none; raises RedisUnavailableError."""
+    """The last sequence published in Redis, NOTHING_PUBLISHED if none; raises RedisUnavailableError."""
     key = redis_client.keys().sequence
     found = redis_client.run(lambda client: client.get(key), is_patient=True)
     return int(found) if found is not None and found.isdigit() else NOTHING_PUBLISHED
 
 
 def is_published(sequence: int) -> bool:
-    """Whether Redis is known to have been told of every change up to this one."""
+    """Whether every change up to this one is known to be published in Redis."""
     try:
         return last_published() >= sequence
     except RedisUnavailableError:

@@ -154,7 +154,7 @@ class Relay:
                 self._seen = tail[0][0] if tail else b"0-0"
             else:
                 found: Any = await self._redis.xread({self._stream: self._seen}, count=BATCH, block=LOOK_SECONDS * 1000)
-                # Nothing new: the stream may have begun anew, with lower ids.
+                # Nothing new: the stream may have restarted, with lower ids.
                 self._seen = found[0][1][-1][0] if found else None
                 if tracing.is_on() and found:
                     self._traces |= _traces_of(fields for _, fields in found[0][1])

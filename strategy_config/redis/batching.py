@@ -1,4 +1,4 @@
-"""Round trips to Redis that the threads of a process share: who asks while one is under way goes with the next.
+"""Round trips to Redis that the threads of a process share: a request made during one joins the next.
 
 A trip leaves after everything that goes with it was asked, so no answer is older than its question. Sixteen threads
 that each talk to Redis spend most of their time on getting the interpreter back from each other: on two cores a read
@@ -87,7 +87,7 @@ class _Line:
         return found, None if last is None else trip.replies[last]
 
     def _go(self, trip: Trip) -> None:
-        """Whoever asked first sees to the whole trip, once the one before is over."""
+        """The first caller runs the whole round trip, once the previous one is over."""
         try:
             with self._way:
                 with self._lock:

@@ -36,7 +36,7 @@ _answered, _failed = _calls.labels("ok"), _calls.labels("failed")
 
 
 class _Breaker:
-    """After a failure nobody waits for Redis again before REST_SECONDS have passed."""
+    """After a failure no caller waits for Redis again before REST_SECONDS have passed."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -64,7 +64,7 @@ class _Breaker:
 
 
 class _Connection:
-    """The client of one server, its connections that nobody uses just now, and its breaker."""
+    """The client of one server, its idle connections, and its circuit breaker."""
 
     def __init__(self, url: str) -> None:
         self.client = redis.Redis.from_url(
@@ -91,7 +91,7 @@ def keys() -> SiteKeys:
 def run(operation: Callable[[redis.Redis], T], *, is_patient: bool = False) -> T:
     """The answer of ``operation``, which gets the client; raises RedisUnavailableError.
 
-    ``is_patient``: ask even where Redis has just failed (the clock's tasks, health checks).
+    ``is_patient``: try even if Redis has just failed (scheduled tasks, health checks).
     """
     connection = _connection(settings.REDIS_URL)
     if connection.breaker.is_open() and not is_patient:

@@ -21,7 +21,7 @@ class Expiring(Protocol):
 
 
 def is_due(row: Expiring, at: datetime) -> bool:
-    """Whether the layer's parameters have expired by ``at`` and nobody has recorded it yet."""
+    """Whether the layer's parameters have expired by ``at``, and the expiry is not recorded yet."""
     return row.expires_at is not None and row.expires_at <= at
 
 

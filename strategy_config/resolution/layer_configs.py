@@ -55,7 +55,7 @@ def inherited_values(row: StrategyConfig, symbol: str | None) -> Values:
 
 
 def unstored_config(strategy_id: str, symbol: str | None) -> wire_documents.LayerConfig:
-    """What the environment and the defaults say, under version 0: what holds where nobody has set anything."""
+    """What the environment and the defaults say, under version 0: the state in which nothing has been set."""
     row = StrategyConfig(strategy_id=strategy_id)
     return (
         global_config(row)

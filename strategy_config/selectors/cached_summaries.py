@@ -1,4 +1,4 @@
-"""The list of strategies as far as Redis knows it, for while the store is away."""
+"""The list of strategies as far as Redis knows it, for use while the database is down."""
 
 from collections import defaultdict
 from collections.abc import Mapping

@@ -24,7 +24,7 @@ def last_changes(limit: int) -> list[ConfigAudit]:
 
 @transactions.store_errors()
 def last_switch(*, strategy_id: str, symbol: str | None = None) -> ConfigAudit | None:
-    """Who last switched the strategy, or the symbol of it, on or off; None where nobody ever has."""
+    """Who last switched the strategy, or the symbol of it, on or off; None if it was never switched."""
     history = ConfigAudit.objects.filter(strategy_id=strategy_id, symbol=symbol or "", action__in=SWITCH_ACTIONS)
     return history.order_by("-sequence").first()
 

@@ -37,7 +37,7 @@ logger = structlog.get_logger(__name__)
 class Halted:
     """A halt that is in force. ``switched_off``: layers switched off beside it, for runtimes without halts.
 
-    ``sequence`` None: the store is away; runtimes were told over ``told_over``, and the clock stores it later.
+    ``sequence`` None: the database is down; runtimes were informed over ``told_over``, and the worker stores it later.
     """
 
     halt: Halt
@@ -81,7 +81,7 @@ def halt(*, scope: Scope, origin: Origin, halt_id: str | None = None) -> Halted:
     except StoreUnavailableError:
         return _tell(row)
     except Exception:
-        # A store that is not migrated yet, say: runtimes can be told all the same.
+        # For example a database that is not migrated yet: runtimes can still be informed.
         logger.exception("halt.unrecorded", id=str(row.id))
         return _tell(row)
     if not recorded:
@@ -93,7 +93,7 @@ def halt(*, scope: Scope, origin: Origin, halt_id: str | None = None) -> Halted:
 
 
 def halt_without_store(*, scope: Scope, origin: Origin) -> Halted:
-    """As ``halt``, while the database is away: runtimes are told, and the worker stores it later."""
+    """Like ``halt``, while the database is down: runtimes are informed, and the worker stores it later."""
     return _tell(_new(scope, stopping_origin(origin), None))
 
 

@@ -198,7 +198,7 @@ class _Planner:
         self.changes.append(PlannedChange(wanted.key, action, version, (change,), enabled=wanted.enabled))
 
     def _next_version(self, layer: StrategyConfig | SymbolOverride) -> int:
-        """An expiry that nobody has recorded yet comes first."""
+        """An expiry that is not recorded yet comes first."""
         has_expired = isinstance(layer, SymbolOverride) and expiry.is_due(layer, self._at)
         return layer.version + 1 + has_expired
 

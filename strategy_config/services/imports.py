@@ -24,7 +24,7 @@ from strategy_core.strategies.registry import STRATEGIES
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What was written; ``published`` false: stored, Redis will be told as soon as it is back."""
+    """What was written; ``published`` false: stored, and published as soon as Redis is back."""
 
     plan: Plan
     sequence: int | None

@@ -38,7 +38,7 @@ class LayerWrite:
 
     @property
     def is_unchanged(self) -> bool:
-        """Nothing was to be changed: there is no version of it."""
+        """There was nothing to change: no version was made."""
         return self.action is None
 
 

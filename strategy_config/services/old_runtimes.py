@@ -57,7 +57,7 @@ def _keys_of(scope: Scope) -> list[LayerKey]:
 
 
 def covered_layers(rows: Sequence[Halt]) -> list[LayerKey]:
-    """The layers that were switched off beside these halts, and that nobody has switched since."""
+    """The layers that were switched off together with these halts, and not switched since."""
     marks = [f"{_COVERED_BY}{row.id}" for row in rows]
     keys = []
     later = ConfigAudit.objects.filter(sequence__gt=min(row.sequence for row in rows))

@@ -65,7 +65,7 @@ class OpenLayer:
 
     @property
     def is_strategy_enabled(self) -> bool:
-        """The switch for all symbols, as it stands now."""
+        """The current switch for all symbols."""
         return layer_rows.is_enabled(self._row)
 
     @property
@@ -112,7 +112,7 @@ class OpenLayer:
             self.validated(NOTHING)
 
     def record_due_expiry(self) -> None:
-        """Where the layer has expired and nobody has recorded it, record that first."""
+        """If the layer has expired and that is not recorded yet, record it first."""
         if isinstance(self.own, SymbolOverride) and expiry.is_due(self.own, self._at):
             self.record("EXPIRE", None, expiry_origin(self.own, self._at))
 

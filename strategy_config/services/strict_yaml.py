@@ -27,7 +27,7 @@ class StrictYamlError(ValueError):
 
 
 class _Loader(yaml.CSafeLoader):
-    """Resolves plain scalars by the core schema, and refuses a name that stands twice in one place."""
+    """Resolves plain scalars by the core schema, and refuses duplicate keys."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()

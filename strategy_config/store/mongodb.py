@@ -72,7 +72,7 @@ def atomic() -> Iterator[None]:
 def turn() -> Iterator[None]:
     """Writers of one process come one after another: each would conflict with every other, and begin anew.
 
-    Whoever waits when the store is lost does not wait any longer: StoreUnavailableError.
+    If the database is lost, waiting writers stop waiting: StoreUnavailableError.
     """
     losses = _losses
     is_mine = False

@@ -22,7 +22,7 @@ class AnswerListener(monitoring.CommandListener):
                 breaker.heard()
 
     def failed(self, event: monitoring.CommandFailedEvent) -> None:
-        """Leaves it to whoever handles the exception."""
+        """Leaves it to the handler of the exception."""
 
 
 def listen() -> None:

@@ -5,7 +5,7 @@ from collections import deque
 
 
 class OrderedLock:
-    """Held by one thread at a time. Who waits is woken by whoever releases it, and nobody can get in between."""
+    """Held by one thread at a time. The releasing thread wakes the next waiter, and no other thread gets in between."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -31,7 +31,7 @@ class OrderedLock:
         return False
 
     def release(self) -> None:
-        """Hand it to whoever has waited longest."""
+        """Hand it to the longest waiter."""
         with self._lock:
             if self._waiting:
                 self._waiting.popleft().release()

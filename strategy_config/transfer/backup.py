@@ -59,7 +59,7 @@ def write(path: Path) -> Summary:
     (position, sequence, head_hash), lines = chain.write(_read_state)
     summary = Summary(position, sequence, head_hash, len(lines) + position)
     unfinished = path.with_name(f"{path.name}.part")
-    # It holds digests of passwords and tokens: nobody else reads it.
+    # It holds digests of passwords and tokens: only the owner may read it.
     unfinished.unlink(missing_ok=True)
     unfinished.touch(mode=0o600)
     with gzip.open(unfinished, "wb") as file:
@@ -102,7 +102,7 @@ def _read_state(end: Chain) -> tuple[tuple[int, int, str], list[bytes]]:
 
 
 def _history(position: int) -> Iterator[bytes]:
-    """Rows up to ``position`` are never changed, so that nobody has to wait while they are read."""
+    """Rows up to ``position`` are never changed, so that no writer has to wait while they are read."""
     for first in range(1, position + 1, chain.BATCH_SIZE):
         last = min(first + chain.BATCH_SIZE - 1, position)
         batch = ConfigAudit.objects.filter(position__gte=first, position__lte=last).order_by("position")

@@ -1,4 +1,4 @@
-"""Variables that somebody set and that nothing here reads: misspelt ones, and those of the original service. Pure."""
+"""Variables that are set but that nothing here reads: misspelt ones, and those of the original service. Pure."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

@@ -78,4 +78,4 @@ class ActiveConfigs:
 
 
 def _ignore() -> None:
-    """Nobody asked to be told of swaps."""
+    """No callback for swaps."""

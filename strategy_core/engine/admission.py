@@ -1,6 +1,6 @@
 """Which market messages reach the strategies: of now, in order, and plausible for their symbol. Pure.
 
-What is set aside is counted under its own name.
+Each kind of rejection is counted under its own name.
 """
 
 from collections.abc import Callable

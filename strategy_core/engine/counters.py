@@ -67,7 +67,7 @@ class EngineCounters:
         return counts
 
     def count_unknown(self, stream_type: str) -> None:
-        """Count a stream type that nobody knows, by name as long as the names are few."""
+        """Count an unknown stream type, by name as long as the names are few."""
         is_named = stream_type in self.unknown or len(self.unknown) < MAX_UNKNOWN_TYPES
         count(self.unknown, stream_type if is_named else OTHER_TYPES)
 

@@ -29,7 +29,7 @@ from strategy_core.strategies.base import Strategy
 
 MAX_SYMBOLS = 2_000
 REPLAY_RESTART_MS = 5_000
-"""A replay whose event time falls back by more than this has begun anew: its symbol's state is dropped."""
+"""A replay whose event time falls back by more than this has restarted: its symbol's state is dropped."""
 
 
 class Engine:
@@ -95,7 +95,7 @@ class Engine:
 
     @property
     def paused(self) -> Mapping[str, int]:
-        """The strategies paused for failing, each with the event time at which it goes on."""
+        """The strategies paused for failing, each with the event time at which it resumes."""
         return self._isolation.paused
 
     def symbols_seen(self) -> list[str]:
@@ -325,7 +325,7 @@ class Engine:
         return self._decide(state.plans[name], event, time_ms, state, source)
 
     def _refresh(self, state: SymbolState, time_ms: int) -> None:
-        """End the pauses that are over, and make the symbol's plans anew where they are stale."""
+        """End the pauses that are over, and rebuild the symbol's plans if they are stale."""
         if time_ms >= self._isolation.resume_at_ms:
             self._isolation.resume(time_ms)
             self._plans.invalidate()
@@ -333,7 +333,7 @@ class Engine:
             self._plans.rebuild(state, self._isolation.paused)
 
     def _restart(self, symbol: str) -> SymbolState:
-        """Begin a symbol anew, as a second replay must: it then decides what the first one decided."""
+        """Reset a symbol, as a second replay must: it then makes the same decisions as the first."""
         self._plans.forget(symbol)
         self._isolation.end_pauses()
         self._plans.invalidate()

@@ -36,7 +36,7 @@ class Isolation:
 
     @property
     def paused(self) -> Mapping[str, int]:
-        """The paused strategies, each with the event time at which it goes on."""
+        """The paused strategies, each with the event time at which it resumes."""
         return MappingProxyType(self._paused_until_ms)
 
     def record(self, failure: Failure, time_ms: int) -> bool:
@@ -57,7 +57,7 @@ class Isolation:
         self.resume_at_ms = min(self._paused_until_ms.values(), default=NEVER)
 
     def end_pauses(self) -> None:
-        """End all pauses: time has begun anew."""
+        """End all pauses: event time has restarted."""
         self._failures.clear()
         self._paused_until_ms = {}
         self.resume_at_ms = NEVER

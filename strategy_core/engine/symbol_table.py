@@ -91,7 +91,7 @@ class Plans:
             recency.members.pop(symbol, None)
 
     def invalidate(self) -> None:
-        """Have every plan made anew before it is next run."""
+        """Rebuild every plan before its next run."""
         for state in self.states.values():
             state.generation = STALE
 

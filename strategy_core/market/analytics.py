@@ -28,10 +28,10 @@ RECENT_SHARE = 6
 """The trend is that of the last sixth of the timeframe: 10, 50 or 150 seconds."""
 FULL_STRENGTH = 50.0
 DISORDER_SECONDS = 60
-"""Event time that falls back by more has begun anew."""
+"""Event time that falls back by more than this has restarted."""
 STALE_SECONDS = 10.0
 KEPT_SECONDS = 300.0
-"""Metrics that nobody has renewed for so long are gone."""
+"""Metrics that were not renewed for this long expire."""
 
 _quantity = itemgetter(1)
 _RECORD = Struct("<qd")

@@ -1,4 +1,4 @@
-"""Market messages as they stand on the wire, decoded into typed structs by msgspec.
+"""Market messages as they are on the wire, decoded into typed structs by msgspec.
 
 Sources: Binance spot and USD-M/COIN-M web socket streams (prices and quantities are strings there),
 and this product's own observation subjects. A number that is NaN, infinite or negative, a price of

@@ -1,7 +1,7 @@
 """Whether a price can be the symbol's own, judged by the symbol's recent trades and book. Pure.
 
 Feeds mislabel: an ETH book under the name of BTCUSDT is well-formed and 95 % off. A book or trade further than
-``TOLERANCE`` from the last trade and from the last book is refused. It is not refused for ever, since prices do jump:
+``TOLERANCE`` from the last trade and from the last book is refused. It is not refused forever, because prices do jump:
 
 * a price of the other kind at the same place confirms it (a trade confirms a book, a book confirms trades);
 * a run of ``TRADES_TO_CONFIRM`` trades, or of books over ``BOOKS_PERSIST_MS``, does so too, provided that nothing

@@ -1,4 +1,4 @@
-"""What the decoder refuses and is no error: levels of no quantity, and trades that are not the market's. Pure.
+"""Input that the decoder refuses without an error: levels of no quantity, and trades that are not the market's. Pure.
 
 The decoder is strict so that the usual message costs nothing more; what it refuses is read again here, leniently.
 """
@@ -15,7 +15,7 @@ LooseLevel = tuple[Price, Quantity]
 
 
 class NotMarketTradeError(ValueError):
-    """A print that is no trade of the market: of the insurance fund, of deleveraging."""
+    """A print that is not a market trade: of the insurance fund, of deleveraging."""
 
 
 class _LooseDepth(DepthMessage, gc=False):

@@ -1,4 +1,5 @@
-"""Cross-exchange spread: buys on the cheapest and sells on the dearest exchange while their prices stay apart."""
+"""Cross-exchange spread: buys on the cheapest and sells on the most expensive exchange while their prices stay
+apart."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -187,7 +188,7 @@ class CrossExchangeSpread(Strategy[CrossExchangeSpreadParameters]):
         return self._decisions(sides, spread_percent, parameters)
 
     def _cheapest_and_dearest(self, parameters: CrossExchangeSpreadParameters) -> tuple[str, float, str, float] | None:
-        """(cheapest exchange, its price, dearest exchange, its price); None where no two prices differ."""
+        """(cheapest exchange, its price, most expensive exchange, its price); None if no two prices differ."""
         buy_exchange = sell_exchange = ""
         low = high = 0.0
         for exchange in parameters.exchanges:
