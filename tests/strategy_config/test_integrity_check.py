@@ -214,7 +214,7 @@ def insert_token() -> ApiToken:
 def test_check__token_that_nobody_made__is_found() -> None:
     made()
     forged = insert_token()
-    assert f"made token {forged.pk}" in integrity.check(is_redis_asked=False).bad.problem
+    assert f"created token {forged.pk}" in integrity.check(is_redis_asked=False).bad.problem
 
 
 def test_adopt_tokens__older_than_their_history__have_a_row_each_once() -> None:
