@@ -56,8 +56,8 @@ async def end_of(process: subprocess.Popen[str]) -> list[str]:
     ("environ", "name", "problem"),
     [
         ({"FEED_SOURCES": "binance,weather"}, "FEED_SOURCES", "must be some of binance, exchanges"),
-        ({"BINANCE_MARKETS": "spot,usdm"}, "BINANCE_USDM_TOPIC", "must differ from that of spot"),
-        ({"BINANCE_BOOK_SPEED": "0ms"}, "BINANCE_BOOK_SPEED", "only usdm knows 0ms"),
+        ({"BINANCE_MARKETS": "spot,usdm"}, "BINANCE_USDM_TOPIC", "must differ from the spot topic"),
+        ({"BINANCE_BOOK_SPEED": "0ms"}, "BINANCE_BOOK_SPEED", "only usdm has 0ms"),
         ({"BINANCE_STREAMS": "trade,kline_1m"}, "BINANCE_STREAMS", "no use for kline_1m"),
         ({"BINANCE_STREAMS": "trade,nonsense"}, "BINANCE_STREAMS", "no use for nonsense"),
         ({"BINANCE_SPOT_WS_URL": "https://x.example"}, "BINANCE_SPOT_WS_URL", "ws:// or wss://"),
