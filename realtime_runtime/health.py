@@ -65,7 +65,7 @@ def readiness(runtime: Runtime) -> Json:
                 "warnings": config.condition.warnings(config.live),
             },
             "nats": {
-                "status": "ok" if bus.is_connected else "failed" if bus.is_lost else "degraded",
+                "status": _nats_status(runtime),
                 "reason": _nats_reason(runtime),
                 "signals_waiting": bus.outbox_size,
             },
@@ -73,6 +73,12 @@ def readiness(runtime: Runtime) -> Json:
             "share": _share(runtime),
         },
     }
+
+
+def _nats_status(runtime: Runtime) -> str:
+    if runtime.bus.is_connected:
+        return "ok"
+    return "failed" if runtime.bus.is_lost else "degraded"
 
 
 def _nats_reason(runtime: Runtime) -> str | None:
@@ -86,8 +92,11 @@ def _halts(runtime: Runtime) -> Json:
     """What is halted, and whether a halt can come without site and Redis. Being halted is no fault."""
     halting, paths = runtime.halting, runtime.halt_paths
     nats = f"taken on {paths.subject}" if paths.is_nats_on else "off: set HALT_SECRET, or HALT_TRUST_BROKER=1"
+    status = "halted" if halting.halts.held else "ok"
+    if not halting.is_kept:
+        status = "degraded"
     return {
-        "status": "degraded" if not halting.is_kept else "halted" if halting.halts.held else "ok",
+        "status": status,
         "reason": None if halting.is_kept else "HALTS_PATH cannot be written: a restart without Redis may trade again",
         "halted": [
             {"id": halt.id, "what": str(halt.scope), "by": halt.by, "since": halt.at, "why": halt.reason}

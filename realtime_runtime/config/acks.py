@@ -44,7 +44,8 @@ class AckOutbox:
     ) -> None:
         """An answer for the next exchange with Redis. ``error``: why it was rejected, or what of it was left out."""
         self.answered = max(self.answered, sequence)
-        self.lost += len(self._waiting) == PENDING_ACKS
+        if len(self._waiting) == PENDING_ACKS:
+            self.lost += 1
         self._waiting.append(
             runtime_reports.Ack(
                 sequence=sequence,

@@ -80,7 +80,10 @@ class HaltReader:
             log.error("halts.unreadable", error=refused[0])
         self.problem = refused[0] if refused else ""
         hashed, told, resumed = ([] if isinstance(reply, Exception) else reply for reply in replies)
-        self._told_id = None if isinstance(replies[1], Exception) else told[0][0] if told else b"0-0"
+        if isinstance(replies[1], Exception):
+            self._told_id = None
+        else:
+            self._told_id = told[0][0] if told else b"0-0"
         known = {_text(hashed[at]): hashed[at + 1] for at in range(0, len(hashed), 2)}
         halts = [halt for field, raw in known.items() if (halt := read_halt(raw, fallback_id=field)) is not None]
         halts += _told(told)

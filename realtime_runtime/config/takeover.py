@@ -97,7 +97,8 @@ class Takeover:
 
     def _set_damage(self, damage: str | None) -> None:
         self.is_repair_due = damage is not None
-        self._counters.damaged += damage is not None
+        if damage is not None:
+            self._counters.damaged += 1
         if damage != self._condition.damage:
             if damage is None:
                 log.info("config.redis_repaired", sequence=self._live.sequence)

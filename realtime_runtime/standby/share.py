@@ -230,7 +230,8 @@ class ShareKeeper:
         self._me = claim
         self.confirmed_at = asked_at
         self._missing_since = None
-        self.takeovers += self.role is Role.STANDBY
+        if self.role is Role.STANDBY:
+            self.takeovers += 1
         self._change(Role.HOLDER, self._me)
 
     async def _yield_to(self, owner: Holder) -> None:

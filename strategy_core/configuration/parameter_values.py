@@ -50,7 +50,9 @@ def as_json(parameters: Parameters) -> dict[str, Any]:
 
 def parse_switch(text: str) -> bool | None:
     lowered = text.lower()
-    return True if lowered in _TRUE else False if lowered in _FALSE else None
+    if lowered in _TRUE:
+        return True
+    return False if lowered in _FALSE else None
 
 
 def _parse_switch_strictly(text: str) -> bool:

@@ -91,7 +91,9 @@ class Engine:
         """Where the last market message came from: "live", "replay" or "simulated"; "" before the first one."""
         if self._source is None:
             return ""
-        return SIMULATED if self._source == SIMULATED else "replay" if self._is_replay else "live"
+        if self._source == SIMULATED:
+            return SIMULATED
+        return "replay" if self._is_replay else "live"
 
     @property
     def paused(self) -> Mapping[str, int]:

@@ -164,17 +164,23 @@ def strength(confidence: float) -> Strength:
 
 def default_stop_fraction(confidence: float) -> float:
     """Distance of the stop from the price where the strategy sets none."""
-    return 0.02 if confidence >= 0.8 else 0.03 if confidence >= 0.6 else 0.05
+    if confidence >= 0.8:
+        return 0.02
+    return 0.03 if confidence >= 0.6 else 0.05
 
 
 def default_target_fraction(confidence: float) -> float:
     """Distance of the target from the price where the strategy sets none."""
-    return 0.05 if confidence >= 0.8 else 0.04 if confidence >= 0.6 else 0.03
+    if confidence >= 0.8:
+        return 0.05
+    return 0.04 if confidence >= 0.6 else 0.03
 
 
 def default_quantity(contract: Contract, unit_dollars: float) -> float:
     """What is worth 100 dollars where a unit is worth more than 10,000 dollars, 50 above 100, else 20."""
-    worth = 100.0 if unit_dollars > 10_000.0 else 50.0 if unit_dollars > 100.0 else 20.0
+    worth = 50.0 if unit_dollars > 100.0 else 20.0
+    if unit_dollars > 10_000.0:
+        worth = 100.0
     return contract.quantity(worth, unit_dollars)
 
 

@@ -201,4 +201,6 @@ def _state(motion: _Motion, parameters: TickerVelocityParameters) -> int:
     score, _, _, _, earlier_volume, later_volume = motion
     if parameters.volume_confirmation and not later_volume > earlier_volume * (1.0 + parameters.min_volume_change):
         return 0
-    return 1 if score > parameters.buy_threshold else -1 if score < parameters.sell_threshold else 0
+    if score > parameters.buy_threshold:
+        return 1
+    return -1 if score < parameters.sell_threshold else 0
