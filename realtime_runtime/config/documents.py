@@ -16,10 +16,8 @@ from strategy_core.configuration import layers, redis_keys, wire_json
 from strategy_core.configuration.environment_layer import EnvironmentLayer
 from strategy_core.configuration.parameter_values import StrategyClass, as_json, carried_over
 from strategy_core.configuration.validation import InvalidParametersError
-from strategy_core.engine.active import ActiveConfig, Layers
+from strategy_core.engine.active import ActiveConfig, LayerKey, Layers
 from strategy_core.market.symbols import is_symbol
-
-LayerKey = tuple[str, str | None]
 
 
 class RejectedDocumentError(Exception):

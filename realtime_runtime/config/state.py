@@ -9,9 +9,9 @@ import dataclasses
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 
-from realtime_runtime.config.documents import AcceptedLayer, Catalogue, LayerKey, RejectedDocumentError
+from realtime_runtime.config.documents import AcceptedLayer, Catalogue, RejectedDocumentError
 from strategy_core.configuration.redis_keys import field_name
-from strategy_core.engine.active import ActiveConfig, ActiveConfigs
+from strategy_core.engine.active import ActiveConfig, ActiveConfigs, LayerKey
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -24,7 +24,9 @@ class ActiveConfig:
     held_back: str | None = None
 
 
-Layers = Mapping[tuple[str, str | None], ActiveConfig]
+LayerKey = tuple[str, str | None]
+"""Strategy and symbol; None for the global layer."""
+Layers = Mapping[LayerKey, ActiveConfig]
 
 
 class ActiveConfigs:
