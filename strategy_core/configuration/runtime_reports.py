@@ -21,7 +21,9 @@ class Ack(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
-    """What a runtime says of itself every few seconds.
+    """What a runtime says of itself every few seconds: the one declaration of its members.
+
+    The runtime writes it and the site reads it; a test holds the API's model of a runtime to it.
 
     ``lag_ms``: the longest that a market message waited between its receipt and its processing since the heartbeat
     before. ``errors``: messages that could not be decoded and strategy calls that raised, since the start.

@@ -2,12 +2,14 @@
 
 import threading
 from collections.abc import Iterator
+from typing import Any
 
+import msgspec
 import pytest
 import redis
 
 from strategy_config.api.common import write_answers
-from strategy_config.api.resources.runtimes import Runtimes
+from strategy_config.api.resources.runtimes import Runtime, Runtimes
 from strategy_core.configuration import change_stream, redis_keys, runtime_reports, wire_json
 from tests.live_site import LiveSite
 
@@ -33,6 +35,17 @@ def heartbeat(instance_id: str) -> runtime_reports.Heartbeat:
         market_source="live",
         replica="0/1",
     )
+
+
+def shapes(schemas: dict[str, dict[str, Any]]) -> list[tuple[str, dict[str, Any]]]:
+    """Each member and its type, in order, without titles and defaults."""
+    notes = {"title", "default"}
+    return [(name, {key: each[key] for key in each.keys() - notes}) for name, each in schemas.items()]
+
+
+def test_runtime__in_the_api__has_the_members_of_the_heartbeat() -> None:
+    _, components = msgspec.json.schema_components([runtime_reports.Heartbeat])
+    assert shapes(Runtime.model_json_schema()["properties"]) == shapes(components["Heartbeat"]["properties"])
 
 
 class FakeRuntimes:
