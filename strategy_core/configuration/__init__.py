@@ -1,4 +1,4 @@
-"""Layers of parameters: their resolution, their one validation, and how they are stored in Redis; halts.
+"""Parameters: values, their one validation, layers, the layer of the environment, documents in Redis; halts, reports.
 
 Imports `strategies` and `market`.
 """
