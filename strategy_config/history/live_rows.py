@@ -8,8 +8,8 @@ from typing import Any, Protocol
 from strategy_config.history.audit_rows import LEGACY_ACTOR, redacted_texts
 from strategy_config.models import ApiToken, ConfigAudit, Halt, StrategyConfig, SymbolOverride
 from strategy_config.resolution import instants
+from strategy_config.resolution.layer_keys import LayerKey
 
-LayerKey = tuple[str, str]
 _SWITCHED = {ConfigAudit.Action.ENABLE.value: True, ConfigAudit.Action.DISABLE.value: False}
 HALT = "halt"
 TOKEN = "token"  # noqa: S105  (the kind of object)
@@ -57,7 +57,7 @@ class LastChanges:
         if row.format is None:
             self._is_of_one_format = False
         if row.object_kind is None:
-            key = row.strategy_id, row.symbol
+            key = LayerKey(row.strategy_id, row.symbol or None)
             self._layers.setdefault(key, _LayerHistory(row, self._is_whole)).add(row)
         else:
             self._objects.setdefault((row.object_kind, row.object_id or ""), _ObjectHistory(row)).add(row)
@@ -69,7 +69,7 @@ class LastChanges:
             version = None if known is None else known.last.object_version
             # An object may be older than its first row: those of before format 2 had none.
             return 0 if version is None and self._is_whole and self._is_of_one_format else version
-        layer = self._layers.get((row.strategy_id, row.symbol))
+        layer = self._layers.get(LayerKey(row.strategy_id, row.symbol or None))
         version = None if layer is None else layer.last.version
         return 0 if version is None and self._is_whole else version
 
@@ -89,7 +89,7 @@ class LastChanges:
         found = []
         missing = dict(self._layers)
         for live in layers:
-            key = live.strategy_id, live.symbol if isinstance(live, SymbolOverride) else ""
+            key = LayerKey(live.strategy_id, live.symbol if isinstance(live, SymbolOverride) else None)
             history = missing.pop(key, None)
             if history is None and not self._is_whole:
                 continue
@@ -248,4 +248,4 @@ def _position(row: ConfigAudit) -> int:
 
 
 def _name(key: LayerKey) -> str:
-    return f"{key[0]} {key[1] or 'global'}"
+    return f"{key.strategy_id} {key.symbol or 'global'}"

@@ -13,8 +13,9 @@ from strategy_config.models import ConfigAudit, StrategyConfig, SymbolOverride
 from strategy_config.publication import publisher
 from strategy_config.resolution import known_strategies, layer_rows
 from strategy_config.resolution.differences import differences
+from strategy_config.resolution.layer_keys import LayerKey
 from strategy_config.selectors import strategy_rows
-from strategy_config.transfer.legacy_source import LayerKey, LegacyChange, LegacyConfig, LegacyData
+from strategy_config.transfer.legacy_source import LegacyChange, LegacyConfig, LegacyData
 from strategy_core.configuration import validation
 from strategy_core.configuration.parameter_values import NOTHING, Values
 from strategy_core.configuration.validation import InvalidParametersError
@@ -37,7 +38,7 @@ class LayerPlan:
 
     @property
     def name(self) -> str:
-        return f"{self.key[0]} {self.key[1] or 'global'}"
+        return f"{self.key.strategy_id} {self.key.symbol or 'global'}"
 
 
 @dataclass(slots=True)
@@ -58,7 +59,7 @@ def make_plan(data: LegacyData) -> Plan:
     plan = Plan([], list(data.problems), data.foreign)
     accepted: dict[LayerKey, dict[str, Any]] = {}
     # Global layers first: a symbol's parameters are judged together with them.
-    for key in sorted({*data.configs, *data.changes}, key=lambda key: (key[0], key[1] or "")):
+    for key in sorted({*data.configs, *data.changes}, key=lambda key: (key.strategy_id, key.symbol or "")):
         config, changes = data.configs.get(key), data.changes.get(key, [])
         try:
             if config is not None:
@@ -69,9 +70,11 @@ def make_plan(data: LegacyData) -> Plan:
             plan.layers.append(_layer_plan(key, config, changes))
         except InvalidParametersError as exception:
             reasons = "; ".join(error.message for error in exception.errors)
-            plan.problems.append(f"{key[0]} {key[1] or 'global'}: left out, its parameters are refused: {reasons}")
+            plan.problems.append(
+                f"{key.strategy_id} {key.symbol or 'global'}: left out, its parameters are refused: {reasons}"
+            )
         except _LeftOutError as exception:
-            plan.problems.append(f"{key[0]} {key[1] or 'global'}: left out, {exception}")
+            plan.problems.append(f"{key.strategy_id} {key.symbol or 'global'}: left out, {exception}")
     return plan
 
 
@@ -111,7 +114,9 @@ def _validated(key: LayerKey, config: LegacyConfig, accepted: dict[LayerKey, dic
     common: Values | None = None
     if symbol is not None:
         row = strategy_rows.strategy_row(strategy_id)
-        common = accepted.get((strategy_id, None), NOTHING) if row.parameters is None else layer_rows.own_values(row)
+        common = (
+            accepted.get(LayerKey(strategy_id, None), NOTHING) if row.parameters is None else layer_rows.own_values(row)
+        )
     below = layer_rows.values_below(strategy_id, common)
     return validation.validate_layer(known_strategies.strategy_class(strategy_id), config.parameters, below=below)
 
@@ -131,7 +136,9 @@ def _row(key: LayerKey) -> StrategyConfig | SymbolOverride:
 def _untouched_row(key: LayerKey) -> StrategyConfig | SymbolOverride:
     row = _row(key)
     if row.version > 0:
-        raise RuntimeError(f"{key[0]} {key[1] or 'global'} was changed since the plan was made. Nothing was imported.")
+        raise RuntimeError(
+            f"{key.strategy_id} {key.symbol or 'global'} was changed since the plan was made. Nothing was imported."
+        )
     return row
 
 

@@ -12,16 +12,13 @@ from pymongo.database import Database
 from strategy_config.exceptions import ConfigError
 from strategy_config.models import CHANGED_BY_LENGTH, REASON_LENGTH
 from strategy_config.resolution import instants
-from strategy_config.resolution.symbols import normalise_symbol
+from strategy_config.resolution.layer_keys import LayerKey
 from strategy_core.strategies.registry import STRATEGIES
 
 GLOBAL_CONFIGS = "strategy_configs_global"
 SYMBOL_CONFIGS = "strategy_configs_symbol"
 AUDIT = "strategy_config_audit"
 ACTIONS = frozenset({"CREATE", "UPDATE", "DELETE", "ROLLBACK"})
-
-LayerKey = tuple[str, str | None]
-"""(strategy_id, symbol); symbol None is the global layer."""
 
 
 class UnreadableError(ValueError):
@@ -71,10 +68,10 @@ def read(database: Database[Any]) -> LegacyData:
     data = LegacyData()
 
     def keep_config(key: LayerKey, document: Mapping[str, Any]) -> None:
-        data.configs[key] = _config(key[0], document)
+        data.configs[key] = _config(key.strategy_id, document)
 
     def keep_change(key: LayerKey, document: Mapping[str, Any]) -> None:
-        change = _change(key[0], document)
+        change = _change(key.strategy_id, document)
         data.changes.setdefault(key, []).append(change)
 
     keepers: dict[str, Callable[[LayerKey, Mapping[str, Any]], None]] = {
@@ -99,8 +96,8 @@ def read(database: Database[Any]) -> LegacyData:
 
 def _key(strategy_id: str, document: Mapping[str, Any], *, needs_symbol: bool) -> LayerKey:
     if document.get("symbol") is None and not needs_symbol:
-        return strategy_id, None
-    return strategy_id, normalise_symbol(_text(document, "symbol", length=None))
+        return LayerKey(strategy_id, None)
+    return LayerKey.named(strategy_id, _text(document, "symbol", length=None))
 
 
 def _config(strategy_id: str, document: Mapping[str, Any]) -> LegacyConfig:
