@@ -40,15 +40,15 @@ class _Breaker:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._closed_from = 0.0
+        self._open_until = 0.0
         self._is_down = False
 
     def is_open(self) -> bool:
-        return time.monotonic() < self._closed_from
+        return time.monotonic() < self._open_until
 
     def failed(self, exception: Exception) -> None:
         with self._lock:
-            self._closed_from = time.monotonic() + REST_SECONDS
+            self._open_until = time.monotonic() + REST_SECONDS
             is_news, self._is_down = not self._is_down, True
         if is_news:
             logger.warning("shared_cache.lost", error=str(exception))
@@ -58,7 +58,7 @@ class _Breaker:
             return
         with self._lock:
             is_news, self._is_down = self._is_down, False
-            self._closed_from = 0.0
+            self._open_until = 0.0
         if is_news:
             logger.info("shared_cache.back")
 
