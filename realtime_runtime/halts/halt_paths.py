@@ -41,7 +41,7 @@ _REQUESTS = UUID("6b1a4a3e-8c0d-4d0e-9d5b-0c3f6f0a7c11")
 log = structlog.get_logger(__name__)
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
+class HaltAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """What a request to halt is answered. ``is_kept``: a restart stays halted. ``error`` "": it was taken."""
 
     halted: bool
@@ -106,7 +106,7 @@ class HaltPaths:
                 body = await _body_of(request)
         except TimeoutError:
             error = f"The body did not arrive within {BODY_SECONDS:g} s. Nothing was halted: send it again."
-            return _response(408, Answer(halted=False, instance_id=self._instance_id, error=error))
+            return _response(408, HaltAnswer(halted=False, instance_id=self._instance_id, error=error))
         return _response(200, await self._halt(body, "http", default_id=str(uuid4())))
 
     async def share(self, halt: Halt) -> bool:
@@ -117,7 +117,7 @@ class HaltPaths:
         headers = {SIGNATURE_HEADER: signature_of(body, self._secret)} if self._secret else {}
         return await self._bus.publish(self.subject, body, headers)
 
-    async def _halt(self, body: bytes, channel: str, *, default_id: str) -> Answer:
+    async def _halt(self, body: bytes, channel: str, *, default_id: str) -> HaltAnswer:
         halt = requested_halt(body, channel=channel, default_id=default_id, now_seconds=time.time())
         known = self._halting.halts.find(halt.id)
         if known is not None and known.scope != halt.scope:
@@ -125,7 +125,7 @@ class HaltPaths:
             halt = msgspec.structs.replace(halt, id=str(uuid5(_REQUESTS, f"{halt.id} {halt.scope}")))
         is_kept = await self._halting.take_direct(halt, is_shared=channel == "nats")
         is_halted = self._halting.halts.holds(halt.id)
-        return Answer(
+        return HaltAnswer(
             halted=is_halted,
             instance_id=self._instance_id,
             id=halt.id,
@@ -136,13 +136,13 @@ class HaltPaths:
             else "The halt of this id was resumed and does not halt again: send a new id, or none.",
         )
 
-    def _refuse(self, channel: str, message: str) -> Answer:
+    def _refuse(self, channel: str, message: str) -> HaltAnswer:
         self.refused += 1
         if self.refused % REFUSALS_A_LOG == 1:
             log.warning("halt.refused", channel=channel, refused=self.refused)
         if not self._secret:
             message = "HALT_SECRET is not set on this runtime, so nobody may halt it here."
-        return Answer(halted=False, instance_id=self._instance_id, error=message)
+        return HaltAnswer(halted=False, instance_id=self._instance_id, error=message)
 
     def _is_signed(self, body: bytes, signature: str) -> bool:
         return bool(self._secret) and hmac.compare_digest(
@@ -183,7 +183,7 @@ async def _body_of(request: web.Request) -> bytes:
     return bytes(body[:MAX_BODY])
 
 
-def _response(status: int, answer: Answer, headers: dict[str, str] | None = None) -> web.Response:
+def _response(status: int, answer: HaltAnswer, headers: dict[str, str] | None = None) -> web.Response:
     response = web.Response(
         status=status, body=msgspec.json.encode(answer), content_type="application/json", headers=headers
     )

@@ -18,7 +18,7 @@ Source = Literal["default", "environment", "global", "symbol", "refused"]
 
 
 @dataclass(frozen=True, slots=True)
-class Resolved:
+class Resolution:
     """All parameters of a strategy and the layer that each came from; ``sources`` belongs to the caller."""
 
     parameters: Parameters
@@ -31,7 +31,7 @@ def resolve(
     environment: Values = NOTHING,
     global_values: Values = NOTHING,
     symbol_values: Values = NOTHING,
-) -> Resolved:
+) -> Resolution:
     """Resolve the layers, each already checked or not; raises InvalidParametersError with every error."""
     merged: dict[str, Any] = {}
     sources: dict[str, Source] = dict.fromkeys(strategy.parameters.model_fields, "default")
@@ -45,6 +45,6 @@ def resolve(
         merged.update(values)
         sources.update(dict.fromkeys(values, source))
     try:
-        return Resolved(strategy.parameters.model_validate(merged), sources)
+        return Resolution(strategy.parameters.model_validate(merged), sources)
     except ValidationError:
         raise InvalidParametersError(all_errors(strategy, merged)) from None

@@ -12,7 +12,7 @@ import pytest
 
 from realtime_runtime.feeds.binance import stream_connection
 from realtime_runtime.feeds.binance.binance_sources import binance_sources
-from realtime_runtime.feeds.binance.streams import SPOT, Stream, Verdict
+from realtime_runtime.feeds.binance.streams import SPOT, MessageVerdict, Stream
 from realtime_runtime.feeds.live import live_settings
 from realtime_runtime.feeds.publishing import LivePublisher
 from realtime_runtime.feeds.supervision import Source
@@ -345,10 +345,14 @@ async def test_binance__both_markets__are_asked_where_each_stream_is_served(
 def test_stream__numbers_go_back__only_a_new_connection_may() -> None:
     stream = Stream("BTCUSDT", "trade", SPOT)
 
-    def take(number: int) -> Verdict:
+    def take(number: int) -> MessageVerdict:
         return stream.take(json.dumps({"stream": TRADE, "data": trade(number)}).encode())
 
-    assert [take(number) for number in (7, 7, 5)] == [Verdict.NEW, Verdict.REPEATED, Verdict.REPEATED]
+    assert [take(number) for number in (7, 7, 5)] == [
+        MessageVerdict.NEW,
+        MessageVerdict.REPEATED,
+        MessageVerdict.REPEATED,
+    ]
     stream.begin()
-    assert take(3) is Verdict.NEW
+    assert take(3) is MessageVerdict.NEW
     assert stream.missed == 0

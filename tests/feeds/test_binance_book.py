@@ -10,10 +10,10 @@ import pytest
 from realtime_runtime.feeds.binance.book_sync import (
     MAX_CROSSED,
     BookBuilder,
-    Difference,
+    DepthDifference,
+    DepthSnapshot,
     OrderBook,
     SequenceGapError,
-    Snapshot,
 )
 from tests.feeds.conftest import recorded
 
@@ -21,12 +21,14 @@ SPOT = "market/spot-20240808.jsonl.gz"
 DIFFERENCES = "market/spot-20240808.raw-diffs.jsonl.gz"
 
 
-def difference(first: int, last: int, bids: Sequence[tuple[str, str]] = (), previous: int | None = None) -> Difference:
-    return Difference(first=first, last=last, bids=list(bids), asks=[], previous=previous)
+def difference(
+    first: int, last: int, bids: Sequence[tuple[str, str]] = (), previous: int | None = None
+) -> DepthDifference:
+    return DepthDifference(first=first, last=last, bids=list(bids), asks=[], previous=previous)
 
 
-def snapshot(number: int = 100) -> Snapshot:
-    return Snapshot(number, bids=[("10.0", "1"), ("9.0", "2")], asks=[("11.0", "1"), ("12.0", "2")])
+def snapshot(number: int = 100) -> DepthSnapshot:
+    return DepthSnapshot(number, bids=[("10.0", "1"), ("9.0", "2")], asks=[("11.0", "1"), ("12.0", "2")])
 
 
 @pytest.mark.parametrize("symbol", ["btcusdt", "ethusdt"])
@@ -37,9 +39,9 @@ def test_book__recorded_snapshot_and_differences__equals_every_recorded_depth20(
     for stream, line in recorded(market_data / DIFFERENCES, f"{symbol}@depth@100ms", f"{symbol}@depthSnapshot"):
         data = line[line.index('"data":') + 7 : -1].encode()
         if stream.endswith("Snapshot"):
-            assert builder.take_snapshot(msgspec.json.decode(data, type=Snapshot))
+            assert builder.take_snapshot(msgspec.json.decode(data, type=DepthSnapshot))
         else:
-            builder.take(msgspec.json.decode(data, type=Difference))
+            builder.take(msgspec.json.decode(data, type=DepthDifference))
         if builder.book is not None:
             built[builder.book.last] = builder.book.top(20)
     assert builder.gaps == 0
@@ -104,7 +106,7 @@ def test_builder__snapshot_older_than_the_first_difference__asks_for_another() -
 
 def test_book__levels_of_no_quantity_in_the_snapshot__are_left_out() -> None:
     levels = [("10.5", "0.00000000"), ("10.0", "1")]
-    book = OrderBook(Snapshot(100, bids=levels, asks=[("11.0", "0"), ("12.0", "2")]), is_futures=False)
+    book = OrderBook(DepthSnapshot(100, bids=levels, asks=[("11.0", "0"), ("12.0", "2")]), is_futures=False)
     assert book.top(5) == ([("10.0", "1")], [("12.0", "2")])
 
 
@@ -137,6 +139,6 @@ def test_builder__levels_beyond_the_snapshot__are_renewed_while_the_book_stays_i
     builder.renew()
     assert builder.take(difference(103, 103, [("8.5", "1")]))
     assert builder.needs_snapshot
-    fresh = Snapshot(102, bids=[("9.0", "2"), ("8.8", "4"), ("8.0", "1")], asks=[("11.0", "1")])
+    fresh = DepthSnapshot(102, bids=[("9.0", "2"), ("8.8", "4"), ("8.0", "1")], asks=[("11.0", "1")])
     assert builder.take_snapshot(fresh)
     assert builder.book.top(4)[0] == [("9.0", "2"), ("8.8", "4"), ("8.5", "1"), ("8.0", "1")]

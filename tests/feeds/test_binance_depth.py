@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from realtime_runtime.feeds.binance import depth
-from realtime_runtime.feeds.binance.book_sync import Difference, OrderBook, decode_snapshot
+from realtime_runtime.feeds.binance.book_sync import DepthDifference, OrderBook, decode_snapshot
 from realtime_runtime.feeds.publishing import LivePublisher
 from tests.feeds.conftest import Supervised, recorded
 from tests.feeds.servers.binance import SimulatedBinance
@@ -46,7 +46,7 @@ def snapshot_at(number: int, snapshot: bytes, day: list[tuple[str, str]]) -> byt
     """What the exchange would answer later: the snapshot with the differences up to a number."""
     book = OrderBook(decode_snapshot(snapshot), is_futures=False)
     for _, line in day:
-        difference = msgspec.json.decode(line[line.index('"data":') + 7 : -1], type=Difference)
+        difference = msgspec.json.decode(line[line.index('"data":') + 7 : -1], type=DepthDifference)
         if difference.last <= number:
             book.apply(difference)
     bids, asks = book.top(1_000)

@@ -21,7 +21,7 @@ LevelText = tuple[PriceText, str]
 """A level as on the wire: (price, quantity)."""
 
 
-class Snapshot(msgspec.Struct, frozen=True):
+class DepthSnapshot(msgspec.Struct, frozen=True):
     """The answer of REST ``/depth``; best levels first."""
 
     last_update_id: int = msgspec.field(name="lastUpdateId")
@@ -29,7 +29,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     asks: list[LevelText]
 
 
-class Difference(msgspec.Struct, frozen=True):
+class DepthDifference(msgspec.Struct, frozen=True):
     """A message of the stream ``<symbol>@depth``. Only futures carry ``previous``, the ``last`` of the one before."""
 
     first: int = msgspec.field(name="U")
@@ -41,7 +41,7 @@ class Difference(msgspec.Struct, frozen=True):
     transaction_time_ms: int = msgspec.field(name="T", default=0)
 
 
-decode_snapshot = msgspec.json.Decoder(Snapshot).decode
+decode_snapshot = msgspec.json.Decoder(DepthSnapshot).decode
 
 
 class SequenceGapError(Exception):
@@ -98,14 +98,14 @@ class OrderBook:
 
     __slots__ = ("_asks", "_bids", "_is_futures", "_is_linked", "last")
 
-    def __init__(self, snapshot: Snapshot, *, is_futures: bool) -> None:
+    def __init__(self, snapshot: DepthSnapshot, *, is_futures: bool) -> None:
         self._bids = _Side(snapshot.bids, -1)
         self._asks = _Side(snapshot.asks, 1)
         self._is_futures = is_futures
         self._is_linked = False
         self.last = snapshot.last_update_id
 
-    def apply(self, difference: Difference) -> bool:
+    def apply(self, difference: DepthDifference) -> bool:
         """Apply a difference; false where the book already contains it. Raises SequenceGapError."""
         if not self._is_linked:
             wanted = first_wanted(self.last, is_futures=self._is_futures)
@@ -150,7 +150,7 @@ class BookBuilder:
         self.gaps = 0
         self._crossed = 0
         self._is_futures = is_futures
-        self._pending: deque[Difference] | None = deque(maxlen=MAX_PENDING)
+        self._pending: deque[DepthDifference] | None = deque(maxlen=MAX_PENDING)
 
     @property
     def needs_snapshot(self) -> bool:
@@ -162,7 +162,7 @@ class BookBuilder:
         if self._pending is None:
             self._pending = deque(maxlen=MAX_PENDING)
 
-    def take(self, difference: Difference) -> bool:
+    def take(self, difference: DepthDifference) -> bool:
         """Take the next difference; true where the book now shows it, and is not crossed.
 
         A book that stays crossed over MAX_CROSSED differences is rebuilt.
@@ -188,7 +188,7 @@ class BookBuilder:
             self._start_over(difference)
         return False
 
-    def take_snapshot(self, snapshot: Snapshot) -> bool:
+    def take_snapshot(self, snapshot: DepthSnapshot) -> bool:
         """Build the book from a snapshot and what was kept; false where they do not connect: fetch another one."""
         pending = self._pending
         if not pending or pending[0].first > first_wanted(snapshot.last_update_id, is_futures=self._is_futures):
@@ -200,11 +200,11 @@ class BookBuilder:
         self._pending = None
         return True
 
-    def _follows(self, before: Difference, difference: Difference) -> bool:
+    def _follows(self, before: DepthDifference, difference: DepthDifference) -> bool:
         number = difference.previous if self._is_futures else difference.first - 1
         return number == before.last
 
-    def _start_over(self, difference: Difference) -> None:
+    def _start_over(self, difference: DepthDifference) -> None:
         """Something is missing before this difference, or the book is wrong: nothing that was kept is of use."""
         self.gaps += 1
         self._crossed = 0

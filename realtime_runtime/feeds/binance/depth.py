@@ -12,7 +12,7 @@ import msgspec
 import structlog
 
 from realtime_runtime.feeds import web
-from realtime_runtime.feeds.binance.book_sync import BookBuilder, Difference, decode_snapshot
+from realtime_runtime.feeds.binance.book_sync import BookBuilder, DepthDifference, decode_snapshot
 from realtime_runtime.feeds.binance.rate_limiter import RateLimiter
 from realtime_runtime.feeds.binance.streams import Market, Stream, stream_name
 from realtime_runtime.feeds.supervision import FeedError, RateLimitedError, Status
@@ -144,7 +144,7 @@ class BookFeed:
             entry.renewed_at = now
             entry.builder.renew()
 
-    async def _publish_book(self, entry: _Symbol, difference: Difference) -> None:
+    async def _publish_book(self, entry: _Symbol, difference: DepthDifference) -> None:
         book = entry.builder.book
         if book is None:
             return
@@ -175,4 +175,4 @@ class BookFeed:
 
 
 class _DifferenceEnvelope(msgspec.Struct):
-    data: Difference
+    data: DepthDifference

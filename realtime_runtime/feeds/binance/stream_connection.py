@@ -21,10 +21,10 @@ import structlog
 from realtime_runtime.feeds.binance.rate_limiter import RateLimiter
 from realtime_runtime.feeds.binance.streams import (
     NAMES_PER_REQUEST,
+    MessageVerdict,
     Method,
     Stream,
     StreamTable,
-    Verdict,
     decode_answer,
     in_lots,
     is_shutdown_notice,
@@ -233,11 +233,11 @@ class StreamConnection:
         stream.heard_at = status.heard_at
         if stream.time_ms > 0:
             status.event_time(stream.time_ms)
-        if verdict is Verdict.REPEATED:
+        if verdict is MessageVerdict.REPEATED:
             status.repeated += 1
             return
         status.missed += stream.missed
-        if verdict is Verdict.NO_MARKET_TRADE:
+        if verdict is MessageVerdict.NO_MARKET_TRADE:
             status.no_market_trades += 1
             return
         status.messages += 1

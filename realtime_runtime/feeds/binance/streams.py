@@ -99,7 +99,7 @@ def is_shutdown_notice(payload: bytes) -> bool:
     return SHUTDOWN_EVENT in (notice.event, "" if notice.data is None else notice.data.event)
 
 
-class Answer(msgspec.Struct):
+class ControlAnswer(msgspec.Struct):
     """The answer to a control message: ``{"result": null, "id": 1}``, or an error in one of two shapes."""
 
     number: int | None = msgspec.field(name="id")
@@ -115,7 +115,7 @@ class Answer(msgspec.Struct):
         return "" if self.code is None else f"{self.code} {self.message}"
 
 
-decode_answer = msgspec.json.Decoder(Answer).decode
+decode_answer = msgspec.json.Decoder(ControlAnswer).decode
 
 
 class _Book(msgspec.Struct, gc=False):
@@ -184,7 +184,7 @@ def _numbering(stream_type: str, market: Market) -> type[_Numbered]:
     return _Timed
 
 
-class Verdict(enum.Enum):
+class MessageVerdict(enum.Enum):
     """What the numbering says of a message, and of a trade whether it is one of the market."""
 
     NEW = enum.auto()
@@ -229,14 +229,14 @@ class Stream:
         """A connection was lost and made anew: numbers that went back are then no repetition."""
         self._has_new_connection = True
 
-    def take(self, payload: bytes) -> Verdict:
+    def take(self, payload: bytes) -> MessageVerdict:
         """Judge a message by its number. Raises DecodeError where it is not what the stream carries."""
         numbered = self._decode(_decode_envelope(payload).data)
         last, before = numbered.last, self.last
         self.time_ms = numbered.time_ms
         self.missed = 0
         if last == before or (last < before and not self._has_new_connection):
-            return Verdict.REPEATED
+            return MessageVerdict.REPEATED
         self._has_new_connection = False
         if 0 <= before < last:
             if self._is_counted:
@@ -245,8 +245,8 @@ class Stream:
                 self.missed = 1
         self.last = last
         if type(numbered) is _Trade and numbered.execution != MARKET_EXECUTION:
-            return Verdict.NO_MARKET_TRADE
-        return Verdict.NEW
+            return MessageVerdict.NO_MARKET_TRADE
+        return MessageVerdict.NEW
 
 
 _decode_envelope = msgspec.json.Decoder(_Envelope).decode
