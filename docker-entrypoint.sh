@@ -23,8 +23,8 @@ manage)
     exec python manage.py "$@"
     ;;
 *)
-    echo "Unknown or missing command. Use one of: web | worker | relay | runtime | feed KIND | migrate | manage COMMAND"
-    >&2
+    echo "Unknown or missing command. Use one of:" \
+        "web | worker | relay | runtime | feed KIND | migrate | manage COMMAND" >&2
     exit 2
     ;;
 esac
