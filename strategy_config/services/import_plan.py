@@ -85,7 +85,7 @@ class ImportRefusedError(ConfigError):
 
     def __init__(self, plan: Plan) -> None:
         count = len(plan.refusals)
-        super().__init__(f"{count} thing{'' if count == 1 else 's'} in the file cannot be: nothing was changed.")
+        super().__init__(f"{count} {'entry was' if count == 1 else 'entries were'} refused; nothing was changed.")
         self.plan = plan
 
 
