@@ -19,7 +19,7 @@ WATCH_SECONDS = 1.0
 LONGEST_END_SECONDS = 30.0
 LONGEST_SLEEP_SECONDS = 60
 
-_log = structlog.get_logger(__name__)
+log = structlog.get_logger(__name__)
 
 
 class Clock(Scheduler):
@@ -45,7 +45,7 @@ class Clock(Scheduler):
             self._sign.touch()
         except OSError as exception:
             if not self._is_sign_lost:
-                _log.warning("clock.sign_not_written", path=str(self._sign), error=str(exception))
+                log.warning("clock.sign_not_written", path=str(self._sign), error=str(exception))
             self._is_sign_lost = True
         else:
             self._is_sign_lost = False
@@ -64,8 +64,8 @@ def _watch(clock: Any) -> None:
         is_ending.wait(WATCH_SECONDS)
     if state.should_stop is not None or state.should_terminate is not None:
         return
-    _log.error("clock.ended", exit_code=getattr(clock, "exitcode", None))
+    log.error("clock.ended", exit_code=getattr(clock, "exitcode", None))
     state.should_stop = ENDED_EXIT_CODE
     is_ending.wait(LONGEST_END_SECONDS)
-    _log.error("worker.end_forced")
+    log.error("worker.end_forced")
     os._exit(ENDED_EXIT_CODE)

@@ -20,7 +20,7 @@ LARGE_SECONDS = 30.0
 MAX_DISCARDED_BYTES = 2 * MAX_BYTES
 REST_SECONDS = 5.0
 _BODILESS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
-_logger = structlog.get_logger(__name__)
+log = structlog.get_logger(__name__)
 
 
 class Dispatcher:
@@ -36,7 +36,7 @@ class Dispatcher:
         try:
             self._take(Exchange(watcher))
         except Exception:
-            _logger.exception("request.lost")
+            log.exception("request.lost")
             watcher.done()
 
     def end(self) -> None:
@@ -73,7 +73,7 @@ class Dispatcher:
                     413, f"Log in first: a body larger than {SMALL_BYTES} bytes is read only after a login."
                 )
         except Exception:
-            _logger.exception("request.lost")
+            log.exception("request.lost")
             exchange.end()
 
     def _received(self, exchange: Exchange, lane: Lane, received: Received) -> None:

@@ -15,7 +15,7 @@ from strategy_config.api.common import envelope, errors
 
 API_PREFIX = "/api/v1/"
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
-_logger = structlog.get_logger(__name__)
+log = structlog.get_logger(__name__)
 
 
 class Exchange:
@@ -40,7 +40,7 @@ class Exchange:
             else:
                 _stream(self.protocol, head, content)
         except Exception:
-            _logger.exception("request.failed", method=self.environ["REQUEST_METHOD"], path=self.environ["PATH_INFO"])
+            log.exception("request.failed", method=self.environ["REQUEST_METHOD"], path=self.environ["PATH_INFO"])
         finally:
             self.end()
 

@@ -20,7 +20,7 @@ _STOPS = re.compile(r"/api/v1/(?:halt|strategies/[^/]+/disable)|/admin/(?:.+/)?(
 _CHECK = "/api/v1/config/validate"
 _DOCUMENTS = frozenset({"/api/schema/", "/openapi.json"})
 _PROBES = frozenset({"/ready", "/metrics", "/info"})
-_logger = structlog.get_logger(__name__)
+log = structlog.get_logger(__name__)
 
 
 def is_stop(method: str, path: str) -> bool:
@@ -49,7 +49,7 @@ class Lane:
                 work()
             except Exception:
                 # The thread continues with the next request.
-                _logger.exception("request.lost")
+                log.exception("request.lost")
             with self._lock:
                 if not self._waiting:
                     self._running -= 1

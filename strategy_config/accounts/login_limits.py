@@ -36,7 +36,7 @@ FORGET_SCRIPT = """
 redis.call('DEL', KEYS[1])
 if redis.call('EXISTS', KEYS[2]) == 1 then redis.call('DECR', KEYS[2]) end
 """
-_log = structlog.get_logger(__name__)
+log = structlog.get_logger(__name__)
 
 
 class CountingBackend(ModelBackend):
@@ -52,11 +52,11 @@ class CountingBackend(ModelBackend):
         wait = _count(keys)
         if wait:
             request.META[LOCKED_SECONDS] = wait
-            _log.warning("login.locked", username=username, address=client_address(request.META), seconds=wait)
+            log.warning("login.locked", username=username, address=client_address(request.META), seconds=wait)
             raise PermissionDenied
         user = super().authenticate(request, username, password, **kwargs)
         if user is None:
-            _log.warning("login.failed", username=username, address=client_address(request.META))
+            log.warning("login.failed", username=username, address=client_address(request.META))
         else:
             _forget(keys)
         return user
@@ -77,7 +77,7 @@ def _count(keys: tuple[str, str]) -> int:
             lambda client: client.eval(COUNT_SCRIPT, 2, *keys, *limits, settings.LOGIN_LOCKOUT_SECONDS)
         )
     except RedisUnavailableError as exception:
-        _log.warning("login.uncounted", error=str(exception))
+        log.warning("login.uncounted", error=str(exception))
         return 0
     return -(-int(wait) // 1000)
 
@@ -87,4 +87,4 @@ def _forget(keys: tuple[str, str]) -> None:
     try:
         redis_client.run(lambda client: client.eval(FORGET_SCRIPT, 2, *keys))
     except RedisUnavailableError as exception:
-        _log.warning("login.uncounted", error=str(exception))
+        log.warning("login.uncounted", error=str(exception))

@@ -38,7 +38,7 @@ _BODY = (
     b'{"success":true,"data":%b,"error":null,"metadata":'
     b'{"request_id":"%b","cache_hit":%b,"load_time_ms":%.3f,"degraded":%b,"warnings":%b}}'
 )
-_log = structlog.get_logger(__name__)
+log = structlog.get_logger(__name__)
 
 
 class Fetched(NamedTuple):
@@ -159,7 +159,7 @@ def from_cache(strategy_id: str, symbol: str | None, fetched: Fetched) -> Readin
         try:
             known = _prepare(raw, symbol, now_ms, is_borrowed=is_borrowed)
         except wire_json.WireError as exception:
-            _log.error("document.unreadable", strategy_id=strategy_id, symbol=symbol, error=str(exception))
+            log.error("document.unreadable", strategy_id=strategy_id, symbol=symbol, error=str(exception))
             return None
         if known is None:
             return None

@@ -10,7 +10,7 @@ from strategy_config.history import checkpoints, positions, verification
 from strategy_config.history.checkpoints import Checkpoint, Witness
 from strategy_config.history.verification import Verification
 
-logger = structlog.get_logger(__name__)
+log = structlog.get_logger(__name__)
 
 
 def check(
@@ -38,7 +38,7 @@ def _witness() -> Witness | None:
     try:
         return checkpoints.witness()
     except RedisUnavailableError as exception:
-        logger.warning("audit.checkpoints_unknown", error=str(exception))
+        log.warning("audit.checkpoints_unknown", error=str(exception))
         return None
 
 
@@ -49,7 +49,7 @@ def _keep(found: Verification, relayed: int, seen: Witness) -> None:
         farthest = max(relayed, seen.relayed or 0)
         checkpoints.keep(checkpoint, relayed=farthest, known=seen.checkpoints, is_published=is_published)
     except RedisUnavailableError as exception:
-        logger.warning("audit.checkpoint_not_kept", error=str(exception))
+        log.warning("audit.checkpoint_not_kept", error=str(exception))
 
 
 def forget_checkpoints() -> bool:

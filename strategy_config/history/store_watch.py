@@ -14,7 +14,7 @@ from strategy_config.store import circuit_breaker
 
 WATCH_SECONDS = 2.0
 SHORTEST_PAUSE_SECONDS = 0.05
-_log = structlog.get_logger(__name__)
+log = structlog.get_logger(__name__)
 
 
 def start() -> None:
@@ -35,6 +35,6 @@ def _look() -> None:
     try:
         positions.last_sequence()
     except StoreUnavailableError as exception:
-        _log.debug("store_watch.refused", error=str(exception))
+        log.debug("store_watch.refused", error=str(exception))
     except Exception:
-        _log.exception("store_watch.failed")
+        log.exception("store_watch.failed")

@@ -27,7 +27,7 @@ from strategy_core.market.decoding import UNREADABLE
 Order = Literal["symbol", "pressure", "imbalance", "liquidity"]
 
 TOP_SYMBOLS = 5
-_log = structlog.get_logger(__name__)
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +169,7 @@ def _read(raw: bytes, at: datetime) -> Reading | None:
     try:
         metrics = analytics.decode(raw)
     except UNREADABLE as exception:
-        _log.warning("market.unreadable", error=str(exception))
+        log.warning("market.unreadable", error=str(exception))
         return None
     age_seconds = max(0.0, at.timestamp() - metrics.published_ms / 1000)
     return Reading(metrics, age_seconds) if age_seconds <= KEPT_SECONDS else None
@@ -179,7 +179,7 @@ def _points(symbol: str, records: bytes, timeframe: Timeframe) -> list[PressureP
     try:
         return analytics.read_points(records, timeframe)
     except ValueError as exception:
-        _log.warning("pressure.unreadable", symbol=symbol, error=str(exception))
+        log.warning("pressure.unreadable", symbol=symbol, error=str(exception))
         return []
 
 

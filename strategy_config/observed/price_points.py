@@ -7,7 +7,7 @@ import structlog
 from strategy_config.redis import redis_client
 from strategy_core.configuration import price_points, wire_json
 
-_log = structlog.get_logger(__name__)
+log = structlog.get_logger(__name__)
 
 
 def read(symbol: str) -> list[price_points.PricePoint]:
@@ -17,5 +17,5 @@ def read(symbol: str) -> list[price_points.PricePoint]:
     try:
         return [price_points.decode_price(record) for record in records]
     except wire_json.WireError as exception:
-        _log.warning("prices.unreadable", symbol=symbol, error=str(exception))
+        log.warning("prices.unreadable", symbol=symbol, error=str(exception))
         return []

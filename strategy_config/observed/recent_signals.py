@@ -24,7 +24,7 @@ from strategy_core.market.decoding import UNREADABLE
 
 PAGE = 1_000
 _FIELD = redis_keys.STREAM_FIELD.encode()
-_log = structlog.get_logger(__name__)
+log = structlog.get_logger(__name__)
 EntryId = tuple[int, int]
 
 
@@ -176,7 +176,7 @@ class _Copy:
             payload.decode()
             told_at = datetime.fromtimestamp(entry_id[0] / 1000, UTC)
         except (*UNREADABLE, ValueError, OverflowError) as exception:
-            _log.warning("signal.unreadable", error=str(exception))
+            log.warning("signal.unreadable", error=str(exception))
             return None
         return RecentSignal(
             id=signal.id,

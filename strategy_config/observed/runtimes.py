@@ -17,7 +17,7 @@ from strategy_core.configuration import runtime_reports, wire_json
 SCAN_COUNT = 500
 ACKS_LOOKED_AT = 1_000
 State = Literal["applied", "rejected", "waiting"]
-_log = structlog.get_logger(__name__)
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def live_runtimes() -> list[runtime_reports.Heartbeat]:
         try:
             heartbeats.append(runtime_reports.decode_heartbeat(raw))
         except wire_json.WireError as exception:
-            _log.warning("heartbeat.unreadable", error=str(exception))
+            log.warning("heartbeat.unreadable", error=str(exception))
     return sorted(heartbeats, key=lambda heartbeat: heartbeat.instance_id)
 
 

@@ -18,7 +18,7 @@ from strategy_core.market.decoding import UNREADABLE
 MINUTES = 30
 PAGE = 1_000
 _MINUTE_MS = 60_000
-_log = structlog.get_logger(__name__)
+log = structlog.get_logger(__name__)
 
 
 class _Signal(msgspec.Struct):
@@ -79,7 +79,7 @@ class _Counter:
         try:
             signal = self._decoder.decode(fields.get(redis_keys.STREAM_FIELD.encode(), b""))
         except UNREADABLE as exception:
-            _log.warning("signal.unreadable", error=str(exception))
+            log.warning("signal.unreadable", error=str(exception))
             return
         self._counts[minute][signal.strategy_id, signal.action] += 1
 

@@ -17,7 +17,7 @@ from strategy_core.configuration.wire_documents import FORMATS, Format
 
 LOOK_SECONDS = 5.0
 
-logger = structlog.get_logger(__name__)
+log = structlog.get_logger(__name__)
 
 
 def newest_for(heartbeats: Iterable[Heartbeat], otherwise: Format) -> Format:
@@ -52,7 +52,7 @@ class DocumentFormat:
         with self._lock:
             self._format = found
         if found != before:
-            logger.info("documents.format_changed", format=found, before=before)
+            log.info("documents.format_changed", format=found, before=before)
         return found
 
 

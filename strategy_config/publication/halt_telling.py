@@ -16,7 +16,7 @@ from strategy_core.configuration.halts import SIGNATURE_HEADER, TOLD_CAP, Halt, 
 
 NATS_SECONDS = 2.0
 
-logger = structlog.get_logger(__name__)
+log = structlog.get_logger(__name__)
 
 
 def tell(halt: Halt) -> tuple[str, ...]:
@@ -26,7 +26,7 @@ def tell(halt: Halt) -> tuple[str, ...]:
         told = ["redis"] if _over_redis(halt) else []
         if over_nats is not None and over_nats.result():
             told.append("nats")
-    logger.warning("halt.told_without_store", id=halt.id, scope=str(halt.scope), told_over=told)
+    log.warning("halt.told_without_store", id=halt.id, scope=str(halt.scope), told_over=told)
     return tuple(told)
 
 
@@ -42,7 +42,7 @@ def _over_redis(halt: Halt) -> bool:
             is_patient=True,
         )
     except RedisUnavailableError as exception:
-        logger.error("halt.untold", over="redis", id=halt.id, error=str(exception))
+        log.error("halt.untold", over="redis", id=halt.id, error=str(exception))
         return False
     return True
 
@@ -52,10 +52,10 @@ def _over_nats(halt: Halt) -> bool:
     try:
         return asyncio.run(_ask(halt))
     except (errors.Error, OSError, TimeoutError) as exception:
-        logger.error("halt.untold", over="nats", id=halt.id, error=f"{type(exception).__name__}: {exception}")
+        log.error("halt.untold", over="nats", id=halt.id, error=f"{type(exception).__name__}: {exception}")
     except Exception:
         # Whatever came back: what Redis was told stands, and is not answered as a failure.
-        logger.exception("halt.untold", over="nats", id=halt.id)
+        log.exception("halt.untold", over="nats", id=halt.id)
     return False
 
 

@@ -38,7 +38,7 @@ NEAR_BEHIND = 16
 NOTHING_PUBLISHED = -1
 START_ANEW = -2
 
-logger = structlog.get_logger(__name__)
+log = structlog.get_logger(__name__)
 _changes = Counter("configsite_changes", "Accepted changes.", ["action", "channel"])
 _publications = Histogram(
     "configsite_publication_seconds",
@@ -94,7 +94,7 @@ def _publish(changes: Sequence[ConfigAudit], states: Mapping[str, FieldState]) -
                 return _catch_up(done.last)
             time.sleep(PREDECESSOR_POLL_SECONDS)
     except (RedisUnavailableError, StoreUnavailableError) as exception:
-        logger.info("publication.postponed", sequence=changes[-1].told_sequence, error=str(exception))
+        log.info("publication.postponed", sequence=changes[-1].told_sequence, error=str(exception))
         return False
 
 
@@ -103,7 +103,7 @@ def publish_pending() -> bool:
     try:
         return _catch_up(last_published())
     except (RedisUnavailableError, StoreUnavailableError) as exception:
-        logger.info("publication.postponed", error=str(exception))
+        log.info("publication.postponed", error=str(exception))
         return False
 
 
@@ -138,7 +138,7 @@ def rewrite_all(*, is_forced: bool) -> CacheRewrite:
         if redis_client.publish(state.sequence, layers, [notice], **halts).is_written:
             wrong = tuple(each for each in wrong if not _differ_in_format_alone(found.get(each), wanted.get(each)))
             if wrong:
-                logger.warning("shared_cache.repaired", fields=wrong[:20], count=len(wrong), sequence=state.sequence)
+                log.warning("shared_cache.repaired", fields=wrong[:20], count=len(wrong), sequence=state.sequence)
             return CacheRewrite(len({**found, **wanted}.keys() - ownerless), state.sequence, wrong)
     raise RedisUnavailableError("Other writers were faster each time.")
 
@@ -151,9 +151,9 @@ def rewrite_in_another_format() -> None:
         found: Any = redis_client.run(lambda client: client.hmget(redis_client.keys().config, fields), is_patient=True)
         if any(raw is not None and wire_documents.format_of(raw) not in {None, wanted} for raw in found):
             rewrite_all(is_forced=False)
-            logger.info("documents.rewritten", format=wanted)
+            log.info("documents.rewritten", format=wanted)
     except (RedisUnavailableError, StoreUnavailableError) as exception:
-        logger.info("documents.rewrite_postponed", format=wanted, error=str(exception))
+        log.info("documents.rewrite_postponed", format=wanted, error=str(exception))
 
 
 def repair_where_asked() -> bool:
@@ -166,10 +166,10 @@ def repair_where_asked() -> bool:
         rewrite_all(is_forced=True)
         redis_client.run(lambda client: client.delete(key))
     except (RedisUnavailableError, StoreUnavailableError) as exception:
-        logger.warning("repair.postponed", error=str(exception))
+        log.warning("repair.postponed", error=str(exception))
         # A user of Redis from before this key was read; the regular comparison repairs as well, only later.
         return isinstance(exception, RedisUnavailableError) and exception.is_forbidden
-    logger.warning("shared_cache.repaired_where_asked", problem=asked.decode(errors="replace"))
+    log.warning("shared_cache.repaired_where_asked", problem=asked.decode(errors="replace"))
     return True
 
 
@@ -191,7 +191,7 @@ def _catch_up(last: int) -> bool:
         is_written, last, _ = redis_client.publish(last, layers, entries, **_halts_of(state.changes))
         if is_written:
             _cover_after(state.changes)
-            logger.info("publication.caught_up", changes=len(state.changes), sequence=state.sequence)
+            log.info("publication.caught_up", changes=len(state.changes), sequence=state.sequence)
             return True
     return False
 
@@ -201,7 +201,7 @@ def _note_rewound(told: int, stored: int) -> None:
         checkpoints.note_rewound(told=told, stored=stored)
     except RedisUnavailableError as exception:
         # Perhaps rights in Redis from before there was such a note: publishing must not wait for them.
-        logger.error("shared_cache.rewind_not_noted", told=told, stored=stored, error=str(exception))
+        log.error("shared_cache.rewind_not_noted", told=told, stored=stored, error=str(exception))
 
 
 def _is_of_another_version(state: FieldState, found: bytes | None) -> bool:
@@ -239,7 +239,7 @@ def _start_anew() -> None:
         halts=halt_rows.in_force(known_halts.open_halts()),
         resumed=halt_rows.ended(known_halts.ended_halts()),
     )
-    logger.warning("shared_cache.started_anew", sequence=state.sequence, fields=len(state.states))
+    log.warning("shared_cache.started_anew", sequence=state.sequence, fields=len(state.states))
 
 
 def tell_resumed(halts: Sequence[Halt]) -> None:
@@ -266,7 +266,7 @@ def _missing_halts() -> dict[str, Any]:
     except RedisUnavailableError as exception:
         if not exception.is_forbidden:
             raise
-        logger.error("shared_cache.halts_refused", error=str(exception))
+        log.error("shared_cache.halts_refused", error=str(exception))
         return {}
     there, resumed = ({field.decode(errors="replace") for field in fields} for fields in found)
     halts = [each for each in halt_rows.in_force(known_halts.open_halts()) if each[0] not in there]

@@ -25,7 +25,7 @@ T = TypeVar("T")
 TIMEOUT_SECONDS = 0.5
 REST_SECONDS = 1.0
 _PUBLISH_DIGEST = hashlib.sha1(publish_script.PUBLISH_SCRIPT.encode(), usedforsecurity=False).hexdigest()
-logger = structlog.get_logger(__name__)
+log = structlog.get_logger(__name__)
 _calls = Histogram(
     "configsite_redis_call_seconds",
     "Round trips to Redis: ok, failed. Calls skipped because Redis has just failed are not counted.",
@@ -51,7 +51,7 @@ class _Breaker:
             self._open_until = time.monotonic() + REST_SECONDS
             is_news, self._is_down = not self._is_down, True
         if is_news:
-            logger.warning("shared_cache.lost", error=str(exception))
+            log.warning("shared_cache.lost", error=str(exception))
 
     def succeeded(self) -> None:
         if not self._is_down:
@@ -60,7 +60,7 @@ class _Breaker:
             is_news, self._is_down = self._is_down, False
             self._open_until = 0.0
         if is_news:
-            logger.info("shared_cache.back")
+            log.info("shared_cache.back")
 
 
 class _Connection:
@@ -247,7 +247,7 @@ def publish(
         if not exception.is_forbidden:
             raise
         if halts or resumed:
-            logger.error("shared_cache.halts_refused", error=str(exception))
+            log.error("shared_cache.halts_refused", error=str(exception))
         return _publish(expected, layers, entries, (), (), is_covered=is_covered, with_halts=False)
 
 

@@ -9,7 +9,7 @@ from strategy_core.configuration import redis_keys, wire_json
 
 T = TypeVar("T")
 _FIELD = redis_keys.STREAM_FIELD.encode()
-_log = structlog.get_logger(__name__)
+log = structlog.get_logger(__name__)
 
 
 def readable(entries: Iterable[Mapping[bytes, bytes]], decode: Callable[[bytes], T], *, event: str) -> Iterator[T]:
@@ -18,6 +18,6 @@ def readable(entries: Iterable[Mapping[bytes, bytes]], decode: Callable[[bytes],
         try:
             found = decode(fields.get(_FIELD, b""))
         except wire_json.WireError as exception:
-            _log.warning(event, error=str(exception))
+            log.warning(event, error=str(exception))
             continue
         yield found

@@ -11,7 +11,7 @@ from strategy_config.exceptions import RedisUnavailableError, StoreUnavailableEr
 
 Work = Literal["expiry", "document", "publication", "task_step", "halt"]
 
-logger = structlog.get_logger(__name__)
+log = structlog.get_logger(__name__)
 _failures = Counter(
     "configsite_item_failures",
     "Items that failed while the others succeeded: an expiry, a document, a publication, a task's step.",
@@ -33,5 +33,5 @@ def contained(work: Work, **item: str | int | None) -> Iterator[None]:
     except (StoreUnavailableError, RedisUnavailableError):
         raise
     except Exception:
-        logger.exception("item.failed", work=work, **item)
+        log.exception("item.failed", work=work, **item)
         _failures.labels(work).inc()

@@ -16,7 +16,7 @@ from strategy_core.configuration.parameter_values import NOTHING, Values
 from strategy_core.strategies.registry import STRATEGIES
 
 StoreKind = Literal["sqlite", "postgresql", "mongodb"]
-logger = structlog.get_logger(__name__)
+log = structlog.get_logger(__name__)
 
 
 @cache

@@ -30,7 +30,7 @@ _NOBODY_TOLD = (
     "The database is down, and the runtimes could not be reached over Redis or NATS. Nothing was halted: halt each "
     "runtime on its own port (POST /halt with HALT_SECRET), or stop the runtimes."
 )
-logger = structlog.get_logger(__name__)
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def halt(*, scope: Scope, origin: Origin, halt_id: str | None = None) -> Halted:
         return _tell(row)
     except Exception:
         # For example a database that is not migrated yet: runtimes can still be informed.
-        logger.exception("halt.unrecorded", id=str(row.id))
+        log.exception("halt.unrecorded", id=str(row.id))
         return _tell(row)
     if not recorded:
         known = known_halts.halts_by_id([str(row.id)])[str(row.id)]
@@ -146,7 +146,7 @@ def resume(
         # A halt that a runtime took without the site can be resumed at once.
         take_in_told(at=origin.at)
     except RedisUnavailableError as exception:
-        logger.info("halts.untold", error=str(exception))
+        log.info("halts.untold", error=str(exception))
 
     def attempt(end: Chain) -> tuple[OpenBatch, list[Halt], list[str]]:
         with OpenBatch(end, origin.at) as batch:

@@ -21,7 +21,7 @@ from strategy_core.strategies.registry import STRATEGIES
 
 _RUNTIME = "runtime"
 _COVERED_BY = "halt:"
-logger = structlog.get_logger(__name__)
+log = structlog.get_logger(__name__)
 
 
 def cover_old_runtimes(*, at: datetime) -> int:
@@ -46,7 +46,7 @@ def cover(rows: Sequence[Halt], origin: Origin) -> int:
                 keys = _keys_of(halt_rows.scope_of(row))
                 switched += len(switches.stop_layers(keys=keys, origin=marked))
     except (RedisUnavailableError, StoreUnavailableError) as exception:
-        logger.warning("halts.old_runtimes_uncovered", error=str(exception))
+        log.warning("halts.old_runtimes_uncovered", error=str(exception))
     return switched
 
 

@@ -17,7 +17,7 @@ from strategy_config.services.layer_write import LayerWrite, layer_write
 from strategy_config.services.open_batch import BatchWrite, OpenBatch, batch_write, check_keys
 from strategy_config.services.open_layer import OpenLayer
 
-logger = structlog.get_logger(__name__)
+log = structlog.get_logger(__name__)
 
 
 @traced
@@ -95,7 +95,7 @@ def stop_layers(*, keys: Sequence[LayerKey], origin: Origin) -> BatchWrite:
         raise
     except Exception:
         # Whatever is wrong with one of them must not leave the others on.
-        logger.exception("switch_off.set_failed")
+        log.exception("switch_off.set_failed")
     changes: list[ConfigAudit] = []
     failures: list[Refusal] = []
     published = True
@@ -105,7 +105,7 @@ def stop_layers(*, keys: Sequence[LayerKey], origin: Origin) -> BatchWrite:
         except StoreUnavailableError:
             raise
         except Exception as exception:
-            logger.exception("switch_off.failed", strategy_id=key.strategy_id, symbol=key.symbol)
+            log.exception("switch_off.failed", strategy_id=key.strategy_id, symbol=key.symbol)
             failures.append(Refusal(str(key), f"It could not be switched off: {exception}"))
         else:
             changes.extend(written.changes)

@@ -22,7 +22,7 @@ from strategy_core.configuration import redis_keys
 
 _RUNTIME = "runtime"
 _KNOWN_AS_RESUMED = "Runtimes know this halt as resumed; the store did not, as after a restore of an older backup."
-logger = structlog.get_logger(__name__)
+log = structlog.get_logger(__name__)
 
 
 def take_in_told(*, at: datetime) -> int:
@@ -42,7 +42,7 @@ def take_in_told(*, at: datetime) -> int:
         origins = [_origin_of(halt, at) for halt in new]
         rows = [_row_of(halt, origin) for halt, origin in zip(new, origins, strict=True)]
         published = _take_in(rows, origins)
-        logger.warning("halts.taken_in", ids=[halt.id for halt in new])
+        log.warning("halts.taken_in", ids=[halt.id for halt in new])
     again = [row for row in known.values() if row.resumed_at is not None]
     if again:
         publisher.tell_resumed(again)
@@ -59,7 +59,7 @@ def _take_in(rows: Sequence[Halt], origins: Sequence[Origin]) -> bool:
     except StoreUnavailableError:
         raise
     except Exception:
-        logger.exception("halts.not_taken_in_as_one")
+        log.exception("halts.not_taken_in_as_one")
     published = [False] * len(rows)
     for number, (row, origin) in enumerate(zip(rows, origins, strict=True)):
         with item_failures.contained("halt", id=str(row.id)):
@@ -84,7 +84,7 @@ def _take_in_resumed(at: datetime) -> None:
     origin = replace(origin, at=instants.to_milliseconds(at))
     recorded = chain.write(lambda end: end_halts(end, [Halt.objects.get(pk=row.pk) for row in ended], origin))
     publisher.publish(recorded, {})
-    logger.warning("halts.known_as_resumed", ids=[str(row.id) for row in ended])
+    log.warning("halts.known_as_resumed", ids=[str(row.id) for row in ended])
 
 
 def _told() -> tuple[dict[str, wire_halts.Halt], list[bytes]]:

@@ -19,7 +19,7 @@ STALLED_SECONDS = 2.0
 # As long as a store may take for one answer: the first ones of a process wait for its connections and imports.
 COLD_STALLED_SECONDS = 5.0
 
-_log = structlog.get_logger(__name__)
+log = structlog.get_logger(__name__)
 
 
 class Verdict(Enum):
@@ -138,9 +138,9 @@ class Breaker:
             else:
                 self._changed.notify()
         if is_open and not was_open:
-            _log.warning(f"{self._name}.lost")
+            log.warning(f"{self._name}.lost")
         elif was_open and not is_open:
-            _log.info(f"{self._name}.back")
+            log.info(f"{self._name}.back")
 
 
 STORE = Breaker("store", "The database is unreachable. Nothing was changed; try again later.")

@@ -18,7 +18,7 @@ from pymongo.errors import OperationFailure, PyMongoError
 from strategy_config.exceptions import StoreUnavailableError
 from strategy_config.store.driver_errors import CommitLostError, is_result_unknown, is_unreachable
 
-logger = structlog.get_logger(__name__)
+log = structlog.get_logger(__name__)
 _thread = threading.local()
 # A server keeps the transaction of a lost connection open, and with it the rows that it changed, for 60 seconds unless
 # told otherwise. So the ids of such sessions, with the time of the loss, are ended by us before the next transaction.
@@ -125,7 +125,7 @@ def _kill_abandoned(store: Any) -> None:
         store.connection.admin.command("killSessions", sessions)
     except OperationFailure as exception:
         # Not allowed, or no such command: then the server's own limit ends them.
-        logger.warning("store.sessions_not_ended", error=str(exception), count=len(sessions))
+        log.warning("store.sessions_not_ended", error=str(exception), count=len(sessions))
     except PyMongoError as exception:
         raise DatabaseError("The database did not answer.") from exception
 

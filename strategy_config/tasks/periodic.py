@@ -13,7 +13,7 @@ from strategy_config.resolution import item_failures
 from strategy_config.services import expiries, misfit_history, old_runtimes, renamed_strategies, told_halts
 from strategy_config.tasks.task_metrics import Outcome, audit_intact, measured, redis_may_evict
 
-logger = structlog.get_logger(__name__)
+log = structlog.get_logger(__name__)
 
 
 @shared_task(name="strategy_config.tasks.reconcile")
@@ -42,7 +42,7 @@ def reconcile() -> Outcome:
         with item_failures.contained("task_step", step="announce"):
             identities.announce()
     except StoreUnavailableError as exception:
-        logger.warning("reconcile.postponed", error=str(exception))
+        log.warning("reconcile.postponed", error=str(exception))
         return "postponed"
     return "done" if is_published else "postponed"
 
@@ -53,7 +53,7 @@ def _take_in_halts() -> None:
         told_halts.take_in_told(at=timezone.now())
         old_runtimes.cover_old_runtimes(at=timezone.now())
     except RedisUnavailableError as exception:
-        logger.info("halts.postponed", error=str(exception))
+        log.info("halts.postponed", error=str(exception))
 
 
 @shared_task(name="strategy_config.tasks.rewrite")
@@ -64,7 +64,7 @@ def rewrite() -> Outcome:
         publisher.rewrite_all(is_forced=False)
         note_eviction()
     except (StoreUnavailableError, RedisUnavailableError) as exception:
-        logger.warning("rewrite.postponed", error=str(exception))
+        log.warning("rewrite.postponed", error=str(exception))
         return "postponed"
     return "done"
 
@@ -74,7 +74,7 @@ def note_eviction() -> None:
     policy = redis_client.maxmemory_policy()
     redis_may_evict.set(float("nan") if policy is None else policy != "noeviction")
     if policy not in {None, "noeviction"}:
-        logger.warning("shared_cache.may_evict", maxmemory_policy=policy)
+        log.warning("shared_cache.may_evict", maxmemory_policy=policy)
 
 
 @shared_task(name="strategy_config.tasks.verify_audit")
@@ -84,11 +84,11 @@ def verify_audit() -> Outcome:
     try:
         found = integrity.check()
     except StoreUnavailableError as exception:
-        logger.warning("audit.postponed", error=str(exception))
+        log.warning("audit.postponed", error=str(exception))
         return "postponed"
     audit_intact.set(found.bad is None)
     if found.bad is None:
-        logger.info("audit.verified", rows=found.rows, position=found.position, hash=found.hash)
+        log.info("audit.verified", rows=found.rows, position=found.position, hash=found.hash)
     else:
-        logger.error("audit.broken", position=found.bad.position, problem=found.bad.problem, holds_to=found.position)
+        log.error("audit.broken", position=found.bad.position, problem=found.bad.problem, holds_to=found.position)
     return "done"

@@ -42,7 +42,7 @@ _OF_OTHERS: Mapping[int, str] = {
     404: "This address does not exist.",
 }
 _NOTHING_CHANGED = "Nothing was changed: "
-_log = structlog.get_logger(__name__)
+log = structlog.get_logger(__name__)
 
 
 def answer_exception(exception: Exception, context: Mapping[str, Any]) -> HttpResponse:
@@ -65,7 +65,7 @@ def answer_exception(exception: Exception, context: Mapping[str, Any]) -> HttpRe
 
 def answer_bug(request: Any, exception: Exception) -> HttpResponse:
     """500, with the details in the log and nowhere else."""
-    _log.error("request.failed", request_id=request_ids.of(request), exc_info=exception)
+    log.error("request.failed", request_id=request_ids.of(request), exc_info=exception)
     return _fail(request, 500, "Internal error. The log has the details under the request id.")
 
 

@@ -37,7 +37,7 @@ Status = Literal["answered", "no_answer", "not_asked"]
 
 T = TypeVar("T")
 
-_log = structlog.get_logger(__name__)
+log = structlog.get_logger(__name__)
 
 _free = threading.BoundedSemaphore(MOST_REQUESTS)
 
@@ -109,7 +109,7 @@ def _ask_all(services: Mapping[str, str], body: bytes) -> Objections:
             checks.append(ServiceOutcome(service=name, status="answered"))
         else:
             answer.cancel()
-            _log.warning("conflict_check.unanswered", service=name, error=problem)
+            log.warning("conflict_check.unanswered", service=name, error=problem)
             checks.append(ServiceOutcome(service=name, status="no_answer", reason=problem))
     return Objections(conflicts, checks)
 

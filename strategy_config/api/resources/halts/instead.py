@@ -22,7 +22,7 @@ from strategy_core.configuration.validation import InvalidParametersError
 
 HALTED_INSTEAD = (Halted, "The database is unreachable: the stop was made as a halt, which is recorded later.")
 
-logger = structlog.get_logger(__name__)
+log = structlog.get_logger(__name__)
 
 _UNPUBLISHED = (
     "Redis is unreachable: the runtimes have not received this halt. Halt them directly (POST /halt on each runtime)."
@@ -41,7 +41,7 @@ def halt_instead(
         return answer_halted(request, halts.halt_without_store(scope=scope, origin=origin), RuntimeWait(0))
     if isinstance(failure, ConfigError | InvalidParametersError | MalformedRequestError | APIException):
         raise failure
-    logger.error("stop.failed", strategy_id=strategy_id, symbol=symbol, exc_info=failure)
+    log.error("stop.failed", strategy_id=strategy_id, symbol=symbol, exc_info=failure)
     return answer_halted(request, halts.halt(scope=scope, origin=origin), RuntimeWait(0))
 
 
