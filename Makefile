@@ -11,6 +11,7 @@ DJADE := find strategy_config/templates -name "*.html" -print0 | xargs -0 $(BIN)
 NODE_INSTALLED := node_modules/.installed-lock
 # With COVERAGE=1 `make test` measures coverage, and adds to earlier measurements. coverage-report checks the minimum.
 MEASURED := $(if $(COVERAGE),--cov --cov-append --cov-report= --cov-fail-under=0)
+POSTGRESQL_TESTS ?= tests/strategy_config tests/evolution tests/api tests/contract tests/integration tests/neighbours
 FUZZ_EXAMPLES ?= 200
 # If it is set, each of the many processes of `make run` and of the tests compiles all its imports: 6 s instead of 2.
 unexport PYTHONDONTWRITEBYTECODE
@@ -70,8 +71,7 @@ test-mongodb: $(INSTALLED) ## Run the site's tests on MongoDB (a wire server of 
 
 test-postgresql: $(INSTALLED) ## Run the site's tests on PostgreSQL (Debian's, or POSTGRES_TEST_URL=... with CREATEDB)
 	TEST_STORE=postgresql $(BIN)/python -m embedded.postgresql \
-		$(BIN)/python -m pytest -n 2 --dist loadscope -m "not slow" --timeout 300 \
-		tests/strategy_config tests/evolution tests/api tests/contract tests/integration tests/neighbours
+		$(BIN)/python -m pytest -n 2 --dist loadscope -m "not slow" --timeout 300 $(POSTGRESQL_TESTS)
 
 check-deploy: $(INSTALLED) ## Check Dockerfile, Compose file and k8s/ (kubectl renders; no container engine is needed)
 	$(BIN)/python -m pytest -n 2 --dist loadscope tests/deploy
