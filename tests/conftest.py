@@ -73,7 +73,7 @@ def _closed_breakers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no outage of another test's store keep this one from its own."""
     for name in ("STORE", "WRITES"):
         monkeypatch.setattr(
-            circuit_breaker, name, circuit_breaker.Breaker(name.lower(), "The store cannot be reached.")
+            circuit_breaker, name, circuit_breaker.Breaker(name.lower(), "The database is unreachable.")
         )
 
 
