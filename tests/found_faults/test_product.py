@@ -111,6 +111,8 @@ async def test_books__labelled_with_another_symbol_or_only_differences__are_refu
 
     await publish("interop-mislabelled-book.jsonl", "FFAUSDT")
     await eventually(lambda: counters(product)["implausible"]["depth"] == 1)
+    # The runtime publishes its books at intervals.
+    await eventually(lambda: depth("FFAUSDT") is not None)
     assert depth("FFAUSDT")["spread"]["mid_price"] == 60_000.0
     await publish("interop-diff-as-book.jsonl", "FFBUSDT")
     await eventually(lambda: counters(product)["depth_diff"] == 1)
