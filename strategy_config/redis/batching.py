@@ -2,7 +2,7 @@
 
 A trip leaves after everything that goes with it was asked, so no answer is older than its question. Sixteen threads
 that each talk to Redis spend most of their time on getting the interpreter back from each other: on two cores a read
-takes 1.6 to 1.8 times as long then, and 1.4 times the CPU time. One thread alone loses some 10 % by it, up to 5 us:
+takes 1.2 to 1.8 times as long then, and 1.4 times the CPU time. One thread alone loses some 10 % by it, up to 5 us:
 `python -m benchmarks.batching`.
 """
 
