@@ -182,8 +182,9 @@ class KeptConnection:
 
     def _connect(self, client: redis.Redis) -> None:
         pool = client.connection_pool
-        self._connection = pool.connection_class(**pool.connection_kwargs)
-        self._connection.connect()
+        connection = pool.connection_class(**pool.connection_kwargs)
+        connection.connect()
+        self._connection = connection
 
     def _exchange(self, packed: bytes, replies: int) -> list[Any]:
         connection = self._connection
