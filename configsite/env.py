@@ -11,18 +11,15 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, fie
 
 from configsite.settings import database, mongodb
 from service_kit.environment import (
-    LOG_FORMATS,
-    LOG_LEVELS,
     Environment,
     Items,
+    LogAndTraceSettings,
     ReadableFile,
     SettingsError,
     Switch,
     items,
-    one_of,
     whole_number,
 )
-from service_kit.tracing import PROTOCOLS
 
 SECRET_KEY_LENGTH = 50
 SECRET_KEY_CHARACTERS = 10
@@ -97,7 +94,7 @@ PositiveCount = Annotated[int, BeforeValidator(whole_number(1))]
 Hosts = Annotated[tuple[str, ...], BeforeValidator(items)]
 
 
-class SiteEnvironment(Environment):
+class SiteEnvironment(LogAndTraceSettings):
     """The variables of every process of the site. URLs may hold passwords: they are never shown."""
 
     debug: Switch = Field(False, validation_alias="DEBUG")
@@ -119,15 +116,6 @@ class SiteEnvironment(Environment):
     database_url: str = Field(database.EMBEDDED_URL, validation_alias="DATABASE_URL", validate_default=True, repr=False)
     # For `import_legacy`, which checks it.
     legacy_mongodb_uri: str = Field("", validation_alias="LEGACY_MONGODB_URI", repr=False)
-
-    log_level: Annotated[str, BeforeValidator(one_of(*LOG_LEVELS))] = Field("INFO", validation_alias="LOG_LEVEL")
-    log_format: Annotated[str, BeforeValidator(lambda text: LOG_FORMATS[one_of(*LOG_FORMATS)(text)])] = Field(
-        "json", validation_alias="LOG_FORMAT"
-    )
-    # OpenTelemetry reads it by itself; here an unknown protocol stops the start.
-    trace_protocol: Annotated[str, BeforeValidator(one_of(*PROTOCOLS))] = Field(
-        PROTOCOLS[0], validation_alias="OTEL_EXPORTER_OTLP_PROTOCOL"
-    )
 
     redis_url: str = Field("redis://localhost:6379/0", validation_alias="REDIS_URL", repr=False)
     redis_ca_file: ReadableFile = Field("", validation_alias="REDIS_CA_FILE")

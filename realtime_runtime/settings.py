@@ -20,12 +20,10 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, fie
 
 from realtime_runtime.config.condition import ColdStart
 from service_kit.environment import (
-    LOG_FORMATS,
-    LOG_LEVELS,
     AsItIs,
     Certificates,
     ConsumerTopic,
-    Environment,
+    LogAndTraceSettings,
     NatsFiles,
     NatsUrl,
     Port,
@@ -41,7 +39,6 @@ from service_kit.environment import (
 )
 from service_kit.logs import LogFormat
 from service_kit.redis_url import trusting
-from service_kit.tracing import PROTOCOLS
 from strategy_core.configuration.environment_layer import EnvironmentLayer, EnvironmentProblem, read_environment
 from strategy_core.configuration.parameter_values import StrategyClass
 from strategy_core.configuration.runtime_reports import HEARTBEAT_TTL_SECONDS
@@ -81,16 +78,7 @@ def _halt_secret(text: str) -> str:
 Seconds = Annotated[float, BeforeValidator(number_between(0, 86_400))]
 
 
-class LogSettings(Environment):
-    """What is logged, and how."""
-
-    log_level: Annotated[str, BeforeValidator(one_of(*LOG_LEVELS))] = Field("INFO", validation_alias="LOG_LEVEL")
-    log_format: Annotated[LogFormat, BeforeValidator(lambda text: LOG_FORMATS[one_of(*LOG_FORMATS)(text)])] = Field(
-        "json", validation_alias="LOG_FORMAT"
-    )
-
-
-class Settings(LogSettings, NatsFiles):
+class Settings(LogAndTraceSettings, NatsFiles):
     """What one runtime process runs on. URLs may hold passwords: they are never logged or shown."""
 
     environment: str = Field("development", validation_alias="ENVIRONMENT")
@@ -153,10 +141,6 @@ class Settings(LogSettings, NatsFiles):
     )
     heartbeat_interval_seconds: Annotated[float, BeforeValidator(number_between(0.1, 3_600))] = Field(
         5.0, validation_alias="HEARTBEAT_INTERVAL_SECONDS"
-    )
-    # OpenTelemetry reads it by itself; a protocol that it does not have stops the start here.
-    trace_protocol: Annotated[str, BeforeValidator(one_of(*PROTOCOLS))] = Field(
-        PROTOCOLS[0], validation_alias="OTEL_EXPORTER_OTLP_PROTOCOL"
     )
     strategies: Annotated[Mapping[str, StrategyClass], AsItIs()]
     strategy_environment: Annotated[Mapping[str, EnvironmentLayer], AsItIs()]

@@ -17,7 +17,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, GetCoreSchemaHandle
 from pydantic_core import CoreSchema, core_schema
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from service_kit.logs import LogFormat
 from service_kit.nats_connection import NatsAccess, problem_with_creds, problem_with_nkey_seed
+from service_kit.tracing import PROTOCOLS
 
 SWITCH_WORDS: Mapping[str, bool] = {
     **dict.fromkeys(("1", "true", "yes", "on"), True),
@@ -279,6 +281,23 @@ WebUrl = Annotated[str, AfterValidator(url_with("http", "https"))]
 SocketUrl = Annotated[str, AfterValidator(url_with("ws", "wss"))]
 UpToAnHour = Annotated[float, BeforeValidator(number_between(1, 3_600))]
 UpToADay = Annotated[float, BeforeValidator(number_between(0.1, 86_400))]
+
+
+class LogSettings(Environment):
+    """What is logged, and how."""
+
+    log_level: Annotated[str, BeforeValidator(one_of(*LOG_LEVELS))] = Field("INFO", validation_alias="LOG_LEVEL")
+    log_format: Annotated[LogFormat, BeforeValidator(lambda text: LOG_FORMATS[one_of(*LOG_FORMATS)(text)])] = Field(
+        "json", validation_alias="LOG_FORMAT"
+    )
+
+
+class LogAndTraceSettings(LogSettings):
+    """What is logged and traced. OpenTelemetry reads its protocol by itself; here an unknown one stops the start."""
+
+    trace_protocol: Annotated[str, BeforeValidator(one_of(*PROTOCOLS))] = Field(
+        PROTOCOLS[0], validation_alias="OTEL_EXPORTER_OTLP_PROTOCOL"
+    )
 
 
 class NatsFiles(Environment):

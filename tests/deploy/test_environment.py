@@ -6,7 +6,8 @@ from pathlib import PurePosixPath
 import pytest
 
 from configsite.env import ProductionEnvironment, ServerEnvironment
-from realtime_runtime.settings import LogSettings, Settings
+from realtime_runtime.settings import Settings
+from service_kit.environment import LogSettings
 from strategy_core.strategies.registry import STRATEGIES
 from tests.conftest import PROJECT_ROOT
 from tests.deploy.dockerfile import image_environment

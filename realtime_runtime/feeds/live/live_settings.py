@@ -10,8 +10,8 @@ from realtime_runtime.feeds.binance.binance_settings import BinanceSettings
 from realtime_runtime.feeds.sources.dominance import DominanceSettings
 from realtime_runtime.feeds.sources.exchanges import ExchangeSettings
 from realtime_runtime.feeds.sources.onchain import OnchainSettings
-from realtime_runtime.settings import NATS_URL, LogSettings, symbol_list
-from service_kit.environment import NatsFiles, NatsUrl, Port, read_all, some_of
+from realtime_runtime.settings import NATS_URL, symbol_list
+from service_kit.environment import LogSettings, NatsFiles, NatsUrl, Port, read_all, some_of
 
 SOURCES = ("binance", "exchanges", "dominance", "onchain")
 DEFAULT_SYMBOLS = frozenset({"BTCUSDT", "ETHUSDT"})
