@@ -1,7 +1,7 @@
 """What sharing round trips to Redis saves: ``python -m benchmarks.batching``.
 
 Threads of one process ask for what a read of a configuration asks for, again and again: once through
-`strategy_config.redis.batching`, where who asks while a round trip is under way goes with the next, and once with an
+`strategy_config.redis.batching`, where a request made during a round trip joins the next, and once with an
 exchange of each thread's own over a kept connection. The CPU time is that of the process, all its threads together.
 """
 

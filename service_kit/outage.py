@@ -8,7 +8,8 @@ log = structlog.get_logger(__name__)
 class Outage:
     """Tracks an operation; the first of several failures in a row is logged as ``event``.
 
-    With ``end_event``, the end of the outage is logged, too. ``fields`` are added to both. For one thread.
+    With ``end_event``, the end of the outage is logged, too. ``fields`` are added to both. Threads that share one may
+    at worst log a line twice.
     """
 
     __slots__ = ("_end_event", "_event", "_fields", "is_on")

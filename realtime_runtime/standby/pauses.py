@@ -61,7 +61,7 @@ class Share(Protocol):
 
 
 class PauseGate:
-    """Lets signals out while this runtime holds its share; after a pause not before all was confirmed anew.
+    """Lets signals out while this runtime holds its share; after a pause, once everything is confirmed again.
 
     ``confirm_stops`` returns when what stopped anything before the call is in force, or when nobody can be asked for
     it: then signals go on, as in any outage.

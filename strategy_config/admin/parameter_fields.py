@@ -240,7 +240,7 @@ def parse(spec: ParameterSpec, text: str) -> Any:
 
 
 def text_of(spec: ParameterSpec, value: Any) -> str:
-    """The text that stands for a value, "" for None."""
+    """The text of a value, "" for None."""
     if value is None:
         return ""
     if spec.type == "bool" and isinstance(value, bool):

@@ -1,4 +1,4 @@
-"""Where the history ends, and how far it was told."""
+"""Where the history ends, and how far the relay has got."""
 
 import uuid
 from typing import ClassVar

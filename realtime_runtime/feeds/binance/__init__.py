@@ -1,4 +1,4 @@
 """Binance's streams: connections, their numbering, and books built from differences.
 
-Imports what stands in `feeds` itself, and the runtime's `settings`.
+Imports the modules of `feeds` itself, and the runtime's `settings`.
 """

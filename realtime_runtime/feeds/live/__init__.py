@@ -1,4 +1,4 @@
 """The process of the live feed: its settings, its sources put together, its health and metrics.
 
-Imports `binance`, `sources`, what stands in `feeds` itself, and the runtime's `settings`.
+Imports `binance`, `sources`, the modules of `feeds` itself, and the runtime's `settings`.
 """

@@ -1,4 +1,4 @@
 """Replays recorded market data, paced by event time or by what the runtimes can take.
 
-Imports what stands in `feeds` itself, and `messaging.progress`.
+Imports the modules of `feeds` itself, and `messaging.progress`.
 """

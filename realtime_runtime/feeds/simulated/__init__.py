@@ -1,4 +1,4 @@
 """A simulated market, labelled as such in every message.
 
-Imports what stands in `feeds` itself.
+Imports the modules of `feeds` itself.
 """

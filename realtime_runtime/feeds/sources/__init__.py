@@ -1,4 +1,4 @@
 """The other live sources: prices of other exchanges, dominance, on-chain activity.
 
-Imports what stands in `feeds` itself.
+Imports the modules of `feeds` itself.
 """

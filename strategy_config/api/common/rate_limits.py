@@ -113,7 +113,7 @@ def _take_command(prefix: str, kind: LimitedKind, whose: str, per_second: int, b
 
 
 def _load_script() -> None:
-    """Have Redis know the script; it forgets scripts when it is started anew."""
+    """Load the script into Redis, which forgets scripts when it restarts."""
     try:
         redis_client.run(lambda client: client.script_load(TAKE_SCRIPT))
     except RedisUnavailableError as error:

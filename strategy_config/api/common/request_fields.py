@@ -120,7 +120,7 @@ RequiredReason = Annotated[
         min_length=1,
         max_length=REASON_LENGTH,
         json_schema_extra={"pattern": texts.REQUIRED_TEXT_PATTERN},
-        description="The reason, kept in the history for whoever is on call.",
+        description="The reason, kept in the history for the person on call.",
     ),
     _checked(texts.problem_of_required_text),
 ]

@@ -60,7 +60,7 @@ class Changes(Success):
 
 
 class ChangesView(ApiView):
-    """The accepted changes of all strategies, for whoever follows them."""
+    """The accepted changes of all strategies, for clients that follow them."""
 
     permission_by_method = READ_ONLY
 

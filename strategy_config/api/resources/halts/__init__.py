@@ -1,4 +1,4 @@
-"""Halts and resumes, and the halt that stands in for a stop which cannot be stored.
+"""Halts and resumes, and the halt that replaces a stop that cannot be stored.
 
 Imports no other resource.
 """

@@ -1,4 +1,4 @@
-"""The answer to a halt, and the halt that stands in for a stop which cannot be stored."""
+"""The answer to a halt, and the halt that replaces a stop that cannot be stored."""
 
 from typing import Any
 
